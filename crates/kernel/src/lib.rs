@@ -1,0 +1,1 @@
+//! Typed operations on Linux networking.

@@ -1,0 +1,2 @@
+//! The wire format of netlink: messages and attributes, no I/O
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! A typed model of nf_tables turned into netlink messages
+#![forbid(unsafe_code)]

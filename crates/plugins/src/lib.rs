@@ -1,0 +1,2 @@
+//! The reference plugins in one multi-call binary
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! What a container runtime embeds: configurations, plugin chains, cached results
+#![forbid(unsafe_code)]

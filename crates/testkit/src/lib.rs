@@ -1,0 +1,2 @@
+//! The sandbox, namespaces and assertions of the tests
+#![forbid(unsafe_code)]
