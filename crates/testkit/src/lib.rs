@@ -1,2 +1,39 @@
-//! The sandbox, namespaces and assertions of the tests
+//! The sandbox, namespaces and assertions of Linkspan's tests.
+//!
+//! A test of a network plugin needs interfaces, routes and firewall rules to spoil, and must touch none of the
+//! machine's own. [`sandbox`] gives the body of a `#[test]` such a place:
+//!
+//! ```no_run
+//! use linkspan_testkit::{Plugins, sandbox};
+//! use serde_json::json;
+//!
+//! // #[test]
+//! fn two_containers_talk() {
+//!     sandbox(|host| {
+//!         let (a, b) = (host.netns("a"), host.netns("b"));
+//!         let plugins = Plugins::reference();
+//!         let network = json!({
+//!             "cniVersion": "1.0.0", "name": "mynet", "type": "bridge", "bridge": "cni0",
+//!             "ipam": { "type": "host-local", "subnet": "10.22.0.0/16" }
+//!         });
+//!         plugins.add(&network, "a", &a, "eth0").success();
+//!         plugins.add(&network, "b", &b, "eth0").success();
+//!         a.ping("10.22.0.3");
+//!     });
+//! }
+//! ```
+//!
+//! Everything here is a black box around the kernel and the plugins: it looks through `ip`, `nft` and files, never through
+//! Linkspan's own code, so that the code is not judged by itself. It panics where a test should fail, with what was run
+//! and what came back; none of it is for anything but tests.
 #![forbid(unsafe_code)]
+
+mod command;
+mod netns;
+mod plugins;
+mod sandbox;
+
+pub use command::{Background, Cmd, Output};
+pub use netns::Netns;
+pub use plugins::{Call, Outcome, PLUGIN_NAMES, Plugins, with_prev_result};
+pub use sandbox::{Sandbox, Setup, sandbox};

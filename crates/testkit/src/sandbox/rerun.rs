@@ -1,0 +1,116 @@
+//! The test process that runs itself again in new namespaces, for one test.
+
+use std::any::type_name;
+use std::env;
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use super::{INSIDE, mounts};
+use crate::command::{Cmd, Output};
+
+/// What the inner process prints when the body has returned. A test harness that ran no test, or one that panicked and
+/// should, ends with status 0 as well; only this says that the body passed.
+const PASSED: &str = "<linkspan sandbox: the body passed>";
+
+/// Ends the inner process: what follows in the test's function belongs to the outer one.
+#[expect(
+    clippy::print_stdout,
+    clippy::exit,
+    reason = "the outer process waits for both"
+)]
+pub(super) fn end_passed() -> ! {
+    println!("{PASSED}");
+    process::exit(0)
+}
+
+/// The path of the running test, as the test harness knows it.
+///
+/// The harness names the thread of a test after it, unless it runs all tests on its main thread; then the body, a
+/// closure in the test's function, has the path in its type: `crate::module::test::{{closure}}`.
+pub(super) fn test_name<F>() -> String {
+    match thread::current().name() {
+        Some(name) if name != "main" => name.to_owned(),
+        _ => {
+            let path = type_name::<F>().trim_end_matches("::{{closure}}");
+            path.split_once("::")
+                .map_or(path, |(_crate, test)| test)
+                .to_owned()
+        }
+    }
+}
+
+/// Runs the test called `name` of this executable in a sandbox, and fails as it failed.
+#[track_caller]
+pub(super) fn rerun(name: &str, deadline: Duration) {
+    let output = unshare(name).deadline(deadline).output();
+    let passed = output.ok() && output.stdout.contains(PASSED);
+    assert!(passed, "{}", explain(name, &output, deadline));
+    #[expect(
+        clippy::print_stdout,
+        reason = "the harness keeps it for --show-output"
+    )]
+    {
+        print!("{}{}", output.stdout.replace(PASSED, ""), output.stderr);
+    }
+}
+
+fn unshare(name: &str) -> Cmd {
+    let exe =
+        env::current_exe().unwrap_or_else(|error| panic!("this test has no executable: {error}"));
+    // setpriv: a test process that is killed takes its sandbox along.
+    let mut cmd = Cmd::new("setpriv").args(["--pdeathsig", "KILL", "--", "unshare"]);
+    if !may_make_namespaces() {
+        cmd = cmd.args(["--user", "--map-root-user"]);
+    }
+    cmd.args([
+        "--net",
+        "--mount",
+        "--pid",
+        "--ipc",
+        "--uts",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "--",
+    ])
+    .arg(exe)
+    .args([
+        name,
+        "--exact",
+        "--nocapture",
+        "--include-ignored",
+        "--test-threads=1",
+    ])
+    .env(INSIDE, name)
+    .env(mounts::TMPDIR.0, mounts::TMPDIR.1)
+}
+
+/// Whether namespaces need no user namespace around them: `CAP_NET_ADMIN` (12) and `CAP_SYS_ADMIN` (21) are at hand.
+fn may_make_namespaces() -> bool {
+    const NEEDED: u64 = 1 << 12 | 1 << 21;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|caps| u64::from_str_radix(caps.trim(), 16).ok())
+        .is_some_and(|caps| caps & NEEDED == NEEDED)
+}
+
+fn explain(name: &str, output: &Output, deadline: Duration) -> String {
+    if output.timed_out {
+        return format!("the test {name} was still running after {deadline:?}\n{output}");
+    }
+    if output.stderr.starts_with("unshare:") {
+        return format!(
+            "no sandbox for {name}: this machine lets its user make no namespaces (as root it does; for others see \
+             /proc/sys/user/max_user_namespaces and kernel.apparmor_restrict_unprivileged_userns)\n{output}"
+        );
+    }
+    if output.ok() && output.stdout.contains("running 0 tests") {
+        return format!(
+            "the harness knows no test called {name}; say its path with Setup::named\n{output}"
+        );
+    }
+    format!("{name} failed in its sandbox: {output}")
+}
