@@ -1,2 +1,41 @@
-//! The CNI specification's types: configuration, results, errors, versions 0.1.0 to 1.1.0
+//! The types of the Container Network Interface specification: configurations, results and errors
+//! of every version from 0.1.0 to 1.1.0, their conversion and their validation.
+//!
+//! The crate does no I/O. What it reads it checks: the size and the depth of the input are limited
+//! ([`decode::MAX_INPUT_BYTES`]), names with rules are types of their own ([`ContainerId`],
+//! [`IfName`], [`NetworkName`], [`PluginType`], [`MacAddr`]), and an error names the key, what was
+//! expected there and what was found.
+//!
+//! ```
+//! use linkspan_spec::{Success, Version};
+//!
+//! let result = linkspan_spec::decode::value(
+//!     br#"{"cniVersion":"1.0.0","ips":[{"address":"10.22.0.2/16","gateway":"10.22.0.1"}]}"#,
+//! )?;
+//! let success = Success::from_json(&result)?;
+//! let old = success.to_json(Version::V0_2_0)?;
+//! assert_eq!(old["ip4"]["ip"], "10.22.0.2/16");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The specification: <https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md>.
 #![forbid(unsafe_code)]
+
+pub mod address;
+mod command;
+mod config;
+pub mod decode;
+mod error;
+mod list;
+mod names;
+mod result;
+mod version;
+
+pub use command::{Command, UnknownCommand};
+pub use config::{Attachment, PluginConfig};
+pub use decode::{DecodeError, Map, Value, key};
+pub use error::{Error, ErrorCode};
+pub use list::NetworkList;
+pub use names::{ContainerId, IfName, MacAddr, NameError, NameKind, NetworkName, PluginType, Rule};
+pub use result::{CannotExpress, Dns, Interface, IpConfig, Route, Success, to_string_pretty};
+pub use version::{UnknownVersion, Version, VersionInfo};

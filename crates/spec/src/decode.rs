@@ -1,0 +1,348 @@
+//! Reading JSON with errors that name the place: the key, what was expected there and what was
+//! found.
+//!
+//! A decoder is a function from a [`Value`]; [`optional`], [`required`] and [`list`] apply it to a
+//! part of a value and put the part's key or index before the path of its error.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::{NameError, UnknownVersion, address};
+
+/// A JSON value.
+pub type Value = serde_json::Value;
+
+/// A JSON object that keeps the order of its keys.
+pub type Map = serde_json::Map<String, Value>;
+
+/// The largest configuration, result or answer that is read: 8 MiB.
+///
+/// The largest that occur in practice are the lists of attachments that GC gets, with about
+/// 100 bytes for each. The depth is limited too, to 127 levels.
+pub const MAX_INPUT_BYTES: usize = 8 << 20;
+
+/// Characters of a found text that an error repeats.
+const SHOWN_CHARACTERS: usize = 64;
+
+/// Why JSON was not what the specification asks for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// There is nothing to read.
+    #[error("the input is empty; expected JSON")]
+    Empty,
+    /// The input is larger than [`MAX_INPUT_BYTES`].
+    #[error("the input has {size} bytes; at most {MAX_INPUT_BYTES} are read")]
+    TooLarge {
+        /// Bytes of the input.
+        size: usize,
+    },
+    /// The input is not JSON, or is nested too deeply.
+    #[error("the input is not valid JSON: {reason}")]
+    Syntax {
+        /// What is wrong, with line and column.
+        reason: String,
+    },
+    /// A value is not of the kind that its key asks for.
+    #[error("{}expected {expected}, found {found}", place(.path))]
+    Mismatch {
+        /// Where, such as `ips[0].address`; empty for the whole input.
+        path: String,
+        /// What the key asks for.
+        expected: Cow<'static, str>,
+        /// What is there.
+        found: String,
+    },
+    /// A key that must be there is not.
+    #[error("{path:?} is missing; expected {expected}")]
+    Missing {
+        /// Which key.
+        path: String,
+        /// What the key asks for.
+        expected: Cow<'static, str>,
+    },
+    /// A name breaks a rule.
+    #[error("{}{error}", place(.path))]
+    Name {
+        /// Where.
+        path: String,
+        /// Which rule.
+        error: NameError,
+    },
+    /// A version of the specification that is not known.
+    #[error("{}{error}", place(.path))]
+    Version {
+        /// Where.
+        path: String,
+        /// Which version.
+        error: UnknownVersion,
+    },
+}
+
+impl DecodeError {
+    /// The error for a value that is not what its key asks for.
+    pub fn mismatch(expected: impl Into<Cow<'static, str>>, found: &Value) -> Self {
+        Self::Mismatch {
+            path: String::new(),
+            expected: expected.into(),
+            found: describe(found),
+        }
+    }
+
+    /// The error for a key that must be there and is not.
+    pub fn missing(key: &str, expected: impl Into<Cow<'static, str>>) -> Self {
+        Self::Missing {
+            path: key.to_owned(),
+            expected: expected.into(),
+        }
+    }
+
+    /// The same error, seen from the object that holds the value under `key`.
+    #[must_use]
+    pub fn within(self, key: &str) -> Self {
+        self.map_path(|path| match path.as_bytes().first() {
+            None => key.to_owned(),
+            Some(b'[') => format!("{key}{path}"),
+            Some(_) => format!("{key}.{path}"),
+        })
+    }
+
+    /// The same error, seen from the list that holds the value at `index`.
+    #[must_use]
+    pub fn at(self, index: usize) -> Self {
+        self.within(&format!("[{index}]"))
+    }
+
+    fn map_path(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        match &mut self {
+            Self::Empty | Self::TooLarge { .. } | Self::Syntax { .. } => {}
+            Self::Mismatch { path, .. }
+            | Self::Missing { path, .. }
+            | Self::Name { path, .. }
+            | Self::Version { path, .. } => *path = change(path),
+        }
+        self
+    }
+}
+
+impl From<NameError> for DecodeError {
+    fn from(error: NameError) -> Self {
+        Self::Name {
+            path: String::new(),
+            error,
+        }
+    }
+}
+
+impl From<UnknownVersion> for DecodeError {
+    fn from(error: UnknownVersion) -> Self {
+        Self::Version {
+            path: String::new(),
+            error,
+        }
+    }
+}
+
+/// Parses JSON within the limits of size and depth.
+///
+/// # Errors
+/// When it is empty, too large, too deep, or not JSON.
+pub fn value(bytes: &[u8]) -> Result<Value, DecodeError> {
+    if bytes.len() > MAX_INPUT_BYTES {
+        return Err(DecodeError::TooLarge { size: bytes.len() });
+    }
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(DecodeError::Empty);
+    }
+    serde_json::from_slice(bytes).map_err(|error| DecodeError::Syntax {
+        reason: error.to_string(),
+    })
+}
+
+/// The value of a key: of the very key, otherwise of one that differs only in the case of its
+/// letters (the last of them), because the reference matches keys so and configurations in the
+/// field rely on it. A `null` is as good as no value.
+pub fn key<'a>(map: &'a Map, name: &str) -> Option<&'a Value> {
+    let present = |value: &&Value| !value.is_null();
+    map.get(name).filter(present).or_else(|| {
+        let (_, value) = map.iter().rfind(|(key, _)| same_key(key, name))?;
+        Some(value).filter(present)
+    })
+}
+
+/// Whether a key of a configuration means `name`, but for the case of its letters.
+pub(crate) fn same_key(key: &str, name: &str) -> bool {
+    key.eq_ignore_ascii_case(name)
+}
+
+/// Decodes the value of a key, when there is one.
+///
+/// # Errors
+/// Those of `decode`, with the key before their path.
+pub fn optional<'a, T>(
+    map: &'a Map,
+    name: &str,
+    decode: impl FnOnce(&'a Value) -> Result<T, DecodeError>,
+) -> Result<Option<T>, DecodeError> {
+    key(map, name)
+        .map(decode)
+        .transpose()
+        .map_err(|error| error.within(name))
+}
+
+/// Decodes the value of a key that must be there.
+///
+/// # Errors
+/// When there is none, and those of `decode`, with the key before their path.
+pub fn required<'a, T>(
+    map: &'a Map,
+    name: &str,
+    expected: &'static str,
+    decode: impl FnOnce(&'a Value) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    optional(map, name, decode)?.ok_or_else(|| DecodeError::missing(name, expected))
+}
+
+/// Decodes every item of a list.
+///
+/// # Errors
+/// When the value is not a list, and those of `decode`, with the index before their path.
+pub fn list<'a, T>(
+    value: &'a Value,
+    mut decode: impl FnMut(&'a Value) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let items = value
+        .as_array()
+        .ok_or_else(|| DecodeError::mismatch("a list", value))?;
+    items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| decode(item).map_err(|error| error.at(index)))
+        .collect()
+}
+
+/// Decodes an object.
+///
+/// # Errors
+/// When the value is something else.
+pub fn object(value: &Value) -> Result<&Map, DecodeError> {
+    value
+        .as_object()
+        .ok_or_else(|| DecodeError::mismatch("an object", value))
+}
+
+/// Decodes a string.
+///
+/// # Errors
+/// When the value is something else.
+pub fn string(value: &Value) -> Result<&str, DecodeError> {
+    value
+        .as_str()
+        .ok_or_else(|| DecodeError::mismatch("a string", value))
+}
+
+/// Decodes a string into one of its own.
+///
+/// # Errors
+/// When the value is something else.
+pub fn owned(value: &Value) -> Result<String, DecodeError> {
+    string(value).map(str::to_owned)
+}
+
+/// Decodes `true` or `false`.
+///
+/// # Errors
+/// When the value is something else.
+pub fn boolean(value: &Value) -> Result<bool, DecodeError> {
+    value
+        .as_bool()
+        .ok_or_else(|| DecodeError::mismatch("true or false", value))
+}
+
+/// Decodes a whole number from 0 to the largest of its type.
+///
+/// # Errors
+/// When the value is something else.
+pub fn unsigned<T: TryFrom<u64> + Bounded>(value: &Value) -> Result<T, DecodeError> {
+    value
+        .as_u64()
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| {
+            DecodeError::mismatch(format!("a whole number from 0 to {}", T::LARGEST), value)
+        })
+}
+
+/// The types that [`unsigned`] decodes.
+pub trait Bounded {
+    /// The largest number of the type.
+    const LARGEST: u64;
+}
+
+impl Bounded for u8 {
+    const LARGEST: u64 = u8::MAX as u64;
+}
+
+impl Bounded for u16 {
+    const LARGEST: u64 = u16::MAX as u64;
+}
+
+impl Bounded for u32 {
+    const LARGEST: u64 = u32::MAX as u64;
+}
+
+impl Bounded for u64 {
+    const LARGEST: u64 = u64::MAX;
+}
+
+/// Decodes an IP address; an empty string is no address.
+///
+/// # Errors
+/// When the value is something else.
+pub fn ip(value: &Value) -> Result<Option<IpAddr>, DecodeError> {
+    match string(value)? {
+        "" => Ok(None),
+        text => address::parse_ip(text).map(Some).ok_or_else(|| {
+            DecodeError::mismatch("an IP address such as \"10.22.0.1\" or \"fd00::1\"", value)
+        }),
+    }
+}
+
+/// Decodes an IP address with the length of its prefix; the bits of the host are kept.
+///
+/// # Errors
+/// When the value is something else.
+pub fn cidr(value: &Value) -> Result<IpNet, DecodeError> {
+    address::parse_cidr(string(value)?).ok_or_else(|| {
+        DecodeError::mismatch(
+            "an IP address with a prefix length such as \"10.22.0.2/16\" or \"fd00::2/64\"",
+            value,
+        )
+    })
+}
+
+/// A text for an error message, cut when it is long.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARACTERS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => format!("{:?}", shortened(text)),
+        Value::Array(items) => format!("a list of {}", items.len()),
+        Value::Object(map) => format!("an object with {} keys", map.len()),
+    }
+}
+
+fn place(path: &str) -> String {
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path:?}: ")
+    }
+}

@@ -1,0 +1,174 @@
+//! The error that a plugin prints and a runtime reads.
+
+use std::fmt;
+
+use crate::decode::{self, DecodeError, Map, Value};
+use crate::{CannotExpress, NameError, NameKind, UnknownCommand, UnknownVersion, Version};
+
+/// The code of an [`Error`]: below 100 the specification's, from 100 on the plugin's own.
+///
+/// # Spec
+/// Section 5, "Error".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErrorCode(pub u32);
+
+impl ErrorCode {
+    /// The plugin does not support the configuration's version.
+    pub const INCOMPATIBLE_VERSION: Self = Self(1);
+    /// A key or a value of the configuration is not supported; the message names both.
+    pub const UNSUPPORTED_FIELD: Self = Self(2);
+    /// The container does not exist; the runtime need not clean up.
+    pub const UNKNOWN_CONTAINER: Self = Self(3);
+    /// A variable of the protocol is missing or malformed; the message names it.
+    pub const INVALID_ENVIRONMENT: Self = Self(4);
+    /// Reading or writing failed, such as reading the configuration from standard input.
+    pub const IO_FAILURE: Self = Self(5);
+    /// The configuration, or something else that was read, could not be decoded.
+    pub const DECODING_FAILURE: Self = Self(6);
+    /// The configuration breaks a rule.
+    pub const INVALID_NETWORK_CONFIG: Self = Self(7);
+    /// `CNI_NETNS` is not a usable namespace. Not in the specification's table; the reference's
+    /// library has it.
+    pub const INVALID_NETNS: Self = Self(8);
+    /// A condition that should pass; the runtime should try again later.
+    pub const TRY_AGAIN_LATER: Self = Self(11);
+    /// STATUS: the plugin cannot serve ADD.
+    pub const PLUGIN_NOT_AVAILABLE: Self = Self(50);
+    /// STATUS: the plugin cannot serve ADD, and existing containers may have limited connectivity.
+    pub const LIMITED_CONNECTIVITY: Self = Self(51);
+    /// Anything else. Not in the specification's table; the reference's library has it.
+    pub const INTERNAL: Self = Self(999);
+
+    /// The first of the codes that a plugin may use as it likes.
+    pub const FIRST_OF_PLUGINS: Self = Self(100);
+
+    /// Whether the code is the plugin's own.
+    pub fn is_plugin_specific(self) -> bool {
+        self >= Self::FIRST_OF_PLUGINS && self != Self::INTERNAL
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An error, as a plugin prints it on standard output.
+///
+/// # Spec
+/// Section 5, "Error".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What kind of error.
+    pub code: ErrorCode,
+    /// What failed, on what and why, in one clause.
+    pub msg: String,
+    /// The likely cause and what to do; may be empty.
+    pub details: String,
+}
+
+impl Error {
+    /// An error without details.
+    pub fn new(code: ErrorCode, msg: impl Into<String>) -> Self {
+        Self {
+            code,
+            msg: msg.into(),
+            details: String::new(),
+        }
+    }
+
+    /// The same error with details in place of those that it has.
+    #[must_use]
+    pub fn with_details(mut self, details: impl Into<String>) -> Self {
+        self.details = details.into();
+        self
+    }
+
+    /// Writes the error; empty details are left out.
+    pub fn to_json(&self, version: Version) -> Value {
+        let mut map = Map::new();
+        map.insert("cniVersion".into(), version.as_str().into());
+        map.insert("code".into(), self.code.0.into());
+        map.insert("msg".into(), self.msg.as_str().into());
+        if !self.details.is_empty() {
+            map.insert("details".into(), self.details.as_str().into());
+        }
+        Value::Object(map)
+    }
+
+    /// Reads an error that a plugin printed. One without a code is [`ErrorCode::INTERNAL`].
+    ///
+    /// # Errors
+    /// When it has no message, or the JSON has another shape.
+    pub fn from_json(value: &Value) -> Result<Self, DecodeError> {
+        let map = decode::object(value)?;
+        let code = decode::optional(map, "code", decode::unsigned)?;
+        Ok(Self {
+            code: code.map_or(ErrorCode::INTERNAL, ErrorCode),
+            msg: decode::required(map, "msg", "a message", decode::owned)?,
+            details: decode::optional(map, "details", decode::owned)?.unwrap_or_default(),
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.msg)?;
+        if !self.details.is_empty() {
+            write!(f, "; {}", self.details)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        let code = match &error {
+            DecodeError::Name { error, .. } => code_of(error),
+            DecodeError::Version { .. } => ErrorCode::INCOMPATIBLE_VERSION,
+            DecodeError::Missing { .. } => ErrorCode::INVALID_NETWORK_CONFIG,
+            _ => ErrorCode::DECODING_FAILURE,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<NameError> for Error {
+    fn from(error: NameError) -> Self {
+        Self::new(code_of(&error), error.to_string())
+    }
+}
+
+impl From<UnknownVersion> for Error {
+    fn from(error: UnknownVersion) -> Self {
+        Self::new(ErrorCode::INCOMPATIBLE_VERSION, error.to_string())
+    }
+}
+
+impl From<UnknownCommand> for Error {
+    fn from(error: UnknownCommand) -> Self {
+        Self::new(
+            ErrorCode::INVALID_ENVIRONMENT,
+            format!("CNI_COMMAND: {error}"),
+        )
+    }
+}
+
+impl From<CannotExpress> for Error {
+    fn from(error: CannotExpress) -> Self {
+        Self::new(ErrorCode::INCOMPATIBLE_VERSION, error.to_string())
+    }
+}
+
+/// Container IDs and interface names come from the environment, the others from configurations.
+fn code_of(error: &NameError) -> ErrorCode {
+    match error.kind {
+        NameKind::ContainerId | NameKind::IfName => ErrorCode::INVALID_ENVIRONMENT,
+        NameKind::NetworkName | NameKind::PluginType | NameKind::MacAddr => {
+            ErrorCode::INVALID_NETWORK_CONFIG
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Versions of the specification, and the answer to the VERSION command.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::decode::{self, DecodeError, Map, Value};
+
+/// A version of the CNI specification that this crate reads and writes.
+///
+/// Versions are ordered: a later one is greater.
+///
+/// # Spec
+/// "Released versions".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Version {
+    /// 0.1.0, the first version; what a configuration without `cniVersion` means.
+    V0_1_0,
+    /// 0.2.0: the VERSION command.
+    V0_2_0,
+    /// 0.3.0: results with interfaces and many addresses; chains of plugins.
+    V0_3_0,
+    /// 0.3.1: as 0.3.0, a misprint corrected.
+    V0_3_1,
+    /// 0.4.0: the CHECK command; `prevResult` for DEL.
+    V0_4_0,
+    /// 1.0.0: lists only; no `version` in a result's addresses.
+    V1_0_0,
+    /// 1.1.0: the commands GC and STATUS; more about interfaces and routes.
+    V1_1_0,
+}
+
+impl Version {
+    /// Every version, the oldest first.
+    pub const ALL: &'static [Self] = &[
+        Self::V0_1_0,
+        Self::V0_2_0,
+        Self::V0_3_0,
+        Self::V0_3_1,
+        Self::V0_4_0,
+        Self::V1_0_0,
+        Self::V1_1_0,
+    ];
+
+    /// The newest version.
+    pub const LATEST: Self = Self::V1_1_0;
+
+    /// The version as it is written in JSON, such as `1.0.0`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V0_1_0 => "0.1.0",
+            Self::V0_2_0 => "0.2.0",
+            Self::V0_3_0 => "0.3.0",
+            Self::V0_3_1 => "0.3.1",
+            Self::V0_4_0 => "0.4.0",
+            Self::V1_0_0 => "1.0.0",
+            Self::V1_1_0 => "1.1.0",
+        }
+    }
+
+    /// Reads the `cniVersion` of a configuration or a result, which when it is missing or empty
+    /// means 0.1.0.
+    ///
+    /// # Errors
+    /// When this crate does not know the version.
+    pub fn from_json_text(text: Option<&str>) -> Result<Self, UnknownVersion> {
+        match text {
+            None | Some("") => Ok(Self::V0_1_0),
+            Some(text) => text.parse(),
+        }
+    }
+
+    /// The highest version that stands in both lists.
+    ///
+    /// # Spec
+    /// Section 1, "Version considerations".
+    pub fn highest_common(ours: &[Self], theirs: &[Self]) -> Option<Self> {
+        ours.iter()
+            .copied()
+            .filter(|version| theirs.contains(version))
+            .max()
+    }
+}
+
+impl FromStr for Version {
+    type Err = UnknownVersion;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|version| version.as_str() == text)
+            .ok_or_else(|| UnknownVersion {
+                found: decode::shortened(text),
+            })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A version of the specification that this crate does not know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown CNI version {found:?}; known are {}", known())]
+pub struct UnknownVersion {
+    /// The version as it was written.
+    pub found: String,
+}
+
+fn known() -> String {
+    Version::ALL
+        .iter()
+        .map(|version| version.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The answer to the VERSION command.
+///
+/// The versions are kept as text: another plugin may know versions that this crate does not.
+///
+/// # Spec
+/// Section 5, "VERSION Success".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionInfo {
+    /// `cniVersion`: the version of the answer itself.
+    pub cni_version: String,
+    /// `supportedVersions`, in the plugin's order.
+    pub supported_versions: Vec<String>,
+}
+
+impl VersionInfo {
+    /// The answer of a plugin that supports the given versions, in the given version.
+    pub fn new(cni_version: Version, supported: &[Version]) -> Self {
+        Self {
+            cni_version: cni_version.to_string(),
+            supported_versions: supported.iter().map(Version::to_string).collect(),
+        }
+    }
+
+    /// Whether the plugin supports the version.
+    pub fn supports(&self, version: Version) -> bool {
+        self.supported_versions
+            .iter()
+            .any(|supported| supported == version.as_str())
+    }
+
+    /// The highest of the wanted versions that the plugin supports.
+    pub fn highest_common(&self, wanted: &[Version]) -> Option<Version> {
+        wanted
+            .iter()
+            .copied()
+            .filter(|version| self.supports(*version))
+            .max()
+    }
+
+    /// Reads an answer. A plugin that says 0.2.0 and nothing more supports 0.1.0 and 0.2.0.
+    ///
+    /// # Errors
+    /// When the JSON has another shape, or names no versions.
+    pub fn from_json(value: &Value) -> Result<Self, DecodeError> {
+        let map = decode::object(value)?;
+        let cni_version = decode::required(map, "cniVersion", "a version", decode::string)?;
+        let supported = decode::optional(map, "supportedVersions", |list| {
+            decode::list(list, decode::owned)
+        })?;
+        match supported.unwrap_or_default() {
+            list if !list.is_empty() => Ok(Self {
+                cni_version: cni_version.to_owned(),
+                supported_versions: list,
+            }),
+            _ if cni_version == Version::V0_2_0.as_str() => Ok(Self::new(
+                Version::V0_2_0,
+                &[Version::V0_1_0, Version::V0_2_0],
+            )),
+            _ => Err(DecodeError::missing(
+                "supportedVersions",
+                "a list of versions",
+            )),
+        }
+    }
+
+    /// Writes the answer.
+    pub fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        map.insert("cniVersion".into(), self.cni_version.as_str().into());
+        map.insert(
+            "supportedVersions".into(),
+            self.supported_versions.clone().into(),
+        );
+        Value::Object(map)
+    }
+}
