@@ -125,8 +125,8 @@ fn the_reference_attaches_checks_and_detaches() {
             "{code} {message}"
         );
         plugins.del(&config, "a", &a, "eth0").success();
-        let (code, _) = plugins.status(&config).failure();
-        assert_eq!(code, 4, "1.1.1 knows no STATUS");
+        let (_, message) = plugins.status(&config).failure();
+        assert!(message.contains("STATUS"), "{message}");
         assert!(plugins.version("bridge", "1.0.0").success()["supportedVersions"].is_array());
     });
 }

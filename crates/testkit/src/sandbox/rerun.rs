@@ -112,5 +112,12 @@ fn explain(name: &str, output: &Output, deadline: Duration) -> String {
             "the harness knows no test called {name}; say its path with Setup::named\n{output}"
         );
     }
-    format!("{name} failed in its sandbox: {output}")
+    let Output {
+        status,
+        elapsed,
+        stdout,
+        stderr,
+        ..
+    } = output;
+    format!("{name} failed in its sandbox, {status} after {elapsed:.1?}\n{stdout}{stderr}")
 }
