@@ -10,7 +10,6 @@ use crate::decode;
 /// # Spec
 /// Section 2, "CNI operations".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Command {
     /// `ADD`: attach the container, or change an attachment.
     Add,

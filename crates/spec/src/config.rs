@@ -1,5 +1,6 @@
 //! The configuration of one plugin, as it is handed to the plugin.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::decode::{self, DecodeError, Map, Value, key};
@@ -78,11 +79,6 @@ impl PluginConfig {
     /// The JSON object, taken out.
     pub fn into_map(self) -> Map {
         self.map
-    }
-
-    /// The configuration as compact JSON, as it is handed to a plugin.
-    pub fn to_json_text(&self) -> String {
-        Value::Object(self.map.clone()).to_string()
     }
 
     /// `cniVersion`; 0.1.0 when it is missing or empty.
@@ -276,6 +272,13 @@ impl PluginConfig {
 
     fn text(&self, name: &str) -> Result<Option<&str>, DecodeError> {
         decode::optional(&self.map, name, decode::string)
+    }
+}
+
+/// The configuration as compact JSON, as it is handed to a plugin.
+impl fmt::Display for PluginConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(&self.map).or(Err(fmt::Error))?)
     }
 }
 

@@ -17,11 +17,11 @@ pub type Value = serde_json::Value;
 /// A JSON object that keeps the order of its keys.
 pub type Map = serde_json::Map<String, Value>;
 
-/// The largest configuration, result or answer that is read: 8 MiB.
+/// The largest configuration, result or answer that is read, in bytes: 8 MiB.
 ///
 /// The largest that occur in practice are the lists of attachments that GC gets, with about
 /// 100 bytes for each. The depth is limited too, to 127 levels.
-pub const MAX_INPUT_BYTES: usize = 8 << 20;
+pub const MAX_INPUT: usize = 8 << 20;
 
 /// Characters of a found text that an error repeats.
 const SHOWN_CHARACTERS: usize = 64;
@@ -33,8 +33,8 @@ pub enum DecodeError {
     /// There is nothing to read.
     #[error("the input is empty; expected JSON")]
     Empty,
-    /// The input is larger than [`MAX_INPUT_BYTES`].
-    #[error("the input has {size} bytes; at most {MAX_INPUT_BYTES} are read")]
+    /// The input is larger than [`MAX_INPUT`].
+    #[error("the input has {size} bytes; at most {MAX_INPUT} are read")]
     TooLarge {
         /// Bytes of the input.
         size: usize,
@@ -150,7 +150,7 @@ impl From<UnknownVersion> for DecodeError {
 /// # Errors
 /// When it is empty, too large, too deep, or not JSON.
 pub fn value(bytes: &[u8]) -> Result<Value, DecodeError> {
-    if bytes.len() > MAX_INPUT_BYTES {
+    if bytes.len() > MAX_INPUT {
         return Err(DecodeError::TooLarge { size: bytes.len() });
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {

@@ -97,7 +97,15 @@ impl Error {
         Value::Object(map)
     }
 
-    /// Reads an error that a plugin printed. One without a code is [`ErrorCode::INTERNAL`].
+    /// Reads an error from what a plugin printed.
+    ///
+    /// # Errors
+    /// When it is not JSON within the limits, and those of [`from_json`](Self::from_json).
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::from_json(&decode::value(bytes)?)
+    }
+
+    /// Reads an error. One without a code is [`ErrorCode::INTERNAL`].
     ///
     /// # Errors
     /// When it has no message, or the JSON has another shape.

@@ -2,7 +2,7 @@
 //! of every version from 0.1.0 to 1.1.0, their conversion and their validation.
 //!
 //! The crate does no I/O. What it reads it checks: the size and the depth of the input are limited
-//! ([`decode::MAX_INPUT_BYTES`]), names with rules are types of their own ([`ContainerId`],
+//! ([`decode::MAX_INPUT`]), names with rules are types of their own ([`ContainerId`],
 //! [`IfName`], [`NetworkName`], [`PluginType`], [`MacAddr`]), and an error names the key, what was
 //! expected there and what was found.
 //!
@@ -33,9 +33,9 @@ mod version;
 
 pub use command::{Command, UnknownCommand};
 pub use config::{Attachment, PluginConfig};
-pub use decode::{DecodeError, Map, Value, key};
+pub use decode::{DecodeError, MAX_INPUT, Map, Value, key};
 pub use error::{Error, ErrorCode};
 pub use list::NetworkList;
 pub use names::{ContainerId, IfName, MacAddr, NameError, NameKind, NetworkName, PluginType, Rule};
-pub use result::{CannotExpress, Dns, Interface, IpConfig, Route, Success, to_string_pretty};
+pub use result::{CannotExpress, Dns, Interface, IpConfig, Route, Success, pretty};
 pub use version::{UnknownVersion, Version, VersionInfo};

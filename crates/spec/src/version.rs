@@ -141,6 +141,11 @@ impl VersionInfo {
         }
     }
 
+    /// The answer of a plugin that supports every version that this crate knows.
+    pub fn all() -> Self {
+        Self::new(Version::LATEST, Version::ALL)
+    }
+
     /// Whether the plugin supports the version.
     pub fn supports(&self, version: Version) -> bool {
         self.supported_versions
@@ -155,6 +160,14 @@ impl VersionInfo {
             .copied()
             .filter(|version| self.supports(*version))
             .max()
+    }
+
+    /// Reads an answer from what a plugin printed.
+    ///
+    /// # Errors
+    /// When it is not JSON within the limits, and those of [`from_json`](Self::from_json).
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::from_json(&decode::value(bytes)?)
     }
 
     /// Reads an answer. A plugin that says 0.2.0 and nothing more supports 0.1.0 and 0.2.0.

@@ -113,7 +113,7 @@ fn put_number(map: &mut Map, name: &str, number: Option<u32>) {
 }
 
 /// JSON as the reference prints it: indented by four spaces, no newline at the end.
-pub fn to_string_pretty(value: &Value) -> String {
+pub fn pretty(value: &Value) -> String {
     // serde_json's own indentation is two spaces. A newline within a string is escaped, so a line
     // begins with indentation and nothing else.
     let mut text = String::new();

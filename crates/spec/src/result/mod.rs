@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use crate::Version;
 use crate::decode::{DecodeError, Value};
 
-pub use encode::to_string_pretty;
+pub use encode::pretty;
 
 /// The result of a successful ADD: the form of version 1.1.0, of which every older version holds a
 /// part.
@@ -31,6 +31,14 @@ pub struct Success {
 }
 
 impl Success {
+    /// Reads a result from what a plugin printed; see [`from_json_as`](Self::from_json_as).
+    ///
+    /// # Errors
+    /// When it is not JSON within the limits, and those of [`from_json_as`](Self::from_json_as).
+    pub fn parse(bytes: &[u8], version: Version) -> Result<Self, DecodeError> {
+        Self::from_json_as(version, &crate::decode::value(bytes)?)
+    }
+
     /// Reads a result in the version that its `cniVersion` states; none is 0.1.0.
     ///
     /// # Errors
