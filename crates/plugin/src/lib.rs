@@ -1,2 +1,39 @@
-//! The kit of CNI plugin authors: a trait and the whole protocol around it
+//! The kit of CNI plugin authors.
+//!
+//! A plugin is a type that implements [`Plugin`]: what to do on ADD, CHECK, DEL, and where it has
+//! anything to collect or report, on GC and STATUS. Everything else that the
+//! [specification](https://www.cni.dev/docs/spec/#section-2-execution-protocol) asks of a plugin
+//! happens around it: the environment and its rules, standard input, versions, the shape of the
+//! result in each version, errors as JSON, the exit status, and a panic that is still an answer.
+//!
+//! - [`keys!`] declares a configuration: each key once, with its type, default, unit and meaning.
+//! - [`Call`] is what a plugin is given; [`Call::ipam`] delegates to an IPAM plugin, without a
+//!   process when that plugin is part of the same executable.
+//! - [`Undo`] makes an ADD a transaction: what was done is undone in reverse unless committed.
+//! - [`main`] turns a table of plugins into a multi-call binary.
+//!
+//! `examples/sample.rs` is a whole plugin, to be copied.
 #![forbid(unsafe_code)]
+
+mod args;
+mod call;
+pub mod config;
+mod delegate;
+mod invocation;
+mod keys;
+mod plugin;
+mod serve;
+mod undo;
+
+pub use args::CniArgs;
+pub use call::{Call, Gc};
+pub use config::Configuration;
+pub use delegate::{Ipam, Lease, find_in_path};
+pub use invocation::Invocation;
+pub use plugin::{Handler, Plugin, Table, find};
+pub use serve::{Answer, main, serve};
+pub use undo::Undo;
+
+pub use linkspan_spec as spec;
+#[doc(hidden)]
+pub use serde_json;

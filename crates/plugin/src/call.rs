@@ -1,0 +1,171 @@
+//! What a plugin's methods are given.
+
+use std::path::{Path, PathBuf};
+
+use linkspan_spec::{
+    Attachment, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Success, Version,
+};
+
+use crate::{CniArgs, Configuration, Invocation, Ipam, Plugin};
+
+/// One ADD, CHECK, DEL or STATUS.
+///
+/// On STATUS there is no attachment: the container ID and the interface name are then those of
+/// nobody (see [`container_id`](Self::container_id)).
+pub struct Call<'a, C> {
+    /// The plugin's configuration.
+    pub config: C,
+    /// CNI_ARGS, as far as the plugin reads it.
+    pub args: CniArgs,
+    /// The container's namespace; always there on ADD and CHECK, perhaps gone on DEL.
+    pub netns: Option<PathBuf>,
+    invocation: &'a Invocation<'a>,
+}
+
+impl<'a, C: Configuration> Call<'a, C> {
+    pub(crate) fn new<P: Plugin<Config = C>>(
+        invocation: &'a Invocation<'a>,
+    ) -> Result<Self, Error> {
+        let args = match P::ARGS {
+            Some(known) => CniArgs::parse(&invocation.args, known)?,
+            None => CniArgs::default(),
+        };
+        let config = C::read(&invocation.config)?;
+        Ok(Self {
+            config,
+            args,
+            netns: invocation.netns.clone(),
+            invocation,
+        })
+    }
+}
+
+impl<'a, C> Call<'a, C> {
+    /// The network's name.
+    pub fn network(&self) -> &NetworkName {
+        &self.invocation.network
+    }
+
+    /// The configuration's version, in which the result will be printed.
+    pub fn version(&self) -> Version {
+        self.invocation.version
+    }
+
+    /// The container's ID.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_ENVIRONMENT`] on STATUS, which is about no container.
+    pub fn container_id(&self) -> Result<&ContainerId, Error> {
+        self.invocation
+            .container_id
+            .as_ref()
+            .ok_or_else(|| no_attachment("CNI_CONTAINERID"))
+    }
+
+    /// The name of the container's interface.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_ENVIRONMENT`] on STATUS, which is about no interface.
+    pub fn ifname(&self) -> Result<&IfName, Error> {
+        self.invocation
+            .ifname
+            .as_ref()
+            .ok_or_else(|| no_attachment("CNI_IFNAME"))
+    }
+
+    /// The path of the container's namespace.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_ENVIRONMENT`] when there is none.
+    pub fn netns(&self) -> Result<&Path, Error> {
+        self.netns
+            .as_deref()
+            .ok_or_else(|| no_attachment("CNI_NETNS"))
+    }
+
+    /// The result of the plugin before this one, or on CHECK and DEL that of the whole chain.
+    ///
+    /// # Errors
+    /// [`ErrorCode::DECODING_FAILURE`] when it is there and is no result of its version.
+    pub fn prev_result(&self) -> Result<Option<Success>, Error> {
+        Ok(self.invocation.config.prev_result()?)
+    }
+
+    /// The IPAM plugin that the configuration names, if any.
+    ///
+    /// # Errors
+    /// When its name is none.
+    pub fn ipam(&self) -> Result<Option<Ipam<'a>>, Error> {
+        self.invocation.ipam()
+    }
+
+    /// The configuration as it was given.
+    pub fn raw(&self) -> &PluginConfig {
+        &self.invocation.config
+    }
+
+    /// Everything that the runtime gave.
+    pub fn invocation(&self) -> &'a Invocation<'a> {
+        self.invocation
+    }
+}
+
+fn no_attachment(variable: &str) -> Error {
+    Error::new(
+        ErrorCode::INVALID_ENVIRONMENT,
+        format!("required env variables [{variable}] missing"),
+    )
+}
+
+/// One GC.
+pub struct Gc<'a, C> {
+    /// The plugin's configuration.
+    pub config: C,
+    /// The attachments of this network that are in use; everything else may go.
+    pub valid: Vec<Attachment>,
+    invocation: &'a Invocation<'a>,
+}
+
+impl<'a, C: Configuration> Gc<'a, C> {
+    pub(crate) fn new(invocation: &'a Invocation<'a>) -> Result<Self, Error> {
+        let valid = invocation.config.valid_attachments()?.ok_or_else(|| {
+            Error::new(
+                ErrorCode::INVALID_NETWORK_CONFIG,
+                "missing cni.dev/valid-attachments",
+            )
+            .with_details("GC frees what is not in this list; an empty list frees everything")
+        })?;
+        Ok(Self {
+            config: C::read(&invocation.config)?,
+            valid,
+            invocation,
+        })
+    }
+}
+
+impl<'a, C> Gc<'a, C> {
+    /// The network's name.
+    pub fn network(&self) -> &NetworkName {
+        &self.invocation.network
+    }
+
+    /// The IPAM plugin that the configuration names, if any.
+    ///
+    /// # Errors
+    /// When its name is none.
+    pub fn ipam(&self) -> Result<Option<Ipam<'a>>, Error> {
+        self.invocation.ipam()
+    }
+
+    /// Whether the attachment of this container and interface is in use.
+    pub fn is_valid(&self, container_id: &str, ifname: &str) -> bool {
+        self.valid
+            .iter()
+            .any(|valid| valid.container_id == container_id && valid.ifname == ifname)
+    }
+
+    /// Everything that the runtime gave.
+    pub fn invocation(&self) -> &'a Invocation<'a> {
+        self.invocation
+    }
+}

@@ -1,0 +1,250 @@
+//! One command as the runtime gave it: environment and standard input, checked.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::PathBuf;
+
+use linkspan_spec::decode::MAX_INPUT;
+use linkspan_spec::{
+    Command, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Version,
+};
+
+use crate::{Ipam, Table};
+
+/// The parameters of one command.
+///
+/// See [the specification, parameters](https://www.cni.dev/docs/spec/#parameters).
+#[derive(Clone)]
+pub struct Invocation<'a> {
+    /// CNI_COMMAND.
+    pub command: Command,
+    /// CNI_CONTAINERID; `None` on GC, STATUS and VERSION.
+    pub container_id: Option<ContainerId>,
+    /// CNI_NETNS; `None` when empty, as it may be on DEL.
+    pub netns: Option<PathBuf>,
+    /// CNI_IFNAME; `None` on GC, STATUS and VERSION.
+    pub ifname: Option<IfName>,
+    /// CNI_ARGS to the letter; empty when absent.
+    pub args: String,
+    /// CNI_PATH, split.
+    pub path: Vec<PathBuf>,
+    /// CNI_NETNS_OVERRIDE is `1` or `true`: the host's own namespace is allowed.
+    pub netns_override: bool,
+    /// The configuration's name.
+    pub network: NetworkName,
+    /// The configuration's cniVersion.
+    pub version: Version,
+    /// The configuration from standard input, untouched.
+    pub config: PluginConfig,
+    /// The plugins of this executable, for delegation without a process.
+    pub table: &'a Table,
+}
+
+impl<'a> Invocation<'a> {
+    /// Reads and checks what the runtime gave. The caller has answered VERSION before, which takes
+    /// no configuration.
+    ///
+    /// `env` looks an environment variable up; `table` are the plugins of this executable.
+    ///
+    /// # Errors
+    /// - [`ErrorCode::INVALID_ENVIRONMENT`]: a variable is missing or malformed, or the command is unknown;
+    /// - [`ErrorCode::IO_FAILURE`]: standard input cannot be read or is larger than [`MAX_INPUT`];
+    /// - [`ErrorCode::DECODING_FAILURE`], [`ErrorCode::INVALID_NETWORK_CONFIG`]: it is no
+    ///   configuration, or has no valid name;
+    /// - [`ErrorCode::INCOMPATIBLE_VERSION`]: its version is not known, or has no such command.
+    pub fn read(
+        env: &dyn Fn(&str) -> Option<String>,
+        stdin: &mut dyn Read,
+        table: &'a Table,
+    ) -> Result<Self, Error> {
+        let variables = Variables::read(env)?;
+        let config = PluginConfig::parse(&read_all(stdin)?)?;
+        let network = config.name()?;
+        let version = config.cni_version()?;
+        require_version(variables.command, version)?;
+        Ok(Self {
+            command: variables.command,
+            container_id: variables.container_id,
+            netns: variables.netns,
+            ifname: variables.ifname,
+            args: variables.args,
+            path: variables.path,
+            netns_override: variables.netns_override,
+            network,
+            version,
+            config,
+            table,
+        })
+    }
+
+    /// The same parameters with another command, for a delegate.
+    pub(crate) fn with_command(&self, command: Command) -> Self {
+        Self {
+            command,
+            ..self.clone()
+        }
+    }
+
+    /// The variables that tell another plugin the same; CNI_COMMAND is left to the caller.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let text = |value: Option<&str>| OsString::from(value.unwrap_or_default());
+        let netns = self
+            .netns
+            .as_ref()
+            .map(|path| path.clone().into_os_string());
+        // Paths that were split at the separator join again.
+        let path = std::env::join_paths(&self.path).unwrap_or_default();
+        vec![
+            (
+                "CNI_CONTAINERID",
+                text(self.container_id.as_ref().map(ContainerId::as_str)),
+            ),
+            ("CNI_IFNAME", text(self.ifname.as_ref().map(IfName::as_str))),
+            ("CNI_NETNS", netns.unwrap_or_default()),
+            ("CNI_ARGS", text(Some(&self.args))),
+            ("CNI_PATH", path),
+        ]
+    }
+
+    /// The IPAM plugin that the configuration names, `None` when it names none.
+    ///
+    /// # Errors
+    /// When its name is none.
+    pub fn ipam(&'a self) -> Result<Option<Ipam<'a>>, Error> {
+        Ok(self.config.ipam_type()?.map(|name| Ipam::new(name, self)))
+    }
+}
+
+/// The environment, checked as a whole: all missing variables are named at once.
+struct Variables {
+    command: Command,
+    container_id: Option<ContainerId>,
+    netns: Option<PathBuf>,
+    ifname: Option<IfName>,
+    args: String,
+    path: Vec<PathBuf>,
+    netns_override: bool,
+}
+
+impl Variables {
+    fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let get = |name: &str| env(name).filter(|value| !value.is_empty());
+        let command_text = get("CNI_COMMAND");
+        let command = command_text
+            .as_deref()
+            .and_then(|text| text.parse::<Command>().ok());
+        let required = required(command);
+        let mut missing: Vec<&str> = Vec::new();
+        if command_text.is_none() {
+            missing.push("CNI_COMMAND");
+        }
+        missing.extend(required.iter().filter(|name| get(name).is_none()));
+        let for_attachment = required.contains(&"CNI_CONTAINERID");
+        let container_id = parse(&get, "CNI_CONTAINERID", for_attachment)?;
+        let ifname = parse(&get, "CNI_IFNAME", for_attachment)?;
+        if !missing.is_empty() {
+            return Err(missing_variables(&missing, command));
+        }
+        Ok(Self {
+            command: command.ok_or_else(|| unknown_command(&command_text.unwrap_or_default()))?,
+            container_id,
+            netns: get("CNI_NETNS").map(PathBuf::from),
+            ifname,
+            args: get("CNI_ARGS").unwrap_or_default(),
+            path: get("CNI_PATH")
+                .iter()
+                .flat_map(std::env::split_paths)
+                .collect(),
+            netns_override: get("CNI_NETNS_OVERRIDE")
+                .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true")),
+        })
+    }
+}
+
+/// The variables that a command cannot do without, in the order of the reference's messages.
+fn required(command: Option<Command>) -> &'static [&'static str] {
+    match command {
+        Some(Command::Add | Command::Check) => {
+            &["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"]
+        }
+        Some(Command::Del) => &["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"],
+        Some(Command::Gc | Command::Status) => &["CNI_PATH"],
+        Some(_) | None => &[],
+    }
+}
+
+fn parse<T: std::str::FromStr>(
+    get: &dyn Fn(&str) -> Option<String>,
+    variable: &str,
+    wanted: bool,
+) -> Result<Option<T>, Error>
+where
+    T::Err: std::fmt::Display,
+{
+    let Some(text) = get(variable).filter(|_| wanted) else {
+        return Ok(None);
+    };
+    text.parse().map(Some).map_err(|error: T::Err| {
+        Error::new(
+            ErrorCode::INVALID_ENVIRONMENT,
+            format!("invalid {variable}: {error}"),
+        )
+    })
+}
+
+fn missing_variables(missing: &[&str], command: Option<Command>) -> Error {
+    let purpose = command.map_or(
+        "a plugin is told by them what to do".to_owned(),
+        |command| format!("{command} cannot do without; the container runtime sets them"),
+    );
+    Error::new(
+        ErrorCode::INVALID_ENVIRONMENT,
+        format!("required env variables [{}] missing", missing.join(",")),
+    )
+    .with_details(purpose)
+}
+
+fn unknown_command(text: &str) -> Error {
+    Error::new(
+        ErrorCode::INVALID_ENVIRONMENT,
+        format!("unknown CNI_COMMAND: {text}"),
+    )
+    .with_details("the commands are ADD, CHECK, DEL, GC, STATUS and VERSION")
+}
+
+/// All of standard input, up to the limit.
+fn read_all(stdin: &mut dyn Read) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let limit = MAX_INPUT as u64;
+    stdin
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| {
+            Error::new(
+                ErrorCode::IO_FAILURE,
+                format!("error reading from stdin: {error}"),
+            )
+        })?;
+    if bytes.len() > MAX_INPUT {
+        return Err(Error::new(
+            ErrorCode::IO_FAILURE,
+            format!("the network configuration on stdin is larger than {MAX_INPUT} bytes"),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// CHECK, GC and STATUS came with later versions of the specification.
+fn require_version(command: Command, version: Version) -> Result<(), Error> {
+    let since = command.since();
+    if version >= since {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::INCOMPATIBLE_VERSION,
+        format!("config version does not allow {command}"),
+    )
+    .with_details(format!(
+        "the configuration's cniVersion is {version}; {command} exists since {since}"
+    )))
+}

@@ -1,0 +1,117 @@
+//! What a plugin author writes.
+
+use linkspan_spec::{Command, Error, Success};
+
+use crate::{Call, Configuration, Gc, Invocation};
+
+/// A CNI plugin.
+///
+/// Every method gets a configuration that was parsed and found valid. An [`Error`] that a method
+/// returns is printed as the specification's error JSON with exit status 1.
+pub trait Plugin: Sync {
+    /// The plugin's configuration, usually declared with [`keys!`](crate::keys).
+    type Config: Configuration;
+
+    /// The plugin's `type` in configurations and the name of its file.
+    const NAME: &'static str;
+
+    /// What it does in one line, shown when it is run by hand.
+    const ABOUT: &'static str;
+
+    /// The names in CNI_ARGS that it reads, or `None` when it does not read CNI_ARGS at all and so
+    /// tolerates anything in it.
+    const ARGS: Option<&'static [&'static str]> = None;
+
+    /// Attaches the container, or adjusts an attachment that earlier plugins of the chain made.
+    ///
+    /// # Errors
+    /// What was attempted, on what, and why it failed; the host is then as it was.
+    fn add(&self, call: &Call<'_, Self::Config>) -> Result<Success, Error>;
+
+    /// Compares the attachment with what ADD made.
+    ///
+    /// # Errors
+    /// The first difference, with what was expected and what was found.
+    fn check(&self, call: &Call<'_, Self::Config>) -> Result<(), Error>;
+
+    /// Detaches; succeeds when there is nothing left to detach.
+    ///
+    /// # Errors
+    /// What could not be freed, after everything else was.
+    fn del(&self, call: &Call<'_, Self::Config>) -> Result<(), Error>;
+
+    /// Frees everything of this network that belongs to no attachment in [`Gc::valid`].
+    ///
+    /// As it stands here: lets the IPAM plugin do so, which the specification demands of a plugin that
+    /// delegates. For plugins that hold nothing themselves.
+    ///
+    /// # Errors
+    /// What could not be freed, after everything else was.
+    fn gc(&self, gc: &Gc<'_, Self::Config>) -> Result<(), Error> {
+        gc.ipam()?.map_or(Ok(()), |ipam| ipam.gc())
+    }
+
+    /// Tells whether an ADD could succeed now.
+    ///
+    /// As it stands here: asks the IPAM plugin.
+    ///
+    /// # Errors
+    /// [`PLUGIN_NOT_AVAILABLE`](linkspan_spec::ErrorCode::PLUGIN_NOT_AVAILABLE) or [`LIMITED_CONNECTIVITY`](linkspan_spec::ErrorCode::LIMITED_CONNECTIVITY) with the reason.
+    fn status(&self, call: &Call<'_, Self::Config>) -> Result<(), Error> {
+        call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
+    }
+}
+
+/// A [`Plugin`] of any configuration type, as a row of a [`Table`].
+pub trait Handler: Sync {
+    /// [`Plugin::NAME`].
+    fn name(&self) -> &'static str;
+
+    /// [`Plugin::ABOUT`].
+    fn about(&self) -> &'static str;
+
+    /// The declared keys, for documentation and lint.
+    fn keys(&self) -> &'static [crate::config::Key];
+
+    /// Runs one command; only ADD has a result.
+    ///
+    /// # Errors
+    /// Those of the plugin, and those of its configuration.
+    fn handle(&self, invocation: &Invocation<'_>) -> Result<Option<Success>, Error>;
+}
+
+/// The plugins of one executable, sorted by name.
+pub type Table = [&'static dyn Handler];
+
+/// The plugin of this name.
+pub fn find(table: &Table, name: &str) -> Option<&'static dyn Handler> {
+    table.iter().copied().find(|plugin| plugin.name() == name)
+}
+
+impl<P: Plugin> Handler for P {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn about(&self) -> &'static str {
+        P::ABOUT
+    }
+
+    fn keys(&self) -> &'static [crate::config::Key] {
+        P::Config::KEYS
+    }
+
+    fn handle(&self, invocation: &Invocation<'_>) -> Result<Option<Success>, Error> {
+        if invocation.command == Command::Gc {
+            return self.gc(&Gc::new(invocation)?).map(|()| None);
+        }
+        let call = Call::new::<P>(invocation)?;
+        match invocation.command {
+            Command::Add => self.add(&call).map(Some),
+            Command::Check => self.check(&call).map(|()| None),
+            Command::Del => self.del(&call).map(|()| None),
+            Command::Status => self.status(&call).map(|()| None),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The entry of a plugin's executable.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitCode;
+
+use linkspan_spec::{Command, Error, ErrorCode, Success, Version, VersionInfo, pretty};
+
+use crate::{Handler, Invocation, Table, plugin};
+
+/// Runs the plugin that the executable was started as: by the file name of `argv[0]`, else by the
+/// first argument. Exit status 0, or 1 with the error as JSON on standard output.
+pub fn main(table: &'static Table) -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().take(2).collect();
+    let called_as = arguments.first().map(Path::new).and_then(Path::file_name);
+    let chosen = [
+        called_as,
+        arguments.get(1).map(|argument| argument.as_os_str()),
+    ]
+    .into_iter()
+    .flatten()
+    .filter_map(OsStr::to_str)
+    .find_map(|name| plugin::find(table, name));
+    let Some(handler) = chosen else {
+        return usage(table);
+    };
+    let env = |name: &str| std::env::var(name).ok();
+    let answer = serve(handler, table, &env, &mut std::io::stdin().lock());
+    print(&answer)
+}
+
+/// What a plugin answers: text on standard output (or, run by hand, on standard error) and success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// JSON for standard output, perhaps none; exit status 0.
+    Success(Option<String>),
+    /// The error JSON for standard output; exit status 1.
+    Failure(String),
+    /// Words for the person who ran the plugin by hand, on standard error; exit status 0.
+    About(String),
+}
+
+/// Runs one command of `handler` with an injected environment and standard input.
+///
+/// A panic inside is an answer too, with [`ErrorCode::INTERNAL`].
+pub fn serve(
+    handler: &'static dyn Handler,
+    table: &Table,
+    env: &dyn Fn(&str) -> Option<String>,
+    stdin: &mut dyn Read,
+) -> Answer {
+    let command = env("CNI_COMMAND").unwrap_or_default();
+    if command.is_empty() {
+        return Answer::About(about(handler));
+    }
+    if command == Command::Version.as_str() {
+        return version_answer();
+    }
+    // In which version the error is printed, once that is known.
+    let mut version = Version::LATEST;
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let invocation = Invocation::read(env, stdin, table)?;
+        version = invocation.version;
+        let success = run(handler, invocation)?;
+        Ok::<_, Error>(
+            success
+                .map(|success| success.to_json(version))
+                .transpose()?,
+        )
+    }));
+    match outcome.unwrap_or_else(|panic| Err(panicked(handler.name(), panic.as_ref()))) {
+        Ok(json) => Answer::Success(json.map(|json| pretty(&json))),
+        Err(error) => Answer::Failure(pretty(&error.to_json(version))),
+    }
+}
+
+/// Runs the command; keeps the plugin away from the host's own namespace.
+///
+/// A runtime can name the host's namespace by mistake, when the process that the container's path
+/// spoke of has died and its number was given to another (kubernetes#100648). ADD and CHECK then
+/// fail before anything is touched. DEL still frees what the host holds for the attachment, as if the
+/// namespace were gone, and then says so.
+fn run(
+    handler: &'static dyn Handler,
+    mut invocation: Invocation<'_>,
+) -> Result<Option<Success>, Error> {
+    let refused = match invocation.netns.as_deref() {
+        Some(netns) if !invocation.netns_override && is_own_namespace(netns) => {
+            Some(own_namespace(netns))
+        }
+        _ => None,
+    };
+    if refused.is_some() && invocation.command == Command::Del {
+        invocation.netns = None;
+    } else if let Some(error) = refused {
+        return Err(error);
+    }
+    let success = handler.handle(&invocation)?;
+    refused.map_or(Ok(success), Err)
+}
+
+/// Whether `path` is the namespace that this process is in, by device and inode.
+fn is_own_namespace(path: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+    let given = identity(path);
+    given.is_some() && given == identity(Path::new("/proc/thread-self/ns/net"))
+}
+
+fn own_namespace(path: &Path) -> Error {
+    Error::new(
+        ErrorCode::INVALID_NETNS,
+        "plugin's netns and netns from CNI_NETNS should not be the same",
+    )
+    .with_details(format!(
+        "{} is the host's own network namespace; a process that ended may have had this path before. \
+         Set CNI_NETNS_OVERRIDE=1 if the host itself is meant",
+        path.display()
+    ))
+}
+
+fn about(handler: &'static dyn Handler) -> String {
+    let versions: Vec<_> = Version::ALL.iter().map(ToString::to_string).collect();
+    format!(
+        "CNI {} plugin (Linkspan {}): {}\nCNI protocol versions supported: {}\n",
+        handler.name(),
+        env!("CARGO_PKG_VERSION"),
+        handler.about(),
+        versions.join(", ")
+    )
+}
+
+/// VERSION does not look at standard input: the reference does not, and older runtimes send none.
+fn version_answer() -> Answer {
+    Answer::Success(Some(
+        VersionInfo::new(Version::LATEST, Version::ALL)
+            .to_json()
+            .to_string(),
+    ))
+}
+
+fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> Error {
+    let words = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no words".to_owned());
+    Error::new(
+        ErrorCode::INTERNAL,
+        format!("the plugin {name:?} panicked: {words}"),
+    )
+    .with_details("this is a defect of the plugin; please report it with the configuration")
+}
+
+fn usage(table: &Table) -> ExitCode {
+    let mut text = format!(
+        "Linkspan {}: CNI plugins in one file. Run it under the name of a plugin, or with one as its \
+         first argument:\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    for handler in table {
+        text.push_str(&format!("  {:12} {}\n", handler.name(), handler.about()));
+    }
+    warn(text.trim_end());
+    ExitCode::from(2)
+}
+
+fn print(answer: &Answer) -> ExitCode {
+    let (text, code) = match answer {
+        Answer::Success(text) => (text.as_deref(), ExitCode::SUCCESS),
+        Answer::Failure(text) => (Some(text.as_str()), ExitCode::FAILURE),
+        Answer::About(text) => {
+            warn(text.trim_end());
+            return ExitCode::SUCCESS;
+        }
+    };
+    let Some(text) = text else { return code };
+    let mut stdout = std::io::stdout().lock();
+    match stdout
+        .write_all(format!("{text}\n").as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Ok(()) => code,
+        Err(error) => {
+            warn(&format!("cannot write the answer to stdout: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says something on standard error, where it is nobody's protocol; a closed one is no reason to fail.
+pub(crate) fn warn(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    if stderr.write_all(format!("{text}\n").as_bytes()).is_err() {
+        // There is nobody left to tell.
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! The protocol, with an injected environment.
+
+use super::*;
+use crate::{Call, Gc, Plugin};
+use linkspan_spec::{IpConfig, decode};
+
+crate::keys! {
+    /// The configuration of the plugin under test.
+    struct Config {
+        /// What add does: fail or panic.
+        "mode" => mode: Option<String>, read by [Add];
+        /// A number.
+        "vlan" => vlan: u16, default = 0, range = 0..=4094, read by [Add];
+    }
+}
+
+struct Echo;
+
+impl Plugin for Echo {
+    type Config = Config;
+    const NAME: &'static str = "echo";
+    const ABOUT: &'static str = "for tests";
+    const ARGS: Option<&'static [&'static str]> = Some(&["IP"]);
+
+    fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {
+        match call.config.mode.as_deref() {
+            Some("panic") => panic!("on purpose"),
+            Some("fail") => return Err(Error::new(ErrorCode(100), "failed on purpose")),
+            _ => {}
+        }
+        if call.config.vlan != 0 {
+            return Err(Error::new(ErrorCode(101), "no VLANs here"));
+        }
+        let address = call.args.get("IP").unwrap_or("10.1.0.5/24");
+        Ok(Success {
+            ips: vec![IpConfig {
+                interface: None,
+                address: address.parse().expect("an address"),
+                gateway: None,
+            }],
+            ..Success::default()
+        })
+    }
+
+    fn check(&self, _: &Call<'_, Config>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn del(&self, call: &Call<'_, Config>) -> Result<(), Error> {
+        match call.netns {
+            Some(_) if call.config.mode.as_deref() == Some("gone") => Err(Error::new(
+                ErrorCode::INTERNAL,
+                "the namespace is still seen",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn gc(&self, gc: &Gc<'_, Config>) -> Result<(), Error> {
+        match gc.is_valid("c1", "eth0") {
+            true => Ok(()),
+            false => Err(Error::new(ErrorCode::INTERNAL, "not valid")),
+        }
+    }
+}
+
+const TABLE: &Table = &[&Echo];
+
+/// The usual variables, with some replaced; an empty value is an absent variable.
+fn call(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Answer {
+    let env = |name: &str| {
+        let replaced = replaced.iter().find(|(key, _)| *key == name);
+        let usual = match name {
+            "CNI_COMMAND" => command,
+            "CNI_CONTAINERID" => "c1",
+            "CNI_IFNAME" => "eth0",
+            "CNI_NETNS" => "/nowhere/c1",
+            "CNI_PATH" => "/nowhere/bin",
+            _ => "",
+        };
+        Some(replaced.map_or(usual, |(_, value)| value).to_owned())
+    };
+    serve(&Echo, TABLE, &env, &mut stdin.as_bytes())
+}
+
+fn failure_of(answer: Answer) -> Error {
+    match answer {
+        Answer::Failure(text) => {
+            Error::from_json(&decode::value(text.as_bytes()).expect("JSON")).expect("an error")
+        }
+        other => panic!("expected an error, got {other:?}"),
+    }
+}
+
+const NET: &str = r#"{"cniVersion":"1.1.0","name":"net","type":"echo"}"#;
+
+#[test]
+fn version_needs_nothing_and_reads_nothing() {
+    let expected = r#"{"cniVersion":"1.1.0","supportedVersions":["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]}"#;
+    assert_eq!(
+        call("VERSION", &[], "no json"),
+        Answer::Success(Some(expected.to_owned()))
+    );
+}
+
+#[test]
+fn run_by_hand_it_says_what_it_is() {
+    let Answer::About(text) = call("", &[], "") else {
+        panic!("no about text")
+    };
+    assert!(
+        text.contains("CNI echo plugin") && text.contains("0.1.0, 0.2.0"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_result_is_in_the_version_of_the_configuration() {
+    for (version, part) in [
+        ("0.2.0", r#""ip4""#),
+        ("0.4.0", r#""version": "4""#),
+        ("1.1.0", r#""address": "10.1.0.5/24""#),
+    ] {
+        let net = NET.replace("1.1.0", version);
+        let Answer::Success(Some(json)) = call("ADD", &[], &net) else {
+            panic!("{version}")
+        };
+        assert!(
+            json.contains(part) && json.contains(version),
+            "{version}: {json}"
+        );
+    }
+}
+
+#[test]
+fn a_panic_is_an_answer() {
+    let net = NET.replace("\"type\"", "\"mode\":\"panic\",\"type\"");
+    let error = failure_of(call("ADD", &[], &net));
+    assert_eq!(error.code, ErrorCode::INTERNAL);
+    assert!(error.msg.contains("on purpose"), "{error}");
+}
+
+/// A command, the variables replaced, standard input; the code and a part of the message.
+type Mistake = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    u32,
+    &'static str,
+);
+
+#[test]
+fn every_mistake_has_its_code_and_its_words() {
+    #[rustfmt::skip]
+    let table: &[Mistake] = &[
+        ("FLY", &[], NET, 4, "unknown CNI_COMMAND: FLY"),
+        ("ADD", &[("CNI_CONTAINERID", "")], NET, 4, "[CNI_CONTAINERID] missing"),
+        ("ADD", &[("CNI_NETNS", ""), ("CNI_IFNAME", "")], NET, 4, "[CNI_NETNS,CNI_IFNAME] missing"),
+        ("CHECK", &[("CNI_NETNS", "")], NET, 4, "[CNI_NETNS] missing"),
+        ("DEL", &[("CNI_IFNAME", "")], NET, 4, "[CNI_IFNAME] missing"),
+        ("GC", &[("CNI_PATH", "")], NET, 4, "[CNI_PATH] missing"),
+        ("STATUS", &[("CNI_PATH", "")], NET, 4, "[CNI_PATH] missing"),
+        ("ADD", &[("CNI_CONTAINERID", "../c1")], NET, 4, "CNI_CONTAINERID"),
+        ("ADD", &[("CNI_IFNAME", "averylonginterface")], NET, 4, "CNI_IFNAME"),
+        ("ADD", &[("CNI_IFNAME", "a/b")], NET, 4, "CNI_IFNAME"),
+        ("ADD", &[("CNI_ARGS", "X=1")], NET, 4, "unknown args"),
+        ("ADD", &[], "", 6, "empty"),
+        ("ADD", &[], "{", 6, "JSON"),
+        ("ADD", &[], "[]", 6, "object"),
+        ("ADD", &[], r#"{"type":"echo"}"#, 7, "name"),
+        ("ADD", &[], r#"{"name":"","type":"echo"}"#, 7, "name"),
+        ("ADD", &[], r#"{"name":"a/b","type":"echo"}"#, 7, "name"),
+        ("ADD", &[], r#"{"name":5}"#, 6, "name"),
+        ("ADD", &[], r#"{"name":"n","cniVersion":"9.9.9"}"#, 1, "9.9.9"),
+        ("CHECK", &[], r#"{"name":"n","cniVersion":"0.3.1"}"#, 1, "does not allow CHECK"),
+        ("GC", &[], r#"{"name":"n","cniVersion":"1.0.0"}"#, 1, "does not allow GC"),
+        ("STATUS", &[], r#"{"name":"n"}"#, 1, "does not allow STATUS"),
+        ("GC", &[], NET, 7, "cni.dev/valid-attachments"),
+        ("ADD", &[], r#"{"name":"n","vlan":4095}"#, 7, "it must be from 0 to 4094"),
+        ("ADD", &[], r#"{"name":"n","vlan":"4"}"#, 6, "expected a whole number"),
+        ("ADD", &[], r#"{"name":"n","vlan":-1}"#, 7, "vlan"),
+        ("ADD", &[], r#"{"name":"n","mode":[]}"#, 6, "expected a string"),
+        ("ADD", &[], r#"{"name":"n","mode":"fail"}"#, 100, "failed on purpose"),
+        ("ADD", &[("CNI_NETNS", "/proc/thread-self/ns/net")], NET, 8, "should not be the same"),
+    ];
+    for (command, variables, stdin, code, words) in table {
+        let error = failure_of(call(command, variables, stdin));
+        let start = &stdin[..stdin.len().min(80)];
+        assert_eq!(
+            error.code.0, *code,
+            "{command} {variables:?} {start}: {error}"
+        );
+        assert!(
+            error.msg.contains(words),
+            "{command} {variables:?} {start}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_configuration_beyond_the_limit_is_refused() {
+    let huge = format!("{{\"name\":\"{}\"}}", "x".repeat(linkspan_spec::MAX_INPUT));
+    let error = failure_of(call("ADD", &[], &huge));
+    assert_eq!(error.code, ErrorCode::IO_FAILURE);
+    assert!(error.msg.contains("larger than"), "{error}");
+}
+
+/// kubernetes#100648: the number of a dead process was given to another, and its path is the host's.
+#[test]
+fn del_never_sees_the_hosts_own_namespace_and_says_so() {
+    let net = NET.replace("\"type\"", "\"mode\":\"gone\",\"type\"");
+    let own = [("CNI_NETNS", "/proc/thread-self/ns/net")];
+    assert_eq!(
+        failure_of(call("DEL", &own, &net)).code,
+        ErrorCode::INVALID_NETNS
+    );
+    let meant = [own[0], ("CNI_NETNS_OVERRIDE", "1")];
+    assert_eq!(
+        failure_of(call("DEL", &meant, &net)).msg,
+        "the namespace is still seen"
+    );
+    assert_eq!(
+        call("DEL", &[("CNI_NETNS", "")], &net),
+        Answer::Success(None)
+    );
+}
+
+#[test]
+fn gc_takes_both_spellings_of_the_valid_attachments() {
+    for key in ["cni.dev/valid-attachments", "cni.dev/attachments"] {
+        let net = NET.replace(
+            "\"type\"",
+            &format!("\"{key}\":[{{\"containerID\":\"c1\",\"ifname\":\"eth0\"}}],\"type\""),
+        );
+        assert_eq!(call("GC", &[], &net), Answer::Success(None), "{key}");
+    }
+}
