@@ -86,3 +86,18 @@ pub struct UnknownCommand {
     /// The command as it was written.
     pub found: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read_as_they_are_written() {
+        for command in Command::ALL {
+            assert_eq!(command.to_string().parse(), Ok(*command));
+        }
+        for unknown in ["add", "ADD ", "", "UPDATE"] {
+            assert!(unknown.parse::<Command>().is_err(), "{unknown:?}");
+        }
+    }
+}

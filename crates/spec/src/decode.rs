@@ -165,10 +165,15 @@ pub fn value(bytes: &[u8]) -> Result<Value, DecodeError> {
 /// letters (the last of them), because the reference matches keys so and configurations in the
 /// field rely on it. A `null` is as good as no value.
 pub fn key<'a>(map: &'a Map, name: &str) -> Option<&'a Value> {
-    let present = |value: &&Value| !value.is_null();
-    map.get(name).filter(present).or_else(|| {
-        let (_, value) = map.iter().rfind(|(key, _)| same_key(key, name))?;
-        Some(value).filter(present)
+    key_or_null(map, name).filter(|value| !value.is_null())
+}
+
+/// As [`key`], but a `null` is a value.
+pub(crate) fn key_or_null<'a>(map: &'a Map, name: &str) -> Option<&'a Value> {
+    map.get(name).or_else(|| {
+        map.iter()
+            .rfind(|(key, _)| same_key(key, name))
+            .map(|(_, value)| value)
     })
 }
 
@@ -344,5 +349,112 @@ fn place(path: &str) -> String {
         String::new()
     } else {
         format!("{path:?}: ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn size_and_depth_are_limited() {
+        let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+        assert!(value(text(MAX_INPUT).as_bytes()).is_ok());
+        let error = value(text(MAX_INPUT + 1).as_bytes());
+        assert_eq!(
+            error,
+            Err(DecodeError::TooLarge {
+                size: MAX_INPUT + 1
+            })
+        );
+        let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+        assert!(value(&nested(127)).is_ok());
+        for depth in [128, 1_000_000] {
+            let error = value(&nested(depth)).unwrap_err().to_string();
+            assert!(error.contains("recursion limit exceeded"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_with_its_place() {
+        for (text, message) in [
+            ("", "the input is empty"),
+            (" \n\t", "the input is empty"),
+            ("{\"a\": 1,}", "line 1 column 9"),
+            ("{\n\"a\": 1\n\"b\"}", "line 3 column 1"),
+            ("{} {}", "trailing characters"),
+            ("\u{feff}{}", "line 1 column 1"),
+            ("{'a': 1}", "line 1 column 2"),
+            ("{\"a\": 01}", "invalid number"),
+        ] {
+            let error = value(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(message), "{text:?}: {error}");
+        }
+        assert!(matches!(
+            value(b"\"\xff\""),
+            Err(DecodeError::Syntax { .. })
+        ));
+    }
+
+    #[test]
+    fn keys_match_exactly_first_then_without_regard_to_case() {
+        let map = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        let exact = map(&json!({"HostPort": 1, "hostPort": 2, "HOSTPORT": 3}));
+        assert_eq!(key(&exact, "hostPort"), Some(&json!(2)));
+        let other = map(&json!({"HostPort": 1, "HOSTPORT": 3}));
+        assert_eq!(key(&other, "hostPort"), Some(&json!(3)));
+        let null = map(&json!({"hostPort": null}));
+        assert_eq!(key(&null, "hostPort"), None);
+        assert_eq!(key(&null, "hostIP"), None);
+    }
+
+    #[test]
+    fn an_error_names_its_place_what_was_expected_and_what_was_found() {
+        let input = json!({"routes": [{"dst": "10.0.0.0/8"}, {"dst": ["a", "b"]}]});
+        let decode = |input: &Value| {
+            optional(object(input)?, "routes", |routes| {
+                list(routes, |route| {
+                    required(object(route)?, "dst", "a network", cidr)
+                })
+            })
+        };
+        let error = decode(&input).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            r#""routes[1].dst": expected a string, found a list of 2"#
+        );
+        let error = decode(&json!({"Routes": [{}]})).unwrap_err().to_string();
+        assert_eq!(error, r#""routes[0].dst" is missing; expected a network"#);
+        let error = decode(&json!(true)).unwrap_err().to_string();
+        assert_eq!(error, "expected an object, found true");
+    }
+
+    #[test]
+    fn numbers_are_whole_and_within_their_type() {
+        assert_eq!(unsigned::<u8>(&json!(255)), Ok(255));
+        assert_eq!(unsigned::<u64>(&json!(u64::MAX)), Ok(u64::MAX));
+        for value in [
+            json!(65536),
+            json!(-1),
+            json!(1.0),
+            json!("1"),
+            json!(1e3),
+            json!(true),
+        ] {
+            let error = unsigned::<u16>(&value).unwrap_err().to_string();
+            assert!(
+                error.contains("expected a whole number from 0 to 65535"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn found_texts_are_cut() {
+        let long = json!("é".repeat(1000));
+        let error = boolean(&long).unwrap_err().to_string();
+        assert!(error.ends_with("é…\"") && error.len() < 250, "{error}");
     }
 }

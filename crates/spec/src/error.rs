@@ -135,18 +135,27 @@ impl std::error::Error for Error {}
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
         let code = match &error {
-            DecodeError::Name { error, .. } => code_of(error),
+            DecodeError::Name { .. } | DecodeError::Missing { .. } => {
+                ErrorCode::INVALID_NETWORK_CONFIG
+            }
             DecodeError::Version { .. } => ErrorCode::INCOMPATIBLE_VERSION,
-            DecodeError::Missing { .. } => ErrorCode::INVALID_NETWORK_CONFIG,
             _ => ErrorCode::DECODING_FAILURE,
         };
         Self::new(code, error.to_string())
     }
 }
 
+/// Container IDs and interface names come from the environment, the others from configurations. A
+/// name that was decoded from JSON is a [`DecodeError::Name`] and has that one's code.
 impl From<NameError> for Error {
     fn from(error: NameError) -> Self {
-        Self::new(code_of(&error), error.to_string())
+        let code = match error.kind {
+            NameKind::ContainerId | NameKind::IfName => ErrorCode::INVALID_ENVIRONMENT,
+            NameKind::NetworkName | NameKind::PluginType | NameKind::MacAddr => {
+                ErrorCode::INVALID_NETWORK_CONFIG
+            }
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -171,12 +180,86 @@ impl From<CannotExpress> for Error {
     }
 }
 
-/// Container IDs and interface names come from the environment, the others from configurations.
-fn code_of(error: &NameError) -> ErrorCode {
-    match error.kind {
-        NameKind::ContainerId | NameKind::IfName => ErrorCode::INVALID_ENVIRONMENT,
-        NameKind::NetworkName | NameKind::PluginType | NameKind::MacAddr => {
-            ErrorCode::INVALID_NETWORK_CONFIG
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{ContainerId, MacAddr};
+
+    #[test]
+    fn errors_are_written_as_the_specification_shows() {
+        let error = Error::new(ErrorCode::INVALID_NETWORK_CONFIG, "Invalid Configuration");
+        assert_eq!(
+            error.to_json(Version::V1_1_0).to_string(),
+            r#"{"cniVersion":"1.1.0","code":7,"msg":"Invalid Configuration"}"#
+        );
+        let error = error.with_details("Network 192.168.0.0/31 too small to allocate from.");
+        assert_eq!(
+            error.to_json(Version::V0_4_0).to_string(),
+            r#"{"cniVersion":"0.4.0","code":7,"msg":"Invalid Configuration","details":"Network 192.168.0.0/31 too small to allocate from."}"#
+        );
+    }
+
+    #[test]
+    fn errors_are_read_as_plugins_print_them() {
+        let read = |text: &str| Error::parse(text.as_bytes());
+        let plain = Error::new(ErrorCode(100), "no");
+        assert_eq!(read(r#"{"code": 100, "msg": "no"}"#), Ok(plain.clone()));
+        assert_eq!(
+            read(r#"{"Code": 100, "MSG": "no", "details": ""}"#),
+            Ok(plain)
+        );
+        assert_eq!(
+            read(r#"{"msg": "no"}"#),
+            Ok(Error::new(ErrorCode::INTERNAL, "no"))
+        );
+        for malformed in [
+            "",
+            "no",
+            "[]",
+            "{}",
+            r#"{"code": 1}"#,
+            r#"{"code": -1, "msg": "no"}"#,
+        ] {
+            assert!(read(malformed).is_err(), "{malformed:?}");
         }
+    }
+
+    #[test]
+    fn every_error_has_the_specifications_code() {
+        let version = "9.9.9".parse::<Version>().unwrap_err();
+        let command = "JUMP".parse::<crate::Command>().unwrap_err();
+        let container = "/".parse::<ContainerId>().unwrap_err();
+        let mac = "/".parse::<MacAddr>().unwrap_err();
+        let code = |error: Error| error.code;
+        assert_eq!(
+            code(version.clone().into()),
+            ErrorCode::INCOMPATIBLE_VERSION
+        );
+        assert_eq!(code(command.into()), ErrorCode::INVALID_ENVIRONMENT);
+        assert_eq!(
+            code(container.clone().into()),
+            ErrorCode::INVALID_ENVIRONMENT
+        );
+        assert_eq!(code(mac.into()), ErrorCode::INVALID_NETWORK_CONFIG);
+        let decoding = |error: DecodeError| code(error.into());
+        assert_eq!(
+            decoding(container.into()),
+            ErrorCode::INVALID_NETWORK_CONFIG
+        );
+        assert_eq!(decoding(version.into()), ErrorCode::INCOMPATIBLE_VERSION);
+        assert_eq!(decoding(DecodeError::Empty), ErrorCode::DECODING_FAILURE);
+        let missing = DecodeError::missing("name", "a name");
+        assert_eq!(decoding(missing), ErrorCode::INVALID_NETWORK_CONFIG);
+        let mismatch = DecodeError::mismatch("a string", &json!(1));
+        assert_eq!(decoding(mismatch), ErrorCode::DECODING_FAILURE);
+    }
+
+    #[test]
+    fn codes_from_100_on_belong_to_plugins() {
+        assert!(!ErrorCode::LIMITED_CONNECTIVITY.is_plugin_specific());
+        assert!(ErrorCode(100).is_plugin_specific());
+        assert!(!ErrorCode::INTERNAL.is_plugin_specific());
     }
 }

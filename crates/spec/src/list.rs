@@ -137,3 +137,202 @@ fn plugins(map: &Map, only_inlined: bool) -> Result<Vec<PluginConfig>, DecodeErr
         decoded => Ok(decoded.unwrap_or_default()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(value: &Value) -> Result<NetworkList, DecodeError> {
+        NetworkList::parse(value.to_string().as_bytes())
+    }
+
+    fn list(extra: Value) -> Value {
+        let mut list = json!({"name": "net", "plugins": [{"type": "bridge"}]});
+        for (key, value) in extra.as_object().unwrap() {
+            list[key] = value.clone();
+        }
+        list
+    }
+
+    #[test]
+    fn the_example_of_the_specification_is_read() {
+        let text = r#"{
+            "cniVersion": "1.1.0",
+            "cniVersions": ["0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+            "name": "dbnet",
+            "plugins": [
+                {"type": "bridge", "bridge": "cni0", "keyA": ["some more"],
+                 "ipam": {"type": "host-local", "subnet": "10.1.0.0/16"}},
+                {"type": "tuning", "capabilities": {"mac": true}},
+                {"type": "portmap", "capabilities": {"portMappings": true}}
+            ]
+        }"#;
+        let list = NetworkList::parse(text.as_bytes()).unwrap();
+        assert_eq!(list.name.as_str(), "dbnet");
+        assert_eq!(list.cni_version, Version::V1_1_0);
+        assert_eq!(list.cni_versions, Version::ALL[3..]);
+        assert!(!list.disable_check && !list.disable_gc && !list.load_only_inlined_plugins);
+        let types: Vec<_> = list
+            .plugins
+            .iter()
+            .map(|plugin| plugin.plugin_type())
+            .collect();
+        assert_eq!(
+            types,
+            ["bridge", "tuning", "portmap"].map(|name| Ok(name.parse().unwrap()))
+        );
+        assert_eq!(list.plugins[0].as_map()["keyA"], json!(["some more"]));
+        assert_eq!(list.source, text.as_bytes());
+    }
+
+    #[test]
+    fn the_highest_known_version_is_chosen() {
+        use Version::{V0_1_0, V0_3_1, V0_4_0, V1_0_0, V1_1_0};
+        for (versions, expected) in [
+            (json!({}), V0_1_0),
+            (json!({"cniVersion": ""}), V0_1_0),
+            (json!({"cniVersion": "0.4.0"}), V0_4_0),
+            (json!({"cniVersions": []}), V0_1_0),
+            (json!({"cniVersions": ["1.0.0", "0.3.1"]}), V1_0_0),
+            (
+                json!({"cniVersion": "0.4.0", "cniVersions": ["0.3.1"]}),
+                V0_4_0,
+            ),
+            (
+                json!({"cniVersion": "0.3.1", "cniVersions": ["0.4.0", "9.0.0"]}),
+                V0_4_0,
+            ),
+            (
+                json!({"cniVersion": "9.0.0", "cniVersions": ["1.1.0", "0.3.1"]}),
+                V1_1_0,
+            ),
+            (json!({"cniVersion": "0.3.1", "cniVersions": null}), V0_3_1),
+        ] {
+            assert_eq!(
+                parse(&list(versions.clone())).unwrap().cni_version,
+                expected,
+                "{versions}"
+            );
+        }
+    }
+
+    #[test]
+    fn switches_may_be_strings() {
+        for (value, expected) in [
+            (json!(true), true),
+            (json!("true"), true),
+            (json!("TRUE"), true),
+            (json!(false), false),
+            (json!("False"), false),
+            (json!(null), false),
+        ] {
+            for key in ["disableCheck", "disableGC", "loadOnlyInlinedPlugins"] {
+                let list = parse(&list(json!({ key: value }))).unwrap();
+                let switches = [
+                    list.disable_check,
+                    list.disable_gc,
+                    list.load_only_inlined_plugins,
+                ];
+                assert_eq!(switches.contains(&true), expected, "{key}: {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_its_place() {
+        for (value, message) in [
+            (json!([]), "expected an object"),
+            (
+                json!({"plugins": [{"type": "bridge"}]}),
+                r#""name" is missing"#,
+            ),
+            (
+                list(json!({"name": "a b"})),
+                r#""name": invalid network name "a b""#,
+            ),
+            (
+                list(json!({"name": 1})),
+                r#""name": expected a string, found 1"#,
+            ),
+            (
+                list(json!({"cniVersion": 1})),
+                r#""cniVersion": expected a string"#,
+            ),
+            (
+                list(json!({"cniVersion": "1.2.0"})),
+                r#""cniVersion": unknown CNI version "1.2.0""#,
+            ),
+            (
+                list(json!({"cniVersions": ["1.2.0"]})),
+                r#""cniVersions": unknown CNI version"#,
+            ),
+            (
+                list(json!({"cniVersions": "1.0.0"})),
+                r#""cniVersions": expected a list"#,
+            ),
+            (
+                list(json!({"cniVersions": [1]})),
+                r#""cniVersions[0]": expected a string"#,
+            ),
+            (
+                list(json!({"disableCheck": "yes"})),
+                r#""disableCheck": expected true or false"#,
+            ),
+            (
+                list(json!({"disableGC": 1})),
+                r#""disableGC": expected true or false, found 1"#,
+            ),
+            (
+                list(json!({"plugins": []})),
+                r#""plugins": expected a list of at least one"#,
+            ),
+            (
+                list(json!({"plugins": {}})),
+                r#""plugins": expected a list"#,
+            ),
+            (
+                list(json!({"plugins": [{}]})),
+                r#""plugins[0].type" is missing"#,
+            ),
+            (
+                list(json!({"plugins": [1]})),
+                r#""plugins[0]": expected an object, found 1"#,
+            ),
+            (
+                list(json!({"plugins": [{"type": "a"}, {"type": "../a"}]})),
+                r#""plugins[1].type": invalid plugin type "../a""#,
+            ),
+            (
+                json!({"name": "net", "loadOnlyInlinedPlugins": true}),
+                r#""plugins" is missing; expected a list of at least one"#,
+            ),
+        ] {
+            let error = parse(&value).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{value}: {error}");
+        }
+    }
+
+    #[test]
+    fn plugins_may_come_from_elsewhere() {
+        assert!(parse(&json!({"name": "net"})).unwrap().plugins.is_empty());
+    }
+
+    #[test]
+    fn a_single_configuration_becomes_a_list_of_one() {
+        let text = r#"{"cniVersion":"0.2.0","name":"mynet","type":"bridge","isGateway":true}"#;
+        let plugin = PluginConfig::parse(text.as_bytes()).unwrap();
+        let made = NetworkList::from_single(plugin.clone()).unwrap();
+        assert_eq!(made.plugins, [plugin]);
+        assert_eq!(
+            String::from_utf8(made.source.clone()).unwrap(),
+            format!(r#"{{"cniVersion":"0.2.0","name":"mynet","plugins":[{text}]}}"#)
+        );
+        assert_eq!(NetworkList::parse(&made.source), Ok(made));
+        for incomplete in [json!({"name": "net"}), json!({"type": "bridge"})] {
+            let plugin = PluginConfig::from_value(incomplete).unwrap();
+            assert!(NetworkList::from_single(plugin).is_err());
+        }
+    }
+}

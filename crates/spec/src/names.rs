@@ -267,12 +267,145 @@ fn mac(text: &str) -> Result<[u8; MAC_BYTES], Rule> {
         if group.len() != digits || !group.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Rule::MacForm);
         }
-        let number = u16::from_str_radix(group, 16)
-            .unwrap_or_default()
-            .to_be_bytes();
-        bytes.extend_from_slice(&number[2 - digits / 2..]);
+        let number = u16::from_str_radix(group, 16).or(Err(Rule::MacForm))?;
+        bytes.extend_from_slice(&number.to_be_bytes()[2 - digits / 2..]);
     }
     bytes
         .try_into()
         .map_err(|bytes: Vec<u8>| Rule::MacLength(bytes.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<T: FromStr<Err = NameError>>(table: &[(&str, Option<Rule>)]) {
+        for (text, rule) in table {
+            let broken = text.parse::<T>().err().map(|error| error.rule);
+            assert_eq!(broken, *rule, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn container_ids_and_network_names_are_words() {
+        let table = [
+            ("c1", None),
+            ("0", None),
+            ("a_b.c-d", None),
+            ("a..", None),
+            ("", Some(Rule::NotEmpty)),
+            ("_a", Some(Rule::FirstCharacter('_'))),
+            (".", Some(Rule::FirstCharacter('.'))),
+            ("-a", Some(Rule::FirstCharacter('-'))),
+            ("../a", Some(Rule::FirstCharacter('.'))),
+            ("é", Some(Rule::FirstCharacter('é'))),
+            ("a/b", Some(Rule::WordCharacters('/'))),
+            ("a b", Some(Rule::WordCharacters(' '))),
+            ("a\n", Some(Rule::WordCharacters('\n'))),
+            ("a\0", Some(Rule::WordCharacters('\0'))),
+            ("aé", Some(Rule::WordCharacters('é'))),
+            ("a:b", Some(Rule::WordCharacters(':'))),
+        ];
+        check::<ContainerId>(&table);
+        check::<NetworkName>(&table);
+    }
+
+    #[test]
+    fn interface_names_follow_the_kernels_rules() {
+        check::<IfName>(&[
+            ("eth0", None),
+            ("123456789012345", None),
+            ("eth0.100", None),
+            ("é", None),
+            ("...", None),
+            ("", Some(Rule::NotEmpty)),
+            (".", Some(Rule::NotDots)),
+            ("..", Some(Rule::NotDots)),
+            (
+                "1234567890123456",
+                Some(Rule::Length {
+                    limit: 15,
+                    size: 16,
+                }),
+            ),
+            (
+                "ééééé-ééé",
+                Some(Rule::Length {
+                    limit: 15,
+                    size: 17,
+                }),
+            ),
+            ("a/b", Some(Rule::InterfaceCharacters('/'))),
+            ("eth0:1", Some(Rule::InterfaceCharacters(':'))),
+            ("a b", Some(Rule::InterfaceCharacters(' '))),
+            ("a\u{b}", Some(Rule::InterfaceCharacters('\u{b}'))),
+            ("a\u{2003}", Some(Rule::InterfaceCharacters('\u{2003}'))),
+            ("a\0b", Some(Rule::InterfaceCharacters('\0'))),
+        ]);
+    }
+
+    /// CVE-2021-20206: a type must not lead out of the directories of CNI_PATH.
+    #[test]
+    fn plugin_types_are_names_never_paths() {
+        let long = "x".repeat(256);
+        check::<PluginType>(&[
+            ("bridge", None),
+            ("host-local", None),
+            ("my plugin", None),
+            ("...", None),
+            ("", Some(Rule::NotEmpty)),
+            (".", Some(Rule::NotDots)),
+            ("..", Some(Rule::NotDots)),
+            ("../../bin/sh", Some(Rule::FileNameCharacters('/'))),
+            ("/bin/sh", Some(Rule::FileNameCharacters('/'))),
+            ("a\\b", Some(Rule::FileNameCharacters('\\'))),
+            ("bridge\0", Some(Rule::FileNameCharacters('\0'))),
+            ("bridge\n", Some(Rule::FileNameCharacters('\n'))),
+            (
+                &long,
+                Some(Rule::Length {
+                    limit: 255,
+                    size: 256,
+                }),
+            ),
+        ]);
+    }
+
+    #[test]
+    fn mac_addresses_are_read_in_three_ways() {
+        for text in ["02:00:5E:10:00:0a", "02-00-5e-10-00-0A", "0200.5e10.000a"] {
+            let mac: MacAddr = text.parse().unwrap();
+            assert_eq!(mac.octets(), [2, 0, 0x5e, 0x10, 0, 10], "{text:?}");
+            assert_eq!(mac.to_string(), "02:00:5e:10:00:0a");
+        }
+        check::<MacAddr>(&[
+            ("", Some(Rule::NotEmpty)),
+            ("02005e10000a", Some(Rule::MacForm)),
+            ("02:00:5e:10:00", Some(Rule::MacLength(5))),
+            ("02:00:5e:10:00:01:02:03", Some(Rule::MacLength(8))),
+            ("02:00:5e:10:00:0", Some(Rule::MacForm)),
+            ("02:00:5e:10:00:+1", Some(Rule::MacForm)),
+            ("02:00:5e:10:00:0g", Some(Rule::MacForm)),
+            ("02:00:5e:10:00-01", Some(Rule::MacForm)),
+            ("02:00:5e:10:00:01:", Some(Rule::MacForm)),
+            (":02:00:5e:10:00:01", Some(Rule::MacForm)),
+            ("02 00 5e 10 00 01", Some(Rule::MacForm)),
+            ("ß2:00:5e:10:00:01", Some(Rule::MacForm)),
+        ]);
+    }
+
+    #[test]
+    fn the_error_names_the_rule_and_cuts_a_long_value() {
+        let error = "eth0:1".parse::<IfName>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            r#"invalid interface name "eth0:1": it must not hold '/', ':', white space or NUL; it holds ':'"#
+        );
+        let error = "é"
+            .repeat(5_000_000)
+            .parse::<ContainerId>()
+            .unwrap_err()
+            .to_string();
+        assert!(error.len() < 300, "{} bytes", error.len());
+    }
 }

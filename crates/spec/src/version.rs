@@ -207,3 +207,96 @@ impl VersionInfo {
         Value::Object(map)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn versions_are_ordered_and_read_as_they_are_written() {
+        assert!(Version::ALL.is_sorted());
+        assert_eq!(Version::ALL.last(), Some(&Version::LATEST));
+        for version in Version::ALL {
+            assert_eq!(version.to_string().parse(), Ok(*version));
+        }
+    }
+
+    #[test]
+    fn no_version_is_the_first_one_and_an_unknown_one_is_an_error() {
+        assert_eq!(Version::from_json_text(None), Ok(Version::V0_1_0));
+        assert_eq!(Version::from_json_text(Some("")), Ok(Version::V0_1_0));
+        for unknown in ["1.2.0", "0.3", "v1.0.0", "1.0.0 ", "1.0.0\0", "999"] {
+            let error = Version::from_json_text(Some(unknown)).unwrap_err();
+            assert!(
+                error.to_string().contains("known are 0.1.0, 0.2.0"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_highest_common_version_is_chosen() {
+        use Version::{V0_3_1, V0_4_0, V1_0_0, V1_1_0};
+        let ours = [V0_4_0, V1_1_0, V1_0_0];
+        assert_eq!(
+            Version::highest_common(&ours, &[V1_0_0, V0_3_1, V0_4_0]),
+            Some(V1_0_0)
+        );
+        assert_eq!(Version::highest_common(&ours, &[V0_3_1]), None);
+        let info = VersionInfo::new(V1_0_0, &[V0_4_0, V0_3_1]);
+        assert_eq!(info.highest_common(&ours), Some(V0_4_0));
+    }
+
+    #[test]
+    fn version_answers_are_read_as_the_reference_reads_them() {
+        let read = |value| VersionInfo::from_json(&value).map(|info| info.supported_versions);
+        let versions = |list: &[&str]| Ok(list.iter().map(ToString::to_string).collect());
+        let newer = json!({"cniVersion": "1.9.0", "supportedVersions": ["1.0.0", "1.9.0"]});
+        assert_eq!(read(newer), versions(&["1.0.0", "1.9.0"]));
+        assert_eq!(
+            read(json!({"cniVersion": "0.2.0"})),
+            versions(&["0.1.0", "0.2.0"])
+        );
+        for (answer, message) in [
+            (
+                json!({"supportedVersions": ["1.0.0"]}),
+                r#""cniVersion" is missing"#,
+            ),
+            (
+                json!({"cniVersion": "1.0.0"}),
+                r#""supportedVersions" is missing"#,
+            ),
+            (
+                json!({"cniVersion": "1.0.0", "supportedVersions": []}),
+                "is missing",
+            ),
+            (
+                json!({"cniVersion": 1, "supportedVersions": []}),
+                "expected a string, found 1",
+            ),
+            (
+                json!({"cniVersion": "1.0.0", "supportedVersions": [1]}),
+                r#""supportedVersions[0]""#,
+            ),
+            (json!([]), "expected an object, found a list of 0"),
+        ] {
+            let error = read(answer.clone()).unwrap_err().to_string();
+            assert!(error.contains(message), "{answer}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_version_answer_is_the_references_to_the_letter() {
+        let info = VersionInfo::new(Version::V1_0_0, &Version::ALL[..6]);
+        let printed = r#"{"cniVersion":"1.0.0","supportedVersions":["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0"]}"#;
+        assert_eq!(info.to_json().to_string(), printed);
+        assert_eq!(VersionInfo::parse(printed.as_bytes()), Ok(info));
+        assert!(
+            Version::ALL
+                .iter()
+                .all(|version| VersionInfo::all().supports(*version))
+        );
+    }
+}
