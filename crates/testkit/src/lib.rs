@@ -29,11 +29,18 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod crash;
 mod netns;
 mod plugins;
 mod sandbox;
+mod snapshot;
+mod topology;
+mod traffic;
 
 pub use command::{Background, Cmd, Output};
+pub use crash::{Kill, kill_at_every_syscall, kill_at_syscall};
 pub use netns::Netns;
 pub use plugins::{Call, Outcome, PLUGIN_NAMES, Plugins, with_prev_result};
 pub use sandbox::{Sandbox, Setup, sandbox};
+pub use snapshot::Snapshot;
+pub use topology::Outside;

@@ -44,6 +44,10 @@ impl Netns {
         self.name.as_deref().unwrap_or("host")
     }
 
+    pub(crate) fn is_host(&self) -> bool {
+        self.name.is_none()
+    }
+
     /// The path to give to a plugin as `CNI_NETNS`.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -1,0 +1,106 @@
+//! A program killed at each of its system calls in turn.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::command::Cmd;
+
+/// Where a program was killed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kill {
+    /// The system call that it was about to make, with its arguments, as strace shows it.
+    pub syscall: String,
+    /// Which call of that name it was, counted from 1.
+    pub occurrence: u32,
+}
+
+/// Runs a program once to its end, and then again and again, killed by SIGKILL at each of its system calls in turn. Calls
+/// `after` after every run, with `None` when it ended by itself. Returns how many times it was killed.
+///
+/// The call at which it dies is not made. Threads and children count their calls each for itself, and whoever is first to
+/// make one for the given time dies.
+///
+/// # Panics
+/// When strace is missing, or a run exceeds the program's deadline.
+#[track_caller]
+pub fn kill_at_every_syscall(
+    mut program: impl FnMut() -> Cmd,
+    mut after: impl FnMut(Option<&Kill>),
+) -> u32 {
+    let names = syscalls(&trace(program(), None));
+    assert!(
+        !names.is_empty(),
+        "strace traced nothing of {:?}",
+        program()
+    );
+    after(None);
+    let mut kills = 0;
+    for name in &names {
+        // strace counts the calls of each name by themselves.
+        for occurrence in 1.. {
+            match kill_at_syscall(program(), name, occurrence) {
+                Some(kill) => after(Some(&kill)),
+                None => break,
+            }
+            kills += 1;
+        }
+        after(None);
+    }
+    kills
+}
+
+/// Runs a program that is killed when it is about to make the system call `name` for the given time; `None` when it
+/// ends before.
+///
+/// # Panics
+/// When strace is missing, or the program exceeds its deadline.
+#[track_caller]
+pub fn kill_at_syscall(program: Cmd, name: &str, occurrence: u32) -> Option<Kill> {
+    let log = trace(program, Some((name, occurrence)));
+    let lines: Vec<&str> = log.lines().collect();
+    let death = lines
+        .iter()
+        .position(|line| line.contains("+++ killed by SIGKILL"))?;
+    // Each line begins with the process that it is about; the call before its death is the one it never made.
+    let process = lines[death].split_whitespace().next();
+    let last = lines[..death]
+        .iter()
+        .rev()
+        .find(|line| line.split_whitespace().next() == process);
+    let syscall = last
+        .and_then(|line| line.split_once(' '))
+        .map_or(name, |(_, call)| call.trim());
+    Some(Kill {
+        syscall: syscall.to_owned(),
+        occurrence,
+    })
+}
+
+/// What strace writes about a run, killed or not.
+#[track_caller]
+fn trace(program: Cmd, kill_at: Option<(&str, u32)>) -> String {
+    let log = match tempfile::NamedTempFile::new() {
+        Ok(log) => log,
+        Err(error) => panic!("cannot keep strace's log: {error}"),
+    };
+    let path = log.path().to_string_lossy();
+    let inject = kill_at.map(|(name, when)| format!("--inject={name}:signal=SIGKILL:when={when}"));
+    let mut strace = vec!["strace", "-f", "-qq", "-o", &path, "--trace=all"];
+    strace.extend(inject.as_deref());
+    strace.push("--");
+    let output = program.under(&strace).output();
+    assert!(!output.timed_out, "{output}");
+    match fs::read(log.path()) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) => panic!("cannot read strace's log: {error}"),
+    }
+}
+
+/// The names of the calls in a log, whose lines read `1234  openat(AT_FDCWD, …) = 3`, or `1234  <... read resumed> …`.
+fn syscalls(log: &str) -> BTreeSet<String> {
+    log.lines()
+        .filter_map(|line| line.split_once(' ')?.1.trim_start().split_once('('))
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+        .collect()
+}
