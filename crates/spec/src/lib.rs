@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+mod attachment;
 mod command;
 mod config;
 pub mod decode;
@@ -31,8 +32,9 @@ mod names;
 mod result;
 mod version;
 
+pub use attachment::Attachment;
 pub use command::{Command, UnknownCommand};
-pub use config::{Attachment, PluginConfig};
+pub use config::PluginConfig;
 pub use decode::{DecodeError, MAX_INPUT, Map, Value, key};
 pub use error::{Error, ErrorCode};
 pub use list::NetworkList;
