@@ -21,7 +21,7 @@ pub fn parse_ip(text: &str) -> Option<IpAddr> {
 /// the host; `None` when it is not one.
 pub fn parse_cidr(text: &str) -> Option<IpNet> {
     let (address, bits) = text.split_once('/')?;
-    if bits.is_empty() || !bits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !bits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let net = IpNet::new(address.parse().ok()?, bits.parse().ok()?).ok()?;

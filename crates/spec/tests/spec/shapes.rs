@@ -1,6 +1,6 @@
 //! What each version's result looks like, letter for letter as the reference prints it.
 
-use linkspan_spec::{Success, Version, pretty};
+use linkspan_spec::{Interface, Success, Version, pretty};
 use serde_json::{Value, json};
 
 /// The result of the reference's `bridge` with `host-local`, in its own spelling.
@@ -119,19 +119,53 @@ fn nothing_is_printed_but_what_there_is() {
             format!(r#"{{"cniVersion":"{version}","dns":{{}}}}"#)
         );
     }
-    let text = r#"{"cniVersion":"1.0.0","interfaces":[{"name":""}],"dns":{}}"#;
+}
+
+#[test]
+fn what_says_nothing_is_as_good_as_missing() {
     let empty = json!({
         "cniVersion": "1.0.0",
         "interfaces": [{"name": "", "mac": "", "mtu": 0, "sandbox": null, "socketPath": "", "pciID": null}],
-        "ips": [], "routes": null, "dns": {"domain": "", "search": [], "options": null},
+        "ips": [{"address": "10.0.0.2/8", "gateway": "", "interface": null, "version": ""}],
+        "routes": [{"dst": "0.0.0.0/0", "gw": "", "mtu": 0, "advmss": 0, "priority": 0, "table": null}],
+        "dns": {"domain": "", "search": [], "options": null},
     });
+    let missing = json!({
+        "cniVersion": "1.0.0",
+        "interfaces": [{}],
+        "ips": [{"address": "10.0.0.2/8"}],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    });
+    assert_eq!(Success::from_json(&empty), Success::from_json(&missing));
+    let zeros = Success {
+        interfaces: vec![Interface {
+            mtu: Some(0),
+            ..Interface::default()
+        }],
+        ..Success::default()
+    };
     assert_eq!(
-        Success::from_json(&empty)
-            .unwrap()
-            .to_json(Version::V1_0_0)
-            .unwrap()
-            .to_string(),
-        text
+        zeros.to_json(Version::V1_0_0).unwrap().to_string(),
+        r#"{"cniVersion":"1.0.0","interfaces":[{"name":""}],"dns":{}}"#
+    );
+}
+
+/// The reference reads each version into a type that has that version's keys and no others.
+#[test]
+fn keys_that_the_version_does_not_have_are_not_read() {
+    let interfaces = json!([{"name": "eth0", "mtu": 1500, "socketPath": "/run/s", "pciID": "p"}]);
+    let old = json!({"cniVersion": "0.4.0", "interfaces": interfaces, "ip4": {"ip": "10.0.0.2/8"}});
+    let expected = Interface {
+        name: "eth0".into(),
+        ..Interface::default()
+    };
+    let read = Success::from_json(&old).unwrap();
+    assert_eq!(
+        read,
+        Success {
+            interfaces: vec![expected],
+            ..Success::default()
+        }
     );
 }
 
@@ -140,6 +174,14 @@ fn a_result_is_in_the_version_that_it_states() {
     let new = json!({"cniVersion": "1.0.0", "ips": [{"address": "10.0.0.2/8"}]});
     assert_eq!(
         Success::from_json_as(Version::V0_2_0, &new)
+            .unwrap()
+            .ips
+            .len(),
+        1
+    );
+    let empty = json!({"cniVersion": "", "ips": [{"address": "10.0.0.2/8"}]});
+    assert_eq!(
+        Success::from_json_as(Version::V0_3_0, &empty)
             .unwrap()
             .ips
             .len(),
