@@ -205,17 +205,11 @@ impl PluginConfig {
         list.map(Some).map_err(|error| error.within(name))
     }
 
-    /// Sets a key: in its place when the configuration has it (in whichever case of letters),
-    /// otherwise at the end.
+    /// Sets a key: in its place when the configuration has it, otherwise at the end. One that
+    /// differs only in the case of its letters is removed, so that no reader can take it instead.
     pub fn insert(&mut self, name: &str, value: Value) {
-        let other = self
-            .map
-            .keys()
-            .find(|key| decode::same_key(key, name) && *key != name)
-            .cloned();
-        if let Some(other) = other {
-            self.remove(&other);
-        }
+        self.map
+            .retain(|key, _| key == name || !decode::same_key(key, name));
         self.map.insert(name.to_owned(), value);
     }
 

@@ -179,6 +179,9 @@ fn a_key_is_set_in_its_place_and_never_twice() {
         config.to_string(),
         r#"{"a":1,"name":"net","b":2,"c":3,"cniVersion":"1.0.0"}"#
     );
+    let mut twice = self::config(json!({"Name": "a", "name": "b", "c": 1, "NAME": "d"}));
+    twice.insert("name", json!("net"));
+    assert_eq!(twice.to_string(), r#"{"name":"net","c":1}"#);
     config.remove("C");
     assert_eq!(
         config.to_string(),
