@@ -1,2 +1,49 @@
-//! What a container runtime embeds: configurations, plugin chains, cached results
+//! What a container runtime embeds: it finds networks, attaches containers to them and detaches
+//! them.
+//!
+//! - A network's configuration is read by [`load_network`] from a directory, or by
+//!   [`linkspan_spec::NetworkList::parse`] from anywhere else.
+//! - [`Runtime`] runs the operations of the specification on it for an [`Endpoint`]: ADD, CHECK and
+//!   DEL; GC and STATUS for the network as a whole; VERSION for a plugin.
+//! - How a plugin is run is a trait, [`Execute`]. [`Process`] starts its file.
+//!
+//! What is on disk is as the reference's runtime (libcni) has it: the configurations, the order in
+//! which they are tried, and the cached results, which both read. Where this crate does otherwise:
+//!
+//! - A cached result is written whole or not at all; one that cannot be read does not keep DEL from
+//!   working.
+//! - Every operation has a deadline, at which a plugin is ended with all that it has started.
+//! - A file of another network need not be in a version that this crate knows.
+//! - The kept configuration holds the plugins that came from the network's folder.
+//!
+//! Calls block. There is no state besides what is on disk: everything is `Send` and `Sync`.
+//!
+//! The specification: <https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md>,
+//! section 3.
 #![forbid(unsafe_code)]
+
+mod base64;
+mod cache;
+mod chain;
+mod deadline;
+mod endpoint;
+mod error;
+mod execute;
+mod file;
+mod find;
+mod load;
+mod network;
+mod process;
+mod runtime;
+mod step;
+
+pub use cache::{CachedAttachment, DEFAULT_CACHE_DIR};
+pub use deadline::Deadline;
+pub use endpoint::Endpoint;
+pub use error::Error;
+pub use execute::{Ended, Execute, Output, Request};
+pub use find::find_plugin;
+pub use load::{DEFAULT_CONFIG_DIR, NetworkFile, load_all, load_network};
+pub use process::Process;
+pub use runtime::{Builder, DEFAULT_TIMEOUT, Outcome, Runtime};
+pub use step::{Cause, Finished, PluginError, Step};

@@ -1,0 +1,276 @@
+//! The results of ADD on disk, for CHECK, DEL and GC: where and as the reference's runtime keeps
+//! them, so that an upgrade and a downgrade both find what the other has left.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use linkspan_spec::decode::{self, DecodeError, Map, Value};
+use linkspan_spec::{ContainerId, NetworkList, NetworkName, PluginConfig, Success};
+
+use crate::{Endpoint, Error, base64, file};
+
+/// Where the reference's runtime keeps its cache.
+pub const DEFAULT_CACHE_DIR: &str = "/var/lib/cni";
+
+const KIND: &str = "cniCacheV1";
+
+/// A directory of its own for files being written: the reference's runtime takes every file
+/// beside the results for a result.
+const WORKSHOP: &str = ".tmp";
+
+/// How old a file in the workshop is when whoever wrote it must have died.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// The cached results below a directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Cache {
+    results: PathBuf,
+}
+
+/// An attachment that ADD has made and DEL has not yet removed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CachedAttachment {
+    /// The network's name.
+    pub network: NetworkName,
+    /// The container's end, with the arguments that ADD got.
+    pub endpoint: Endpoint,
+    /// The network's configuration at the time of ADD, as text.
+    pub config: Vec<u8>,
+    /// The result of ADD as JSON; none when there is none.
+    pub result: Option<Value>,
+}
+
+impl CachedAttachment {
+    /// The result of ADD.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn success(&self) -> Result<Option<Success>, DecodeError> {
+        self.result.as_ref().map(Success::from_json).transpose()
+    }
+
+    /// The network's configuration at the time of ADD.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn network_list(&self) -> Result<NetworkList, DecodeError> {
+        let value = decode::value(&self.config)?;
+        if decode::key(decode::object(&value)?, "plugins").is_some() {
+            NetworkList::parse(&self.config)
+        } else {
+            PluginConfig::from_value(value).and_then(NetworkList::from_single)
+        }
+    }
+}
+
+impl Cache {
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self {
+            results: directory.join("results"),
+        }
+    }
+
+    /// Keeps the result of ADD.
+    pub(crate) fn store(
+        &self,
+        network: &NetworkList,
+        endpoint: &Endpoint,
+        result: &Value,
+    ) -> Result<(), Error> {
+        let path = self.path(&network.name, endpoint);
+        let workshop = self.results.join(WORKSHOP);
+        let text = encode(network, endpoint, result).to_string();
+        file::create_directory(&workshop)
+            .and_then(|()| file::write(&path, &workshop, text.as_bytes()))
+            .map_err(failed("keep", &path))
+    }
+
+    /// The result of ADD, when it has been kept.
+    pub(crate) fn result(
+        &self,
+        network: &NetworkName,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Success>, Error> {
+        let Some(cached) = self.load(network, endpoint)? else {
+            return Ok(None);
+        };
+        cached
+            .success()
+            .map_err(unusable(&self.path(network, endpoint)))
+    }
+
+    /// The attachment, when ADD has kept it.
+    ///
+    /// In the oldest form, before there was a `kind`, a file holds the result and nothing else.
+    pub(crate) fn load(
+        &self,
+        network: &NetworkName,
+        endpoint: &Endpoint,
+    ) -> Result<Option<CachedAttachment>, Error> {
+        let path = self.path(network, endpoint);
+        let Some(map) = self.read(&path)? else {
+            return Ok(None);
+        };
+        if !is_current(&map) {
+            return Ok(Some(CachedAttachment {
+                network: network.clone(),
+                endpoint: endpoint.clone(),
+                config: Vec::new(),
+                result: Some(Value::Object(map)),
+            }));
+        }
+        let cached = decode(&map).map_err(unusable(&path))?;
+        // Network "a", container "b-c" has the file name of network "a-b", container "c".
+        let same =
+            cached.network == *network && cached.endpoint.attachment() == endpoint.attachment();
+        Ok(same.then_some(cached))
+    }
+
+    /// Forgets the attachment, also when what is kept of it cannot be read.
+    pub(crate) fn remove(&self, network: &NetworkName, endpoint: &Endpoint) -> Result<(), Error> {
+        let path = self.path(network, endpoint);
+        if matches!(self.load(network, endpoint), Ok(None)) {
+            return Ok(());
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Every attachment, of one container or of all, in the order of their files' names. What
+    /// cannot be read is left out.
+    pub(crate) fn attachments(
+        &self,
+        container: Option<&ContainerId>,
+    ) -> Result<Vec<CachedAttachment>, Error> {
+        let names = file::names(&self.results).map_err(failed("list", &self.results))?;
+        Ok(names
+            .iter()
+            .filter_map(|name| self.read(&self.results.join(name)).ok()?)
+            .filter(is_current)
+            .filter_map(|map| decode(&map).ok())
+            .filter(|cached| container.is_none_or(|id| cached.endpoint.container_id == *id))
+            .collect())
+    }
+
+    /// Removes what writers that were killed have left. Best effort: it is in nobody's way.
+    pub(crate) fn sweep(&self) {
+        let workshop = self.results.join(WORKSHOP);
+        let abandoned = |path: &Path| {
+            let age = fs::metadata(path)
+                .and_then(|meta| meta.modified())
+                .map(|modified| SystemTime::now().duration_since(modified).ok());
+            matches!(age, Ok(Some(age)) if age > ABANDONED)
+        };
+        for name in file::names(&workshop).unwrap_or_default() {
+            let path = workshop.join(name);
+            if abandoned(&path) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    fn path(&self, network: &NetworkName, endpoint: &Endpoint) -> PathBuf {
+        let Endpoint {
+            container_id,
+            ifname,
+            ..
+        } = endpoint;
+        self.results
+            .join(format!("{network}-{container_id}-{ifname}"))
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Map>, Error> {
+        let bytes = match file::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(failed("read", path))?,
+        };
+        match decode::value(&bytes) {
+            Ok(Value::Object(map)) => Ok(Some(map)),
+            Ok(other) => Err(unusable(path)(DecodeError::mismatch("an object", &other))),
+            Err(error) => Err(unusable(path)(error)),
+        }
+    }
+}
+
+fn is_current(map: &Map) -> bool {
+    decode::key(map, "kind").is_some_and(|kind| kind == KIND)
+}
+
+/// The keys in the order of the reference, and as there those without a value left out.
+fn encode(network: &NetworkList, endpoint: &Endpoint, result: &Value) -> Value {
+    let mut map = Map::new();
+    map.insert("kind".into(), KIND.into());
+    map.insert("containerId".into(), endpoint.container_id.as_str().into());
+    map.insert("config".into(), base64::encode(&network.source).into());
+    map.insert("ifName".into(), endpoint.ifname.as_str().into());
+    map.insert("networkName".into(), network.name.as_str().into());
+    if let Some(netns) = &endpoint.netns {
+        map.insert("netns".into(), netns.to_string_lossy().into());
+    }
+    if !endpoint.args.is_empty() {
+        let pair = |(key, value): &(String, String)| Value::from(vec![key.as_str(), value]);
+        map.insert("cniArgs".into(), endpoint.args.iter().map(pair).collect());
+    }
+    if !endpoint.capability_args.is_empty() {
+        let args = endpoint.capability_args.clone();
+        map.insert("capabilityArgs".into(), args.into());
+    }
+    map.insert("result".into(), result.clone());
+    Value::Object(map)
+}
+
+fn decode(map: &Map) -> Result<CachedAttachment, DecodeError> {
+    let name = |key, expected| decode::required(map, key, expected, decode::string);
+    let mut endpoint = Endpoint::new(
+        name("containerId", "a container ID")?.parse()?,
+        name("ifName", "an interface name")?.parse()?,
+    );
+    endpoint.netns = decode::optional(map, "netns", decode::string)?
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
+    endpoint.args =
+        decode::optional(map, "cniArgs", |args| decode::list(args, pair))?.unwrap_or_default();
+    endpoint.capability_args = decode::optional(map, "capabilityArgs", decode::object)?
+        .cloned()
+        .unwrap_or_default();
+    Ok(CachedAttachment {
+        network: name("networkName", "a network name")?.parse()?,
+        endpoint,
+        config: decode::optional(map, "config", bytes)?.unwrap_or_default(),
+        result: decode::key(map, "result").cloned(),
+    })
+}
+
+fn bytes(value: &Value) -> Result<Vec<u8>, DecodeError> {
+    base64::decode(decode::string(value)?)
+        .ok_or_else(|| DecodeError::mismatch("bytes in Base64", value))
+}
+
+fn pair(value: &Value) -> Result<(String, String), DecodeError> {
+    match decode::list(value, decode::owned)?.as_slice() {
+        [key, value] => Ok((key.clone(), value.clone())),
+        _ => Err(DecodeError::mismatch("a pair of strings", value)),
+    }
+}
+
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Cache {
+        operation,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn unusable(path: &Path) -> impl FnOnce(DecodeError) -> Error {
+    |source| Error::CachedResult {
+        path: path.to_owned(),
+        source,
+    }
+}

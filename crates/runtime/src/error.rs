@@ -1,0 +1,235 @@
+//! Why an operation failed, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use linkspan_spec::{CannotExpress, DecodeError, ErrorCode, NetworkName, PluginType, Version};
+
+use crate::PluginError;
+
+/// How many names of networks or plugins a piece of advice lists.
+const LISTED: usize = 20;
+
+/// Why an operation failed.
+///
+/// The text of an error is one clause; its [`source`](std::error::Error::source), where it has
+/// one, is what lies behind it, and [`advice`](Error::advice) says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No file of the directory holds the network.
+    #[error("no net configuration with name {name:?} in {}", directory.display())]
+    NetworkNotFound {
+        /// The name that was searched for.
+        name: String,
+        /// Where.
+        directory: PathBuf,
+        /// The names of the networks that are there.
+        found: Vec<String>,
+    },
+    /// A file or a directory of configurations cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds something else than a configuration.
+    #[error("{} is not a usable network configuration", path.display())]
+    Configuration {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// A list is empty.
+    #[error("no plugin configs found: {} has none, nor has the folder {}", path.display(), folder.display())]
+    NoPlugins {
+        /// The list's file.
+        path: PathBuf,
+        /// The folder that could hold more of the network's plugins.
+        folder: PathBuf,
+    },
+    /// A plugin's file is in none of the directories.
+    #[error("failed to find plugin {:?} in path {directories:?}", plugin.as_str())]
+    PluginNotFound {
+        /// Which plugin.
+        plugin: PluginType,
+        /// Where it was searched, in order.
+        directories: Vec<PathBuf>,
+        /// The names of the files that are there.
+        present: Vec<String>,
+    },
+    /// A plugin failed.
+    #[error(transparent)]
+    Plugin(Box<PluginError>),
+    /// A plugin does not support the network's version.
+    #[error("plugin {:?} does not support config version {version}", plugin.as_str())]
+    PluginVersion {
+        /// Which plugin.
+        plugin: PluginType,
+        /// The network's version.
+        version: Version,
+        /// What the plugin supports.
+        supported: Vec<String>,
+    },
+    /// The configuration of a plugin within a network cannot be used.
+    #[error("the configuration of network {:?} cannot be used", network.as_str())]
+    Network {
+        /// Which network.
+        network: NetworkName,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// A plugin's result cannot be handed on in the network's version.
+    #[error("the result of network {:?} cannot be handed on", network.as_str())]
+    Result {
+        /// Which network.
+        network: NetworkName,
+        /// Why.
+        source: CannotExpress,
+    },
+    /// CHECK came with version 0.4.0.
+    #[error("configuration version {version} of network {:?} does not support the CHECK command", network.as_str())]
+    CheckNotSupported {
+        /// Which network.
+        network: NetworkName,
+        /// Its version.
+        version: Version,
+    },
+    /// A cached result could not be kept, read or removed.
+    #[error("cannot {operation} the cached result {}", path.display())]
+    Cache {
+        /// What was attempted: "keep", "read", "remove" or "list".
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A cached result is there, but not in a form that can be used.
+    #[error("the cached result {} cannot be used", path.display())]
+    CachedResult {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// Several steps failed; the others were carried out.
+    #[error("{} steps failed", .0.len())]
+    Several(Vec<Error>),
+}
+
+impl From<PluginError> for Error {
+    fn from(error: PluginError) -> Self {
+        Self::Plugin(Box::new(error))
+    }
+}
+
+impl Error {
+    /// One error of many: none of none, the error itself of one.
+    pub(crate) fn collect(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+
+    /// The code of the specification. A plugin's own error has the plugin's.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Plugin(error) => error.code(),
+            Self::Configuration { source, .. }
+            | Self::Network { source, .. }
+            | Self::CachedResult { source, .. } => linkspan_spec::Error::from(source.clone()).code,
+            Self::NetworkNotFound { .. } | Self::NoPlugins { .. } => {
+                ErrorCode::INVALID_NETWORK_CONFIG
+            }
+            Self::PluginVersion { .. } | Self::CheckNotSupported { .. } | Self::Result { .. } => {
+                ErrorCode::INCOMPATIBLE_VERSION
+            }
+            Self::Unreadable { .. } | Self::PluginNotFound { .. } | Self::Cache { .. } => {
+                ErrorCode::IO_FAILURE
+            }
+            Self::Several(errors) => errors.first().map_or(ErrorCode::INTERNAL, Self::code),
+        }
+    }
+
+    /// What to do, in one or two sentences, where there is something to say.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::NetworkNotFound {
+                directory, found, ..
+            } if found.is_empty() => Some(format!(
+                "There is no network at all in {}. Write a configuration there, or name another \
+                 directory.",
+                directory.display()
+            )),
+            Self::NetworkNotFound { found, .. } => {
+                Some(format!("The networks there are: {}.", listed(found)))
+            }
+            Self::PluginNotFound {
+                plugin, present, ..
+            } => Some(plugin_not_found(plugin, present)),
+            Self::NoPlugins { .. } => Some(
+                "Give the list a key \"plugins\", or put the plugins' configurations as *.conf \
+                 into the folder."
+                    .to_owned(),
+            ),
+            Self::PluginVersion { supported, .. } => Some(format!(
+                "It supports {}. Give the network a \"cniVersion\" of these, or install a newer \
+                 plugin.",
+                listed(supported)
+            )),
+            Self::CheckNotSupported { .. } => Some(
+                "CHECK came with version 0.4.0. Give the network a later \"cniVersion\", if its \
+                 plugins support it."
+                    .to_owned(),
+            ),
+            Self::Result { .. } => Some("Give the network a later \"cniVersion\".".to_owned()),
+            Self::CachedResult { path, .. } => Some(format!(
+                "Detach the container and attach it again: that needs no cached result and \
+                 replaces {}.",
+                path.display()
+            )),
+            Self::Cache { source, .. } => io_advice(source),
+            Self::Unreadable { source, .. } => io_advice(source),
+            Self::Plugin(error) => error.advice(),
+            Self::Several(errors) => errors.iter().find_map(Self::advice),
+            Self::Configuration { .. } | Self::Network { .. } => None,
+        }
+    }
+}
+
+fn plugin_not_found(plugin: &PluginType, present: &[String]) -> String {
+    let there = if present.is_empty() {
+        "Nothing is there".to_owned()
+    } else {
+        format!("What is there: {}", listed(present))
+    };
+    format!(
+        "{there}. Install the plugin {:?} into one of these directories, or add the directory \
+         that holds it to CNI_PATH.",
+        plugin.as_str()
+    )
+}
+
+fn io_advice(error: &io::Error) -> Option<String> {
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => "Run it as root, or choose a directory that is yours.",
+        io::ErrorKind::ReadOnlyFilesystem => "Choose a directory that can be written to.",
+        io::ErrorKind::StorageFull => "Make room on the file system.",
+        _ => return None,
+    };
+    Some(advice.to_owned())
+}
+
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(LISTED).cloned().collect::<Vec<_>>();
+    match names.len().saturating_sub(LISTED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

@@ -1,0 +1,53 @@
+//! Files that are read and written whole.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use linkspan_spec::MAX_INPUT;
+use tempfile::NamedTempFile;
+
+/// Reads a file, of one that is too large for [`linkspan_spec::decode::value`] as much as makes it
+/// say so.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_INPUT as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes a file that only its owner may read, so that a reader sees the old file or the whole new
+/// one, also after a power failure. It is prepared in `workshop`, a directory of the same file
+/// system.
+pub(crate) fn write(path: &Path, workshop: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = NamedTempFile::new_in(workshop)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Creates a directory, and those above it, that only their owner may enter.
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The names of what a directory holds besides directories, in alphabetical order; none when the
+/// directory does not exist. Names that are not UTF-8 are nobody's.
+pub(crate) fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,181 @@
+//! Network configurations on disk.
+//!
+//! A directory, by convention `/etc/cni/net.d`, holds lists (`*.conflist`) and, from before there
+//! were lists, single configurations (`*.conf`, `*.json`). Files are read in alphabetical order,
+//! the lists first; the first of a network's name is the network. A list that does not forbid it
+//! (`loadOnlyInlinedPlugins`) is continued by the files `*.conf` in the directory's folder that is
+//! named as the network.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use linkspan_spec::decode::{self, DecodeError, Map};
+use linkspan_spec::{NetworkList, PluginConfig, Value};
+
+use crate::{Error, file};
+
+/// Where network configurations are by convention.
+pub const DEFAULT_CONFIG_DIR: &str = "/etc/cni/net.d";
+
+const LIST: &[&str] = &["conflist"];
+const SINGLE: &[&str] = &["conf", "json"];
+const PLUGIN: &[&str] = &["conf"];
+
+/// Finds a network's configuration in a directory.
+///
+/// The files are tried in the order of the reference's runtime, and as there one that is not JSON
+/// ends the search, because it might have been the one. A file of another network is not looked
+/// into any further: its version may be one that only its own runtime knows.
+///
+/// # Errors
+/// [`Error::NetworkNotFound`] when there is none of the name, with the names that there are;
+/// otherwise what is wrong with which file.
+pub fn load_network(directory: &Path, name: &str) -> Result<NetworkList, Error> {
+    let mut others = Vec::new();
+    for (path, kind) in configurations(directory)? {
+        let map = object(&path)?;
+        match name_in(&map) {
+            Some(other) if other != name => others.push(other.to_owned()),
+            None if kind == Kind::Single => {}
+            _ => return load_file(&path, kind),
+        }
+    }
+    Err(Error::NetworkNotFound {
+        name: name.to_owned(),
+        directory: directory.to_owned(),
+        found: others,
+    })
+}
+
+/// A file of a directory, and the network that it holds or what is wrong with it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NetworkFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The network.
+    pub network: Result<NetworkList, Error>,
+}
+
+/// Reads every network configuration of a directory, in the order in which [`load_network`] tries
+/// them.
+///
+/// # Errors
+/// When the directory cannot be read. That it does not exist is no error.
+pub fn load_all(directory: &Path) -> Result<Vec<NetworkFile>, Error> {
+    let files = configurations(directory)?.into_iter();
+    Ok(files
+        .map(|(path, kind)| NetworkFile {
+            network: load_file(&path, kind),
+            path,
+        })
+        .collect())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    List,
+    Single,
+}
+
+fn configurations(directory: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {
+    let lists = files(directory, LIST)?.into_iter();
+    let singles = files(directory, SINGLE)?.into_iter();
+    Ok(lists
+        .map(|path| (path, Kind::List))
+        .chain(singles.map(|path| (path, Kind::Single)))
+        .collect())
+}
+
+fn files(directory: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Error> {
+    let names = file::names(directory).map_err(unreadable(directory))?;
+    // A file named ".conf" has the extension too, for the reference's runtime.
+    let wanted = |name: &String| {
+        name.rsplit_once('.')
+            .is_some_and(|(_, extension)| extensions.contains(&extension))
+    };
+    Ok(names
+        .into_iter()
+        .filter(wanted)
+        .map(|name| directory.join(name))
+        .collect())
+}
+
+fn load_file(path: &Path, kind: Kind) -> Result<NetworkList, Error> {
+    let bytes = read(path)?;
+    match kind {
+        Kind::List => {
+            let list = NetworkList::parse(&bytes).map_err(unusable(path))?;
+            with_folder(list, path)
+        }
+        Kind::Single => PluginConfig::parse(&bytes)
+            .and_then(NetworkList::from_single)
+            .map_err(unusable(path)),
+    }
+}
+
+/// Adds the plugins of the folder that is named as the network.
+fn with_folder(mut list: NetworkList, path: &Path) -> Result<NetworkList, Error> {
+    let folder = path.with_file_name(list.name.as_str());
+    if !list.load_only_inlined_plugins {
+        let plugins = folder_plugins(&folder)?;
+        if !plugins.is_empty() {
+            list.plugins.extend(plugins);
+            list.source = complete_source(&list).map_err(unusable(path))?;
+        }
+    }
+    if list.plugins.is_empty() {
+        return Err(Error::NoPlugins {
+            path: path.to_owned(),
+            folder,
+        });
+    }
+    Ok(list)
+}
+
+fn folder_plugins(folder: &Path) -> Result<Vec<PluginConfig>, Error> {
+    let load = |path: PathBuf| {
+        let plugin = PluginConfig::parse(&read(&path)?).map_err(unusable(&path))?;
+        plugin.plugin_type().map_err(unusable(&path))?;
+        Ok(plugin)
+    };
+    files(folder, PLUGIN)?.into_iter().map(load).collect()
+}
+
+/// The list's text with the plugins of its folder in it: it is kept with the result of ADD, and a
+/// DEL that has nothing else must find all of the plugins.
+fn complete_source(list: &NetworkList) -> Result<Vec<u8>, DecodeError> {
+    let value = decode::value(&list.source)?;
+    let mut map = decode::object(&value)?.clone();
+    let plugins = list.plugins.iter().map(|plugin| plugin.as_map().clone());
+    map.insert("plugins".into(), plugins.collect());
+    map.insert("loadOnlyInlinedPlugins".into(), true.into());
+    Ok(Value::Object(map).to_string().into_bytes())
+}
+
+fn object(path: &Path) -> Result<Map, Error> {
+    let value = decode::value(&read(path)?).map_err(unusable(path))?;
+    decode::object(&value).cloned().map_err(unusable(path))
+}
+
+fn name_in(map: &Map) -> Option<&str> {
+    decode::key(map, "name")?.as_str()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    file::read(path).map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    |source| Error::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn unusable(path: &Path) -> impl FnOnce(DecodeError) -> Error {
+    |source| Error::Configuration {
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,155 @@
+//! What is done for a network as a whole: GC, STATUS, and asking its plugins what they can.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use linkspan_spec::{Attachment, Command, NetworkList, PluginType, Version, VersionInfo};
+
+use crate::chain::{version_environment, version_step};
+use crate::step::Cause;
+use crate::{Deadline, Error, Outcome, Runtime, find_plugin};
+
+impl Runtime {
+    /// Removes what belongs to none of the attachments in use: DEL for each kept attachment of the
+    /// network that is not among them; then, from version 1.1.0 on, GC of the network's plugins,
+    /// which are told of them. Without a list no kept attachment is in use, and the plugins are told
+    /// nothing.
+    ///
+    /// Each DEL has a time of its own, and the plugins' GC another.
+    ///
+    /// # Errors
+    /// All failures; none keeps the rest from being done.
+    ///
+    /// # Spec
+    /// Section 3, "Garbage-collecting a network".
+    pub fn gc(
+        &self,
+        network: &NetworkList,
+        in_use: Option<&[Attachment]>,
+    ) -> Result<Outcome, Error> {
+        if network.disable_gc {
+            return Ok(Outcome::Disabled);
+        }
+        let mut errors = self.detach_stale(network, in_use.unwrap_or_default())?;
+        self.cache.sweep();
+        if network.cni_version >= Command::Gc.since() {
+            errors.extend(self.collect_garbage(network, in_use));
+        }
+        Error::collect(errors)?;
+        Ok(Outcome::Done)
+    }
+
+    fn detach_stale(
+        &self,
+        network: &NetworkList,
+        in_use: &[Attachment],
+    ) -> Result<Vec<Error>, Error> {
+        let in_use: BTreeSet<_> = in_use.iter().collect();
+        Ok(self
+            .attachments(None)?
+            .into_iter()
+            .filter(|cached| cached.network == network.name)
+            .filter(|cached| !in_use.contains(&cached.endpoint.attachment()))
+            .filter_map(|stale| self.del(network, &stale.endpoint).err())
+            .collect())
+    }
+
+    fn collect_garbage(&self, network: &NetworkList, in_use: Option<&[Attachment]>) -> Vec<Error> {
+        let chain = self.chain(network, Command::Gc, None);
+        (0..network.plugins.len())
+            .filter_map(|index| {
+                let run = chain.run(index, |config| match in_use {
+                    Some(in_use) => config.with_valid_attachments(in_use),
+                    None => config,
+                });
+                run.err()
+            })
+            .collect()
+    }
+
+    /// Asks whether the network could serve an ADD: STATUS of its plugins in order.
+    ///
+    /// # Errors
+    /// The first failure of a plugin.
+    ///
+    /// # Spec
+    /// Section 2, "STATUS".
+    pub fn status(&self, network: &NetworkList) -> Result<Outcome, Error> {
+        if network.cni_version < Command::Status.since() {
+            return Ok(Outcome::NotInVersion);
+        }
+        let chain = self.chain(network, Command::Status, None);
+        for index in 0..network.plugins.len() {
+            chain.run(index, |config| config)?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Asks a plugin which versions it supports.
+    ///
+    /// # Errors
+    /// When it is not found, fails, or answers something else.
+    ///
+    /// # Spec
+    /// Section 2, "VERSION".
+    pub fn version(&self, plugin: &PluginType) -> Result<VersionInfo, Error> {
+        let path = find_plugin(plugin, &self.plugin_dirs)?;
+        self.version_of(plugin, &path)
+    }
+
+    /// Asks the plugin in a file which versions it supports.
+    ///
+    /// # Errors
+    /// When it fails or answers something else.
+    pub fn version_of(&self, plugin: &PluginType, path: &Path) -> Result<VersionInfo, Error> {
+        let step = version_step(plugin.clone(), path.to_owned());
+        let stdin = format!(r#"{{"cniVersion":"{}"}}"#, Version::LATEST);
+        let deadline = Deadline::after(self.timeout);
+        let answer = self.run_step(step, version_environment(), stdin.as_bytes(), deadline);
+        match answer {
+            Ok(answer) => answer.decode(VersionInfo::parse),
+            Err(error) if is_of_before_version(&error) => {
+                Ok(VersionInfo::new(Version::V0_1_0, &[Version::V0_1_0]))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks that every plugin of a network is there and supports the network's version. The
+    /// operations themselves do not: a plugin refuses a version by itself.
+    ///
+    /// # Errors
+    /// Every plugin that is not found, does not answer, or does not support the version.
+    pub fn validate(&self, network: &NetworkList) -> Result<(), Error> {
+        let errors = network.plugins.iter().filter_map(|config| {
+            let plugin = config.plugin_type().map_err(|source| Error::Network {
+                network: network.name.clone(),
+                source,
+            });
+            plugin
+                .and_then(|plugin| self.validate_plugin(plugin, network.cni_version))
+                .err()
+        });
+        Error::collect(errors.collect())
+    }
+
+    fn validate_plugin(&self, plugin: PluginType, version: Version) -> Result<(), Error> {
+        let info = self.version(&plugin)?;
+        if info.supports(version) {
+            return Ok(());
+        }
+        Err(Error::PluginVersion {
+            plugin,
+            version,
+            supported: info.supported_versions,
+        })
+    }
+}
+
+/// Plugins of before 0.2.0 know no VERSION and say so.
+fn is_of_before_version(error: &Error) -> bool {
+    matches!(error, Error::Plugin(error) if matches!(
+        &error.cause,
+        Cause::Reported(reported) if reported.msg == "unknown CNI_COMMAND: VERSION"
+    ))
+}

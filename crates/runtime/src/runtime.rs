@@ -1,0 +1,340 @@
+//! The runtime: attaches containers to networks, and detaches them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use linkspan_spec::{Command, ContainerId, NetworkList, NetworkName, Success};
+
+use crate::cache::Cache;
+use crate::chain::{Chain, result_to_json, with_result};
+use crate::step::Finished;
+use crate::{CachedAttachment, DEFAULT_CACHE_DIR, Deadline, Endpoint, Error, Execute, Process};
+
+/// How long an operation may take when nothing else is said: two minutes, as long as the kubelet
+/// waits for a container runtime.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+
+pub(crate) type Observer = dyn Fn(&Finished<'_>) + Send + Sync;
+
+/// Attaches containers to networks, and detaches them.
+///
+/// Every operation blocks until it is done or its time has passed. A runtime holds no state but
+/// where things are: what an attachment needs later is on disk, as the reference's runtime keeps
+/// it. It can be shared between threads and cloned at will.
+///
+/// # Examples
+/// ```no_run
+/// use linkspan_runtime::{Endpoint, Runtime, load_network};
+///
+/// let network = load_network("/etc/cni/net.d".as_ref(), "mynet")?;
+/// let runtime = Runtime::builder().plugin_dir("/opt/cni/bin").build();
+/// let endpoint = Endpoint::new("c1".parse()?, "eth0".parse()?).with_netns("/run/netns/c1");
+/// let result = runtime.add(&network, &endpoint)?;
+/// println!("{:?}", result.ips);
+/// runtime.del(&network, &endpoint)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) plugin_dirs: Vec<PathBuf>,
+    pub(crate) cache: Cache,
+    pub(crate) executor: Arc<dyn Execute>,
+    pub(crate) observer: Option<Arc<Observer>>,
+    pub(crate) timeout: Duration,
+    pub(crate) detach_failed: bool,
+    pub(crate) finish_detach: bool,
+}
+
+/// How an operation that may have nothing to do went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// The network's configuration says that it must not be done (`disableCheck`, `disableGC`).
+    Disabled,
+    /// The network's version does not have the operation.
+    NotInVersion,
+}
+
+impl Runtime {
+    /// A runtime to be configured.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The same runtime with another time for each operation.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self {
+            timeout,
+            ..self.clone()
+        }
+    }
+
+    /// The directories that plugins are searched in, in order.
+    pub fn plugin_dirs(&self) -> &[PathBuf] {
+        &self.plugin_dirs
+    }
+
+    /// Attaches a container: runs ADD of the network's plugins in order, each with the result of
+    /// the one before, and keeps the last result for CHECK, DEL and GC.
+    ///
+    /// When a plugin fails, those before it have done their work and stay as they are, as with the
+    /// reference's runtime: the caller must call [`del`](Self::del). With
+    /// [`Builder::detach_failed`] that is done here.
+    ///
+    /// # Errors
+    /// The first failure of a plugin; or that the result could not be kept, though the container is
+    /// attached.
+    ///
+    /// # Spec
+    /// Section 3, "Attaching a container to a network".
+    pub fn add(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
+        self.attach(network, endpoint).inspect_err(|_| {
+            if self.detach_failed {
+                let cleaner = Self {
+                    finish_detach: true,
+                    ..self.clone()
+                };
+                // The failure that matters is that of ADD; DEL has a time of its own.
+                let _ = cleaner.del(network, endpoint);
+            }
+        })
+    }
+
+    fn attach(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
+        let chain = self.chain(network, Command::Add, Some(endpoint));
+        let mut result = None;
+        for index in 0..network.plugins.len() {
+            result = Some(chain.run_add(index, result.as_ref())?);
+        }
+        let result = result.unwrap_or_default();
+        self.cache
+            .store(network, endpoint, &chain.to_json(&result)?)?;
+        Ok(result)
+    }
+
+    /// Checks an attachment: runs CHECK of the network's plugins in order, each with the kept
+    /// result of ADD.
+    ///
+    /// # Errors
+    /// The first failure of a plugin: what is not as ADD has left it; or that the network's version
+    /// has no CHECK, or that the kept result cannot be used.
+    ///
+    /// # Spec
+    /// Section 3, "Checking a container's attachment".
+    pub fn check(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Outcome, Error> {
+        if network.cni_version < Command::Check.since() {
+            return Err(Error::CheckNotSupported {
+                network: network.name.clone(),
+                version: network.cni_version,
+            });
+        }
+        if network.disable_check {
+            return Ok(Outcome::Disabled);
+        }
+        let chain = self.chain(network, Command::Check, Some(endpoint));
+        let kept = self.cache.result(&network.name, endpoint)?;
+        let kept = kept.map(|result| chain.to_json(&result)).transpose()?;
+        for index in 0..network.plugins.len() {
+            chain.run(index, |config| with_result(config, kept.clone()))?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Detaches a container: runs DEL of the network's plugins in reverse order, from version 0.4.0
+    /// on each with the kept result of ADD, and forgets that.
+    ///
+    /// A kept result that cannot be used is as good as none: what it would have told, the plugins
+    /// find out (cni#1055). An attachment that is not there, or no more, is no failure.
+    ///
+    /// # Errors
+    /// The first failure of a plugin; those before it in the chain are then not run and the result
+    /// is kept, as with the reference's runtime. With [`Builder::finish_detach`] all are run and all
+    /// failures told.
+    ///
+    /// # Spec
+    /// Section 3, "Deleting a container from a network".
+    pub fn del(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<(), Error> {
+        let chain = self.chain(network, Command::Del, Some(endpoint));
+        let kept = if network.cni_version >= Command::Check.since() {
+            let kept = self.cache.result(&network.name, endpoint).ok().flatten();
+            kept.and_then(|result| chain.to_json(&result).ok())
+        } else {
+            None
+        };
+        let mut errors = Vec::new();
+        for index in (0..network.plugins.len()).rev() {
+            let run = chain.run(index, |config| with_result(config, kept.clone()));
+            if let Err(error) = run {
+                errors.push(error);
+                if !self.finish_detach {
+                    break;
+                }
+            }
+        }
+        Error::collect(errors)?;
+        self.cache.remove(&network.name, endpoint)
+    }
+
+    /// The attachment that ADD has kept: with its arguments and the configuration of then, so that
+    /// DEL can be called with just those.
+    ///
+    /// # Errors
+    /// When what is kept cannot be read.
+    pub fn cached(
+        &self,
+        network: &NetworkName,
+        endpoint: &Endpoint,
+    ) -> Result<Option<CachedAttachment>, Error> {
+        self.cache.load(network, endpoint)
+    }
+
+    /// Every attachment that ADD has kept and DEL has not removed, of one container or of all.
+    ///
+    /// # Errors
+    /// When the cache's directory cannot be read.
+    pub fn attachments(
+        &self,
+        container: Option<&ContainerId>,
+    ) -> Result<Vec<CachedAttachment>, Error> {
+        self.cache.attachments(container)
+    }
+
+    /// The result as JSON in the network's version, as plugins and the kept result have it.
+    ///
+    /// # Errors
+    /// When no version can express it.
+    pub fn result_json(
+        network: &NetworkList,
+        result: &Success,
+    ) -> Result<linkspan_spec::Value, Error> {
+        result_to_json(network, result)
+    }
+
+    pub(crate) fn chain<'a>(
+        &'a self,
+        network: &'a NetworkList,
+        command: Command,
+        endpoint: Option<&'a Endpoint>,
+    ) -> Chain<'a> {
+        Chain {
+            runtime: self,
+            network,
+            command,
+            endpoint,
+            deadline: Deadline::after(self.timeout),
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("plugin_dirs", &self.plugin_dirs)
+            .field("cache", &self.cache)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Configures a [`Runtime`].
+pub struct Builder {
+    plugin_dirs: Vec<PathBuf>,
+    cache_dir: PathBuf,
+    executor: Arc<dyn Execute>,
+    observer: Option<Arc<Observer>>,
+    timeout: Duration,
+    detach_failed: bool,
+    finish_detach: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            plugin_dirs: Vec::new(),
+            cache_dir: DEFAULT_CACHE_DIR.into(),
+            executor: Arc::new(Process),
+            observer: None,
+            timeout: DEFAULT_TIMEOUT,
+            detach_failed: false,
+            finish_detach: false,
+        }
+    }
+}
+
+impl Builder {
+    /// Adds a directory that plugins are searched in, after those added before.
+    #[must_use]
+    pub fn plugin_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.plugin_dirs.push(directory.into());
+        self
+    }
+
+    /// Adds directories that plugins are searched in, in order.
+    #[must_use]
+    pub fn plugin_dirs(mut self, directories: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.plugin_dirs.extend(directories);
+        self
+    }
+
+    /// Where results are kept, below the directory `results`. Default: [`DEFAULT_CACHE_DIR`].
+    #[must_use]
+    pub fn cache_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.cache_dir = directory.as_ref().to_owned();
+        self
+    }
+
+    /// How plugins are run. Default: as processes, [`Process`].
+    #[must_use]
+    pub fn executor(mut self, executor: impl Execute + 'static) -> Self {
+        self.executor = Arc::new(executor);
+        self
+    }
+
+    /// Whom to tell of every plugin that was run, for logs and timings.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Fn(&Finished<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// How long an operation on one attachment, its whole chain of plugins, may take.
+    /// [`Duration::MAX`]: as long as it likes. Default: [`DEFAULT_TIMEOUT`].
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Whether an attachment whose ADD fails is detached at once, by DEL of the whole chain with a
+    /// time of its own. Default: no, the caller does that.
+    #[must_use]
+    pub fn detach_failed(mut self, yes: bool) -> Self {
+        self.detach_failed = yes;
+        self
+    }
+
+    /// Whether DEL goes on to the other plugins when one fails, and tells all failures at the end.
+    /// Default: no.
+    #[must_use]
+    pub fn finish_detach(mut self, yes: bool) -> Self {
+        self.finish_detach = yes;
+        self
+    }
+
+    /// The runtime.
+    pub fn build(self) -> Runtime {
+        Runtime {
+            plugin_dirs: self.plugin_dirs,
+            cache: Cache::new(&self.cache_dir),
+            executor: self.executor,
+            observer: self.observer,
+            timeout: self.timeout,
+            detach_failed: self.detach_failed,
+            finish_detach: self.finish_detach,
+        }
+    }
+}

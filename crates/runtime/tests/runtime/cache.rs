@@ -1,0 +1,162 @@
+//! What is kept of ADD, in the form of the reference's runtime.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use linkspan_spec::NetworkList;
+use serde_json::json;
+
+use crate::world::{World, endpoint, network, read, words};
+
+/// As the reference's runtime (1.3.0) has written it for the network below.
+const OF_THE_REFERENCE: &str = r#"{"kind":"cniCacheV1","containerId":"c1","config":"eyJjbmlWZXJzaW9uIjoiMS4wLjAiLCJuYW1lIjoibmV0IiwicGx1Z2lucyI6W3sidHlwZSI6Im9uZSJ9XX0=","ifName":"eth0","networkName":"net","netns":"/run/netns/c1","cniArgs":[["IP","10.1.0.9"],["A","b"]],"capabilityArgs":{"mac":"02:00:00:00:00:01"},"result":{"cniVersion":"1.0.0","dns":{},"ips":[{"address":"10.1.0.2/24"}]}}"#;
+
+#[test]
+fn the_file_is_that_of_the_reference() {
+    let world = World::new(&["one"]);
+    world.answer(
+        "one",
+        "ADD",
+        r#"{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.2/24"}]}"#,
+    );
+    let endpoint = endpoint("c1")
+        .with_arg("IP", "10.1.0.9")
+        .with_arg("A", "b")
+        .with_capability_arg("mac", json!("02:00:00:00:00:01"));
+    let network = network("1.0.0", &["one"]);
+    world.runtime().add(&network, &endpoint).unwrap();
+    let path = world.path("cache/results/net-c1-eth0");
+    assert_eq!(
+        read(&path),
+        serde_json::from_str::<serde_json::Value>(OF_THE_REFERENCE).unwrap()
+    );
+    let written = fs::read_to_string(&path).unwrap();
+    let until_result = OF_THE_REFERENCE.split("\"result\"").next().unwrap();
+    assert!(
+        written.starts_with(until_result),
+        "the keys are in the same order: {written}"
+    );
+    let mode = |path| fs::metadata(world.path(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("cache/results/net-c1-eth0"), 0o600);
+    assert_eq!(mode("cache/results"), 0o700);
+}
+
+#[test]
+fn what_the_reference_has_kept_is_read() {
+    let world = World::new(&["one"]);
+    world.write("cache/results/net-c1-eth0", OF_THE_REFERENCE);
+    let runtime = world.runtime();
+    let network = network("1.0.0", &["one"]);
+    let bare = endpoint("c1");
+    let kept = runtime.cached(&network.name, &bare).unwrap().unwrap();
+    assert_eq!(kept.network_list().unwrap(), network);
+    assert_eq!(
+        kept.endpoint.args,
+        [("IP", "10.1.0.9"), ("A", "b")].map(|(key, value)| (key.into(), value.into()))
+    );
+    assert_eq!(kept.endpoint.capability_args["mac"], "02:00:00:00:00:01");
+    assert_eq!(kept.endpoint.netns.as_deref(), bare.netns.as_deref());
+    assert_eq!(runtime.attachments(None).unwrap(), [kept]);
+    runtime.del(&network, &bare).unwrap();
+    assert_eq!(
+        world.stdin("one", "DEL")["prevResult"]["ips"][0]["address"],
+        "10.1.0.2/24"
+    );
+    assert_eq!(world.cached(), [""; 0]);
+}
+
+#[test]
+fn the_form_of_before_there_was_a_kind_is_read() {
+    let world = World::new(&["one"]);
+    let result = r#"{"cniVersion":"0.3.1","ips":[{"version":"4","address":"10.1.0.2/24"}]}"#;
+    world.write("cache/results/net-c1-eth0", result);
+    let runtime = world.runtime();
+    runtime
+        .check(&network("0.4.0", &["one"]), &endpoint("c1"))
+        .unwrap();
+    let previous = &world.stdin("one", "CHECK")["prevResult"];
+    assert_eq!(previous["cniVersion"], "0.4.0");
+    assert_eq!(runtime.attachments(None).unwrap(), []);
+}
+
+#[test]
+fn what_cannot_be_read_is_no_obstacle_to_del() {
+    // cni#1055, containerd#8197: empty files after a power failure.
+    for broken in [
+        "",
+        "\0\0\0\0",
+        "{\"kind\":\"cniCacheV1\",",
+        "[]",
+        r#"{"kind":"cniCacheV1","containerId":"c1","ifName":"eth0","networkName":"net","result":{"cniVersion":"7"}}"#,
+        r#"{"kind":"cniCacheV1","config":"%"}"#,
+    ] {
+        let world = World::new(&["one"]);
+        world.write("cache/results/net-c1-eth0", broken);
+        let network = network("1.0.0", &["one"]);
+        let runtime = world.runtime();
+        let error = runtime.check(&network, &endpoint("c1")).unwrap_err();
+        assert!(
+            words(&error).contains("net-c1-eth0 cannot be used"),
+            "{error}"
+        );
+        assert!(error.advice().unwrap().contains("Detach the container"));
+        runtime.del(&network, &endpoint("c1")).unwrap();
+        assert_eq!(
+            world.stdin("one", "DEL").get("prevResult"),
+            None,
+            "{broken}"
+        );
+        assert_eq!(world.cached(), [""; 0], "{broken}");
+    }
+}
+
+#[test]
+fn attachments_whose_files_have_the_same_name_are_not_mistaken_for_one_another() {
+    let world = World::new(&["one"]);
+    let runtime = world.runtime();
+    let named = |name: &str| {
+        let text =
+            format!(r#"{{"cniVersion":"1.0.0","name":"{name}","plugins":[{{"type":"one"}}]}}"#);
+        NetworkList::parse(text.as_bytes()).unwrap()
+    };
+    runtime.add(&named("a-b"), &endpoint("c")).unwrap();
+    assert_eq!(
+        runtime.cached(&named("a").name, &endpoint("b-c")).unwrap(),
+        None
+    );
+    runtime.del(&named("a"), &endpoint("b-c")).unwrap();
+    assert_eq!(world.cached(), ["a-b-c-eth0"]);
+    assert!(
+        runtime
+            .cached(&named("a-b").name, &endpoint("c"))
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[test]
+fn attachments_can_be_listed_for_one_container() {
+    let world = World::new(&["one"]);
+    let runtime = world.runtime();
+    for container in ["c1", "c2", "c10"] {
+        runtime
+            .add(&network("1.0.0", &["one"]), &endpoint(container))
+            .unwrap();
+    }
+    world.write("cache/results/garbage", "not JSON");
+    let containers = |of: Option<&str>| -> Vec<String> {
+        let id = of.map(|id| id.parse().unwrap());
+        let kept = runtime.attachments(id.as_ref()).unwrap().into_iter();
+        kept.map(|kept| kept.endpoint.container_id.to_string())
+            .collect()
+    };
+    assert_eq!(containers(None), ["c1", "c10", "c2"]);
+    assert_eq!(containers(Some("c1")), ["c1"]);
+    assert_eq!(containers(Some("c")), [""; 0]);
+}
+
+#[test]
+fn without_a_cache_there_are_no_attachments() {
+    let world = World::new(&[]);
+    assert_eq!(world.runtime().attachments(None).unwrap(), []);
+}

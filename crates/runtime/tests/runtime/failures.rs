@@ -1,0 +1,208 @@
+//! What an error tells: which plugin, which step, what the plugin said, what to do.
+
+use std::fs;
+use std::io;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex};
+
+use linkspan_runtime::{Ended, Error, Execute, Output, Request};
+use linkspan_spec::ErrorCode;
+
+use crate::world::{World, endpoint, network, words};
+
+/// What is told of a plugin whose ADD is this script: words, advice, standard error.
+fn told(script: &str) -> (String, String, String) {
+    let world = World::new(&[]);
+    world.script("one", script);
+    let network = network("1.0.0", &["one"]);
+    let error = world.runtime().add(&network, &endpoint("c1")).unwrap_err();
+    let advice = error.advice().unwrap_or_default();
+    let words = words(&error).replace(world.path("").to_str().unwrap(), "");
+    let stderr = match error {
+        Error::Plugin(error) => error.stderr,
+        _ => String::new(),
+    };
+    (words, advice, stderr)
+}
+
+#[test]
+fn every_way_to_fail_says_what_happened_and_what_to_do() {
+    for (script, words, advice) in [
+        (
+            "#!/bin/sh\necho '{\"code\":7,\"msg\":\"no subnet\",\"details\":\"add one\"}'; exit 1",
+            ": no subnet",
+            "add one",
+        ),
+        (
+            "#!/bin/sh\necho '{\"code\":1,\"msg\":\"incompatible\"}'; exit 1",
+            ": incompatible",
+            "which versions it supports",
+        ),
+        (
+            "#!/bin/sh\nexit 1",
+            "netplugin failed with no error message: exit status: 1",
+            "",
+        ),
+        (
+            "#!/bin/sh\necho oh no >&2; exit 3",
+            "netplugin failed: \"oh no\": exit status: 3",
+            "",
+        ),
+        (
+            // cni#732
+            "#!/bin/sh\nkill -SEGV $$",
+            "no error message: signal: 11 (SIGSEGV)",
+            "a defect of the plugin",
+        ),
+        (
+            "#!/bin/sh\nkill -KILL $$",
+            "signal: 9 (SIGKILL)",
+            "memory ran out",
+        ),
+        (
+            "#!/bin/sh\nno-such-program-here",
+            "exit status: 127",
+            "lacks a program",
+        ),
+        (
+            "#!/bin/sh\necho oops; exit 1",
+            "error parsing its diagnostic message \"oops\\n\": the input is not valid JSON",
+            "",
+        ),
+        (
+            "#!/bin/sh\necho '{\"code\":7}'; exit 1",
+            "\"msg\" is missing",
+            "",
+        ),
+        (
+            "#!/bin/sh\necho starting; echo '{}'",
+            "is not the answer to the command: \"starting\\n{}\\n\": the input is not valid JSON",
+            "standard error",
+        ),
+        ("#!/bin/sh\ntrue", "the input is empty", "standard error"),
+        (
+            "#!/bin/sh\necho '{\"cniVersion\":\"9.0.0\"}'",
+            "unknown CNI version \"9.0.0\"",
+            "",
+        ),
+        (
+            "#!/no/such/interpreter\n",
+            "cannot run bin/one: No such file",
+            "Install a static build",
+        ),
+        (
+            "\u{7f}ELF, or half of it",
+            "Exec format error",
+            "only half of one",
+        ),
+    ] {
+        let (told_words, told_advice, _) = told(script);
+        assert!(told_words.contains(words), "{script}: {told_words}");
+        assert!(told_advice.contains(advice), "{script}: {told_advice}");
+        let place = r#"plugin type="one" failed (add), 1 of 1 in network "net", container "c1", interface "eth0""#;
+        assert!(told_words.starts_with(place), "{told_words}");
+    }
+}
+
+#[test]
+fn standard_error_is_kept_beside_the_plugins_own_words() {
+    let (words, _, stderr) =
+        told("#!/bin/sh\necho debug >&2; echo '{\"code\":7,\"msg\":\"no\"}'; exit 1");
+    assert!(words.ends_with(": no"), "{words}");
+    assert_eq!(stderr, "debug\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_executed_is_told() {
+    let world = World::new(&[]);
+    world.write("bin/one", "#!/bin/sh\n");
+    let network = network("1.0.0", &["one"]);
+    let error = world.runtime().add(&network, &endpoint("c1")).unwrap_err();
+    assert!(words(&error).contains("Permission denied"), "{error}");
+    assert!(error.advice().unwrap().contains("must be executable"));
+    assert_eq!(error.code(), ErrorCode::IO_FAILURE);
+}
+
+#[test]
+fn a_plugin_that_is_nowhere_is_told_with_where_and_what_is_there() {
+    let world = World::new(&["bridge", "loopback"]);
+    fs::create_dir(world.path("bin/one")).unwrap();
+    let network = network("1.0.0", &["one"]);
+    let runtime = world.builder().plugin_dir("/no/such/dir").build();
+    let error = runtime.add(&network, &endpoint("c1")).unwrap_err();
+    assert_eq!(
+        words(&error),
+        format!(
+            "failed to find plugin \"one\" in path [{:?}, \"/no/such/dir\"]",
+            world.path("bin")
+        )
+    );
+    assert!(
+        error
+            .advice()
+            .unwrap()
+            .starts_with("What is there: bridge, loopback. Install")
+    );
+}
+
+#[test]
+fn the_first_directory_that_has_the_plugin_is_used() {
+    let world = World::new(&["one"]);
+    fs::create_dir(world.path("more")).unwrap();
+    fs::copy(world.path("bin/one"), world.path("more/two")).unwrap();
+    let runtime = world.builder().plugin_dir(world.path("more")).build();
+    assert_eq!(
+        runtime.plugin_dirs(),
+        [world.path("bin"), world.path("more")]
+    );
+    for (plugin, folder) in [("one", "bin"), ("two", "more")] {
+        let found = linkspan_runtime::find_plugin(&plugin.parse().unwrap(), runtime.plugin_dirs());
+        assert_eq!(found.unwrap(), world.path(folder).join(plugin));
+    }
+}
+
+/// Plugins that are no processes.
+struct InProcess;
+
+impl Execute for InProcess {
+    fn run(&self, request: &Request<'_>) -> io::Result<Output> {
+        Ok(Output {
+            ended: Ended::Exited(ExitStatus::default()),
+            stdout: br#"{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.2/24"}]}"#.to_vec(),
+            stderr: request.command.to_string().into_bytes(),
+        })
+    }
+}
+
+#[test]
+fn another_executor_can_take_the_place_of_processes_and_the_observer_sees_every_step() {
+    let world = World::new(&["one", "two"]);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let runtime = world
+        .builder()
+        .executor(InProcess)
+        .observer(move |finished| {
+            let step = finished.step;
+            let line = format!("{} {} {}", step.number, step.plugin, finished.stderr);
+            log.lock().unwrap().push((line, finished.result.is_ok()));
+        })
+        .build();
+    let network = network("1.0.0", &["one", "two"]);
+    runtime.add(&network, &endpoint("c1")).unwrap();
+    runtime.del(&network, &endpoint("c1")).unwrap();
+    assert_eq!(world.calls(), [""; 0], "no process was started");
+    let expected = ["1 one ADD", "2 two ADD", "2 two DEL", "1 one DEL"];
+    assert_eq!(
+        *seen.lock().unwrap(),
+        expected.map(|line| (line.to_owned(), true))
+    );
+}
+
+#[test]
+fn a_runtime_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    shared::<linkspan_runtime::Runtime>();
+    fn sent<T: Send + Sync + 'static>() {}
+    sent::<Error>();
+}

@@ -1,0 +1,179 @@
+//! Configurations on disk, in the order of the reference's runtime.
+
+use linkspan_runtime::{Error, load_all, load_network};
+use linkspan_spec::NetworkList;
+
+use crate::world::{World, words};
+
+fn load(world: &World, name: &str) -> Result<NetworkList, Error> {
+    load_network(&world.path("net.d"), name)
+}
+
+fn types(network: &NetworkList) -> Vec<String> {
+    let types = network.plugins.iter().map(|plugin| plugin.plugin_type());
+    types.map(|name| name.unwrap().to_string()).collect()
+}
+
+fn list(name: &str, plugin: &str) -> String {
+    format!(r#"{{"cniVersion":"1.0.0","name":"{name}","plugins":[{{"type":"{plugin}"}}]}}"#)
+}
+
+fn single(name: &str, plugin: &str) -> String {
+    format!(r#"{{"cniVersion":"0.4.0","name":"{name}","type":"{plugin}"}}"#)
+}
+
+#[test]
+fn lists_come_before_single_configurations_and_names_are_in_order() {
+    let world = World::new(&[]);
+    world.write("net.d/00-a.conf", &single("net", "first-conf"));
+    world.write("net.d/20-b.conflist", &list("net", "second-list"));
+    world.write("net.d/10-c.conflist", &list("net", "first-list"));
+    world.write("net.d/05-d.json", &single("other", "json"));
+    world.write("net.d/06-e.conf", &single("other", "conf"));
+    assert_eq!(types(&load(&world, "net").unwrap()), ["first-list"]);
+    assert_eq!(types(&load(&world, "other").unwrap()), ["json"]);
+    let all = load_all(&world.path("net.d")).unwrap();
+    let names: Vec<_> = all
+        .iter()
+        .map(|file| file.path.file_name().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "10-c.conflist",
+            "20-b.conflist",
+            "00-a.conf",
+            "05-d.json",
+            "06-e.conf"
+        ]
+    );
+}
+
+#[test]
+fn other_files_are_nobodys_business() {
+    let world = World::new(&[]);
+    for name in ["net.conflist.bak", "network", ".temp", "README", "conflist"] {
+        world.write(&format!("net.d/{name}"), &list("net", "wrong"));
+    }
+    world.write("net.d/dir.conflist/x.conf", &single("net", "wrong"));
+    assert!(matches!(
+        load(&world, "net"),
+        Err(Error::NetworkNotFound { .. })
+    ));
+    world.write("net.d/.conflist", &list("net", "hidden"));
+    assert_eq!(types(&load(&world, "net").unwrap()), ["hidden"]);
+}
+
+#[test]
+fn a_list_goes_on_in_the_folder_of_its_name() {
+    let world = World::new(&[]);
+    world.write("net.d/net.conflist", &list("net", "inlined"));
+    world.write("net.d/net/20-b.conf", r#"{"type":"second"}"#);
+    world.write("net.d/net/10-a.conf", r#"{"type":"first","key":[1]}"#);
+    world.write("net.d/net/30-c.conflist", "not read");
+    let network = load(&world, "net").unwrap();
+    assert_eq!(types(&network), ["inlined", "first", "second"]);
+    // What is kept with the result of ADD has to have all of them.
+    assert_eq!(
+        types(&NetworkList::parse(&network.source).unwrap()),
+        types(&network)
+    );
+
+    let only = r#"{"name":"net","loadOnlyInlinedPlugins":true,"plugins":[{"type":"inlined"}]}"#;
+    world.write("net.d/net.conflist", only);
+    assert_eq!(types(&load(&world, "net").unwrap()), ["inlined"]);
+
+    world.write(
+        "net.d/net.conflist",
+        r#"{"cniVersion":"1.1.0","name":"net"}"#,
+    );
+    assert_eq!(types(&load(&world, "net").unwrap()), ["first", "second"]);
+
+    world.write("net.d/net/10-a.conf", "{}");
+    let error = words(&load(&world, "net").unwrap_err());
+    assert!(
+        error.contains("net/10-a.conf") && error.contains("\"type\" is missing"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_network_needs_plugins() {
+    let world = World::new(&[]);
+    world.write("net.d/net.conflist", r#"{"name":"net"}"#);
+    let error = load(&world, "net").unwrap_err();
+    assert!(
+        words(&error).starts_with("no plugin configs found"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_network_that_is_not_there_is_told_with_those_that_are() {
+    let world = World::new(&[]);
+    let error = load(&world, "net").unwrap_err();
+    assert!(
+        words(&error).starts_with("no net configuration with name \"net\" in "),
+        "{error}"
+    );
+    assert!(error.advice().unwrap().contains("no network at all"));
+    world.write("net.d/a.conflist", &list("web", "p"));
+    world.write("net.d/b.conf", &single("db", "p"));
+    let error = load(&world, "net").unwrap_err();
+    assert_eq!(error.advice().unwrap(), "The networks there are: web, db.");
+    let nowhere = load_network(&world.path("nowhere"), "net").unwrap_err();
+    assert!(
+        matches!(nowhere, Error::NetworkNotFound { .. }),
+        "{nowhere}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_json_ends_the_search() {
+    let world = World::new(&[]);
+    world.write("net.d/20-net.conflist", &list("net", "p"));
+    world.write("net.d/10-broken.conflist", "{\n  \"name\": \"net\",\n}");
+    let error = words(&load(&world, "net").unwrap_err());
+    assert!(
+        error.contains("10-broken.conflist") && error.contains("line 3"),
+        "{error}"
+    );
+    let all = load_all(&world.path("net.d")).unwrap();
+    assert_eq!(
+        all.iter()
+            .map(|file| file.network.is_ok())
+            .collect::<Vec<_>>(),
+        [false, true]
+    );
+}
+
+#[test]
+fn a_file_of_another_network_may_be_of_another_time() {
+    let world = World::new(&[]);
+    world.write(
+        "net.d/10-future.conflist",
+        r#"{"cniVersion":"9.0.0","name":"future","plugins":3}"#,
+    );
+    world.write("net.d/20-net.conflist", &list("net", "p"));
+    assert_eq!(types(&load(&world, "net").unwrap()), ["p"]);
+    let error = words(&load(&world, "future").unwrap_err());
+    assert!(error.contains("unknown CNI version \"9.0.0\""), "{error}");
+}
+
+#[test]
+fn the_highest_known_of_the_versions_is_used() {
+    let world = World::new(&[]);
+    world.write(
+        "net.d/net.conflist",
+        r#"{"cniVersion":"0.4.0","cniVersions":["0.3.1","9.0.0","1.1.0"],"name":"net","plugins":[{"type":"p"}]}"#,
+    );
+    assert_eq!(load(&world, "net").unwrap().cni_version.as_str(), "1.1.0");
+}
+
+#[test]
+fn a_huge_file_is_refused() {
+    let world = World::new(&[]);
+    world.write("net.d/net.conflist", &" ".repeat(9 << 20));
+    let error = words(&load(&world, "net").unwrap_err());
+    assert!(error.contains("at most 8388608 are read"), "{error}");
+}
