@@ -4,7 +4,10 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use linkspan_spec::{Command, Dns, Error, ErrorCode, IfName, MacAddr, PluginConfig, key};
+use ipnet::IpNet;
+use linkspan_spec::{
+    Command, Dns, Error, ErrorCode, IfName, MacAddr, PluginConfig, Route, decode, key,
+};
 use serde_json::{Map, Value};
 
 /// A type that is read from a plugin's configuration.
@@ -293,6 +296,22 @@ impl FromKey for Map<String, Value> {
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
         json.as_object().cloned().ok_or_else(wrong_type::<Self>)
+    }
+}
+
+impl FromKey for IpNet {
+    const KIND: &'static str = "an IP address with a prefix length";
+
+    fn from_json(json: &Value) -> Result<Self, Wrong> {
+        decode::cidr(json).map_err(Wrong::value)
+    }
+}
+
+impl FromKey for Route {
+    const KIND: &'static str = "a route with dst and gw";
+
+    fn from_json(json: &Value) -> Result<Self, Wrong> {
+        Self::from_json(json).map_err(Wrong::value)
     }
 }
 

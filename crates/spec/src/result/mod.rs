@@ -142,6 +142,15 @@ impl Route {
             scope: None,
         }
     }
+
+    /// Reads a route as the newest version writes it in a result, and an IPAM configuration in its
+    /// `routes`.
+    ///
+    /// # Errors
+    /// When it has no destination, or a value is of another kind.
+    pub fn from_json(value: &Value) -> Result<Self, DecodeError> {
+        decode::route(value)
+    }
 }
 
 /// Name resolution.
