@@ -1,0 +1,235 @@
+//! `host-local`: addresses from ranges of this host, reserved by files in a directory.
+//!
+//! The directory's format and its lock are the reference's, so that either can release what the other
+//! reserved. Read in this order:
+//!
+//! - [`config`] is what a configuration may say, [`range`] the ranges and the order of their addresses;
+//! - [`allocator`] chooses an address, wherever reservations are kept;
+//! - [`store`] keeps them in the directory, with an index beside it that makes it fast;
+//! - [`record`] and [`origin`] say who holds an address and whether that can still be alive;
+//! - [`assign`] puts an attachment's addresses together.
+
+pub mod allocator;
+#[cfg(test)]
+mod allocator_tests;
+pub mod assign;
+pub mod config;
+pub mod origin;
+pub mod range;
+pub mod record;
+pub mod resolv_conf;
+pub mod store;
+
+use std::collections::HashSet;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use linkspan_plugin::spec::{Error, ErrorCode, NetworkName, Success};
+use linkspan_plugin::{Call, Gc, Plugin};
+
+use assign::Assignment;
+use config::{Config, Requested};
+use origin::Origin;
+use range::RangeSet;
+use record::Record;
+use store::{Directory, StoreError};
+
+/// An address is held by somebody: one that was asked for, or that of an attachment that may be alive.
+pub const ADDRESS_UNAVAILABLE: ErrorCode = ErrorCode(100);
+
+/// CHECK: the attachment holds no address.
+pub const NOT_RESERVED: ErrorCode = ErrorCode(101);
+
+/// The plugin.
+pub struct HostLocal;
+
+impl Plugin for HostLocal {
+    type Config = Config;
+    const NAME: &'static str = "host-local";
+    const ABOUT: &'static str = "allocates addresses from ranges of this host";
+    const ARGS: Option<&'static [&'static str]> = Some(&["IP"]);
+
+    fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {
+        let sets = call.config.sets()?;
+        let dns = call.config.resolv_conf.as_deref().map(resolv_conf::read);
+        let dns = dns.transpose()?.unwrap_or_default();
+        let requested = requested(call)?;
+        let mut directory =
+            Directory::create(&directory_of(&call.config, call.network())).map_err(store_error)?;
+        let origin = Origin::now(directory.boot(), call.netns.as_deref());
+        let ips =
+            Assignment::begin(&mut directory, record(call)?, origin)?.complete(sets, requested)?;
+        Ok(Success {
+            ips,
+            routes: call.config.routes.clone(),
+            dns,
+            ..Success::default()
+        })
+    }
+
+    fn check(&self, call: &Call<'_, Config>) -> Result<(), Error> {
+        let record = record(call)?;
+        let path = directory_of(&call.config, call.network());
+        let holdings = match Directory::open(&path).map_err(store_error)? {
+            Some(mut directory) => directory.holdings_of(&record).map_err(store_error)?,
+            None => Vec::new(),
+        };
+        if !holdings.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            NOT_RESERVED,
+            format!(
+                "host-local: Failed to find address added by container {}",
+                record.container_id
+            ),
+        )
+        .with_details(format!(
+            "no file in {} names {record}; another container may be given its address. Detach the \
+             container (DEL) and attach it anew (ADD)",
+            path.display()
+        )))
+    }
+
+    fn del(&self, call: &Call<'_, Config>) -> Result<(), Error> {
+        let path = directory_of(&call.config, call.network());
+        let Some(mut directory) = Directory::open(&path).map_err(store_error)? else {
+            return Ok(());
+        };
+        let holdings = directory.holdings_of(&record(call)?).map_err(store_error)?;
+        all(holdings
+            .iter()
+            .map(|holding| directory.release(holding.address, &holding.record)))
+    }
+
+    fn gc(&self, gc: &Gc<'_, Config>) -> Result<(), Error> {
+        let path = directory_of(&gc.config, gc.network());
+        let Some(mut directory) = Directory::open(&path).map_err(store_error)? else {
+            return Ok(());
+        };
+        let valid: HashSet<Record> = gc
+            .valid
+            .iter()
+            .map(|valid| Record::new(valid.container_id.trim(), &valid.ifname))
+            .flat_map(|record| [record.without_ifname(), record])
+            .collect();
+        let mut holdings = directory.holdings().map_err(store_error)?;
+        holdings.retain(|holding| !valid.contains(&holding.record));
+        let released = all(holdings
+            .iter()
+            .map(|holding| directory.release(holding.address, &holding.record)));
+        directory.sweep().map_err(store_error)?;
+        released
+    }
+
+    fn status(&self, call: &Call<'_, Config>) -> Result<(), Error> {
+        let sets = call.config.sets()?;
+        let path = directory_of(&call.config, call.network());
+        Directory::probe(&path)
+            .and_then(|()| Directory::open(&path))
+            .map_err(store_error)
+            .and_then(|directory| {
+                directory.map_or(Ok(()), |directory| require_free(directory, sets))
+            })
+            .map_err(|error| Error {
+                code: ErrorCode::PLUGIN_NOT_AVAILABLE,
+                ..error
+            })
+    }
+}
+
+/// The directory of the network's reservations.
+fn directory_of(config: &Config, network: &NetworkName) -> PathBuf {
+    config.data_dir.join(network.as_str())
+}
+
+fn record(call: &Call<'_, Config>) -> Result<Record, Error> {
+    Ok(Record::new(
+        call.container_id()?.as_str(),
+        call.ifname()?.as_str(),
+    ))
+}
+
+/// The addresses that are asked for, each once: in CNI_ARGS, in the configuration, by the runtime.
+fn requested(call: &Call<'_, Config>) -> Result<Vec<IpAddr>, Error> {
+    let mut addresses = Vec::new();
+    if let Some(text) = call.args.get("IP") {
+        addresses.push(Requested::parse(text).ok_or_else(|| {
+            Error::new(
+                ErrorCode::INVALID_ENVIRONMENT,
+                format!(
+                    "ARGS: error parsing value of pair \"IP={text}\": invalid IP address {text}"
+                ),
+            )
+            .with_details("IP in CNI_ARGS is one address, such as IP=10.22.0.9")
+        })?);
+    }
+    for address in &call.config.requested {
+        if !addresses.contains(address) {
+            addresses.push(*address);
+        }
+    }
+    Ok(addresses)
+}
+
+/// Fails when a set has neither a free address nor one that can be reclaimed.
+fn require_free(mut directory: Directory, sets: &[RangeSet]) -> Result<(), Error> {
+    for set in sets {
+        if has_free(&mut directory, set)?
+            || !assign::reclaimable(&mut directory, set)?.is_empty()
+            || has_free(&mut directory, set)?
+        {
+            continue;
+        }
+        return Err(Error::new(
+            ErrorCode::PLUGIN_NOT_AVAILABLE,
+            format!("no IP addresses available in range set: {set}"),
+        )
+        .with_details(format!(
+            "all of its {} addresses are in use since this boot; detach containers (DEL), run GC, or give \
+             the range more addresses",
+            set.size()
+        )));
+    }
+    Ok(())
+}
+
+fn has_free(directory: &mut Directory, set: &RangeSet) -> Result<bool, Error> {
+    for span in set.order(None) {
+        if directory.first_free(span).map_err(store_error)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Does everything, then tells the errors of all that failed.
+fn all(results: impl Iterator<Item = Result<(), StoreError>>) -> Result<(), Error> {
+    let errors: Vec<Error> = results.filter_map(Result::err).map(store_error).collect();
+    let messages: Vec<&str> = errors.iter().map(|error| error.msg.as_str()).collect();
+    match errors.first() {
+        Some(first) => Err(Error {
+            msg: messages.join("; "),
+            ..first.clone()
+        }),
+        None => Ok(()),
+    }
+}
+
+fn store_error(error: StoreError) -> Error {
+    let advice = match error.source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "there is no room for another file; make room, or set ipam.dataDir to another file system"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "reservations are files; set ipam.dataDir to a directory that can be written"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "the plugin must be allowed to write there; is it run as root?"
+        }
+        io::ErrorKind::NotADirectory => "ipam.dataDir is a directory; is a file in its way?",
+        _ => "ipam.dataDir is where reservations are kept; look at its file system",
+    };
+    Error::new(ErrorCode::IO_FAILURE, format!("{error}: {}", error.source)).with_details(advice)
+}
