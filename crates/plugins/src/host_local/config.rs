@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use linkspan_plugin::config::{Configuration, FromKey, Key, Wrong};
 use linkspan_plugin::keys;
-use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig, Route, Success, Value, Version};
+use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig, Route, Value, Version};
 use linkspan_plugin::spec::{address, decode};
 
 use super::range::{RangeError, RangeSet, RangeSpec};
@@ -21,7 +21,7 @@ keys! {
         /// The range sets: the container gets one address from each set, out of any of its ranges.
         "ipam.ranges" => ranges: Option<Vec<Vec<RangeKeys>>>, read by [Add, Status];
         /// The subnet of a single range, in the older form; its set comes before those of ranges.
-        "ipam.subnet" => subnet: Option<Subnet>, read by [Add, Status];
+        "ipam.subnet" => subnet: Option<IpNet>, read by [Add, Status];
         /// The first address that subnet gives.
         "ipam.rangeStart" => range_start: Option<Address>, read by [Add, Status];
         /// The last address that subnet gives.
@@ -29,7 +29,7 @@ keys! {
         /// The gateway of subnet, which is given to nobody.
         "ipam.gateway" => gateway: Option<Address>, read by [Add, Status];
         /// The routes of the result.
-        "ipam.routes" => routes: Option<Routes>, read by [Add];
+        "ipam.routes" => routes: Option<Vec<Route>>, read by [Add];
         /// The directory that holds a directory of reservations for each network.
         "ipam.dataDir" => data_dir: String, default = "/var/lib/cni/networks", read by [Add, Check, Del, Gc, Status];
         /// A file like /etc/resolv.conf, of which the result gets its DNS settings.
@@ -47,7 +47,7 @@ keys! {
     /// One range of a set.
     pub struct RangeKeys {
         /// The subnet that the range is in.
-        "subnet" => subnet: Option<Subnet>, read by [Add, Status];
+        "subnet" => subnet: Option<IpNet>, read by [Add, Status];
         /// The first address of the range; by default the one behind the network's.
         "rangeStart" => range_start: Option<Address>, read by [Add, Status];
         /// The last address of the range; by default the subnet's last, for IPv4 without the broadcast.
@@ -66,21 +66,6 @@ impl FromKey for Address {
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
         decode::ip(json)
-            .ok()
-            .map(Self)
-            .ok_or_else(|| Wrong::Type(Self::KIND.to_owned()))
-    }
-}
-
-/// A subnet.
-#[derive(Clone, Copy, Debug)]
-pub struct Subnet(IpNet);
-
-impl FromKey for Subnet {
-    const KIND: &'static str = "a subnet such as \"10.22.0.0/16\"";
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        decode::cidr(json)
             .ok()
             .map(Self)
             .ok_or_else(|| Wrong::Type(Self::KIND.to_owned()))
@@ -106,21 +91,6 @@ impl FromKey for Requested {
             .and_then(Self::parse)
             .map(Self)
             .ok_or_else(|| Wrong::Type(Self::KIND.to_owned()))
-    }
-}
-
-/// Routes as the newest version of the specification writes them.
-#[derive(Clone, Debug)]
-pub struct Routes(Vec<Route>);
-
-impl FromKey for Routes {
-    const KIND: &'static str = "a list of routes";
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        let result = Value::Object([("routes".to_owned(), json.clone())].into_iter().collect());
-        Success::from_json_as(Version::LATEST, &result)
-            .map(|result| Self(result.routes))
-            .map_err(Wrong::value)
     }
 }
 
@@ -174,7 +144,7 @@ impl Configuration for Config {
                 .resolv_conf
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
-            routes: keys.routes.map(|routes| routes.0).unwrap_or_default(),
+            routes: keys.routes.unwrap_or_default(),
         })
     }
 }
@@ -215,7 +185,7 @@ impl RangeKeys {
     fn spec(&self) -> RangeSpec {
         let address = |key: Option<Address>| key.and_then(|address| address.0);
         RangeSpec {
-            subnet: self.subnet.map(|subnet| subnet.0),
+            subnet: self.subnet,
             start: address(self.range_start),
             end: address(self.range_end),
             gateway: address(self.gateway),

@@ -294,7 +294,7 @@ impl State {
     pub(super) fn of(dir: BorrowedFd<'_>) -> io::Result<Self> {
         let stat = rustix::fs::fstat(dir)?;
         let seconds = Duration::from_secs(stat.st_mtime.try_into().unwrap_or_default());
-        let fraction = Duration::from_nanos(stat.st_mtime_nsec.into());
+        let fraction = Duration::from_nanos(stat.st_mtime_nsec);
         Ok(Self {
             identity: (stat.st_dev, stat.st_ino),
             changed: nanoseconds(seconds + fraction),

@@ -250,17 +250,17 @@ impl Directory {
             return Ok(false);
         }
         self.changed = true;
-        match &mut self.contents {
-            Some(Contents::Index(index)) => {
-                if index.insert(record, address).is_err() {
-                    self.contents = None;
-                }
-            }
+        let noted = match &mut self.contents {
+            Some(Contents::Index(index)) => index.insert(record, address),
             Some(Contents::Listing(listing)) => {
                 listing.records.insert(address, Some(record.clone()));
                 listing.rubbish.retain(|rubbish| *rubbish != name);
+                Ok(())
             }
-            None => {}
+            None => Ok(()),
+        };
+        if noted.is_err() {
+            self.contents = None;
         }
         Ok(true)
     }
@@ -291,16 +291,16 @@ impl Directory {
         let name = address.to_string();
         files::remove(self.fd.as_fd(), &name).map_err(failed("release", &self.path.join(&name)))?;
         self.changed = true;
-        match &mut self.contents {
-            Some(Contents::Index(index)) => {
-                if index.remove_entry(record, address).is_err() {
-                    self.contents = None;
-                }
-            }
+        let noted = match &mut self.contents {
+            Some(Contents::Index(index)) => index.remove_entry(record, address),
             Some(Contents::Listing(listing)) => {
                 listing.records.remove(&address);
+                Ok(())
             }
-            None => {}
+            None => Ok(()),
+        };
+        if noted.is_err() {
+            self.contents = None;
         }
         Ok(())
     }
