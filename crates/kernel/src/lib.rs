@@ -1,1 +1,17 @@
-//! Typed operations on Linux networking.
+//! Typed operations on Linux networking: namespaces, links, addresses, routes, nftables, sysctls.
+//!
+//! The only crate that talks to the kernel, and the only one with `unsafe`. It knows nothing of CNI.
+//! Every failure is an [`Error`] that says what was attempted, on what, and why in the kernel's own
+//! words (its extended acknowledgement).
+
+pub mod announce;
+mod error;
+pub mod monitor;
+pub mod netns;
+pub mod nftables;
+pub mod rtnl;
+mod socket;
+pub mod sysctl;
+
+pub use error::Error;
+pub use socket::requests_sent;

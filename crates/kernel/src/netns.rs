@@ -1,0 +1,143 @@
+//! Network namespaces.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::Error;
+
+/// The filesystem that namespaces live in (`NSFS_MAGIC`, linux/magic.h).
+const NSFS_MAGIC: u64 = 0x6e73_6673;
+
+/// An open network namespace. It stays alive as long as this does.
+#[derive(Debug)]
+pub struct Netns {
+    fd: OwnedFd,
+    id: Id,
+}
+
+/// What tells a namespace from others: device and inode of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Id {
+    /// The device of the namespace filesystem.
+    pub dev: u64,
+    /// The namespace's inode.
+    pub ino: u64,
+}
+
+/// Why a path is no network namespace.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is nothing at the path.
+    Missing,
+    /// There is something else: a plain file, as a namespace's mount point is before and after.
+    NotANamespace,
+    /// It is a namespace of another kind.
+    NotANetworkNamespace,
+    /// It cannot be opened.
+    Io(io::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("it does not exist"),
+            Self::NotANamespace => f.write_str("it is not a namespace"),
+            Self::NotANetworkNamespace => {
+                f.write_str("it is a namespace, but not a network namespace")
+            }
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl Netns {
+    /// The calling thread's namespace.
+    ///
+    /// # Errors
+    /// When /proc is not mounted.
+    pub fn current() -> Result<Self, Error> {
+        let path = "/proc/thread-self/ns/net";
+        Self::open(path)
+            .map_err(|error| Error::new("open", path, io::Error::other(error.to_string())))
+    }
+
+    /// The namespace at a path, such as `/run/netns/c1` or `/proc/123/ns/net`.
+    ///
+    /// # Errors
+    /// What the path is instead.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let file = File::open(path).map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR | libc::ESRCH) => OpenError::Missing,
+            _ => OpenError::Io(error),
+        })?;
+        let filesystem = rustix::fs::fstatfs(&file).map_err(|error| OpenError::Io(error.into()))?;
+        if filesystem.f_type as u64 != NSFS_MAGIC {
+            return Err(OpenError::NotANamespace);
+        }
+        let metadata = file.metadata().map_err(OpenError::Io)?;
+        let fd = OwnedFd::from(file);
+        if namespace_type(fd.as_fd()) != Some(libc::CLONE_NEWNET) {
+            return Err(OpenError::NotANetworkNamespace);
+        }
+        let id = Id {
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+        };
+        Ok(Self { fd, id })
+    }
+
+    /// What tells it from others.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// Whether both are the same namespace, by whatever paths they were opened.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
+    /// Runs `work` inside. It runs on a thread of its own that enters the namespace and ends
+    /// afterwards, so that whatever happens nobody is left in the wrong one.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
+        let entered = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                move_into_link_name_space(self.fd.as_fd(), Some(LinkNameSpaceType::Network))?;
+                Ok::<T, rustix::io::Errno>(work())
+            });
+            match thread.join() {
+                Ok(outcome) => outcome,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        entered.map_err(|error| Error::new("enter", "the network namespace", error.into()))
+    }
+}
+
+impl AsFd for Netns {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// The kind of a namespace as its `CLONE_NEW…` flag; unknown on kernels before 4.11.
+fn namespace_type(fd: BorrowedFd<'_>) -> Option<i32> {
+    use std::os::fd::AsRawFd;
+    // NS_GET_NSTYPE, linux/nsfs.h: _IO(0xb7, 0x3)
+    const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+    // SAFETY: the descriptor is open; this ioctl takes no argument and returns the flag. rustix has no
+    // wrapper for it.
+    let kind = unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE) };
+    (kind >= 0).then_some(kind)
+}

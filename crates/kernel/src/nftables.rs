@@ -1,0 +1,426 @@
+//! nf_tables: one transaction in one send, and reading back what is there.
+//!
+//! [`Batch`] and the types in it come from `linkspan-nft`; here they meet the kernel.
+
+use std::io;
+
+use linkspan_netlink::{Message, Messages};
+use linkspan_nft::{
+    Batch, Chain, Element, Encoded, Family, InstalledRule, Query, Set, Table, generation,
+};
+
+use crate::Error;
+use crate::netns::Netns;
+use crate::socket::{Socket, error_of};
+
+/// Bytes that a batch may have: that many are asked of the socket's send buffer.
+const SEND_BUFFER: usize = 32 << 20;
+
+/// How often a dump is begun again because something changed meanwhile.
+const DUMP_ATTEMPTS: u32 = 100;
+
+/// A socket to nf_tables in one network namespace.
+pub struct Nftables {
+    socket: Socket,
+}
+
+impl Nftables {
+    /// Opens it in the caller's namespace. Asks nothing of the kernel yet.
+    ///
+    /// # Errors
+    /// When the kernel has no netfilter netlink.
+    pub fn open() -> Result<Self, Error> {
+        let socket = Socket::open(rustix::net::netlink::NETFILTER)
+            .map_err(|error| Error::new("open", "a socket to netfilter", error))?;
+        Ok(Self { socket })
+    }
+
+    /// Opens it in another namespace; it stays there.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and those of entering the namespace.
+    pub fn open_in(namespace: &Netns) -> Result<Self, Error> {
+        namespace.run(Self::open)?
+    }
+
+    /// Whether this kernel has nf_tables and the caller may use it.
+    ///
+    /// # Errors
+    /// Why not: `EOPNOTSUPP` or `EINVAL` without nf_tables, `EPERM` without CAP_NET_ADMIN in the
+    /// namespace.
+    pub fn probe(&self) -> Result<(), Error> {
+        self.generation().map(|_| ())
+    }
+
+    /// Makes the changes of a batch, all or none.
+    ///
+    /// A batch is never split, since it would not be all or nothing then. Its size is limited by the
+    /// socket's send buffer: 32 MiB with CAP_NET_ADMIN in the initial user namespace, else
+    /// `net.core.wmem_max`, by default enough for two thousand elements.
+    ///
+    /// # Errors
+    /// Every item that the kernel refused.
+    pub fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let encoded = batch.encode(self.socket.reserve(count.saturating_add(2)));
+        self.send_batch(&encoded)
+            .and_then(|()| self.read_outcome(batch, &encoded))
+            .map_err(|error| CommitError::whole(error, batch))?
+    }
+
+    fn send_batch(&self, encoded: &Encoded) -> io::Result<()> {
+        match self.socket.send(&encoded.bytes) {
+            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
+                self.enlarge_buffer()?;
+                self.socket.send(&encoded.bytes)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn enlarge_buffer(&self) -> io::Result<()> {
+        use rustix::net::sockopt::{
+            set_socket_send_buffer_size, set_socket_send_buffer_size_force,
+        };
+        set_socket_send_buffer_size_force(&self.socket, SEND_BUFFER)
+            .or_else(|_| set_socket_send_buffer_size(&self.socket, SEND_BUFFER))?;
+        Ok(())
+    }
+
+    /// Reads until the fate of the batch is known. Errors come in the order of the items, each with
+    /// the sequence number of its message, and the acknowledgement of the last item comes last; an
+    /// error about the batch as a whole has the number of its beginning and comes before all others.
+    fn read_outcome(
+        &self,
+        batch: &Batch,
+        encoded: &Encoded,
+    ) -> io::Result<Result<(), CommitError>> {
+        let mut failures = Vec::new();
+        loop {
+            let datagram = match self.socket.receive() {
+                // More errors than the buffer holds; those that came tell enough.
+                Err(error)
+                    if error.raw_os_error() == Some(libc::ENOBUFS) && !failures.is_empty() =>
+                {
+                    return Ok(Err(CommitError { failures }));
+                }
+                received => received?,
+            };
+            for message in Messages::new(&datagram) {
+                let Some((errno, ext_ack)) = answer(&message) else {
+                    continue;
+                };
+                let item = encoded.item_of(message.sequence);
+                let about_all = message.sequence == encoded.first_sequence();
+                if errno != 0 && (item.is_some() || about_all) {
+                    failures.push(Failure::new(batch, item, errno, ext_ack));
+                }
+                let is_last = message.sequence == encoded.acknowledged_sequence();
+                if is_last || (about_all && errno != 0) {
+                    return Ok(match failures.is_empty() {
+                        true => Ok(()),
+                        false => Err(CommitError { failures }),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The number of the ruleset's generation, which changes with each commit in this namespace.
+    ///
+    /// # Errors
+    /// Those of [`probe`](Self::probe).
+    pub fn generation(&self) -> Result<u32, Error> {
+        let query = Query::generation();
+        let mut number = None;
+        self.ask(&query, |message| number = number.or(generation(message)))?;
+        number.ok_or_else(|| failed(&query, io::ErrorKind::InvalidData.into()))
+    }
+
+    /// The generation, and then the elements with these keys, asked together in one send.
+    ///
+    /// An element may be newer than the generation, never older; so a batch that requires the
+    /// generation changes nothing when the elements are not those returned.
+    ///
+    /// # Errors
+    /// Those of the kernel. That an element, its set or its table is missing is none.
+    pub fn lookup(
+        &self,
+        wanted: &[(&Set, &Element)],
+    ) -> Result<(u32, Vec<Option<Element>>), Error> {
+        let mut queries = vec![Query::generation()];
+        queries.extend(
+            wanted
+                .iter()
+                .map(|(set, element)| Query::element(set, element)),
+        );
+        let first = self.send_queries(&queries)?;
+        let mut number = None;
+        let mut found = Vec::with_capacity(wanted.len());
+        for (sequence, query) in (first..).zip(&queries) {
+            let mut answers = Vec::new();
+            let outcome = self.read_answers(query, sequence, |message| {
+                number = number.or(generation(message));
+                if let Some((set, _)) = wanted.get(found.len()) {
+                    answers.extend(Element::decode_all(message, set));
+                }
+            });
+            match outcome {
+                Err(error) if error.is_not_found() => {}
+                outcome => outcome?,
+            }
+            if sequence != first {
+                found.push(answers.pop());
+            }
+        }
+        let number =
+            number.ok_or_else(|| failed(&queries[0], io::ErrorKind::InvalidData.into()))?;
+        Ok((number, found))
+    }
+
+    /// The elements of a set; none when it does not exist.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn elements(&self, set: &Set) -> Result<Vec<Element>, Error> {
+        self.dump(&Query::elements(set), |message| {
+            Element::decode_all(message, set)
+        })
+    }
+
+    /// The tables of a family.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn tables(&self, family: Family) -> Result<Vec<Table>, Error> {
+        self.dump(&Query::tables(family), Table::decode)
+    }
+
+    /// The sets of a table; none when it does not exist.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn sets(&self, table: &Table) -> Result<Vec<Set>, Error> {
+        self.dump(&Query::sets(table), Set::decode)
+    }
+
+    /// A chain by its family, table and name.
+    ///
+    /// # Errors
+    /// Those of the kernel. That it or its table is missing is none.
+    pub fn chain(&self, chain: &Chain) -> Result<Option<Chain>, Error> {
+        let mut found = None;
+        let outcome = self.ask(&Query::chain(chain), |message| {
+            found = found.take().or(Chain::decode(message));
+        });
+        match outcome {
+            Err(error) if error.is_not_found() => Ok(None),
+            outcome => outcome.map(|()| found),
+        }
+    }
+
+    /// The chains of a family, of all tables.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn chains(&self, family: Family) -> Result<Vec<Chain>, Error> {
+        self.dump(&Query::chains(family), Chain::decode)
+    }
+
+    /// The rules of a chain, in order; none when it does not exist.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn rules(&self, chain: &Chain) -> Result<Vec<InstalledRule>, Error> {
+        self.dump(&Query::rules(chain), InstalledRule::decode)
+    }
+
+    /// Runs a dump, again when something changed meanwhile and it may be inconsistent.
+    fn dump<I: IntoIterator>(
+        &self,
+        query: &Query,
+        decode: impl Fn(&Message<'_>) -> I,
+    ) -> Result<Vec<I::Item>, Error> {
+        let mut attempt = 1;
+        loop {
+            let mut items = Vec::new();
+            match self.ask(query, |message| items.extend(decode(message))) {
+                Err(error) if error.errno() == Some(libc::EINTR) && attempt < DUMP_ATTEMPTS => {
+                    attempt += 1;
+                }
+                Err(error) if error.is_not_found() => return Ok(Vec::new()),
+                outcome => return outcome.map(|()| items),
+            }
+        }
+    }
+
+    fn ask(&self, query: &Query, take: impl FnMut(&Message<'_>)) -> Result<(), Error> {
+        let sequence = self.send_queries(std::slice::from_ref(query))?;
+        self.read_answers(query, sequence, take)
+    }
+
+    /// Sends queries in one datagram; returns the first's sequence number. Each asks for an
+    /// acknowledgement, so that the end of its answers is known.
+    fn send_queries(&self, queries: &[Query]) -> Result<u32, Error> {
+        let count = u32::try_from(queries.len()).unwrap_or(u32::MAX);
+        let first = self.socket.reserve(count);
+        let mut bytes = Vec::new();
+        for (sequence, query) in (first..).zip(queries) {
+            let mut request = query.request().clone();
+            if !query.is_dump() {
+                request.add_flags(libc::NLM_F_ACK as u16);
+            }
+            request.append_to(&mut bytes, sequence);
+        }
+        self.socket
+            .send(&bytes)
+            .map_err(|error| failed(&queries[0], error))?;
+        Ok(first)
+    }
+
+    /// Hands the answers to the query with this sequence number to `take`, up to their end.
+    fn read_answers(
+        &self,
+        query: &Query,
+        sequence: u32,
+        mut take: impl FnMut(&Message<'_>),
+    ) -> Result<(), Error> {
+        let mut interrupted = false;
+        loop {
+            let datagram = self
+                .socket
+                .receive()
+                .map_err(|error| failed(query, error))?;
+            for message in Messages::new(&datagram) {
+                if message.sequence != sequence {
+                    continue;
+                }
+                interrupted |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
+                match answer(&message) {
+                    Some((0, _)) if interrupted => {
+                        let error = io::Error::from_raw_os_error(libc::EINTR);
+                        return Err(failed(query, error));
+                    }
+                    Some((0, _)) => return Ok(()),
+                    Some((errno, ext_ack)) => {
+                        let error = io::Error::from_raw_os_error(errno);
+                        return Err(failed(query, error).with_ext_ack(ext_ack));
+                    }
+                    None => take(&message),
+                }
+            }
+        }
+    }
+}
+
+fn failed(query: &Query, error: io::Error) -> Error {
+    Error::new(query.description(), "in nftables", error)
+}
+
+/// The errno (0 for success) and the kernel's words, when the message ends an exchange.
+fn answer(message: &Message<'_>) -> Option<(i32, Option<String>)> {
+    match i32::from(message.kind) {
+        libc::NLMSG_ERROR | libc::NLMSG_DONE => error_of(message),
+        _ => None,
+    }
+}
+
+/// A batch that the kernel refused.
+#[derive(Debug)]
+pub struct CommitError {
+    failures: Vec<Failure>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    item: Option<usize>,
+    error: Error,
+}
+
+impl Failure {
+    fn new(batch: &Batch, item: Option<usize>, errno: i32, ext_ack: Option<String>) -> Self {
+        let description = match item {
+            Some(item) => batch.describe(item),
+            None => format!("commit {} nftables changes", batch.len()),
+        };
+        let error = io::Error::from_raw_os_error(errno);
+        Self {
+            item,
+            error: Error::new(description, "in nftables", error).with_ext_ack(ext_ack),
+        }
+    }
+}
+
+impl CommitError {
+    fn whole(error: io::Error, batch: &Batch) -> Self {
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        Self {
+            failures: vec![Failure::new(batch, None, errno, None)],
+        }
+    }
+
+    fn has(&self, errno: i32) -> bool {
+        self.failures
+            .iter()
+            .any(|failure| failure.error.errno() == Some(errno))
+    }
+
+    /// Whether the item at this position of the batch exists already.
+    pub fn exists(&self, item: usize) -> bool {
+        self.failures
+            .iter()
+            .any(|failure| failure.item == Some(item) && failure.error.is_exists())
+    }
+
+    /// Whether anything that was to be created exists already.
+    pub fn is_exists(&self) -> bool {
+        // EBUSY: an element with the same key and other data, before Linux 6.
+        self.has(libc::EEXIST) || self.has(libc::EBUSY)
+    }
+
+    /// Whether anything that was named does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.has(libc::ENOENT)
+    }
+
+    /// Whether the ruleset is no longer the one that the batch required.
+    pub fn is_stale(&self) -> bool {
+        self.has(libc::ERESTART)
+    }
+
+    /// Whether the kernel has no nf_tables, or lacks what the batch uses.
+    pub fn is_unsupported(&self) -> bool {
+        self.has(libc::EOPNOTSUPP) || self.has(libc::EPROTONOSUPPORT)
+    }
+}
+
+/// The first failure: later ones often follow from it.
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        let count = error.failures.len();
+        error
+            .failures
+            .into_iter()
+            .next()
+            .map(|failure| failure.error)
+            .unwrap_or_else(|| {
+                let unknown = io::Error::from(io::ErrorKind::Other);
+                Error::new(format!("commit {count} changes"), "in nftables", unknown)
+            })
+    }
+}
+
+impl std::fmt::Display for CommitError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.failures.as_slice() {
+            [] => f.write_str("an unknown failure"),
+            [one] => one.error.fmt(f),
+            [first, rest @ ..] => write!(f, "{} (and {} more errors)", first.error, rest.len()),
+        }
+    }
+}
+
+impl std::error::Error for CommitError {}

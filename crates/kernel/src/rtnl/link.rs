@@ -1,0 +1,400 @@
+//! Links: finding them, changing them, removing them.
+
+use std::fmt;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use linkspan_netlink::{AttributeWriter, Attributes, Message, Request};
+
+use super::{ACK, CHANGE, Change, DUMP, LinkData, REQUEST, Rtnl};
+use crate::Error;
+
+/// Bytes of `struct ifinfomsg`.
+pub(super) const HEADER: usize = 16;
+
+/// `IFLA_EXT_MASK`: what is to be left out, `RTEXT_FILTER_SKIP_STATS` (linux/rtnetlink.h).
+const SKIP_STATS: u32 = 1 << 3;
+
+/// `IFLA_PERM_ADDRESS`, linux/if_link.h.
+const IFLA_PERM_ADDRESS: u16 = 54;
+/// `IFLA_ALLMULTI`, linux/if_link.h.
+const IFLA_ALLMULTI: u16 = 61;
+/// `IFLA_BRPORT_MODE`, linux/if_link.h: hairpin.
+const IFLA_BRPORT_MODE: u16 = 4;
+/// `IFLA_BRPORT_ISOLATED`, linux/if_link.h.
+const IFLA_BRPORT_ISOLATED: u16 = 33;
+
+/// A link as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Its number in its namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// `veth`, `bridge`, …; `None` for hardware and the loopback link.
+    pub kind: Option<String>,
+    /// The largest packet, in bytes.
+    pub mtu: u32,
+    /// The hardware address, when it has one of six bytes.
+    pub mac: Option<[u8; 6]>,
+    /// The hardware address that it was made with, when it is hardware.
+    pub permanent_mac: Option<[u8; 6]>,
+    /// `IFF_…`
+    pub flags: u32,
+    /// Whether it carries traffic.
+    pub state: OperState,
+    /// The index of the bridge, bond or vrf that it is part of.
+    pub master: Option<u32>,
+    /// The index of the link that it is made on, or its peer's, in that link's namespace.
+    pub parent: Option<u32>,
+    /// The namespace of that link, as this namespace numbers it; `None` is this one.
+    pub parent_netns: Option<i32>,
+    /// What somebody wrote on it.
+    pub alias: Option<String>,
+    /// How many want it to take every frame.
+    pub promiscuity: u32,
+    /// How many want it to take every multicast frame.
+    pub allmulti: u32,
+    /// The length of its transmit queue, in packets.
+    pub tx_queue_len: u32,
+    /// What its kind has beyond that.
+    pub data: LinkData,
+    /// `IFLA_BRPORT_MODE`: as a bridge port, it sends frames back out.
+    pub hairpin: Option<bool>,
+    /// As a bridge port, it does not talk to other isolated ports.
+    pub isolated: Option<bool>,
+}
+
+/// Whether a link carries traffic (RFC 2863).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OperState {
+    /// The driver does not say.
+    #[default]
+    Unknown,
+    /// It carries traffic.
+    Up,
+    /// It does not; the number is the kernel's (`IF_OPER_…`).
+    Other(u8),
+}
+
+impl Link {
+    /// It is switched on.
+    pub fn is_up(&self) -> bool {
+        self.flags & libc::IFF_UP as u32 != 0
+    }
+
+    /// It is switched on and has a carrier.
+    pub fn is_running(&self) -> bool {
+        self.flags & libc::IFF_RUNNING as u32 != 0
+    }
+
+    /// It is the loopback link.
+    pub fn is_loopback(&self) -> bool {
+        self.flags & libc::IFF_LOOPBACK as u32 != 0
+    }
+
+    /// It is of this kind.
+    pub fn is_kind(&self, kind: &str) -> bool {
+        self.kind.as_deref() == Some(kind)
+    }
+
+    pub(crate) fn decode(message: &Message<'_>) -> Option<Self> {
+        if message.kind != libc::RTM_NEWLINK {
+            return None;
+        }
+        let header = message.header::<HEADER>()?;
+        let mut link = Self {
+            index: u32::from_ne_bytes([header[4], header[5], header[6], header[7]]),
+            flags: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
+            ..Self::default()
+        };
+        let number =
+            |payload: &linkspan_netlink::Attribute<'_>| payload.as_u32().unwrap_or_default();
+        for attribute in Attributes::new(message.attributes(HEADER)) {
+            match attribute.kind {
+                libc::IFLA_IFNAME => link.name = attribute.as_str().unwrap_or_default().to_owned(),
+                libc::IFLA_MTU => link.mtu = number(&attribute),
+                libc::IFLA_ADDRESS => link.mac = attribute.payload.try_into().ok(),
+                IFLA_PERM_ADDRESS => link.permanent_mac = attribute.payload.try_into().ok(),
+                libc::IFLA_MASTER => link.master = attribute.as_u32(),
+                libc::IFLA_LINK => link.parent = attribute.as_u32(),
+                libc::IFLA_LINK_NETNSID => {
+                    link.parent_netns = attribute.as_u32().map(|id| id as i32)
+                }
+                libc::IFLA_IFALIAS => link.alias = attribute.as_str().map(str::to_owned),
+                libc::IFLA_PROMISCUITY => link.promiscuity = number(&attribute),
+                IFLA_ALLMULTI => link.allmulti = number(&attribute),
+                libc::IFLA_TXQLEN => link.tx_queue_len = number(&attribute),
+                libc::IFLA_OPERSTATE => link.state = OperState::decode(attribute.as_u8()),
+                libc::IFLA_LINKINFO => link.decode_info(&attribute.nested()),
+                _ => {}
+            }
+        }
+        Some(link)
+    }
+
+    fn decode_info(&mut self, info: &Attributes<'_>) {
+        let kind = info
+            .get(libc::IFLA_INFO_KIND)
+            .and_then(|kind| kind.as_str());
+        self.kind = kind.map(str::to_owned);
+        if let Some(data) = info.get(libc::IFLA_INFO_DATA) {
+            self.data = LinkData::decode(kind.unwrap_or_default(), &data.nested());
+        }
+        let port_of = info
+            .get(libc::IFLA_INFO_SLAVE_KIND)
+            .and_then(|kind| kind.as_str());
+        if let (Some("bridge"), Some(data)) = (port_of, info.get(libc::IFLA_INFO_SLAVE_DATA)) {
+            let flag = |kind| data.nested().get(kind)?.as_u8().map(|value| value != 0);
+            self.hairpin = flag(IFLA_BRPORT_MODE);
+            self.isolated = flag(IFLA_BRPORT_ISOLATED);
+        }
+    }
+}
+
+impl OperState {
+    fn decode(number: Option<u8>) -> Self {
+        // IF_OPER_UNKNOWN and IF_OPER_UP, linux/if.h
+        match number {
+            None | Some(0) => Self::Unknown,
+            Some(6) => Self::Up,
+            Some(other) => Self::Other(other),
+        }
+    }
+}
+
+/// Settings of a link to be changed in one request; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct LinkChange {
+    /// Switched on or off.
+    pub up: Option<bool>,
+    /// Bytes.
+    pub mtu: Option<u32>,
+    /// The hardware address.
+    pub mac: Option<[u8; 6]>,
+    /// A new name.
+    pub name: Option<String>,
+    /// The index of the bridge, bond or vrf that it becomes part of; 0: of none.
+    pub master: Option<u32>,
+    /// The namespace that it moves to. The descriptor is open until the request was sent.
+    pub netns: Option<RawFd>,
+    /// A text written on it; empty removes it.
+    pub alias: Option<String>,
+    /// It takes every frame.
+    pub promisc: Option<bool>,
+    /// It takes every multicast frame.
+    pub allmulti: Option<bool>,
+    /// Packets.
+    pub tx_queue_len: Option<u32>,
+    /// As a bridge port.
+    pub port: Option<PortChange>,
+}
+
+/// Settings of a bridge port.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PortChange {
+    /// It sends frames back out.
+    pub hairpin: Option<bool>,
+    /// It does not talk to other isolated ports.
+    pub isolated: Option<bool>,
+}
+
+impl LinkChange {
+    /// Switches a link on.
+    pub fn up() -> Self {
+        Self {
+            up: Some(true),
+            ..Self::default()
+        }
+    }
+
+    /// Switches a link off.
+    pub fn down() -> Self {
+        Self {
+            up: Some(false),
+            ..Self::default()
+        }
+    }
+
+    /// Moves it to another namespace.
+    #[must_use]
+    pub fn moved_to(mut self, netns: BorrowedFd<'_>) -> Self {
+        self.netns = Some(netns.as_raw_fd());
+        self
+    }
+
+    pub(super) fn request(&self, index: u32) -> Request {
+        let mut request = Request::new(libc::RTM_NEWLINK, CHANGE);
+        let flags = [
+            (libc::IFF_UP, self.up),
+            (libc::IFF_PROMISC, self.promisc),
+            (libc::IFF_ALLMULTI, self.allmulti),
+        ];
+        let (mut set, mut mask) = (0, 0);
+        for (flag, value) in flags {
+            mask |= value.map_or(0, |_| flag as u32);
+            set |= value.map_or(0, |on| if on { flag as u32 } else { 0 });
+        }
+        request.header(&header(index, set, mask));
+        self.write(&mut request);
+        request
+    }
+
+    fn write(&self, request: &mut AttributeWriter) {
+        let numbers = [
+            (libc::IFLA_MTU, self.mtu),
+            (libc::IFLA_MASTER, self.master),
+            (libc::IFLA_TXQLEN, self.tx_queue_len),
+            (libc::IFLA_NET_NS_FD, self.netns.map(|fd| fd as u32)),
+        ];
+        for (kind, number) in numbers {
+            number.map(|number| request.u32(kind, number));
+        }
+        self.mac.map(|mac| request.bytes(libc::IFLA_ADDRESS, &mac));
+        self.name
+            .as_ref()
+            .map(|name| request.string(libc::IFLA_IFNAME, name));
+        self.alias
+            .as_ref()
+            .map(|alias| request.bytes(libc::IFLA_IFALIAS, alias.as_bytes()));
+        if let Some(port) = self.port {
+            request.nest(libc::IFLA_LINKINFO, |info| {
+                info.string(libc::IFLA_INFO_SLAVE_KIND, "bridge");
+                info.nest(libc::IFLA_INFO_SLAVE_DATA, |data| {
+                    port.hairpin.map(|on| data.u8(IFLA_BRPORT_MODE, on.into()));
+                    port.isolated
+                        .map(|on| data.u8(IFLA_BRPORT_ISOLATED, on.into()));
+                });
+            });
+        }
+    }
+}
+
+impl fmt::Display for LinkChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words: Vec<String> = Vec::new();
+        let on_off = |on: bool| if on { "on" } else { "off" };
+        words.extend(self.up.map(|up| format!("switched {}", on_off(up))));
+        words.extend(self.mtu.map(|mtu| format!("MTU {mtu}")));
+        words.extend(self.mac.map(|mac| format!("MAC address {}", mac_text(mac))));
+        words.extend(self.name.as_ref().map(|name| format!("name {name:?}")));
+        words.extend(self.master.map(|master| format!("master {master}")));
+        words.extend(self.netns.map(|_| "another namespace".to_owned()));
+        words.extend(self.alias.as_ref().map(|alias| format!("alias {alias:?}")));
+        words.extend(
+            self.promisc
+                .map(|on| format!("promiscuous mode {}", on_off(on))),
+        );
+        words.extend(
+            self.allmulti
+                .map(|on| format!("all multicast {}", on_off(on))),
+        );
+        words.extend(self.tx_queue_len.map(|len| format!("transmit queue {len}")));
+        words.extend(self.port.map(|_| "bridge port settings".to_owned()));
+        write!(f, "set {} of", words.join(", "))
+    }
+}
+
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// `struct ifinfomsg`
+pub(super) fn header(index: u32, flags: u32, mask: u32) -> [u8; HEADER] {
+    let mut bytes = [0; HEADER];
+    bytes[4..8].copy_from_slice(&index.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
+    bytes[12..].copy_from_slice(&mask.to_ne_bytes());
+    bytes
+}
+
+pub(super) fn delete(index: u32) -> Request {
+    let mut request = Request::new(libc::RTM_DELLINK, CHANGE);
+    request.header(&header(index, 0, 0));
+    request
+}
+
+pub(super) fn delete_named(name: &str) -> Request {
+    let mut request = delete(0);
+    request.string(libc::IFLA_IFNAME, name);
+    request
+}
+
+impl Rtnl {
+    /// The link of this name.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) when there is none.
+    pub fn link(&self, name: &str) -> Result<Link, Error> {
+        let mut request = get(0);
+        request.string(libc::IFLA_IFNAME, name);
+        self.one_link(&format!("link {name:?}"), request)
+    }
+
+    /// The link with this index.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) when there is none.
+    pub fn link_at(&self, index: u32) -> Result<Link, Error> {
+        self.one_link(&format!("link {index}"), get(index))
+    }
+
+    fn one_link(&self, object: &str, request: Request) -> Result<Link, Error> {
+        let mut found = None;
+        self.ask("find", &object, request, |message| {
+            found = found.take().or_else(|| Link::decode(message));
+        })?;
+        found.ok_or_else(|| {
+            Error::new(
+                "find",
+                object,
+                std::io::Error::from_raw_os_error(libc::ENODEV),
+            )
+        })
+    }
+
+    /// All links whose master is this one.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn ports(&self, master: u32) -> Result<Vec<Link>, Error> {
+        let mut request = Request::new(libc::RTM_GETLINK, REQUEST | DUMP);
+        request.header(&header(0, 0, 0));
+        request
+            .u32(libc::IFLA_MASTER, master)
+            .u32(libc::IFLA_EXT_MASK, SKIP_STATS);
+        self.dump(
+            "list",
+            &format!("ports of link {master}"),
+            &request,
+            |message| Link::decode(message).filter(|link| link.master == Some(master)),
+        )
+    }
+
+    /// All links of the namespace. For people and for GC; nothing on an attachment's way asks for it.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn links(&self) -> Result<Vec<Link>, Error> {
+        let mut request = Request::new(libc::RTM_GETLINK, REQUEST | DUMP);
+        request
+            .header(&header(0, 0, 0))
+            .u32(libc::IFLA_EXT_MASK, SKIP_STATS);
+        self.dump("list", &"links", &request, Link::decode)
+    }
+
+    /// Removes the link of this name; waits until it is gone.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) when there is none.
+    pub fn delete_link(&self, name: &str) -> Result<(), Error> {
+        self.change(Change::DeleteLinkNamed(name.to_owned()))
+    }
+}
+
+fn get(index: u32) -> Request {
+    let mut request = Request::new(libc::RTM_GETLINK, REQUEST | ACK);
+    request
+        .header(&header(index, 0, 0))
+        .u32(libc::IFLA_EXT_MASK, SKIP_STATS);
+    request
+}

@@ -1,0 +1,237 @@
+//! Links, addresses, routes, neighbours and rules: the routing family of netlink.
+//!
+//! A [`Change`] is one request; [`Rtnl::commit`] sends many in one datagram. Links are found by name
+//! or index, never by listing.
+
+mod address;
+mod bridge;
+mod link;
+mod link_data;
+mod neighbour;
+mod new_link;
+mod route;
+mod rule;
+
+use std::fmt;
+use std::io;
+
+use linkspan_netlink::{Message, Request};
+
+pub use address::Address;
+pub use bridge::{BridgeVlan, VlanFlags};
+pub use link::{Link, LinkChange, OperState, PortChange};
+pub use link_data::{IpvlanMode, LinkData, MacvlanMode};
+pub use neighbour::Neighbour;
+pub use new_link::{Kind, NewLink};
+pub use route::{NextHop, Route, RouteFilter};
+pub use rule::Rule;
+
+use crate::Error;
+use crate::netns::Netns;
+use crate::socket::{Failure, Socket};
+
+/// How often a dump is begun again because something changed meanwhile.
+const DUMP_ATTEMPTS: u32 = 100;
+
+/// A routing socket in one network namespace.
+#[derive(Debug)]
+pub struct Rtnl {
+    socket: Socket,
+}
+
+impl Rtnl {
+    /// Opens it in the caller's namespace.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    pub fn open() -> Result<Self, Error> {
+        Socket::open(None)
+            .map(|socket| Self { socket })
+            .map_err(|error| Error::new("open", "a socket to the kernel's routing", error))
+    }
+
+    /// Opens it in another namespace; it stays there.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and those of entering the namespace.
+    pub fn open_in(namespace: &Netns) -> Result<Self, Error> {
+        namespace.run(Self::open)?
+    }
+
+    /// Makes changes, in order, in one send. Each stands for itself: one that fails does not keep those
+    /// after it from being made.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked at all; what it says of each change is in the list.
+    pub fn commit(&self, changes: &[Change]) -> Result<Vec<Result<(), Error>>, Error> {
+        let requests: Vec<Request> = changes.iter().map(Change::request).collect();
+        let outcomes = self
+            .socket
+            .exchange(&requests, |_, _| ())
+            .map_err(|error| {
+                Error::new(
+                    "send",
+                    format!("{} changes to the kernel", changes.len()),
+                    error,
+                )
+            })?;
+        let explain = |(outcome, change): (Result<(), Failure>, &Change)| {
+            outcome.map_err(|failure| change_failed(change, failure))
+        };
+        Ok(outcomes.into_iter().zip(changes).map(explain).collect())
+    }
+
+    /// Makes one change.
+    ///
+    /// # Errors
+    /// What the kernel says of it.
+    pub fn change(&self, change: Change) -> Result<(), Error> {
+        self.commit(&[change])?.into_iter().collect()
+    }
+
+    /// Sends one request whose answers go to `take`.
+    fn ask(
+        &self,
+        operation: &str,
+        object: &dyn fmt::Display,
+        mut request: Request,
+        mut take: impl FnMut(&Message<'_>),
+    ) -> Result<(), Error> {
+        let failed = |error| Error::new(operation, object.to_string(), error);
+        if request.flags() & DUMP != DUMP {
+            request.add_flags(ACK);
+        }
+        let outcomes = self
+            .socket
+            .exchange(std::slice::from_ref(&request), |_, message| take(message))
+            .map_err(failed)?;
+        outcomes.into_iter().try_for_each(|outcome| {
+            outcome.map_err(|failure| {
+                failed(io::Error::from_raw_os_error(failure.errno)).with_ext_ack(failure.ext_ack)
+            })
+        })
+    }
+
+    /// Runs a dump, again when something changed meanwhile and it may be inconsistent.
+    fn dump<T>(
+        &self,
+        operation: &str,
+        object: &dyn fmt::Display,
+        request: &Request,
+        decode: impl Fn(&Message<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let mut attempt = 1;
+        loop {
+            let mut items = Vec::new();
+            let mut interrupted = false;
+            self.ask(operation, object, request.clone(), |message| {
+                interrupted |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
+                items.extend(decode(message));
+            })?;
+            if !interrupted || attempt == DUMP_ATTEMPTS {
+                return Ok(items);
+            }
+            attempt += 1;
+        }
+    }
+}
+
+fn change_failed(change: &Change, failure: Failure) -> Error {
+    let (operation, object) = change.describe();
+    Error::new(
+        operation,
+        object,
+        io::Error::from_raw_os_error(failure.errno),
+    )
+    .with_ext_ack(failure.ext_ack)
+}
+
+/// One request that changes something and answers only whether it did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Change {
+    /// Changes settings of the link with this index.
+    SetLink(u32, LinkChange),
+    /// Removes the link with this index.
+    DeleteLink(u32),
+    /// Removes the link of this name.
+    DeleteLinkNamed(String),
+    /// Adds an address to the link with this index.
+    AddAddress(u32, Address),
+    /// Removes an address from the link with this index.
+    DeleteAddress(u32, Address),
+    /// Adds a route; one with the same destination, metric and table may exist beside it (IPv6).
+    AddRoute(Route),
+    /// Adds a route or puts it in the place of one with the same destination, metric and table.
+    ReplaceRoute(Route),
+    /// Removes a route.
+    DeleteRoute(Route),
+    /// Adds a neighbour or puts it in the place of another.
+    ReplaceNeighbour(Neighbour),
+    /// Removes a neighbour.
+    DeleteNeighbour(Neighbour),
+    /// Adds a routing rule.
+    AddRule(Rule),
+    /// Removes a routing rule.
+    DeleteRule(Rule),
+    /// Lets VLANs pass the bridge port with this index.
+    AddBridgeVlan(u32, BridgeVlan),
+    /// Keeps VLANs from passing the bridge port with this index.
+    DeleteBridgeVlan(u32, BridgeVlan),
+}
+
+const REQUEST: u16 = libc::NLM_F_REQUEST as u16;
+const ACK: u16 = libc::NLM_F_ACK as u16;
+const DUMP: u16 = libc::NLM_F_DUMP as u16;
+const CHANGE: u16 = REQUEST | ACK;
+const CREATE: u16 = CHANGE | libc::NLM_F_CREATE as u16;
+const CREATE_NEW: u16 = CREATE | libc::NLM_F_EXCL as u16;
+const REPLACE: u16 = CREATE | libc::NLM_F_REPLACE as u16;
+
+impl Change {
+    fn request(&self) -> Request {
+        match self {
+            Self::SetLink(index, change) => change.request(*index),
+            Self::DeleteLink(index) => link::delete(*index),
+            Self::DeleteLinkNamed(name) => link::delete_named(name),
+            Self::AddAddress(index, address) => {
+                address.request(libc::RTM_NEWADDR, CREATE_NEW, *index)
+            }
+            Self::DeleteAddress(index, address) => {
+                address.request(libc::RTM_DELADDR, CHANGE, *index)
+            }
+            Self::AddRoute(route) => route.request(libc::RTM_NEWROUTE, CREATE),
+            Self::ReplaceRoute(route) => route.request(libc::RTM_NEWROUTE, REPLACE),
+            Self::DeleteRoute(route) => route.request(libc::RTM_DELROUTE, CHANGE),
+            Self::ReplaceNeighbour(neighbour) => neighbour.request(libc::RTM_NEWNEIGH, REPLACE),
+            Self::DeleteNeighbour(neighbour) => neighbour.request(libc::RTM_DELNEIGH, CHANGE),
+            Self::AddRule(rule) => rule.request(libc::RTM_NEWRULE, CREATE_NEW),
+            Self::DeleteRule(rule) => rule.request(libc::RTM_DELRULE, CHANGE),
+            Self::AddBridgeVlan(index, vlan) => vlan.request(libc::RTM_SETLINK, *index),
+            Self::DeleteBridgeVlan(index, vlan) => vlan.request(libc::RTM_DELLINK, *index),
+        }
+    }
+
+    /// What it does, and to what, for an error.
+    fn describe(&self) -> (String, String) {
+        let link = |index: &u32| format!("link {index}");
+        match self {
+            Self::SetLink(index, change) => (change.to_string(), link(index)),
+            Self::DeleteLink(index) => ("delete".into(), link(index)),
+            Self::DeleteLinkNamed(name) => ("delete".into(), format!("link {name:?}")),
+            Self::AddAddress(index, address) => (format!("add address {address} to"), link(index)),
+            Self::DeleteAddress(index, address) => {
+                (format!("delete address {address} from"), link(index))
+            }
+            Self::AddRoute(route) => ("add".into(), format!("route {route}")),
+            Self::ReplaceRoute(route) => ("replace".into(), format!("route {route}")),
+            Self::DeleteRoute(route) => ("delete".into(), format!("route {route}")),
+            Self::ReplaceNeighbour(neighbour) => ("set".into(), format!("neighbour {neighbour}")),
+            Self::DeleteNeighbour(neighbour) => ("delete".into(), format!("neighbour {neighbour}")),
+            Self::AddRule(rule) => ("add".into(), format!("rule {rule}")),
+            Self::DeleteRule(rule) => ("delete".into(), format!("rule {rule}")),
+            Self::AddBridgeVlan(index, vlan) => (format!("let {vlan} pass"), link(index)),
+            Self::DeleteBridgeVlan(index, vlan) => (format!("keep {vlan} from"), link(index)),
+        }
+    }
+}
