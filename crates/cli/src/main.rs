@@ -1,2 +1,55 @@
-//! The command line.
-fn main() {}
+//! The binary `linkspan`: container networking for the people who run it.
+//!
+//! The commands take the place of cnitool, with its variables (`CNI_PATH`, `NETCONFPATH`,
+//! `CNI_ARGS`, `CAP_ARGS`, `CNI_IFNAME`) and its container IDs; a flag goes before a variable. The
+//! work is done by the libraries; here are the command line ([`args`]), what the commands tell
+//! ([`ui`], [`failure`]) and one module for each command ([`commands`]).
+//!
+//! Results go to standard output as JSON, everything else that is told to standard error: for
+//! people, or with `--json` for programs. The exit statuses are those of [`failure::Kind`].
+//!
+//! Where it does otherwise than cnitool:
+//! - `gc` spares the attachments whose namespace is still there, unless `--all` says otherwise.
+//! - `del` uses the configuration and the arguments of `add` where none are given.
+//! - Without CNI_PATH, plugins are searched in `/opt/cni/bin`.
+//! - Every operation has a deadline.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod failure;
+mod target;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(cli.json);
+    match run(ui, &cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            ui.fail(&failure);
+            ExitCode::from(failure.kind as u8)
+        }
+    }
+}
+
+fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Add(args) => commands::attach::add(ui, args),
+        Command::Del(args) => commands::attach::del(ui, args),
+        Command::Check(args) => commands::attach::check(ui, args),
+        Command::Gc(args) => commands::network::gc(ui, args),
+        Command::Status(args) => commands::network::status(ui, args),
+        Command::List(args) => commands::list::list(ui, args),
+        Command::Version(args) => commands::version::version(ui, args),
+        Command::Install(args) => commands::install::install(ui, args),
+    }
+}

@@ -1,0 +1,298 @@
+//! `install`.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use linkspan_runtime::Runtime;
+use linkspan_spec::{Map, PluginType, Value};
+use tempfile::TempDir;
+
+use crate::args::Install;
+use crate::failure::{Failure, Kind};
+use crate::ui::{Ui, table};
+
+/// The file that all plugins are in.
+const BINARY: &str = "linkspan-plugins";
+
+/// The plugins that are in it.
+const NAMES: &[&str] = &[
+    "bandwidth",
+    "bridge",
+    "dhcp",
+    "dummy",
+    "firewall",
+    "host-device",
+    "host-local",
+    "ipvlan",
+    "loopback",
+    "macvlan",
+    "portmap",
+    "ptp",
+    "sbr",
+    "static",
+    "tap",
+    "tuning",
+    "vlan",
+    "vrf",
+];
+
+/// The plugin whose answer tells whether a file is that of the plugins.
+const PROBE: &str = "loopback";
+
+/// How long a file may take to answer which versions it supports.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Installs the plugins.
+///
+/// Everything is prepared in a directory of its own beside the plugins and tried there. Nothing is
+/// changed before all that could refuse has been asked.
+pub(crate) fn install(ui: Ui, args: &Install) -> Result<(), Failure> {
+    let source = source(args.from.as_deref())?;
+    let bin_dir = &args.bin_dir;
+    create(bin_dir)?;
+    let stage = Stage::new(bin_dir)?;
+    stage.fill(&source)?;
+    let found: Vec<_> = names().map(|name| (name, stage.ask(name))).collect();
+    refuse(&found, bin_dir, args.force)?;
+    for (name, _) in &found {
+        stage.put(name)?;
+    }
+    File::open(bin_dir)
+        .and_then(|directory| directory.sync_all())
+        .map_err(failed("write", bin_dir))?;
+    tell(ui, bin_dir, &source, &found)
+}
+
+/// The file first: a link to a file that is not there would be of no use.
+fn names() -> impl Iterator<Item = &'static str> {
+    std::iter::once(BINARY).chain(NAMES.iter().copied())
+}
+
+/// The plugins' file.
+fn source(from: Option<&Path>) -> Result<PathBuf, Failure> {
+    let path = match from {
+        Some(path) => path.to_owned(),
+        None => std::env::current_exe()
+            .map_err(|error| {
+                Failure::new(Kind::Failed, "cannot tell where this program is").because(error)
+            })?
+            .with_file_name(BINARY),
+    };
+    match fs::metadata(&path) {
+        Ok(meta) if meta.is_file() => Ok(path),
+        found => {
+            let failure = Failure::new(
+                Kind::Failed,
+                format!("the plugins' file {} is not there", path.display()),
+            );
+            let failure = match found {
+                Ok(_) => failure.because("it is no file"),
+                Err(error) => failure.because(error),
+            };
+            Err(failure.advise("Name it with --from."))
+        }
+    }
+}
+
+fn create(bin_dir: &Path) -> Result<(), Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(bin_dir)
+        .map_err(failed("create", bin_dir))
+}
+
+/// What is at a name before the installation.
+#[derive(Debug, PartialEq)]
+enum Found {
+    Nothing,
+    /// A CNI plugin, and the versions that it supports.
+    Plugin(Vec<String>),
+    /// A directory, which nothing can replace.
+    Directory,
+    /// Something else, and how it can be told.
+    Other(String),
+}
+
+/// The directory in which the installation is prepared; removed when dropped.
+struct Stage<'a> {
+    directory: TempDir,
+    bin_dir: &'a Path,
+    runtime: Runtime,
+}
+
+impl<'a> Stage<'a> {
+    fn new(bin_dir: &'a Path) -> Result<Self, Failure> {
+        let directory = tempfile::Builder::new()
+            .prefix(".linkspan-")
+            .tempdir_in(bin_dir)
+            .map_err(failed("write", bin_dir))?;
+        Ok(Self {
+            directory,
+            bin_dir,
+            runtime: Runtime::builder().timeout(PROBE_TIMEOUT).build(),
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Copies the file, makes the links and tries whether it works.
+    fn fill(&self, source: &Path) -> Result<(), Failure> {
+        let binary = self.path(BINARY);
+        let copied = || {
+            fs::copy(source, &binary)?;
+            let file = File::open(&binary)?;
+            file.set_permissions(Permissions::from_mode(0o755))?;
+            file.sync_all()
+        };
+        copied().map_err(failed("copy", source))?;
+        for name in NAMES {
+            let link = self.path(name);
+            fs::hard_link(&binary, &link)
+                .or_else(|_| symlink(BINARY, &link))
+                .map_err(failed("write", &link))?;
+        }
+        let answer = self.runtime.version_of(&plugin(PROBE)?, &self.path(PROBE));
+        answer.map(drop).map_err(|error| {
+            Failure::from(error).advise(format!(
+                "{} is not the file of Linkspan's plugins, or not for this machine. Nothing was \
+                 installed.",
+                source.display()
+            ))
+        })
+    }
+
+    /// What is at a name now. Only a file that answers VERSION is taken for a CNI plugin.
+    fn ask(&self, name: &str) -> Found {
+        let path = self.bin_dir.join(name);
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+            Err(error) => return Found::Other(error.to_string()),
+            Ok(meta) if meta.is_dir() => return Found::Directory,
+            Ok(_) => {}
+        }
+        let answer = if name == BINARY {
+            self.ask_as(PROBE, &path)
+        } else {
+            plugin(name).and_then(|name| Ok(self.runtime.version_of(&name, &path)?))
+        };
+        match answer {
+            Ok(info) => Found::Plugin(info.supported_versions),
+            Err(failure) => Found::Other(failure.behind().to_owned()),
+        }
+    }
+
+    /// Asks a file that goes by the name that it is called by.
+    fn ask_as(&self, name: &str, path: &Path) -> Result<linkspan_spec::VersionInfo, Failure> {
+        let directory = self.path("as");
+        let link = directory.join(name);
+        fs::create_dir(&directory)
+            .and_then(|()| symlink(fs::canonicalize(path)?, &link))
+            .map_err(failed("write", &link))?;
+        Ok(self.runtime.version_of(&plugin(name)?, &link)?)
+    }
+
+    /// Puts a name in its place, whatever is there.
+    fn put(&self, name: &str) -> Result<(), Failure> {
+        let target = self.bin_dir.join(name);
+        // The second of two hard links to one file would not be moved.
+        let same = |a: &Path, b: &Path| {
+            let identity = |path| fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()));
+            matches!((identity(a), identity(b)), (Ok(a), Ok(b)) if a == b)
+        };
+        if same(&self.path(name), &target) {
+            return Ok(());
+        }
+        fs::rename(self.path(name), &target).map_err(failed("replace", &target))
+    }
+}
+
+fn plugin(name: &str) -> Result<PluginType, Failure> {
+    name.parse()
+        .map_err(|error: linkspan_spec::NameError| Failure::usage(error.to_string()))
+}
+
+/// Refuses to overwrite what is not a CNI plugin.
+fn refuse(found: &[(&str, Found)], bin_dir: &Path, force: bool) -> Result<(), Failure> {
+    let refused: Vec<_> = found
+        .iter()
+        .filter_map(|(name, found)| match found {
+            Found::Directory => Some(format!("{name}: a directory")),
+            Found::Other(why) if !force => Some(format!("{name}: {why}")),
+            _ => None,
+        })
+        .collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let words = format!("{} holds what is not a CNI plugin", bin_dir.display());
+    let failure = refused
+        .iter()
+        .fold(Failure::new(Kind::Failed, words), Failure::because);
+    Err(failure.advise(
+        "Nothing was changed. Move it away, or overwrite files with --force; a broken plugin, too, \
+         is none.",
+    ))
+}
+
+fn tell(ui: Ui, bin_dir: &Path, source: &Path, found: &[(&str, Found)]) -> Result<(), Failure> {
+    if ui.json {
+        let mut map = Map::new();
+        map.insert("binDir".into(), bin_dir.to_string_lossy().into());
+        map.insert("from".into(), source.to_string_lossy().into());
+        let installed = found.iter().map(|(name, found)| {
+            let words = Value::from(words(found));
+            ((*name).to_owned(), words)
+        });
+        map.insert("installed".into(), Value::Object(installed.collect()));
+        return ui.print_json(&Value::Object(map));
+    }
+    let mut rows = vec![vec!["INSTALLED".to_owned(), "IN PLACE OF".to_owned()]];
+    for (name, found) in found {
+        rows.push(vec![(*name).to_owned(), words(found)]);
+    }
+    ui.print(&table(ui.style(), &rows))?;
+    ui.print(&format!(
+        "{} plugins in {}, links to one file copied from {}.\n",
+        NAMES.len(),
+        bin_dir.display(),
+        source.display()
+    ))
+}
+
+fn words(found: &Found) -> String {
+    match found {
+        Found::Nothing => "nothing".to_owned(),
+        Found::Plugin(versions) => match (versions.first(), versions.last()) {
+            (Some(first), Some(last)) if first != last => {
+                format!("a plugin of CNI {first} to {last}")
+            }
+            _ => format!("a plugin of CNI {}", versions.join(" ")),
+        },
+        Found::Directory => "a directory".to_owned(),
+        Found::Other(why) => format!("something else: {why}"),
+    }
+}
+
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    move |error| {
+        let failure = Failure::new(
+            Kind::Failed,
+            format!("cannot {operation} {}", path.display()),
+        );
+        let advice = match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                "Run it as root, or choose a directory that is yours."
+            }
+            io::ErrorKind::ReadOnlyFilesystem => "Choose a directory that can be written to.",
+            io::ErrorKind::StorageFull => "Make room on the file system.",
+            _ => return failure.because(error),
+        };
+        failure.because(error).advise(advice)
+    }
+}

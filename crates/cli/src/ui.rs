@@ -1,0 +1,165 @@
+//! Standard output and standard error: colours, tables, JSON.
+
+use std::io::{self, IsTerminal, Write};
+
+use linkspan_spec::{Value, pretty};
+
+use crate::failure::Failure;
+
+/// Whether text may be coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Style {
+    colour: bool,
+}
+
+impl Style {
+    fn of(terminal: bool) -> Self {
+        // https://no-color.org: any value but an empty one.
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            colour: terminal && !unwanted,
+        }
+    }
+
+    /// For what went well, or leads on.
+    pub(crate) fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// For what went wrong.
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    /// For what matters less.
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    /// For headings.
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn paint(self, colour: &str, text: &str) -> String {
+        if self.colour {
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Where a command tells what it did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ui {
+    /// Whether programs read it.
+    pub(crate) json: bool,
+    out: Style,
+    err: Style,
+    terminal: bool,
+}
+
+impl Ui {
+    pub(crate) fn new(json: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        Self {
+            json,
+            out: Style::of(terminal),
+            err: Style::of(io::stderr().is_terminal()),
+            terminal,
+        }
+    }
+
+    /// The style of standard output.
+    pub(crate) fn style(&self) -> Style {
+        self.out
+    }
+
+    /// Prints text on standard output.
+    pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        let written = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush());
+        match written {
+            // Whoever was reading has read enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|error| {
+                Failure::new(crate::failure::Kind::Failed, "cannot print the result").because(error)
+            }),
+        }
+    }
+
+    /// Prints JSON on standard output, as CNI's own tools indent it.
+    pub(crate) fn print_json(&self, value: &Value) -> Result<(), Failure> {
+        self.print(&format!("{}\n", pretty(value)))
+    }
+
+    /// Tells a person that it was done; programs read the exit status.
+    pub(crate) fn done(&self, words: &str) -> Result<(), Failure> {
+        if self.terminal && !self.json {
+            self.print(&format!("{} {words}\n", self.out.good("done:")))?;
+        }
+        Ok(())
+    }
+
+    /// Tells something that is not the command's result, on standard error. When that is closed,
+    /// nobody wants to know.
+    pub(crate) fn note(&self, words: &str) {
+        let _ = writeln!(io::stderr(), "{words}");
+    }
+
+    /// Tells a failure, on standard error.
+    pub(crate) fn fail(&self, failure: &Failure) {
+        if self.json {
+            self.note(&pretty(&failure.json()));
+        } else {
+            self.note(failure.text(self.err).trim_end());
+        }
+    }
+}
+
+/// Lines of a table with columns as wide as need be; the first line is the heading.
+pub(crate) fn table(style: Style, rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        let cells = row.iter().zip(&widths);
+        let line: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        let line = line.join("  ");
+        let line = line.trim_end();
+        text.push_str(&if number == 0 {
+            style.bold(line)
+        } else {
+            line.to_owned()
+        });
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let rows = [
+            row(["NAME", "N", "FILE"]),
+            row(["ä", "10", ""]),
+            row(["longer", "", "x"]),
+        ];
+        assert_eq!(
+            table(Style { colour: false }, &rows),
+            "NAME    N   FILE\nä       10\nlonger      x\n"
+        );
+    }
+}

@@ -1,0 +1,297 @@
+//! `add`, `check` and `del`.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::world::{World, json, status};
+
+const RESULT: &str = r#"{
+    "cniVersion": "1.0.0",
+    "ips": [
+        {
+            "address": "10.22.0.2/16",
+            "gateway": "10.22.0.1"
+        }
+    ],
+    "dns": {}
+}
+"#;
+
+#[test]
+fn add_prints_the_result_and_nothing_else() {
+    let world = World::new();
+    let output = world.run(&["add", "mynet", "/var/run/netns/testing"]);
+    assert_eq!(output.success(), RESULT);
+    assert_eq!(output.stderr, "");
+    assert_eq!(world.cached(), 1);
+}
+
+#[test]
+fn the_variables_are_those_of_cnitool() {
+    let world = World::new();
+    let bin = format!("/no/such/dir:{}", world.text("bin"));
+    let output = world
+        .linkspan(&[
+            "add",
+            "mynet",
+            "/var/run/netns/testing",
+            "--cache-dir",
+            &world.text("cache"),
+        ])
+        .env("CNI_PATH", &bin)
+        .env("CNI_ARGS", "IP=10.22.0.9;A=b")
+        .env("CAP_ARGS", r#"{"mac":"02:00:00:00:00:01","bandwidth":{}}"#)
+        .env("CNI_IFNAME", "net1")
+        .output();
+    assert_eq!(output.success(), RESULT);
+    for (name, value) in [
+        ("CNI_CONTAINERID", "cnitool-77383ca0a0715733ca6f"),
+        ("CNI_NETNS", "/var/run/netns/testing"),
+        ("CNI_IFNAME", "net1"),
+        ("CNI_ARGS", "IP=10.22.0.9;A=b"),
+        ("CNI_PATH", bin.as_str()),
+    ] {
+        assert_eq!(world.env("ADD", name), value);
+    }
+    assert_eq!(
+        world.stdin("ADD")["runtimeConfig"],
+        json!({"mac": "02:00:00:00:00:01"})
+    );
+}
+
+#[test]
+fn variables_that_are_empty_are_as_good_as_none() {
+    let world = World::new();
+    let output = world
+        .linkspan(&[
+            "add",
+            "mynet",
+            "/run/netns/c1",
+            "--cache-dir",
+            &world.text("cache"),
+        ])
+        .env("CNI_ARGS", "")
+        .env("CAP_ARGS", "")
+        .env("CNI_IFNAME", "")
+        .output();
+    assert_eq!(output.success(), RESULT);
+    assert_eq!(world.env("ADD", "CNI_IFNAME"), "eth0");
+    assert_eq!(world.env("ADD", "CNI_ARGS"), "");
+}
+
+#[test]
+fn flags_go_before_variables() {
+    let world = World::new();
+    let output = world
+        .linkspan(&["add", "mynet", "ns/../ns/c1", "-i", "net2"])
+        .args(["--container-id", "c1", "--args", "IP=10.22.0.7"])
+        .args(["--cap-args", r#"{"mac":"02:00:00:00:00:02"}"#])
+        .args(["--cni-path", &world.text("bin"), "--conf-dir", "net.d"])
+        .args(["--cache-dir", &world.text("cache"), "--timeout", "10s"])
+        .env("CNI_PATH", "/no/such/dir")
+        .env("NETCONFPATH", "/no/such/dir")
+        .env("CNI_ARGS", "IP=10.22.0.9")
+        .env("CAP_ARGS", "not JSON")
+        .env("CNI_IFNAME", "net1")
+        .output();
+    assert_eq!(output.success(), RESULT);
+    for (name, value) in [
+        ("CNI_CONTAINERID", "c1".to_owned()),
+        ("CNI_NETNS", world.text("ns/c1")),
+        ("CNI_IFNAME", "net2".to_owned()),
+        ("CNI_ARGS", "IP=10.22.0.7".to_owned()),
+    ] {
+        assert_eq!(world.env("ADD", name), value);
+    }
+    assert_eq!(
+        world.stdin("ADD")["runtimeConfig"],
+        json!({"mac": "02:00:00:00:00:02"})
+    );
+}
+
+#[test]
+fn an_attachment_is_checked_and_removed() {
+    let world = World::new();
+    world.ok(&["add", "mynet", "/run/netns/c1"]);
+    let output = world.run(&["check", "mynet", "/run/netns/c1"]);
+    assert_eq!(output.success(), "");
+    assert_eq!(
+        world.stdin("CHECK")["prevResult"]["ips"][0]["address"],
+        "10.22.0.2/16"
+    );
+    let output = world.run(&["del", "mynet", "/run/netns/c1"]);
+    assert_eq!(output.success(), "");
+    assert_eq!(
+        world.stdin("DEL")["prevResult"]["ips"][0]["address"],
+        "10.22.0.2/16"
+    );
+    assert_eq!(world.cached(), 0);
+    assert_eq!(
+        world.run(&["del", "mynet", "/run/netns/c1"]).success(),
+        "",
+        "once more"
+    );
+}
+
+#[test]
+fn del_has_the_arguments_and_the_configuration_of_add() {
+    let world = World::new();
+    world.ok(&[
+        "add",
+        "mynet",
+        "/run/netns/c1",
+        "--args",
+        "A=b",
+        "--cap-args",
+        r#"{"mac":"x"}"#,
+    ]);
+    fs::remove_file(world.path("net.d/10-mynet.conflist")).unwrap();
+    world.ok(&["del", "mynet", "/run/netns/c1"]);
+    assert_eq!(world.env("DEL", "CNI_ARGS"), "A=b");
+    assert_eq!(world.stdin("DEL")["runtimeConfig"], json!({"mac": "x"}));
+    assert_eq!(world.cached(), 0);
+    let output = world.run(&["del", "mynet", "/run/netns/c1"]);
+    assert_eq!(
+        status(&output),
+        3,
+        "without an attachment the network is missed: {output}"
+    );
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let world = World::new();
+    world.script(
+        "bin/rec",
+        "#!/bin/sh\necho trying >&2\necho '{\"code\":7,\"msg\":\"no subnet\",\"details\":\"add one\"}'\nexit 1\n",
+    );
+    let output = world.run(&["add", "mynet", "/run/netns/c1", "--container-id", "c1"]);
+    assert_eq!(status(&output), 1);
+    assert_eq!(output.stdout, "");
+    assert_eq!(
+        output.stderr,
+        "error: plugin type=\"rec\" failed (add), 1 of 1 in network \"mynet\", container \"c1\", interface \"eth0\"\n  \
+           cause: no subnet\n    log: trying\n   next: add one\n"
+    );
+    let output = world.run(&[
+        "add",
+        "mynet",
+        "/run/netns/c1",
+        "--container-id",
+        "c1",
+        "--json",
+    ]);
+    assert_eq!(status(&output), 1);
+    assert_eq!(
+        json(&output.stderr),
+        json!({
+            "cniVersion": "1.1.0", "code": 7, "details": "no subnet", "next": "add one", "log": "trying",
+            "msg": "plugin type=\"rec\" failed (add), 1 of 1 in network \"mynet\", container \"c1\", interface \"eth0\""
+        })
+    );
+}
+
+#[test]
+fn a_failed_add_is_cleaned_up_when_asked_for() {
+    let world = World::new();
+    world.script(
+        "bin/rec",
+        "#!/bin/sh\ncat > /dev/null\nenv > ${0%/bin/*}/log/$CNI_COMMAND.env\n[ $CNI_COMMAND = DEL ]\n",
+    );
+    assert_eq!(status(&world.run(&["add", "mynet", "/run/netns/c1"])), 1);
+    assert!(!world.called("DEL"));
+    assert_eq!(
+        status(&world.run(&["add", "mynet", "/run/netns/c1", "--cleanup"])),
+        1
+    );
+    assert!(world.called("DEL"));
+}
+
+#[test]
+fn every_kind_of_failure_has_its_status_and_its_words() {
+    let world = World::new();
+    fs::write(
+        world.path("net.d/20-broken.conf"),
+        r#"{"name":"broken","type":7}"#,
+    )
+    .unwrap();
+    world.script("bin/slow", "#!/bin/sh\nsleep 60\n");
+    let slow = r#"{"cniVersion":"1.0.0","name":"slow","type":"slow"}"#;
+    fs::write(world.path("net.d/30-slow.conf"), slow).unwrap();
+    for (args, expected, words) in [
+        (vec![], 2, "Usage: linkspan"),
+        (vec!["add", "mynet"], 2, "<NETNS>"),
+        (
+            vec!["add", "mynet", "/c1", "--ifname", "much-too-long-for-one"],
+            2,
+            "invalid interface name",
+        ),
+        (
+            vec!["add", "mynet", "/c1", "--container-id", "-"],
+            2,
+            "invalid container ID",
+        ),
+        (
+            vec!["add", "mynet", "/c1", "--args", "IP"],
+            2,
+            "invalid CNI_ARGS pair \"IP\"",
+        ),
+        (
+            vec!["add", "mynet", "/c1", "--cap-args", "[]"],
+            2,
+            "expected an object, found a list",
+        ),
+        (
+            vec!["add", "mynet", "/c1", "--timeout", "soon"],
+            2,
+            "unknown unit",
+        ),
+        (
+            vec!["add", "other", "/c1"],
+            3,
+            "The networks there are: mynet, broken, slow.",
+        ),
+        (
+            vec!["add", "broken", "/c1"],
+            3,
+            "\"type\": expected a string, found 7",
+        ),
+        (
+            vec!["add", "mynet", "/c1", "--cni-path", "/no/such/dir"],
+            1,
+            "failed to find plugin \"rec\"",
+        ),
+        (
+            vec!["add", "slow", "/c1", "--timeout", "300ms"],
+            4,
+            "did not end in time",
+        ),
+    ] {
+        let output = world.linkspan(&args).output();
+        assert_eq!(status(&output), expected, "{output}");
+        assert!(output.stderr.contains(words), "{output}");
+        assert_eq!(output.stdout, "");
+    }
+}
+
+#[test]
+fn what_a_plugin_logs_is_passed_on() {
+    let world = World::new();
+    world.script("bin/rec", "#!/bin/sh\necho one >&2\necho '{}'\n");
+    let output = world.run(&["add", "mynet", "/run/netns/c1"]);
+    assert!(output.ok());
+    assert_eq!(output.stderr, "one\n");
+}
+
+#[test]
+fn a_version_without_check_says_so() {
+    let world = World::new();
+    world.network("0.3.1");
+    let output = world.run(&["check", "mynet", "/run/netns/c1"]);
+    assert_eq!(status(&output), 1);
+    assert!(
+        output.stderr.contains("does not support the CHECK command"),
+        "{output}"
+    );
+}

@@ -1,0 +1,164 @@
+//! `install`.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use linkspan_testkit::{Output, PLUGIN_NAMES};
+
+use crate::world::{World, json, status};
+
+/// Answers VERSION under the name of a plugin, as the multi-call binary does.
+const MULTI_CALL: &str = r#"#!/bin/sh
+case ${0##*/} in linkspan-plugins) exit 2 ;; esac
+echo '{"cniVersion":"1.1.0","supportedVersions":["0.1.0","1.1.0"]}'
+"#;
+
+fn world() -> World {
+    let world = World::new();
+    world.script("linkspan-plugins", MULTI_CALL);
+    world
+}
+
+fn install(world: &World, more: &[&str]) -> Output {
+    world
+        .linkspan(&["install", "--bin-dir", "out", "--from", "linkspan-plugins"])
+        .args(more)
+        .output()
+}
+
+#[test]
+fn a_link_for_each_plugin_to_one_file() {
+    let world = world();
+    let output = install(&world, &[]);
+    assert!(
+        output.success().contains("linkspan-plugins  nothing\n"),
+        "{output}"
+    );
+    let inode = fs::metadata(world.path("out/linkspan-plugins"))
+        .unwrap()
+        .ino();
+    for name in PLUGIN_NAMES {
+        let meta = fs::metadata(world.path("out").join(name)).unwrap();
+        assert_eq!(meta.ino(), inode, "{name}");
+        assert_eq!(meta.permissions().mode() & 0o777, 0o755);
+    }
+    assert_eq!(
+        fs::read_dir(world.path("out")).unwrap().count(),
+        1 + PLUGIN_NAMES.len()
+    );
+}
+
+#[test]
+fn plugins_are_replaced_also_twice() {
+    let world = world();
+    fs::create_dir(world.path("out")).unwrap();
+    fs::copy(world.path("bin/rec"), world.path("out/bridge")).unwrap();
+    symlink("bridge", world.path("out/ptp")).unwrap();
+    let output = install(&world, &["--json"]);
+    let installed = &json(output.success())["installed"];
+    assert_eq!(installed["bridge"], "a plugin of CNI 0.4.0 to 1.0.0");
+    assert_eq!(installed["ptp"], "a plugin of CNI 0.4.0 to 1.0.0");
+    let before = fs::metadata(world.path("out/bridge")).unwrap().ino();
+    let output = install(&world, &["--json"]);
+    let installed = &json(output.success())["installed"];
+    for name in ["linkspan-plugins", "bridge", "vrf"] {
+        assert_eq!(installed[name], "a plugin of CNI 0.1.0 to 1.1.0", "{name}");
+    }
+    let after = fs::metadata(world.path("out/bridge")).unwrap().ino();
+    assert_ne!(before, after, "written anew");
+    assert_eq!(fs::metadata(world.path("out/ptp")).unwrap().ino(), after);
+}
+
+#[test]
+fn what_is_not_a_plugin_is_not_overwritten() {
+    let world = world();
+    fs::create_dir(world.path("out")).unwrap();
+    world.script("out/bridge", "#!/bin/sh\necho a tool for bridges\n");
+    world.script("out/vrf", "#!/bin/sh\nexit 7\n");
+    fs::write(world.path("out/tap"), "notes").unwrap();
+    symlink("nowhere", world.path("out/dummy")).unwrap();
+    let output = install(&world, &[]);
+    assert_eq!(status(&output), 1);
+    for words in [
+        "bridge: ",
+        "vrf: ",
+        "exit status: 7",
+        "tap: ",
+        "dummy: ",
+        "--force",
+    ] {
+        assert!(output.stderr.contains(words), "{words}: {output}");
+    }
+    assert_eq!(
+        fs::read_dir(world.path("out")).unwrap().count(),
+        4,
+        "nothing was changed"
+    );
+    assert_eq!(fs::read_to_string(world.path("out/tap")).unwrap(), "notes");
+    assert!(install(&world, &["--force"]).ok());
+    assert_eq!(
+        fs::read_to_string(world.path("out/tap")).unwrap(),
+        MULTI_CALL
+    );
+}
+
+#[test]
+fn a_directory_is_never_replaced() {
+    let world = world();
+    fs::create_dir_all(world.path("out/bridge")).unwrap();
+    let output = install(&world, &["--force"]);
+    assert_eq!(status(&output), 1);
+    assert!(output.stderr.contains("bridge: a directory"), "{output}");
+    assert_eq!(fs::read_dir(world.path("out")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_program_that_does_not_answer_is_not_waited_for_for_ever() {
+    let world = world();
+    fs::create_dir(world.path("out")).unwrap();
+    world.script("out/bridge", "#!/bin/sh\nsleep 600\n");
+    let output = install(&world, &[]);
+    assert_eq!(status(&output), 1);
+    assert!(output.stderr.contains("did not end in time"), "{output}");
+}
+
+#[test]
+fn what_is_installed_works() {
+    let world = world();
+    world.script("broken", "#!/bin/sh\nexit 1\n");
+    let output = install(&world, &["--from", "broken"]);
+    assert_eq!(status(&output), 2, "--from twice: {output}");
+    for (from, words) in [
+        ("broken", "Nothing was installed"),
+        ("bin", "it is no file"),
+        ("missing", "Name it with --from"),
+    ] {
+        let output = world
+            .linkspan(&["install", "--bin-dir", "out", "--from", from])
+            .output();
+        assert_eq!(status(&output), 1, "{output}");
+        assert!(output.stderr.contains(words), "{output}");
+        let left = fs::read_dir(world.path("out"))
+            .into_iter()
+            .flatten()
+            .count();
+        assert_eq!(left, 0, "{from}");
+    }
+}
+
+#[test]
+fn running_plugins_go_on() {
+    // multus#1221: "text file busy" when a plugin runs while it is replaced.
+    let world = world();
+    fs::create_dir(world.path("out")).unwrap();
+    fs::copy("/bin/sleep", world.path("out/bridge")).unwrap();
+    let running = linkspan_testkit::Cmd::new(world.path("out/bridge"))
+        .arg("30")
+        .start();
+    assert!(install(&world, &["--force"]).ok());
+    assert_eq!(
+        fs::read_to_string(world.path("out/bridge")).unwrap(),
+        MULTI_CALL
+    );
+    assert!(!running.kill().ok());
+}

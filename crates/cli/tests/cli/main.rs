@@ -1,0 +1,11 @@
+//! The binary `linkspan`, with plugins that are small shell scripts.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of tests fails the test that uses it"
+)]
+
+mod attach;
+mod install;
+mod network;
+mod world;
