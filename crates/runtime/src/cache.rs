@@ -232,9 +232,11 @@ fn decode(map: &Map) -> Result<CachedAttachment, DecodeError> {
         name("containerId", "a container ID")?.parse()?,
         name("ifName", "an interface name")?.parse()?,
     );
+    let result = decode::key(map, "result").cloned();
     endpoint.netns = decode::optional(map, "netns", decode::string)?
         .filter(|path| !path.is_empty())
-        .map(PathBuf::from);
+        .map(PathBuf::from)
+        .or_else(|| sandbox(result.as_ref()?));
     endpoint.args =
         decode::optional(map, "cniArgs", |args| decode::list(args, pair))?.unwrap_or_default();
     endpoint.capability_args = decode::optional(map, "capabilityArgs", decode::object)?
@@ -244,8 +246,17 @@ fn decode(map: &Map) -> Result<CachedAttachment, DecodeError> {
         network: name("networkName", "a network name")?.parse()?,
         endpoint,
         config: decode::optional(map, "config", bytes)?.unwrap_or_default(),
-        result: decode::key(map, "result").cloned(),
+        result,
     })
+}
+
+/// The namespace as the result tells it: before version 1.2 the reference's runtime did not keep it
+/// by itself.
+fn sandbox(result: &Value) -> Option<PathBuf> {
+    let interfaces = Success::from_json(result).ok()?.interfaces.into_iter();
+    interfaces
+        .map(|interface| PathBuf::from(interface.sandbox))
+        .find(|path| path.is_absolute())
 }
 
 fn bytes(value: &Value) -> Result<Vec<u8>, DecodeError> {

@@ -77,7 +77,7 @@ fn attachments_text(ui: Ui, attachments: &[CachedAttachment]) -> String {
 
 fn namespace(attachment: &CachedAttachment) -> String {
     match &attachment.endpoint.netns {
-        None => "none".to_owned(),
+        None => "unknown".to_owned(),
         Some(path) if is_namespace(path) => path.display().to_string(),
         Some(path) => format!("{} (gone)", path.display()),
     }
@@ -125,7 +125,7 @@ fn attachment_json(attachment: &CachedAttachment) -> Value {
         ("ifname", endpoint.ifname.as_str().into()),
         ("addresses", addresses(attachment).into()),
         ("netns", netns.map(|path| path.to_string_lossy()).into()),
-        ("alive", netns.is_some_and(is_namespace).into()),
+        ("alive", netns.map(is_namespace).into()),
     ])
 }
 

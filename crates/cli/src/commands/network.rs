@@ -36,12 +36,12 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
     })
 }
 
-/// The network's attachments whose namespace is still there.
+/// The network's attachments whose namespace is still there, or not known: better one too many.
 fn alive(runtime: &Runtime, network: &NetworkList) -> Result<Vec<Attachment>, Failure> {
     let cached = runtime.attachments(None)?.into_iter();
     Ok(cached
         .filter(|cached| cached.network == network.name)
-        .filter(|cached| cached.endpoint.netns.as_deref().is_some_and(is_namespace))
+        .filter(|cached| cached.endpoint.netns.as_deref().is_none_or(is_namespace))
         .map(|cached| cached.endpoint.attachment())
         .collect())
 }

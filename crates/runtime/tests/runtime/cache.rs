@@ -66,6 +66,22 @@ fn what_the_reference_has_kept_is_read() {
 }
 
 #[test]
+fn a_namespace_that_was_not_kept_is_that_of_the_result() {
+    // The reference's runtime keeps it since 1.2.
+    let world = World::new(&["one"]);
+    let sandbox = r#""interfaces":[{"name":"cni0"},{"name":"eth0","sandbox":"/run/netns/c1"}]"#;
+    let kept = OF_THE_REFERENCE
+        .replace(r#""netns":"/run/netns/c1","#, "")
+        .replace(r#""dns":{}"#, sandbox);
+    world.write("cache/results/net-c1-eth0", &kept);
+    let attachments = world.runtime().attachments(None).unwrap();
+    assert_eq!(
+        attachments[0].endpoint.netns.as_deref(),
+        Some("/run/netns/c1".as_ref())
+    );
+}
+
+#[test]
 fn the_form_of_before_there_was_a_kind_is_read() {
     let world = World::new(&["one"]);
     let result = r#"{"cniVersion":"0.3.1","ips":[{"version":"4","address":"10.1.0.2/24"}]}"#;
