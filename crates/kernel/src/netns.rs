@@ -105,6 +105,14 @@ impl Netns {
         self.id == other.id
     }
 
+    /// A number that no other network namespace has, had or will have in this boot, while inodes are
+    /// given again; `None` before Linux 5.14.
+    ///
+    /// Two system calls since Linux 6.18; before that a thread enters the namespace to ask.
+    pub fn cookie(&self) -> Option<u64> {
+        namespace_id(self.fd.as_fd()).or_else(|| self.run(socket_cookie).ok().flatten())
+    }
+
     /// Runs `work` inside. It runs on a thread of its own that enters the namespace and ends
     /// afterwards, so that whatever happens nobody is left in the wrong one.
     ///
@@ -140,4 +148,48 @@ fn namespace_type(fd: BorrowedFd<'_>) -> Option<i32> {
     // wrapper for it.
     let kind = unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE) };
     (kind >= 0).then_some(kind)
+}
+
+/// The ID of a namespace, which for a network namespace is its cookie; unknown before Linux 6.18.
+fn namespace_id(fd: BorrowedFd<'_>) -> Option<u64> {
+    use std::os::fd::AsRawFd;
+    // NS_GET_ID, linux/nsfs.h: _IOR(0xb7, 13, __u64); NS_GET_MNTNS_ID is _IOR(0xb7, 5, __u64).
+    const NS_GET_ID: libc::Ioctl = libc::NS_GET_MNTNS_ID + 8;
+    let mut id = 0u64;
+    // SAFETY: the descriptor is open, and the ioctl writes 8 bytes to where the pointer says, which is
+    // a u64 that outlives the call. rustix has no wrapper for it.
+    let outcome = unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_ID, &raw mut id) };
+    (outcome == 0).then_some(id)
+}
+
+/// The cookie of the calling thread's network namespace, as a socket tells it; unknown before 5.14.
+fn socket_cookie() -> Option<u64> {
+    use std::os::fd::AsRawFd;
+    let socket = std::os::unix::net::UnixDatagram::unbound().ok()?;
+    let (mut cookie, mut size) = (0u64, size_of::<u64>() as libc::socklen_t);
+    // SAFETY: the descriptor is open, and the kernel writes at most `size` bytes to `cookie`, which is
+    // that large, and how many to `size`; both outlive the call. rustix has no wrapper for it.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut size,
+        )
+    };
+    (outcome == 0).then_some(cookie)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_the_same_however_it_is_asked_for() {
+        let netns = Netns::current().unwrap();
+        let cookie = netns.run(socket_cookie).unwrap();
+        assert!(cookie.is_some(), "since Linux 5.14");
+        assert_eq!(netns.cookie(), cookie);
+    }
 }
