@@ -7,9 +7,10 @@
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use linkspan_kernel::netns::Netns;
 
 /// The extended attribute.
 pub const XATTR: &str = "user.linkspan.origin";
@@ -58,16 +59,25 @@ impl Boot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     boot: String,
-    /// The inode of the network namespace, when there was one.
-    netns: Option<u64>,
+    netns: Option<NetnsId>,
+}
+
+/// What tells a network namespace from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NetnsId {
+    /// By which it is found. Another namespace can get it once this one is gone.
+    inode: u64,
+    /// Which no other namespace gets; not known to kernels before 5.14.
+    cookie: Option<u64>,
 }
 
 impl Origin {
     /// The origin of what is reserved now for the namespace at `netns`.
     pub fn now(boot: &Boot, netns: Option<&Path>) -> Self {
+        let netns = netns.and_then(|path| Netns::open(path).ok());
         Self {
             boot: boot.id.clone(),
-            netns: netns.and_then(namespace_inode),
+            netns: netns.as_ref().map(NetnsId::of),
         }
     }
 
@@ -75,15 +85,52 @@ impl Origin {
     pub fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
         let boot = words.next().filter(|boot| !boot.is_empty())?.to_owned();
-        let netns = words.next().and_then(|inode| inode.parse().ok());
+        let mut number = || words.next().and_then(|word| word.parse().ok());
+        let netns = number().map(|inode| NetnsId {
+            inode,
+            cookie: number(),
+        });
         Some(Self { boot, netns })
     }
 
-    /// The attribute: the boot's ID and the namespace's inode, or `-` for none.
+    /// The attribute: the boot's ID, the namespace's inode and its cookie, as far as there are any.
     pub fn to_text(&self) -> String {
-        match self.netns {
-            Some(inode) => format!("{} {inode}", self.boot),
-            None => format!("{} -", self.boot),
+        let inode = self.netns.map(|netns| netns.inode);
+        let cookie = self.netns.and_then(|netns| netns.cookie);
+        [inode, cookie]
+            .into_iter()
+            .flatten()
+            .fold(self.boot.clone(), |text, number| format!("{text} {number}"))
+    }
+}
+
+impl NetnsId {
+    fn of(netns: &Netns) -> Self {
+        Self {
+            inode: netns.id().ino,
+            cookie: netns.cookie(),
+        }
+    }
+
+    /// Why the namespace may still exist; `None` when it certainly does not.
+    fn reason_to_exist(self) -> Option<String> {
+        let places = match places(self.inode) {
+            Ok(places) => places,
+            Err(error) => {
+                return Some(format!(
+                    "it cannot be told whether its network namespace exists: {error}"
+                ));
+            }
+        };
+        let mut found = places.iter().filter_map(|place| {
+            let id = NetnsId::of(&Netns::open(place).ok()?);
+            (id.inode == self.inode).then_some((place, id))
+        });
+        match found.next() {
+            Some((_, id)) if id.cookie != self.cookie && self.cookie.is_some() => None,
+            Some((place, _)) => Some(format!("its network namespace exists: {}", place.display())),
+            None if places.is_empty() => None,
+            None => Some("its network namespace may exist".to_owned()),
         }
     }
 }
@@ -114,14 +161,9 @@ impl Provenance {
         if self.is_of_earlier_boot(boot) {
             return None;
         }
-        let Some(inode) = self.origin.as_ref().and_then(|origin| origin.netns) else {
-            return Some("it is not known which network namespace it was made for".to_owned());
-        };
-        match find_namespace(inode) {
-            Ok(place) => place.map(|place| format!("its network namespace still exists: {place}")),
-            Err(error) => Some(format!(
-                "it cannot be told whether its network namespace exists: {error}"
-            )),
+        match self.origin.as_ref().and_then(|origin| origin.netns) {
+            Some(netns) => netns.reason_to_exist(),
+            None => Some("it is not known for which network namespace".to_owned()),
         }
     }
 }
@@ -140,47 +182,37 @@ fn started() -> Option<SystemTime> {
     Some(booted.min(stamped))
 }
 
-/// The inode of the namespace at `path`; `None` when there is no namespace.
-fn namespace_inode(path: &Path) -> Option<u64> {
-    let namespaces = fs::metadata("/proc/thread-self/ns/net").ok()?.dev();
-    let found = fs::metadata(path).ok()?;
-    (found.dev() == namespaces).then_some(found.ino())
-}
-
-/// Where the network namespace with this inode is found: in a process, or kept by a mount.
+/// Where a network namespace with this inode is: kept by mounts, and in processes.
 ///
 /// # Errors
 /// When not every process can be looked at: then the absence of the namespace is not certain.
-fn find_namespace(inode: u64) -> io::Result<Option<String>> {
+fn places(inode: u64) -> io::Result<Vec<PathBuf>> {
     let name = format!("net:[{inode}]");
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    if let Some(mount) = mounts.lines().find_map(|line| mount_of(line, &name)) {
-        return Ok(Some(mount.to_owned()));
-    }
+    let mut places: Vec<PathBuf> = mounts
+        .lines()
+        .filter_map(|line| mount_of(line, &name))
+        .map(PathBuf::from)
+        .collect();
     for entry in fs::read_dir("/proc")? {
-        let path = entry?.path();
-        let is_process = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
-        if !is_process {
-            continue;
-        }
-        match fs::read_link(path.join("ns/net")) {
-            Ok(link) if link.as_os_str() == name.as_str() => {
-                return Ok(Some(path.display().to_string()));
-            }
+        let file = entry?.path().join("ns/net");
+        match fs::read_link(&file) {
+            Ok(link) if link.as_os_str() == name.as_str() => places.push(file),
             Ok(_) => {}
             Err(error) if is_gone(&error) => {}
-            Err(error) => return Err(error),
+            Err(error) if places.is_empty() => return Err(error),
+            Err(_) => {}
         }
     }
-    Ok(None)
+    Ok(places)
 }
 
-/// The process ended, or is a zombie that has no namespaces any more.
+/// It is no process, or one that ended.
 fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound)
-        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    ) || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
 }
 
 /// The mount point of a line of mountinfo whose root is `name`.
@@ -211,16 +243,14 @@ mod tests {
     fn the_attribute_is_read_as_it_is_written_and_lies_inside_the_inode() {
         let boot = Boot::current().unwrap();
         assert_eq!(boot.id().len(), 32);
-        for netns in [None, Some(Path::new("/proc/self/ns/net"))] {
+        for (netns, words) in [(None, 1), (Some(Path::new("/proc/self/ns/net")), 3)] {
             let origin = Origin::now(&boot, netns);
-            assert_eq!(origin.netns.is_some(), netns.is_some());
+            assert_eq!(origin.to_text().split(' ').count(), words, "{origin:?}");
             assert_eq!(Origin::parse(&origin.to_text()), Some(origin.clone()));
             assert!(origin.to_text().len() <= 52, "{origin:?}");
         }
-        assert_eq!(
-            Origin::now(&boot, Some(Path::new("/proc/self/exe"))).netns,
-            None
-        );
+        let no_namespace = Some(Path::new("/proc/self/exe"));
+        assert_eq!(Origin::now(&boot, no_namespace).netns, None);
         assert_eq!(Origin::parse(""), None);
     }
 
@@ -245,21 +275,43 @@ mod tests {
     #[test]
     fn an_attribute_outweighs_the_time() {
         let old = UNIX_EPOCH + Duration::from_secs(1);
-        assert!(!provenance(old, "a -").is_of_earlier_boot(&boot("a")));
+        assert!(!provenance(old, "a").is_of_earlier_boot(&boot("a")));
         assert!(provenance(SystemTime::now(), "a 1").is_of_earlier_boot(&boot("b")));
     }
 
     #[test]
-    fn a_namespace_is_found_by_its_inode() {
+    fn a_namespace_is_found_wherever_it_is_and_not_taken_for_a_later_one() {
         linkspan_testkit::sandbox(|host| {
-            let own = namespace_inode(Path::new("/proc/self/ns/net")).unwrap();
-            assert!(find_namespace(own).unwrap().is_some(), "in a process");
+            let id = |path: &Path| NetnsId::of(&Netns::open(path).unwrap());
+            let own = id(Path::new("/proc/self/ns/net"));
+            assert!(
+                own.reason_to_exist().unwrap().contains("/proc/"),
+                "in a process"
+            );
             let netns = host.netns("a");
-            let inode = namespace_inode(netns.path()).unwrap();
-            let place = find_namespace(inode).unwrap();
-            assert_eq!(place.as_deref(), Some("/run/netns/a"), "kept by a mount");
+            let kept = id(netns.path());
+            assert!(
+                kept.reason_to_exist().unwrap().contains("/run/netns/a"),
+                "by a mount"
+            );
+            let earlier = NetnsId {
+                cookie: kept.cookie.map(|cookie| cookie - 1),
+                ..kept
+            };
+            assert_eq!(
+                earlier.reason_to_exist(),
+                None,
+                "of which the inode was given again"
+            );
             netns.delete();
-            assert_eq!(find_namespace(inode).unwrap(), None);
+            assert_eq!(kept.reason_to_exist(), None);
         });
+    }
+
+    #[test]
+    fn a_mount_is_known_by_its_root() {
+        let line = "36 35 0:4 net:[4026532247] /run/netns/a rw shared:1 - nsfs nsfs rw";
+        assert_eq!(mount_of(line, "net:[4026532247]"), Some("/run/netns/a"));
+        assert_eq!(mount_of(line, "net:[402653224]"), None);
     }
 }

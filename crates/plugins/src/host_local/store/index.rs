@@ -18,6 +18,8 @@
 //! | page 1 | bitmaps of used addresses, a page for each block of 32,768 addresses that has some in use |
 //! | behind the last bitmap that there can be | table: pages of 170 slots; a slot is the hash of a record and its address |
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
@@ -59,6 +61,8 @@ const FILL: usize = 128;
 pub(super) struct Index {
     file: File,
     header: Header,
+    /// Pages that were read, by their offset: what is searched is what is changed a moment later.
+    pages: HashMap<u64, [u8; PAGE]>,
 }
 
 impl Index {
@@ -79,7 +83,15 @@ impl Index {
             .read_exact_at(&mut page, 0)
             .ok()
             .and_then(|()| Header::parse(&page, state, boot));
-        (header.map(|header| Self { file, header }), true)
+        (header.map(|header| Self::new(file, header)), true)
+    }
+
+    fn new(file: File, header: Header) -> Self {
+        Self {
+            file,
+            header,
+            pages: HashMap::new(),
+        }
     }
 
     /// Writes a new index. It is not valid before it is [sealed](Self::seal).
@@ -101,10 +113,7 @@ impl Index {
             .mode(0o600)
             .custom_flags(no_follow())
             .open(&path)?;
-        let mut index = Self {
-            file,
-            header: Header::default(),
-        };
+        let mut index = Self::new(file, Header::default());
         let entries: Vec<_> = entries
             .map(|(address, record)| (record.as_ref().map_or(UNKNOWN_HOLDER, hash), wide(*address)))
             .collect();
@@ -130,11 +139,11 @@ impl Index {
     }
 
     /// The addresses that a record may hold.
-    pub(super) fn lookup(&self, record: &Record) -> io::Result<Vec<IpAddr>> {
+    pub(super) fn lookup(&mut self, record: &Record) -> io::Result<Vec<IpAddr>> {
         let hash = hash(record);
         let mut found = Vec::new();
         for number in self.probe(hash) {
-            let page = self.page(number)?;
+            let page = self.page(table_page(number))?;
             let slots = page.chunks_exact(SLOT).filter_map(read_slot);
             found.extend(
                 slots
@@ -149,7 +158,7 @@ impl Index {
     }
 
     /// The first address of a span that is not in use.
-    pub(super) fn first_free(&self, span: Span) -> io::Result<Option<IpAddr>> {
+    pub(super) fn first_free(&mut self, span: Span) -> io::Result<Option<IpAddr>> {
         let (first, last) = (wide(span.first), wide(span.last));
         let mut from = first;
         loop {
@@ -165,17 +174,16 @@ impl Index {
         }
     }
 
-    fn first_free_in(&self, number: u128, from: u128, end: u128) -> io::Result<Option<u128>> {
+    fn first_free_in(&mut self, number: u128, from: u128, end: u128) -> io::Result<Option<u128>> {
         let Some((position, block)) = self.header.block(number) else {
             return Ok(Some(from));
         };
         if u128::from(block.used) == BLOCK {
             return Ok(None);
         }
-        let mut bits = [0; PAGE];
-        self.file.read_exact_at(&mut bits, bitmap(position))?;
+        let bits = self.page(bitmap(position))?;
         let (start, count) = ((from % BLOCK) as usize, (end - from + 1) as usize);
-        Ok(first_unset(&bits, start, start + count).map(|bit| number * BLOCK + bit as u128))
+        Ok(first_unset(bits, start, start + count).map(|bit| number * BLOCK + bit as u128))
     }
 
     /// Notes that a record holds an address.
@@ -196,13 +204,12 @@ impl Index {
     pub(super) fn remove_entry(&mut self, record: &Record, address: IpAddr) -> io::Result<()> {
         let wanted = (hash(record), wide(address));
         for number in self.probe(wanted.0) {
-            let page = self.page(number)?;
+            let page = self.page(table_page(number))?;
             let position = page
                 .chunks_exact(SLOT)
                 .position(|slot| read_slot(slot) == Some(wanted));
             if let Some(position) = position {
-                self.file
-                    .write_all_at(&[0; SLOT], slot_offset(number, position))?;
+                self.write(table_page(number), position * SLOT, &[0; SLOT])?;
                 self.header.live = self.header.live.saturating_sub(1);
                 return self.set_bit(wanted.1, false);
             }
@@ -219,26 +226,36 @@ impl Index {
         (0..pages).map(move |step| (hash % pages + step) % pages)
     }
 
-    fn page(&self, number: u64) -> io::Result<[u8; PAGE]> {
-        let mut page = [0; PAGE];
-        self.file.read_exact_at(&mut page, table_page(number))?;
-        Ok(page)
+    /// A page of the file.
+    fn page(&mut self, offset: u64) -> io::Result<&mut [u8; PAGE]> {
+        match self.pages.entry(offset) {
+            Entry::Occupied(page) => Ok(page.into_mut()),
+            Entry::Vacant(vacant) => {
+                let mut page = [0; PAGE];
+                self.file.read_exact_at(&mut page, offset)?;
+                Ok(vacant.insert(page))
+            }
+        }
+    }
+
+    /// Changes some bytes of a page.
+    fn write(&mut self, offset: u64, position: usize, bytes: &[u8]) -> io::Result<()> {
+        self.page(offset)?[position..position + bytes.len()].copy_from_slice(bytes);
+        self.file.write_all_at(bytes, offset + position as u64)
     }
 
     fn insert_slot(&mut self, hash: u64, address: u128) -> io::Result<()> {
         for number in self.probe(hash) {
-            let page = self.page(number)?;
+            let page = self.page(table_page(number))?;
             let free = page
                 .chunks_exact(SLOT)
                 .position(|slot| read_slot(slot).is_none());
             if let Some(position) = free {
-                self.file
-                    .write_all_at(&slot(hash, address), slot_offset(number, position))?;
+                self.write(table_page(number), position * SLOT, &slot(hash, address))?;
                 self.header.live += 1;
                 return Ok(());
             }
-            self.file
-                .write_all_at(&[1], table_page(number) + OVERFLOW as u64)?;
+            self.write(table_page(number), OVERFLOW, &[1])?;
         }
         Err(io::ErrorKind::StorageFull.into())
     }
@@ -248,25 +265,24 @@ impl Index {
             .header
             .block_or_new(address / BLOCK)
             .ok_or(io::ErrorKind::StorageFull)?;
-        let (byte, mask) = bit(address);
-        let offset = bitmap(position) + byte as u64;
-        let mut value = [0];
-        self.file.read_exact_at(&mut value, offset)?;
-        if (value[0] & mask != 0) == used {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
         block.used = match used {
             true => block.used.saturating_add(1),
             false => block.used.saturating_sub(1),
         };
-        self.file.write_all_at(&[value[0] ^ mask], offset)
+        let (byte, mask) = bit(address);
+        let before = self.page(bitmap(position))?[byte];
+        if (before & mask != 0) == used {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.write(bitmap(position), byte, &[before ^ mask])
     }
 
     /// Every slot that is in use.
-    fn entries(&self) -> io::Result<Vec<(u64, u128)>> {
+    fn entries(&mut self) -> io::Result<Vec<(u64, u128)>> {
         let mut entries = Vec::new();
         for number in 0..self.header.pages {
-            entries.extend(self.page(number)?.chunks_exact(SLOT).filter_map(read_slot));
+            let page = self.page(table_page(number))?;
+            entries.extend(page.chunks_exact(SLOT).filter_map(read_slot));
         }
         Ok(entries)
     }
@@ -279,6 +295,7 @@ impl Index {
             live: entries.len() as u64,
             blocks: Vec::new(),
         };
+        self.pages.clear();
         self.file.set_len(0)?;
         self.file
             .write_all_at(&table(entries, pages), table_page(0))?;
@@ -335,10 +352,6 @@ fn bitmap(position: usize) -> u64 {
 
 fn table_page(number: u64) -> u64 {
     TABLE + number * PAGE as u64
-}
-
-fn slot_offset(page: u64, position: usize) -> u64 {
-    table_page(page) + (position * SLOT) as u64
 }
 
 fn slot(hash: u64, address: u128) -> [u8; SLOT] {

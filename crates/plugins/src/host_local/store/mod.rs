@@ -154,10 +154,9 @@ impl Directory {
     }
 
     fn held_by(&mut self, record: &Record) -> Result<Vec<IpAddr>, StoreError> {
-        if let Some(Contents::Index(index)) = &self.contents {
-            let found = index
-                .lookup(record)
-                .and_then(|found| self.confirm(record, found));
+        if let Some(Contents::Index(index)) = &mut self.contents {
+            let found = index.lookup(record);
+            let found = found.and_then(|found| self.confirm(record, found));
             match found {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) | Err(_) => self.contents = None,
@@ -216,7 +215,7 @@ impl Directory {
     /// # Errors
     /// When the directory cannot be read.
     pub fn first_free(&mut self, span: Span) -> Result<Option<IpAddr>, StoreError> {
-        if let Some(Contents::Index(index)) = &self.contents {
+        if let Some(Contents::Index(index)) = &mut self.contents {
             match index.first_free(span) {
                 Ok(free) => return Ok(free),
                 Err(_) => self.contents = None,
@@ -267,7 +266,7 @@ impl Directory {
 
     /// Forgets what is known when it takes an address for free that is not.
     fn distrust_if_free(&mut self, address: IpAddr) {
-        let wrong = match &self.contents {
+        let wrong = match &mut self.contents {
             Some(Contents::Index(index)) => {
                 let alone = Span {
                     first: address,
