@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use linkspan_spec::{
-    Attachment, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Success, Version,
+    Attachment, Command, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Success,
+    Version,
 };
 
 use crate::{CniArgs, Configuration, Invocation, Ipam, Plugin};
@@ -27,6 +28,10 @@ impl<'a, C: Configuration> Call<'a, C> {
         invocation: &'a Invocation<'a>,
     ) -> Result<Self, Error> {
         let args = match P::ARGS {
+            // Nothing in CNI_ARGS may keep a container from being detached.
+            Some(known) if invocation.command == Command::Del => {
+                CniArgs::parse(&invocation.args, known).unwrap_or_default()
+            }
             Some(known) => CniArgs::parse(&invocation.args, known)?,
             None => CniArgs::default(),
         };

@@ -37,6 +37,31 @@ impl Configuration for NoKeys {
     }
 }
 
+/// A configuration that is judged when it is asked for.
+///
+/// For plugins that need little or nothing of it to detach: a DEL that fails because of a value that
+/// only ADD reads would be called again and again, and the container would never be gone.
+#[derive(Clone, Debug)]
+pub struct Deferred<C>(Result<C, Error>);
+
+impl<C> Deferred<C> {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Those of its [`Configuration::read`].
+    pub fn get(&self) -> Result<&C, Error> {
+        self.0.as_ref().map_err(Clone::clone)
+    }
+}
+
+impl<C: Configuration> Configuration for Deferred<C> {
+    const KEYS: &'static [Key] = C::KEYS;
+
+    fn read(config: &PluginConfig) -> Result<Self, Error> {
+        Ok(Self(C::read(config)))
+    }
+}
+
 /// One declared key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {

@@ -9,7 +9,7 @@
 //!
 //! See [the reference's documentation](https://www.cni.dev/plugins/current/ipam/static/).
 
-use linkspan_plugin::config::{Configuration, Key};
+use linkspan_plugin::config::{Configuration, Deferred, Key};
 use linkspan_plugin::spec::{
     Dns, Error, ErrorCode, IpConfig, PluginConfig, Route, Success, Version, address,
 };
@@ -41,10 +41,10 @@ keys! {
     }
 }
 
-/// What the configuration says, right or wrong: DEL succeeds with either.
+/// A configuration of `static`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    keys: Result<Keys, Error>,
+    keys: Keys,
     version: Version,
 }
 
@@ -52,16 +52,15 @@ impl Configuration for Config {
     const KEYS: &'static [Key] = Keys::KEYS;
 
     fn read(config: &PluginConfig) -> Result<Self, Error> {
-        let keys = match config.ipam() {
-            Some(_) => Keys::read(config),
-            None => Err(
+        if config.ipam().is_none() {
+            return Err(
                 invalid("IPAM config missing 'ipam' key".to_owned()).with_details(
                     "static reads the object ipam of the configuration that delegates to it",
                 ),
-            ),
-        };
+            );
+        }
         Ok(Self {
-            keys,
+            keys: Keys::read(config)?,
             version: config.cni_version()?,
         })
     }
@@ -71,23 +70,23 @@ impl Configuration for Config {
 pub struct Static;
 
 impl Plugin for Static {
-    type Config = Config;
+    type Config = Deferred<Config>;
     const NAME: &'static str = "static";
     const ABOUT: &'static str = "hands on the addresses that the configuration states";
     const ARGS: Option<&'static [&'static str]> = Some(&["IP", "GATEWAY"]);
 
-    fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {
-        let keys = call.config.keys()?;
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
         Ok(Success {
-            ips: addresses(&call.config, &call.args)?,
-            routes: keys.routes.clone().unwrap_or_default(),
-            dns: keys.dns.clone().unwrap_or_default(),
+            ips: addresses(config, &call.args)?,
+            routes: config.keys.routes.clone().unwrap_or_default(),
+            dns: config.keys.dns.clone().unwrap_or_default(),
             ..Success::default()
         })
     }
 
-    fn check(&self, call: &Call<'_, Config>) -> Result<(), Error> {
-        let wanted = addresses(&call.config, &call.args)?;
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let wanted = addresses(call.config.get()?, &call.args)?;
         let result = call
             .prev_result()?
             .ok_or_else(|| invalid("Required prevResult missing".to_owned()))?;
@@ -101,28 +100,22 @@ impl Plugin for Static {
         Ok(())
     }
 
-    fn del(&self, _: &Call<'_, Config>) -> Result<(), Error> {
+    fn del(&self, _: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         Ok(()) // it holds nothing
     }
 
-    fn gc(&self, _: &Gc<'_, Config>) -> Result<(), Error> {
+    fn gc(&self, _: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
         Ok(()) // it holds nothing
     }
 
-    fn status(&self, call: &Call<'_, Config>) -> Result<(), Error> {
-        addresses(&call.config, &call.args).map(drop)
-    }
-}
-
-impl Config {
-    fn keys(&self) -> Result<&Keys, Error> {
-        self.keys.as_ref().map_err(Clone::clone)
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        addresses(call.config.get()?, &call.args).map(drop)
     }
 }
 
 /// The addresses of the attachment: see the order in the [module's documentation](self).
 fn addresses(config: &Config, args: &CniArgs) -> Result<Vec<IpConfig>, Error> {
-    let keys = config.keys()?;
+    let keys = &config.keys;
     // Read even when they will be replaced: what CNI_ARGS says wrongly is told.
     let by_args = addresses_of_cni_args(args)?;
     let set = |ips: &Option<Vec<String>>| ips.clone().filter(|ips| !ips.is_empty());
@@ -250,19 +243,16 @@ fn invalid(msg: String) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use linkspan_plugin::spec::{Value, decode};
-
     use super::*;
 
-    fn config(json: &str) -> Config {
-        let map: Value = decode::value(json.as_bytes()).unwrap();
-        Config::read(&PluginConfig::parse(map.to_string().as_bytes()).unwrap()).unwrap()
+    fn read(rest: &str, version: &str) -> Result<Config, Error> {
+        let json =
+            format!(r#"{{ "cniVersion": "{version}", "name": "n", "type": "macvlan", {rest} }}"#);
+        Config::read(&PluginConfig::parse(json.as_bytes()).unwrap())
     }
 
     fn network(version: &str, rest: &str) -> Config {
-        config(&format!(
-            r#"{{ "cniVersion": "{version}", "name": "n", "type": "macvlan", {rest} }}"#
-        ))
+        read(rest, version).unwrap()
     }
 
     fn args(text: &str) -> CniArgs {
@@ -368,14 +358,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_configuration_is_told_when_it_is_needed() {
-        let config = network("1.0.0", r#""ipam": { "addresses": 5 }"#);
+    fn a_wrong_configuration_is_told() {
+        let message = |rest| read(rest, "1.0.0").unwrap_err().msg;
         assert_eq!(
-            failure(&config, ""),
+            message(r#""ipam": { "addresses": 5 }"#),
             "invalid \"ipam.addresses\": expected a list, found 5"
         );
-        let config = network("1.0.0", r#""other": 1"#);
-        assert_eq!(failure(&config, ""), "IPAM config missing 'ipam' key");
+        assert_eq!(message(r#""other": 1"#), "IPAM config missing 'ipam' key");
     }
 
     #[test]
