@@ -1,39 +1,43 @@
 //! Programs run with a deadline, their output kept.
 
+use std::collections::BTreeMap;
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
+use std::iter;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use crate::background::Background;
 
 /// How long a program may run when nothing else is said.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
-
-/// How long the output of a program that has ended is awaited, in case that a descendant keeps it open.
-const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 
 /// A program to run: in a process group of its own, which is killed when the deadline passes.
 #[derive(Debug)]
 pub struct Cmd {
     command: Command,
-    stdin: Vec<u8>,
+    stdin: Input,
     deadline: Duration,
+}
+
+/// Where a program's standard input comes from.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Bytes(Vec<u8>),
+    Fd(OwnedFd),
 }
 
 impl Cmd {
     /// A program with no arguments yet, found along `PATH`.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(program);
+        command.env("PATH", path());
         Self {
-            command: Command::new(program),
-            stdin: Vec::new(),
+            command,
+            stdin: Input::Bytes(Vec::new()),
             deadline: DEFAULT_DEADLINE,
         }
     }
@@ -105,7 +109,14 @@ impl Cmd {
     /// What it reads from standard input; nothing when not called.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = bytes.into();
+        self.stdin = Input::Bytes(bytes.into());
+        self
+    }
+
+    /// An open file as its standard input.
+    #[must_use]
+    pub fn stdin_from(mut self, fd: OwnedFd) -> Self {
+        self.stdin = Input::Fd(fd);
         self
     }
 
@@ -139,106 +150,41 @@ impl Cmd {
     /// # Panics
     /// When it cannot be started.
     #[track_caller]
-    pub fn start(mut self) -> Background {
-        let line = command_line(&self.command);
-        self.command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        let started = Instant::now();
-        let mut child = match self.command.spawn() {
-            Ok(child) => child,
-            Err(error) => panic!("cannot run `{line}`: {error}"),
-        };
-        feed(&mut child, self.stdin);
-        let stdout = Collected::from(child.stdout.take());
-        let stderr = Collected::from(child.stderr.take());
-        Background {
-            line,
-            child,
-            stdout,
-            stderr,
-            started,
-            deadline: self.deadline,
-            ended: false,
+    pub fn start(self) -> Background {
+        Background::start(self.command, self.stdin, self.deadline)
+    }
+
+    /// The words of the command, for messages.
+    pub(crate) fn line(&self) -> String {
+        command_line(&self.command)
+    }
+
+    /// A line of shell that runs the same program elsewhere: in this process's directory, with its environment and what
+    /// was set for the program.
+    pub(crate) fn script(&self) -> String {
+        let mut variables: BTreeMap<OsString, OsString> = env::vars_os().collect();
+        for (key, value) in self.command.get_envs() {
+            match value {
+                Some(value) => variables.insert(key.to_owned(), value.to_owned()),
+                None => variables.remove(key),
+            };
         }
-    }
-}
-
-/// A program that runs while the test goes on; killed with its process group when dropped.
-#[derive(Debug)]
-pub struct Background {
-    line: String,
-    child: Child,
-    stdout: Collected,
-    stderr: Collected,
-    started: Instant,
-    deadline: Duration,
-    ended: bool,
-}
-
-impl Background {
-    /// Its process ID, which is its process group's too.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What it has written to standard output until now.
-    #[must_use]
-    pub fn stdout_so_far(&self) -> String {
-        self.stdout.text()
-    }
-
-    /// What it has written to standard error until now.
-    #[must_use]
-    pub fn stderr_so_far(&self) -> String {
-        self.stderr.text()
-    }
-
-    /// Waits until it ends or its deadline passes.
-    #[must_use]
-    pub fn wait(mut self) -> Output {
-        let left = self.deadline.saturating_sub(self.started.elapsed());
-        let timed_out = !ends_within(&self.child, left);
-        self.finish(timed_out)
-    }
-
-    /// Kills its process group and gives what it had written.
-    #[must_use]
-    pub fn kill(mut self) -> Output {
-        self.finish(false)
-    }
-
-    fn finish(&mut self, timed_out: bool) -> Output {
-        let elapsed = self.started.elapsed();
-        kill_group(&self.child);
-        self.ended = true;
-        let status = match self.child.wait() {
-            Ok(status) => status,
-            Err(error) => panic!("cannot wait for `{}`: {error}", self.line),
-        };
-        self.stdout.finish();
-        self.stderr.finish();
-        Output {
-            command: self.line.clone(),
-            status,
-            stdout: self.stdout.text(),
-            stderr: self.stderr.text(),
-            elapsed,
-            timed_out,
+        let dir = self
+            .command
+            .get_current_dir()
+            .map_or_else(env::current_dir, |dir| Ok(dir.to_owned()));
+        let mut line = format!(
+            "cd {} && exec env -i",
+            quoted(dir.unwrap_or_default().as_os_str())
+        );
+        for (key, value) in variables {
+            line.extend([" ", &key.to_string_lossy(), "=", &quoted(&value)]);
         }
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        if !self.ended {
-            kill_group(&self.child);
-            // Nobody is left to be told; the wait only keeps the process from staying as a zombie.
-            let _ = self.child.wait();
+        for word in words(&self.command) {
+            line.extend([" ", &quoted(word)]);
         }
+        // A line is a line: what a variable holds in several is of no use there.
+        line.replace('\n', " ") + "\n"
     }
 }
 
@@ -295,80 +241,22 @@ impl fmt::Display for Output {
     }
 }
 
-/// The bytes of one pipe, gathered by a thread.
-#[derive(Debug)]
-struct Collected {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    end: Receiver<()>,
+pub(crate) fn command_line(command: &Command) -> String {
+    words(command)
+        .map(OsStr::to_string_lossy)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
-impl Collected {
-    fn from(pipe: Option<impl Read + Send + 'static>) -> Self {
-        let bytes = Arc::new(Mutex::new(Vec::new()));
-        let (ended, end) = mpsc::channel();
-        if let Some(mut pipe) = pipe {
-            let bytes = Arc::clone(&bytes);
-            thread::spawn(move || {
-                let mut chunk = [0; 16 * 1024];
-                while let Ok(n @ 1..) = pipe.read(&mut chunk) {
-                    bytes
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .extend_from_slice(&chunk[..n]);
-                }
-                // The receiver may be gone with a program that was dropped.
-                let _ = ended.send(());
-            });
-        }
-        Self { bytes, end }
-    }
-
-    fn finish(&self) {
-        // Both outcomes are fine: the end of the pipe, or a descendant that keeps it open for longer than we care.
-        let _ = self.end.recv_timeout(OUTPUT_GRACE);
-    }
-
-    fn text(&self) -> String {
-        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
+fn words(command: &Command) -> impl Iterator<Item = &OsStr> {
+    iter::once(command.get_program()).chain(command.get_args())
 }
 
-fn feed(child: &mut Child, bytes: Vec<u8>) {
-    let Some(mut stdin) = child.stdin.take() else {
-        return;
-    };
-    if !bytes.is_empty() {
-        // A program that does not read its input is no failure of the test.
-        thread::spawn(move || drop(stdin.write_all(&bytes)));
-    }
+fn quoted(word: &OsStr) -> String {
+    format!("'{}'", word.to_string_lossy().replace('\'', "'\\''"))
 }
 
-/// Whether the process ends in time; waits on its pidfd, so that nothing is lost to polling.
-fn ends_within(child: &Child, time: Duration) -> bool {
-    let Ok(pidfd) = pidfd_open(Pid::from_child(child), PidfdFlags::empty()) else {
-        return true;
-    };
-    let end = Instant::now() + time;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).ok();
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], timeout.as_ref()) {
-            Err(rustix::io::Errno::INTR) => {}
-            ready => return ready != Ok(0),
-        }
-    }
-}
-
-fn kill_group(child: &Child) {
-    // It may have ended already, and all of its group with it.
-    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
-}
-
-fn command_line(command: &Command) -> String {
-    let words: Vec<OsString> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(OsStr::to_owned)
-        .collect();
-    words.join(OsStr::new(" ")).to_string_lossy().into_owned()
+/// `PATH` with the directories of administration, which ordinary users do not have in theirs.
+fn path() -> String {
+    format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default())
 }

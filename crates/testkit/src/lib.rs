@@ -28,17 +28,22 @@
 //! and what came back; none of it is for anything but tests.
 #![forbid(unsafe_code)]
 
+mod background;
 mod command;
 mod crash;
+mod features;
 mod netns;
 mod plugins;
 mod sandbox;
 mod snapshot;
 mod topology;
 mod traffic;
+mod vm;
 
-pub use command::{Background, Cmd, Output};
+pub use background::Background;
+pub use command::{Cmd, Output};
 pub use crash::{Kill, kill_at_every_syscall, kill_at_syscall};
+pub use features::{Feature, needs};
 pub use netns::Netns;
 pub use plugins::{Call, Outcome, PLUGIN_NAMES, Plugins, with_prev_result};
 pub use sandbox::{Sandbox, Setup, sandbox};

@@ -7,14 +7,18 @@
 //! calls the body.
 
 mod mounts;
+mod namespaces;
 mod rerun;
 
 use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Netns;
+pub(crate) use self::namespaces::unshared;
+use self::rerun::Place;
 use crate::command::Cmd;
+use crate::features::Feature;
+use crate::netns::Netns;
 
 /// The environment variable that tells the inner process which test it runs.
 const INSIDE: &str = "LINKSPAN_SANDBOX";
@@ -39,6 +43,7 @@ pub fn sandbox<F: FnOnce(&Sandbox)>(body: F) {
 pub struct Setup {
     name: Option<String>,
     deadline: Duration,
+    needs: Vec<Feature>,
 }
 
 impl Default for Setup {
@@ -46,12 +51,20 @@ impl Default for Setup {
         Self {
             name: None,
             deadline: DEFAULT_DEADLINE,
+            needs: Vec::new(),
         }
     }
 }
 
 impl Setup {
-    /// How long the body may take, instead of 60 seconds.
+    /// What the kernel must have; see [`needs`](crate::needs).
+    #[must_use]
+    pub fn needs(mut self, features: &[Feature]) -> Self {
+        self.needs.extend(features);
+        self
+    }
+
+    /// How long the body may take, instead of 60 seconds; in a virtual machine it may take four times as long.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -77,7 +90,13 @@ impl Setup {
             body(&Sandbox::enter());
             rerun::end_passed()
         } else {
-            rerun::rerun(&name, self.deadline);
+            let here = self.needs.iter().all(|feature| feature.is_here());
+            let place = if here {
+                Place::Here
+            } else {
+                Place::VirtualMachine
+            };
+            rerun::rerun(&name, place, self.deadline);
         }
     }
 }

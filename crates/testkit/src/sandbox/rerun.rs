@@ -6,8 +6,9 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
-use super::{INSIDE, mounts};
+use super::{INSIDE, mounts, namespaces};
 use crate::command::{Cmd, Output};
+use crate::vm;
 
 /// What the inner process prints when the body has returned. A test harness that ran no test, or one that panicked and
 /// should, ends with status 0 as well; only this says that the body passed.
@@ -40,10 +41,41 @@ pub(super) fn test_name<F>() -> String {
     }
 }
 
+/// Where a test runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Under this machine's kernel.
+    Here,
+    /// In a virtual machine.
+    VirtualMachine,
+}
+
 /// Runs the test called `name` of this executable in a sandbox, and fails as it failed.
 #[track_caller]
-pub(super) fn rerun(name: &str, deadline: Duration) {
-    let output = unshare(name).deadline(deadline).output();
+pub(super) fn rerun(name: &str, place: Place, deadline: Duration) {
+    let exe =
+        env::current_exe().unwrap_or_else(|error| panic!("this test has no executable: {error}"));
+    let test = Cmd::new(exe)
+        .args([
+            name,
+            "--exact",
+            "--nocapture",
+            "--include-ignored",
+            "--test-threads=1",
+        ])
+        .env(INSIDE, name)
+        .env(mounts::TMPDIR.0, mounts::TMPDIR.1);
+    let output = match place {
+        // setpriv: a test process that is killed takes its sandbox along.
+        Place::Here => namespaces::unshared(test, &namespaces::ALL)
+            .under(&["setpriv", "--pdeathsig", "KILL", "--"])
+            .deadline(deadline)
+            .output(),
+        Place::VirtualMachine => vm::run(
+            &test.under(&[&["unshare"], &namespaces::ALL[..], &["--"]].concat()),
+            deadline,
+        ),
+    };
     let passed = output.ok() && output.stdout.contains(PASSED);
     assert!(passed, "{}", explain(name, &output, deadline));
     #[expect(
@@ -53,48 +85,6 @@ pub(super) fn rerun(name: &str, deadline: Duration) {
     {
         print!("{}{}", output.stdout.replace(PASSED, ""), output.stderr);
     }
-}
-
-fn unshare(name: &str) -> Cmd {
-    let exe =
-        env::current_exe().unwrap_or_else(|error| panic!("this test has no executable: {error}"));
-    // setpriv: a test process that is killed takes its sandbox along.
-    let mut cmd = Cmd::new("setpriv").args(["--pdeathsig", "KILL", "--", "unshare"]);
-    if !may_make_namespaces() {
-        cmd = cmd.args(["--user", "--map-root-user"]);
-    }
-    cmd.args([
-        "--net",
-        "--mount",
-        "--pid",
-        "--ipc",
-        "--uts",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "--",
-    ])
-    .arg(exe)
-    .args([
-        name,
-        "--exact",
-        "--nocapture",
-        "--include-ignored",
-        "--test-threads=1",
-    ])
-    .env(INSIDE, name)
-    .env(mounts::TMPDIR.0, mounts::TMPDIR.1)
-}
-
-/// Whether namespaces need no user namespace around them: `CAP_NET_ADMIN` (12) and `CAP_SYS_ADMIN` (21) are at hand.
-fn may_make_namespaces() -> bool {
-    const NEEDED: u64 = 1 << 12 | 1 << 21;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|caps| u64::from_str_radix(caps.trim(), 16).ok())
-        .is_some_and(|caps| caps & NEEDED == NEEDED)
 }
 
 fn explain(name: &str, output: &Output, deadline: Duration) -> String {

@@ -12,21 +12,33 @@ impl Snapshot {
     /// `host link veth4f2a address = 0e:12:…` becomes `host link <peer of c1/eth0> address = <mac of peer of c1/eth0>`.
     #[must_use]
     pub fn normalised(&self) -> Self {
-        let rename = |text: &String| {
-            self.names
-                .iter()
-                .fold(text.clone(), |text, (chance, role)| {
-                    text.replace(chance, role)
-                })
-        };
         Self {
             facts: self
                 .facts
                 .iter()
-                .map(|(what, value)| (rename(what), rename(value)))
+                .map(|(what, value)| (self.rename(what), self.rename(value)))
                 .collect(),
             names: Vec::new(),
         }
+    }
+
+    /// A text, for example a plugin's answer, with what chance has named called as in [`normalised`](Self::normalised).
+    #[must_use]
+    pub fn rename(&self, text: &str) -> String {
+        self.names
+            .iter()
+            .fold(text.to_owned(), |text, (chance, role)| {
+                text.replace(chance, role)
+            })
+    }
+
+    /// Leaves names alone that occur in a text, whatever their case: what a configuration asks for is not up to chance.
+    #[must_use]
+    pub fn keeping(mut self, text: &str) -> Self {
+        let text = text.to_lowercase();
+        self.names
+            .retain(|(chance, _)| !text.contains(&chance.to_lowercase()));
+        self
     }
 }
 

@@ -1,0 +1,79 @@
+//! What a test needs of the kernel beyond what every machine has.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::command::Cmd;
+use crate::sandbox::{Setup, unshared};
+
+/// A part of the kernel that may be missing from the machine that runs the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Feature {
+    /// Bridges that filter by VLAN.
+    BridgeVlanFiltering,
+    /// Interfaces of kind dummy.
+    Dummy,
+    /// Interfaces of kind ipvlan.
+    Ipvlan,
+    /// Interfaces of kind macvlan.
+    Macvlan,
+    /// The queueing discipline that delays and drops.
+    Netem,
+    /// Tap devices.
+    Tap,
+    /// Interfaces of kind vlan (802.1Q).
+    Vlan,
+    /// Interfaces of kind vrf.
+    Vrf,
+    /// What no test may need; the harness's own tests use it to get into the virtual machine from anywhere.
+    VirtualMachine,
+}
+
+impl Feature {
+    /// Lines of shell that succeed, in a network namespace of their own, where the kernel has it.
+    fn probe(self) -> &'static str {
+        match self {
+            Self::BridgeVlanFiltering => {
+                "ip link add b type bridge vlan_filtering 1
+                 ip link add p type veth peer name q
+                 ip link set p master b
+                 bridge vlan add dev p vid 7"
+            }
+            Self::Dummy => "ip link add d type dummy",
+            Self::Ipvlan => "ip link add p type veth; ip link add i link p type ipvlan mode l3s",
+            Self::Macvlan => {
+                "ip link add p type veth; ip link add m link p type macvlan mode bridge"
+            }
+            Self::Netem => "tc qdisc add dev lo root netem delay 1ms",
+            Self::Tap => "ip tuntap add dev t mode tap",
+            Self::Vlan => "ip link add p type veth; ip link add v link p type vlan id 7",
+            Self::Vrf => "ip link add v type vrf table 7",
+            Self::VirtualMachine => "test -e /.linkspan-vm",
+        }
+    }
+
+    /// Whether the kernel that runs this process has it; asked once in a process.
+    pub(crate) fn is_here(self) -> bool {
+        static KNOWN: Mutex<BTreeMap<Feature, bool>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        *known
+            .entry(self)
+            .or_insert_with(|| unshared(Cmd::shell(self.probe()), &["--net"]).output().ok())
+    }
+}
+
+/// The features of the kernel that a test needs. Where this machine's kernel lacks one, the same test of the same
+/// executable runs in a virtual machine that has them all:
+///
+/// ```no_run
+/// use linkspan_testkit::{Feature, needs};
+///
+/// needs(&[Feature::Ipvlan]).sandbox(|host| {
+///     host.run("ip link add e0 type veth peer name e1; ip link add link e0 name i0 type ipvlan mode l2");
+/// });
+/// ```
+#[must_use]
+pub fn needs(features: &[Feature]) -> Setup {
+    Setup::default().needs(features)
+}
