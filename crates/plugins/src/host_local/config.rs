@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use linkspan_plugin::config::{Configuration, FromKey, Key, Wrong};
+use linkspan_plugin::config::{Configuration, Deferred, FromKey, Key, Wrong};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig, Route, Value, Version};
 use linkspan_plugin::spec::{address, decode};
@@ -15,8 +15,19 @@ use super::range::{RangeError, RangeSet, RangeSpec};
 /// the square of their number.
 const MAX_RANGES: usize = 1000;
 
+/// Where reservations are kept when the configuration does not say so.
+const DEFAULT_DATA_DIR: &str = "/var/lib/cni/networks";
+
 keys! {
-    /// The keys of `host-local` as they stand in a configuration.
+    /// The key that every command needs.
+    pub struct PlaceKeys {
+        /// The directory that holds a directory of reservations for each network.
+        "ipam.dataDir" => data_dir: String, default = "/var/lib/cni/networks", read by [Add, Check, Del, Gc, Status];
+    }
+}
+
+keys! {
+    /// The other keys of `host-local` as they stand in a configuration.
     pub struct Keys {
         /// The range sets: the container gets one address from each set, out of any of its ranges.
         "ipam.ranges" => ranges: Option<Vec<Vec<RangeKeys>>>, read by [Add, Status];
@@ -30,8 +41,6 @@ keys! {
         "ipam.gateway" => gateway: Option<Address>, read by [Add, Status];
         /// The routes of the result.
         "ipam.routes" => routes: Option<Vec<Route>>, read by [Add];
-        /// The directory that holds a directory of reservations for each network.
-        "ipam.dataDir" => data_dir: String, default = "/var/lib/cni/networks", read by [Add, Check, Del, Gc, Status];
         /// A file like /etc/resolv.conf, of which the result gets its DNS settings.
         "ipam.resolvConf" => resolv_conf: Option<String>, read by [Add];
         /// Addresses that are asked for, by the configuration's author.
@@ -99,30 +108,20 @@ impl FromKey for Requested {
 pub struct Config {
     /// The directory that holds a directory for each network.
     pub data_dir: PathBuf,
-    /// The file with the DNS settings.
-    pub resolv_conf: Option<PathBuf>,
-    /// The routes of the result.
-    pub routes: Vec<Route>,
-    /// The addresses that configuration and runtime ask for.
-    pub requested: Vec<IpAddr>,
-    sets: Result<Vec<RangeSet>, Error>,
-}
-
-impl Config {
-    /// The range sets: at least one, of which no two have an address in common.
-    ///
-    /// Only what gives addresses asks for them. To release one it must not matter what has become of
-    /// the ranges since.
-    ///
-    /// # Errors
-    /// [`ErrorCode::INVALID_NETWORK_CONFIG`] with the rule that is broken.
-    pub fn sets(&self) -> Result<&[RangeSet], Error> {
-        self.sets.as_deref().map_err(Clone::clone)
-    }
+    /// What ADD gives. To release an address it must not matter what has become of it since.
+    pub request: Deferred<Request>,
 }
 
 impl Configuration for Config {
-    const KEYS: &'static [Key] = Keys::KEYS;
+    const KEYS: &'static [Key] = &{
+        let mut all = [PlaceKeys::KEYS[0]; 1 + Keys::KEYS.len()];
+        let mut index = 0;
+        while index < Keys::KEYS.len() {
+            all[1 + index] = Keys::KEYS[index];
+            index += 1;
+        }
+        all
+    };
 
     fn read(config: &PluginConfig) -> Result<Self, Error> {
         if config.ipam().is_none() {
@@ -130,21 +129,49 @@ impl Configuration for Config {
                 "host-local reads the object ipam of the configuration that delegates to it",
             ));
         }
-        let keys = Keys::read(config)?;
-        let version = config.cni_version()?;
-        let lists = [&keys.args_ips, &keys.runtime_ips];
-        let requested = lists.into_iter().flatten().flatten();
+        let data_dir = PlaceKeys::read(config)?.data_dir;
         Ok(Self {
-            requested: requested.map(|address| address.0).collect(),
-            sets: sets(&keys, version),
-            data_dir: Some(keys.data_dir)
-                .filter(|path| !path.is_empty())
-                .map_or_else(|| PathBuf::from("/var/lib/cni/networks"), PathBuf::from),
+            data_dir: match data_dir.as_str() {
+                "" => DEFAULT_DATA_DIR.into(),
+                path => path.into(),
+            },
+            request: Deferred::read(config)?,
+        })
+    }
+}
+
+/// What a configuration asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The range sets: at least one, of which no two have an address in common.
+    pub sets: Vec<RangeSet>,
+    /// The addresses that the author of the configuration and the runtime ask for.
+    pub addresses: Vec<IpAddr>,
+    /// The routes of the result.
+    pub routes: Vec<Route>,
+    /// The file with the DNS settings.
+    pub resolv_conf: Option<PathBuf>,
+}
+
+impl Configuration for Request {
+    const KEYS: &'static [Key] = Keys::KEYS;
+
+    fn read(config: &PluginConfig) -> Result<Self, Error> {
+        let keys = Keys::read(config)?;
+        let lists = [&keys.args_ips, &keys.runtime_ips];
+        Ok(Self {
+            sets: sets(&keys, config.cni_version()?)?,
+            addresses: lists
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|ip| ip.0)
+                .collect(),
+            routes: keys.routes.unwrap_or_default(),
             resolv_conf: keys
                 .resolv_conf
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
-            routes: keys.routes.unwrap_or_default(),
         })
     }
 }
@@ -246,4 +273,53 @@ fn in_set(index: usize, error: &RangeError) -> Error {
 
 fn invalid(msg: impl Into<String>) -> Error {
     Error::new(ErrorCode::INVALID_NETWORK_CONFIG, msg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_default_is_the_default() {
+        let read = |ipam: &str| {
+            let json = format!(r#"{{"name":"net","type":"x","ipam":{ipam}}}"#);
+            Config::read(&PluginConfig::parse(json.as_bytes()).unwrap()).unwrap()
+        };
+        for ipam in [
+            "{}",
+            r#"{"dataDir":""}"#,
+            r#"{"DataDir":"/var/lib/cni/networks"}"#,
+        ] {
+            assert_eq!(read(ipam).data_dir, PathBuf::from(DEFAULT_DATA_DIR));
+        }
+        assert!(read(r#"{"ranges":"nonsense"}"#).request.get().is_err());
+        let names: Vec<_> = Config::KEYS.iter().map(|key| key.name).collect();
+        assert!(names.contains(&"ipam.dataDir") && names.contains(&"runtimeConfig.ipRanges"));
+    }
+
+    #[test]
+    fn sets_come_in_the_references_order() {
+        let json = br#"{"name":"net","type":"x","cniVersion":"1.0.0",
+            "runtimeConfig":{"ipRanges":[[{"subnet":"10.1.0.0/16"}]],"ips":["10.3.0.7/16"]},
+            "args":{"cni":{"ips":["10.2.0.7"]}},
+            "ipam":{"ranges":[[{"subnet":"10.3.0.0/16"}]],"subnet":"10.2.0.0/16","rangeEnd":"10.2.0.9"}}"#;
+        let config = PluginConfig::parse(json).unwrap();
+        let request = Request::read(&config).unwrap();
+        let sets: Vec<_> = request.sets.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            sets,
+            [
+                "10.1.0.1-10.1.255.254",
+                "10.2.0.1-10.2.0.9",
+                "10.3.0.1-10.3.255.254"
+            ]
+        );
+        assert_eq!(
+            request.addresses,
+            [
+                "10.2.0.7".parse::<IpAddr>().unwrap(),
+                "10.3.0.7".parse().unwrap()
+            ]
+        );
+    }
 }

@@ -29,7 +29,7 @@ use linkspan_plugin::spec::{Error, ErrorCode, NetworkName, Success};
 use linkspan_plugin::{Call, Gc, Plugin};
 
 use assign::Assignment;
-use config::{Config, Requested};
+use config::{Config, Request, Requested};
 use origin::Origin;
 use range::RangeSet;
 use record::Record;
@@ -51,18 +51,18 @@ impl Plugin for HostLocal {
     const ARGS: Option<&'static [&'static str]> = Some(&["IP"]);
 
     fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {
-        let sets = call.config.sets()?;
-        let dns = call.config.resolv_conf.as_deref().map(resolv_conf::read);
+        let request = call.config.request.get()?;
+        let dns = request.resolv_conf.as_deref().map(resolv_conf::read);
         let dns = dns.transpose()?.unwrap_or_default();
-        let requested = requested(call)?;
+        let requested = requested(call, request)?;
         let mut directory =
             Directory::create(&directory_of(&call.config, call.network())).map_err(store_error)?;
         let origin = Origin::now(directory.boot(), call.netns.as_deref());
-        let ips =
-            Assignment::begin(&mut directory, record(call)?, origin)?.complete(sets, requested)?;
+        let ips = Assignment::begin(&mut directory, record(call)?, origin)?
+            .complete(&request.sets, requested)?;
         Ok(Success {
             ips,
-            routes: call.config.routes.clone(),
+            routes: request.routes.clone(),
             dns,
             ..Success::default()
         })
@@ -124,7 +124,7 @@ impl Plugin for HostLocal {
     }
 
     fn status(&self, call: &Call<'_, Config>) -> Result<(), Error> {
-        let sets = call.config.sets()?;
+        let sets = call.config.request.get()?.sets.as_slice();
         let path = directory_of(&call.config, call.network());
         Directory::probe(&path)
             .and_then(|()| Directory::open(&path))
@@ -152,7 +152,7 @@ fn record(call: &Call<'_, Config>) -> Result<Record, Error> {
 }
 
 /// The addresses that are asked for, each once: in CNI_ARGS, in the configuration, by the runtime.
-fn requested(call: &Call<'_, Config>) -> Result<Vec<IpAddr>, Error> {
+fn requested(call: &Call<'_, Config>, request: &Request) -> Result<Vec<IpAddr>, Error> {
     let mut addresses = Vec::new();
     if let Some(text) = call.args.get("IP") {
         addresses.push(Requested::parse(text).ok_or_else(|| {
@@ -165,7 +165,7 @@ fn requested(call: &Call<'_, Config>) -> Result<Vec<IpAddr>, Error> {
             .with_details("IP in CNI_ARGS is one address, such as IP=10.22.0.9")
         })?);
     }
-    for address in &call.config.requested {
+    for address in &request.addresses {
         if !addresses.contains(address) {
             addresses.push(*address);
         }
