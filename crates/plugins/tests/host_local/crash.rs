@@ -1,0 +1,129 @@
+//! Killed at every system call, and out of room.
+
+use std::fs;
+
+use linkspan_testkit::{Cmd, kill_at_every_syscall, sandbox};
+use serde_json::{Value, json};
+
+use super::{DIRECTORY, Host, address, files, network, reserved, small};
+
+fn command(host: &Host, verb: &str, config: &Value, container: &str) -> Cmd {
+    host.ours
+        .call(verb, config)
+        .container(container)
+        .netns(host.netns.path())
+        .ifname("eth0")
+        .cmd()
+}
+
+/// Fills the directory with reservations of others.
+fn others(count: usize) -> Vec<String> {
+    fs::create_dir_all(DIRECTORY).unwrap();
+    for number in 0..count {
+        fs::write(
+            format!("{DIRECTORY}/10.22.0.{}", 100 + number),
+            format!("other{number}\r\neth0"),
+        )
+        .unwrap();
+    }
+    reserved()
+}
+
+fn killed(count: usize) {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = network(json!({ "subnet": "10.22.0.0/24" }));
+        let before = others(count);
+        let kills = kill_at_every_syscall(
+            || command(&host, "ADD", &config, "c1"),
+            |kill| {
+                // Whatever is left names its holder, and an ADD of another container is not held up.
+                for name in reserved() {
+                    let text = fs::read_to_string(format!("{DIRECTORY}/{name}")).unwrap();
+                    assert!(
+                        text.ends_with("\r\neth0"),
+                        "{kill:?}: {name} holds {text:?}"
+                    );
+                }
+                let other = address(&host.add(&config, "c2"));
+                assert!(!before.contains(&other), "{kill:?}");
+                host.del(&config, "c1").success();
+                host.del(&config, "c2").success();
+                assert_eq!(reserved(), before, "{kill:?}");
+            },
+        );
+        assert!(kills > 40, "{kills}");
+        kill_at_every_syscall(
+            || {
+                host.del(&config, "c1").success();
+                host.add(&config, "c1").success();
+                command(&host, "DEL", &config, "c1")
+            },
+            |kill| {
+                host.del(&config, "c1").success();
+                assert_eq!(reserved(), before, "{kill:?}");
+                let expected = files("/run/cni/linkspan/host-local").len();
+                assert_eq!(expected, usize::from(count > 8), "{kill:?}: an index");
+            },
+        );
+    });
+}
+
+/// plugins#332: addresses leaked by what had died half-way.
+#[test]
+fn killed_anywhere_it_loses_nothing_and_blocks_nobody() {
+    killed(0);
+}
+
+#[test]
+fn killed_anywhere_with_an_index_it_loses_nothing_and_blocks_nobody() {
+    killed(20);
+}
+
+#[test]
+fn without_room_nothing_is_left_and_the_message_says_so() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        fs::create_dir_all(DIRECTORY).unwrap();
+        sandbox.run(&format!(
+            "mount -t tmpfs -o size=4k,nr_inodes=3 none {DIRECTORY}"
+        ));
+        sandbox.run(&format!(
+            "touch {DIRECTORY}/lock; echo x > {DIRECTORY}/filler"
+        ));
+        let (code, message) = host.add(&small(), "c1").failure();
+        assert_eq!(code, 5, "{message}");
+        assert!(
+            message.contains("No space left") && message.contains("make room"),
+            "{message}"
+        );
+        assert_eq!(files(DIRECTORY), ["filler", "lock"]);
+        let (code, message) = host.ours.status(&small()).failure();
+        assert_eq!(code, 50, "{message}");
+        host.del(&small(), "c1").success();
+    });
+}
+
+#[test]
+fn a_read_only_directory_is_named() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        host.add(&small(), "c1").success();
+        sandbox.run("mount -t tmpfs -o ro none /opt/cni");
+        let mut config = small();
+        config["ipam"]["dataDir"] = "/opt/cni/networks".into();
+        let (code, message) = host.add(&config, "c2").failure();
+        assert_eq!(code, 5, "{message}");
+        assert!(
+            message.contains("/opt/cni/networks/net") && message.contains("Read-only file system"),
+            "{message}"
+        );
+        let (code, message) = host.ours.status(&config).failure();
+        assert!(
+            code == 50 && message.contains("Read-only"),
+            "{code} {message}"
+        );
+        host.del(&config, "c2").success();
+        host.ours.status(&small()).success();
+    });
+}
