@@ -177,10 +177,10 @@ impl<'a> Assignment<'a> {
         if let Some(address) = self.next_free(index, set)? {
             return Ok(address);
         }
-        self.reclaim(set)?;
+        let held = reclaim(self.directory, set)?;
         match self.next_free(index, set)? {
             Some(address) => Ok(address),
-            None => Err(self.exhausted(set)?),
+            None => Err(exhausted(set, held)),
         }
     }
 
@@ -190,15 +190,6 @@ impl<'a> Assignment<'a> {
             set: index,
         };
         allocator::reserve_next(set, &mut pool).map_err(store_error)
-    }
-
-    fn reclaim(&mut self, set: &RangeSet) -> Result<(), Error> {
-        for (holding, _) in reclaimable(self.directory, set)? {
-            self.directory
-                .release(holding.address, &holding.record)
-                .map_err(store_error)?;
-        }
-        Ok(())
     }
 
     fn reserve(&mut self, set: usize, address: IpAddr) -> Result<bool, StoreError> {
@@ -227,54 +218,66 @@ impl<'a> Assignment<'a> {
         )
         .with_details(details.unwrap_or_default()))
     }
-
-    fn exhausted(&mut self, set: &RangeSet) -> Result<Error, Error> {
-        let mut held = in_set(self.directory, set)?;
-        held.sort_by_key(|(_, provenance)| provenance.written);
-        let oldest: Vec<String> = held
-            .iter()
-            .take(NAMED_HOLDERS)
-            .map(|(Holding { address, record }, provenance)| {
-                format!("{address} by {record} since {}", age(provenance))
-            })
-            .collect();
-        Ok(Error::new(
-            ErrorCode::TRY_AGAIN_LATER,
-            format!("no IP addresses available in range set: {set}"),
-        )
-        .with_details(format!(
-            "{} of {} addresses are in use, all since this boot; the oldest are held: {}. If these \
-             containers are gone, detach them (DEL) or run GC; else give the range more addresses",
-            held.len(),
-            set.size(),
-            oldest.join(", ")
-        )))
-    }
 }
 
-/// The reservations of a set that are certainly of an earlier boot.
-///
-/// # Errors
-/// When the directory cannot be read.
-pub fn reclaimable(
-    directory: &mut Directory,
-    set: &RangeSet,
-) -> Result<Vec<(Holding, Provenance)>, Error> {
-    let mut held = in_set(directory, set)?;
-    held.retain(|(_, provenance)| provenance.is_of_earlier_boot(directory.boot()));
+/// Releases what is certainly of an earlier boot in a set, and gives what is still held.
+fn reclaim(directory: &mut Directory, set: &RangeSet) -> Result<Vec<(Holding, Provenance)>, Error> {
+    let mut held = directory.survey().map_err(store_error)?;
+    held.retain(|(holding, _)| set.contains(holding.address));
+    let boot = directory.boot().clone();
+    let (earlier, held): (Vec<_>, Vec<_>) = held
+        .into_iter()
+        .partition(|(_, provenance)| provenance.is_of_earlier_boot(&boot));
+    for (Holding { address, record }, _) in &earlier {
+        directory.release(*address, record).map_err(store_error)?;
+    }
     Ok(held)
 }
 
-/// Every reservation of a set, read from the files.
-fn in_set(directory: &mut Directory, set: &RangeSet) -> Result<Vec<(Holding, Provenance)>, Error> {
-    let mut held = directory.holdings().map_err(store_error)?;
-    held.retain(|holding| set.contains(holding.address));
-    let mut with_provenance = Vec::with_capacity(held.len());
-    for holding in held {
-        let holder = directory.holder(holding.address).map_err(store_error)?;
-        with_provenance.extend(holder.map(|(_, provenance)| (holding, provenance)));
+/// Whether a set has an address that [`Assignment`] could give: a free one, or one of an earlier boot.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn has_address(directory: &mut Directory, set: &RangeSet) -> Result<bool, Error> {
+    if has_free(directory, set)? {
+        return Ok(true);
     }
-    Ok(with_provenance)
+    let held = directory.survey().map_err(store_error)?;
+    let reclaimable = |(holding, provenance): &(Holding, Provenance)| {
+        set.contains(holding.address) && provenance.is_of_earlier_boot(directory.boot())
+    };
+    Ok(held.iter().any(reclaimable) || has_free(directory, set)?)
+}
+
+fn has_free(directory: &mut Directory, set: &RangeSet) -> Result<bool, Error> {
+    for span in set.order(None) {
+        if directory.first_free(span).map_err(store_error)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn exhausted(set: &RangeSet, mut held: Vec<(Holding, Provenance)>) -> Error {
+    held.sort_by_key(|(_, provenance)| provenance.written);
+    let oldest: Vec<String> = held
+        .iter()
+        .take(NAMED_HOLDERS)
+        .map(|(Holding { address, record }, provenance)| {
+            format!("{address} by {record} since {}", age(provenance))
+        })
+        .collect();
+    Error::new(
+        ErrorCode::TRY_AGAIN_LATER,
+        format!("no IP addresses available in range set: {set}"),
+    )
+    .with_details(format!(
+        "{} of {} addresses are in use, all since this boot; the oldest are held: {}. If these \
+         containers are gone, detach them (DEL) or run GC; else give the range more addresses",
+        held.len(),
+        set.size(),
+        oldest.join(", ")
+    ))
 }
 
 /// One set's share of the directory, for the allocator.

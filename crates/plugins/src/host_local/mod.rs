@@ -176,10 +176,7 @@ fn requested(call: &Call<'_, Config>, request: &Request) -> Result<Vec<IpAddr>, 
 /// Fails when a set has neither a free address nor one that can be reclaimed.
 fn require_free(mut directory: Directory, sets: &[RangeSet]) -> Result<(), Error> {
     for set in sets {
-        if has_free(&mut directory, set)?
-            || !assign::reclaimable(&mut directory, set)?.is_empty()
-            || has_free(&mut directory, set)?
-        {
+        if assign::has_address(&mut directory, set)? {
             continue;
         }
         return Err(Error::new(
@@ -193,15 +190,6 @@ fn require_free(mut directory: Directory, sets: &[RangeSet]) -> Result<(), Error
         )));
     }
     Ok(())
-}
-
-fn has_free(directory: &mut Directory, set: &RangeSet) -> Result<bool, Error> {
-    for span in set.order(None) {
-        if directory.first_free(span).map_err(store_error)?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Does everything, then tells the errors of all that failed.

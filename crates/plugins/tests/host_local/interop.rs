@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use linkspan_testkit::{Plugins, sandbox};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{DIRECTORY, Host, address, files, network, older, reserved, small};
 
@@ -169,5 +169,56 @@ fn thousands_of_reservations_of_the_reference_are_taken_over() {
         host.ours
             .check(&config, "c4094", &host.netns, "eth0")
             .success();
+    });
+}
+
+/// The system calls of one ADD and one DEL, once an index is there.
+fn system_calls(host: &Host, config: &Value, verb: &str) -> usize {
+    let log = "/run/strace.log";
+    let call = host
+        .ours
+        .call(verb, config)
+        .container("new")
+        .netns(host.netns.path())
+        .ifname("eth0");
+    let output = call
+        .cmd()
+        .under(&["strace", "-f", "-qq", "-o", log])
+        .output();
+    assert!(output.ok(), "{output}");
+    fs::read_to_string(log).unwrap().lines().count()
+}
+
+/// The reference reads every file: with 60,000 addresses in use it takes half a second.
+#[test]
+fn the_work_does_not_grow_with_the_addresses_in_use() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = network(json!({ "subnet": "10.22.0.0/16" }));
+        fs::create_dir_all(DIRECTORY).unwrap();
+        let mut counts = Vec::new();
+        for (first, last) in [(2, 100), (100, 6000)] {
+            for number in first..last {
+                let (high, low) = (number / 256, number % 256);
+                fs::write(
+                    format!("{DIRECTORY}/10.22.{high}.{low}"),
+                    format!("c{number}\r\neth0"),
+                )
+                .unwrap();
+            }
+            host.ours
+                .check(&config, "c2", &host.netns, "eth0")
+                .success();
+            counts.push(["ADD", "DEL"].map(|verb| system_calls(&host, &config, verb)));
+        }
+        let [few, many] = counts[..] else {
+            unreachable!()
+        };
+        for (few, many) in few.into_iter().zip(many) {
+            assert!(
+                many <= few + 3,
+                "{few} system calls with 100 in use, {many} with 6,000"
+            );
+        }
     });
 }

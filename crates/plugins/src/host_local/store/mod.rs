@@ -8,13 +8,15 @@ mod files;
 mod header;
 mod index;
 #[cfg(test)]
+mod map_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use files::{LastReserved, Reservation, State};
@@ -210,6 +212,23 @@ impl Directory {
         Ok(self.listing()?.records.iter().filter_map(known).collect())
     }
 
+    /// Every reservation whose holder is known, with when and for what it was made, read from the files.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn survey(&mut self) -> Result<Vec<(Holding, Provenance)>, StoreError> {
+        let mut found = Vec::new();
+        let listing = Listing::read(self.fd.as_fd(), |address, file| {
+            if let (Some(record), Ok(provenance)) = (file.record.clone(), file.provenance()) {
+                found.push((Holding { address, record }, provenance));
+            }
+        });
+        self.contents = Some(Contents::Listing(
+            listing.map_err(failed("read", &self.path))?,
+        ));
+        Ok(found)
+    }
+
     /// The first address of a span that nobody is known to hold.
     ///
     /// # Errors
@@ -350,7 +369,7 @@ impl Directory {
     fn listing(&mut self) -> Result<&mut Listing, StoreError> {
         let listing = match self.contents.take() {
             Some(Contents::Listing(listing)) => listing,
-            _ => Listing::read(self.fd.as_fd()).map_err(failed("read", &self.path))?,
+            _ => Listing::read(self.fd.as_fd(), |_, _| ()).map_err(failed("read", &self.path))?,
         };
         match self.contents.insert(Contents::Listing(listing)) {
             Contents::Listing(listing) => Ok(listing),
@@ -391,7 +410,8 @@ impl Drop for Directory {
 }
 
 impl Listing {
-    fn read(dir: std::os::fd::BorrowedFd<'_>) -> io::Result<Self> {
+    /// Reads every file, and shows each reservation to `visit`.
+    fn read(dir: BorrowedFd<'_>, mut visit: impl FnMut(IpAddr, &Reservation)) -> io::Result<Self> {
         let mut listing = Self::default();
         for entry in rustix::fs::Dir::read_from(dir)? {
             let entry = entry?;
@@ -406,12 +426,15 @@ impl Listing {
                 continue;
             };
             let record = match Reservation::read(dir, name) {
-                Ok(Some(Reservation { record: None, .. })) => {
+                Ok(None) => continue,
+                Ok(Some(file)) if file.record.is_none() => {
                     listing.rubbish.push(name.to_owned());
                     continue;
                 }
-                Ok(Some(Reservation { record, .. })) => record,
-                Ok(None) => continue,
+                Ok(Some(file)) => {
+                    visit(address, &file);
+                    file.record
+                }
                 Err(_) => None,
             };
             listing.records.insert(address, record);

@@ -1,23 +1,21 @@
 //! The directory, with and without its index, and with others who change it too. In a sandbox, because an
 //! index lies in /run.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use linkspan_testkit::sandbox;
-use proptest::prelude::*;
 
 use super::*;
 
-struct Place {
+pub(super) struct Place {
     root: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("net")).unwrap();
         Self { root }
@@ -27,11 +25,11 @@ impl Place {
         self.root.path().join("net")
     }
 
-    fn open(&self) -> Directory {
+    pub(super) fn open(&self) -> Directory {
         Directory::create(&self.path()).unwrap()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).unwrap();
     }
 
@@ -45,26 +43,26 @@ impl Place {
     }
 }
 
-fn ip(number: u32) -> IpAddr {
+pub(super) fn ip(number: u32) -> IpAddr {
     IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a16_0000 + number))
 }
 
-fn span(first: u32, last: u32) -> Span {
+pub(super) fn span(first: u32, last: u32) -> Span {
     Span::new(ip(first), ip(last)).unwrap()
 }
 
-fn record(number: u32) -> Record {
+pub(super) fn record(number: u32) -> Record {
     Record::new(&format!("container-{number}"), "eth0")
 }
 
-fn reserve(directory: &mut Directory, number: u32) -> bool {
+pub(super) fn reserve(directory: &mut Directory, number: u32) -> bool {
     let origin = Origin::now(directory.boot(), None);
     directory
         .reserve(ip(number), &record(number), &origin)
         .unwrap()
 }
 
-fn addresses(directory: &mut Directory, record: &Record) -> Vec<IpAddr> {
+pub(super) fn addresses(directory: &mut Directory, record: &Record) -> Vec<IpAddr> {
     let holdings = directory.holdings_of(record).unwrap();
     holdings
         .into_iter()
@@ -415,83 +413,6 @@ fn scattered_addresses_do_without_an_index_when_there_is_no_room() {
         assert!(!is_indexed(&directory));
         assert_eq!(addresses(&mut directory, &record(299)), [address(299)]);
     });
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Reserve(u32),
-    Release(u32),
-    Find(u32),
-    Free(u32, u32),
-    Reopen,
-    Stranger(u32),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let number = 0u32..80;
-    let step = prop_oneof![
-        6 => number.clone().prop_map(Step::Reserve),
-        3 => number.clone().prop_map(Step::Release),
-        2 => number.clone().prop_map(Step::Find),
-        2 => (number.clone(), number.clone()).prop_map(|(a, b)| Step::Free(a.min(b), a.max(b))),
-        2 => Just(Step::Reopen),
-        1 => number.prop_map(Step::Stranger),
-    ];
-    prop::collection::vec(step, 1..120)
-}
-
-/// The directory is a map from addresses to records, whoever changes it and whatever the index does.
-#[test]
-fn a_directory_is_a_map() {
-    sandbox(|_| {
-        proptest!(ProptestConfig::with_cases(60), |(steps in steps())| {
-            let place = Place::new();
-            let mut directory = Some(place.open());
-            let mut model: BTreeMap<u32, Record> = BTreeMap::new();
-            for step in steps {
-                take(step, &place, &mut directory, &mut model);
-            }
-            drop(directory);
-            let held = place.open().holdings().unwrap();
-            let held: Vec<_> = held.into_iter().map(|holding| holding.record).collect();
-            assert_eq!(held, model.into_values().collect::<Vec<_>>());
-        });
-    });
-}
-
-fn take(
-    step: Step,
-    place: &Place,
-    directory: &mut Option<Directory>,
-    model: &mut BTreeMap<u32, Record>,
-) {
-    let open = directory.get_or_insert_with(|| place.open());
-    match step {
-        Step::Reserve(number) => {
-            assert_eq!(reserve(open, number), !model.contains_key(&number));
-            model.entry(number).or_insert_with(|| record(number));
-        }
-        Step::Release(number) => {
-            if let Some(record) = model.remove(&number) {
-                open.release(ip(number), &record).unwrap();
-            }
-        }
-        Step::Find(number) => {
-            let held = model.get(&number) == Some(&record(number));
-            let expected = if held { vec![ip(number)] } else { vec![] };
-            assert_eq!(addresses(open, &record(number)), expected);
-        }
-        Step::Free(first, last) => {
-            let free = (first..=last).find(|number| !model.contains_key(number));
-            assert_eq!(open.first_free(span(first, last)).unwrap(), free.map(ip));
-        }
-        Step::Reopen => *directory = None,
-        Step::Stranger(number) => {
-            *directory = None;
-            place.write(&ip(number).to_string(), "stranger\r\neth0");
-            model.insert(number, Record::new("stranger", "eth0"));
-        }
-    }
 }
 
 #[test]
