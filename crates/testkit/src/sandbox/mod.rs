@@ -23,6 +23,10 @@ use crate::netns::Netns;
 /// The environment variable that tells the inner process which test it runs.
 const INSIDE: &str = "LINKSPAN_SANDBOX";
 
+/// The environment variable by which the one who runs the tests chooses: `all` sandboxes in the virtual machine, or `only`
+/// those that cannot be here.
+const WHICH: &str = "LINKSPAN_VM";
+
 /// How long a test may take when nothing else is said.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -85,18 +89,23 @@ impl Setup {
     /// As [`sandbox`](fn@sandbox) does.
     #[track_caller]
     pub fn sandbox<F: FnOnce(&Sandbox)>(self, body: F) {
-        let name = self.name.unwrap_or_else(rerun::test_name::<F>);
+        let name = self.name.clone().unwrap_or_else(rerun::test_name::<F>);
         if env::var(INSIDE).as_deref() == Ok(name.as_str()) {
             body(&Sandbox::enter());
             rerun::end_passed()
-        } else {
-            let here = self.needs.iter().all(|feature| feature.is_here());
-            let place = if here {
-                Place::Here
-            } else {
-                Place::VirtualMachine
-            };
+        } else if let Some(place) = self.place() {
             rerun::rerun(&name, place, self.deadline);
+        }
+    }
+
+    /// Where the test runs; `None` when the one who runs the tests has asked for others.
+    fn place(&self) -> Option<Place> {
+        let here = || self.needs.iter().all(|feature| feature.is_here());
+        match env::var(WHICH).as_deref() {
+            Ok("all") => Some(Place::VirtualMachine),
+            Ok("only") => (!here()).then_some(Place::VirtualMachine),
+            _ if here() => Some(Place::Here),
+            _ => Some(Place::VirtualMachine),
         }
     }
 }

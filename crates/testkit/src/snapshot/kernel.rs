@@ -31,7 +31,7 @@ const VOLATILE: [&str; 22] = [
     "designated_bridge",
     "handle",
     "expires",
-    "min_lease_time",
+    "tentative",
 ];
 
 /// Flags that follow the operational state.
@@ -62,7 +62,10 @@ pub(super) fn look(netns: &Netns, snapshot: &mut Snapshot) {
     let script: Vec<&str> = QUESTIONS.iter().map(|(_, command, _)| *command).collect();
     let answers = netns.run(&script.join(&format!("; echo '{MARK}'; ")));
     for ((kind, command, name), answer) in QUESTIONS.iter().zip(answers.split(MARK)) {
-        for object in objects(command, answer) {
+        for object in objects(command, answer)
+            .into_iter()
+            .filter(|object| !is_kernels_own(object))
+        {
             add(
                 &format!("{} {kind} {}", netns.name(), name(&object)),
                 object,
@@ -90,6 +93,21 @@ fn objects(command: &str, answer: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Whether it is a route that the kernel makes and removes as addresses and carriers of IPv6 come and go.
+fn is_kernels_own(route: &Value) -> bool {
+    let dst = route["dst"].as_str().unwrap_or_default();
+    dst.starts_with("fe80:")
+        || dst.starts_with("ff00:")
+        || (dst.contains(':') && route["table"] == "local")
+}
+
+/// Whether it is an address that the kernel makes some time after an interface has got its carrier.
+fn is_link_local(address: &Value) -> bool {
+    address["local"]
+        .as_str()
+        .is_some_and(|address| address.starts_with("fe80:"))
+}
+
 /// Adds an object; of an interface's addresses and VLANs each as a fact of its own.
 fn add(what: &str, mut object: Value, snapshot: &mut Snapshot) {
     strip(&mut object);
@@ -103,7 +121,7 @@ fn add(what: &str, mut object: Value, snapshot: &mut Snapshot) {
         else {
             continue;
         };
-        for item in items {
+        for item in items.into_iter().filter(|item| !is_link_local(item)) {
             let name = match (&item["local"], &item["vlan"]) {
                 (Value::String(address), _) => format!("{address}/{}", item["prefixlen"]),
                 (_, vlan) => vlan.to_string(),

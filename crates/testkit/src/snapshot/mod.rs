@@ -18,8 +18,9 @@ use crate::netns::Netns;
 /// nftables ruleset and the rules of the legacy iptables, traffic control, and the sysctls of `net/ipv4/conf` and
 /// `net/ipv6/conf` with `ip_forward`. From each directory: every file with its mode and contents.
 ///
-/// Left out is what changes by itself: counters, timers, lifetimes, handles, and the operational state, which the kernel
-/// updates some time after its cause.
+/// Left out is what changes by itself: counters, timers, lifetimes, handles; and what the kernel does some time after its
+/// cause: the operational state, the detection of duplicate addresses, link-local addresses and IPv6's routes to
+/// them and to the host itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Snapshot {
     /// From what the fact is about (`host link cni0 mtu`) to its value.

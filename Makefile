@@ -1,0 +1,97 @@
+# `make demo` shows what Linkspan does, `make test` proves it. Both install what they lack when run as root, and say what to
+# install otherwise.
+
+CARGO   ?= cargo
+PREFIX  ?= /usr/local
+# Where the plugins go; a path below DESTDIR.
+CNI_BIN ?= /opt/cni/bin
+# Part of a test's name, for test, test-vm and reference.
+T       ?=
+
+HOST    := $(shell rustc -vV | sed -n 's/^host: //p')
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+BIN     := $(TARGET)/$(HOST)/release
+# A static binary runs on every distribution, in an empty container, and starts without a dynamic linker. The target is said so
+# that the flag does not reach procedural macros, which are shared libraries.
+RELEASE := RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(HOST)
+
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make demo         two containers on a network, in a sandbox: attached, pinging, masqueraded, detached
+.PHONY: demo
+demo: setup-demo build
+	@$(BIN)/linkspan demo
+
+## make build        the static binaries, in target/<host>/release
+.PHONY: build
+build:
+	@$(RELEASE) -p linkspan -p linkspan-plugins
+
+## make install      linkspan to $(PREFIX)/bin, the plugins to $(CNI_BIN); DESTDIR is put before both
+.PHONY: install
+install: build
+	install -D -m 755 $(BIN)/linkspan $(DESTDIR)$(PREFIX)/bin/linkspan
+	$(BIN)/linkspan install --from $(BIN)/linkspan-plugins --bin-dir $(DESTDIR)$(CNI_BIN)
+
+## make test         everything: formatting, lints, all tests (those that need it in a virtual machine), documentation
+.PHONY: test
+test: setup fmt-check lint doc
+	@$(CARGO) test --locked --workspace $(T)
+
+## make test-unit    the tests that need neither namespaces nor Debian's packages
+.PHONY: test-unit
+test-unit:
+	@$(CARGO) test --locked --workspace --lib $(T)
+
+## make test-vm      the tests that this kernel cannot run, in a virtual machine; with T=name any test of that name
+.PHONY: test-vm
+test-vm: setup
+ifeq ($(T),)
+	@LINKSPAN_VM=only $(CARGO) test --locked --workspace --exclude linkspan-testkit --tests
+	@$(CARGO) test --locked -p linkspan-testkit --test vm
+else
+	@LINKSPAN_VM=all $(CARGO) test --locked --workspace --tests $(T)
+endif
+
+## make bench        times of every command beside the reference's, and netlink requests for each
+.PHONY: bench
+bench: setup build
+	@LINKSPAN_BIN=$(abspath $(BIN)) $(CARGO) bench --locked --workspace --benches
+
+## make lint         clippy, and that the licences and sources of dependencies are allowed where cargo-deny is installed
+.PHONY: lint
+lint:
+	@$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(MAKE) --no-print-directory deny; fi
+
+## make deny         licences, sources, duplicate versions and advisories of the dependencies
+.PHONY: deny
+deny:
+	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny'; exit 1; }
+	@$(CARGO) deny --log-level error check licenses bans sources
+
+## make doc          the documentation, every link of it checked
+.PHONY: doc
+doc:
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+
+## make fmt          formats the code
+.PHONY: fmt fmt-check
+fmt:
+	@$(CARGO) fmt --all
+fmt-check:
+	@$(CARGO) fmt --all -- --check
+
+## make setup        installs the Debian packages that tests need (as root), or says which are missing
+.PHONY: setup setup-demo
+setup:
+	@scripts/setup test
+setup-demo:
+	@scripts/setup demo
+
+## make clean        removes what was built
+.PHONY: clean
+clean:
+	@$(CARGO) clean
