@@ -1,4 +1,9 @@
 //! What is written, attribute by attribute.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of tests fails the test that uses it"
+)]
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
