@@ -1,4 +1,4 @@
-//! A configuration's keys: declared once, with [`keys!`](crate::keys), and read from there.
+//! A configuration's keys: declared once, with [`keys!`](crate::keys!), and read from there.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 /// A type that is read from a plugin's configuration.
 ///
-/// Usually implemented by [`keys!`](crate::keys). A plugin whose keys depend on each other wraps that
+/// Usually implemented by [`keys!`](crate::keys!). A plugin whose keys depend on each other wraps that
 /// type in one of its own that cannot hold an invalid combination, and implements this by hand.
 pub trait Configuration: Sized {
     /// Every key that is read.

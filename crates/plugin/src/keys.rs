@@ -96,7 +96,7 @@ macro_rules! keys {
     };
 }
 
-/// One [`Key`](crate::config::Key) as [`keys!`](crate::keys) declares it.
+/// One [`Key`](crate::config::Key) as [`keys!`](crate::keys!) declares it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __key {

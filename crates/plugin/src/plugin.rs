@@ -9,7 +9,7 @@ use crate::{Call, Configuration, Gc, Invocation};
 /// Every method gets a configuration that was parsed and found valid. An [`Error`] that a method
 /// returns is printed as the specification's error JSON with exit status 1.
 pub trait Plugin: Sync {
-    /// The plugin's configuration, usually declared with [`keys!`](crate::keys).
+    /// The plugin's configuration, usually declared with [`keys!`](crate::keys!).
     type Config: Configuration;
 
     /// The plugin's `type` in configurations and the name of its file.

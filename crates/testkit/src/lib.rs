@@ -1,7 +1,7 @@
 //! The sandbox, namespaces and assertions of Linkspan's tests.
 //!
 //! A test of a network plugin needs interfaces, routes and firewall rules to spoil, and must touch none of the
-//! machine's own. [`sandbox`] gives the body of a `#[test]` such a place:
+//! machine's own. [`sandbox`](fn@sandbox) gives the body of a `#[test]` such a place:
 //!
 //! ```no_run
 //! use linkspan_testkit::{Plugins, sandbox};
