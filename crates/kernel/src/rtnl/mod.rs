@@ -11,6 +11,7 @@ mod neighbour;
 mod new_link;
 mod route;
 mod rule;
+pub mod tc;
 
 use std::fmt;
 use std::io;
@@ -138,12 +139,8 @@ impl Rtnl {
 
 fn change_failed(change: &Change, failure: Failure) -> Error {
     let (operation, object) = change.describe();
-    Error::new(
-        operation,
-        object,
-        io::Error::from_raw_os_error(failure.errno),
-    )
-    .with_ext_ack(failure.ext_ack)
+    let reason = io::Error::from_raw_os_error(change.reason(failure.errno));
+    Error::new(operation, object, reason).with_ext_ack(failure.ext_ack)
 }
 
 /// One request that changes something and answers only whether it did.
@@ -178,6 +175,19 @@ pub enum Change {
     AddBridgeVlan(u32, BridgeVlan),
     /// Keeps VLANs from passing the bridge port with this index.
     DeleteBridgeVlan(u32, BridgeVlan),
+    /// Gives the link with this index a queueing discipline.
+    AddQdisc(u32, tc::Qdisc),
+    /// Removes the queueing discipline below this parent from the link with this index, with its
+    /// classes and filters.
+    DeleteQdisc(u32, tc::Handle),
+    /// Adds a class to the htb qdisc of the link with this index.
+    AddHtbClass(u32, tc::HtbClass),
+    /// Removes a class from the htb qdisc of the link with this index.
+    DeleteHtbClass(u32, tc::Handle),
+    /// Adds a filter to a qdisc of the link with this index.
+    AddFilter(u32, tc::Filter),
+    /// Removes the filters of this priority below this parent from the link with this index.
+    DeleteFilters(u32, tc::Handle, u16),
 }
 
 const REQUEST: u16 = libc::NLM_F_REQUEST as u16;
@@ -209,6 +219,31 @@ impl Change {
             Self::DeleteRule(rule) => rule.request(libc::RTM_DELRULE, CHANGE),
             Self::AddBridgeVlan(index, vlan) => vlan.request(libc::RTM_SETLINK, *index),
             Self::DeleteBridgeVlan(index, vlan) => vlan.request(libc::RTM_DELLINK, *index),
+            Self::AddQdisc(index, qdisc) => qdisc.request(libc::RTM_NEWQDISC, CREATE_NEW, *index),
+            Self::DeleteQdisc(index, parent) => tc::delete_qdisc(*index, *parent),
+            Self::AddHtbClass(index, class) => {
+                class.request(libc::RTM_NEWTCLASS, CREATE_NEW, *index)
+            }
+            Self::DeleteHtbClass(index, class) => tc::delete_class(*index, *class),
+            Self::AddFilter(index, filter) => {
+                filter.request(libc::RTM_NEWTFILTER, CREATE_NEW, *index)
+            }
+            Self::DeleteFilters(index, parent, priority) => {
+                tc::delete_filters(*index, *parent, *priority)
+            }
+        }
+    }
+
+    /// What the kernel meant by an error number, where traffic control has its own.
+    fn reason(&self, errno: i32) -> i32 {
+        match (self, errno) {
+            // A kind of qdisc, filter or action that this kernel does not have. What hangs below a class
+            // may also miss the class.
+            (Self::AddQdisc(_, qdisc), libc::ENOENT) if qdisc.is_outermost() => libc::EOPNOTSUPP,
+            (Self::AddFilter(..), libc::ENOENT) => libc::EOPNOTSUPP,
+            // No such qdisc to have filters.
+            (Self::DeleteFilters(..), libc::EINVAL) => libc::ENOENT,
+            _ => errno,
         }
     }
 
@@ -232,6 +267,17 @@ impl Change {
             Self::DeleteRule(rule) => ("delete".into(), format!("rule {rule}")),
             Self::AddBridgeVlan(index, vlan) => (format!("let {vlan} pass"), link(index)),
             Self::DeleteBridgeVlan(index, vlan) => (format!("keep {vlan} from"), link(index)),
+            Self::AddQdisc(index, qdisc) => (format!("add {qdisc} to"), link(index)),
+            Self::DeleteQdisc(index, parent) => {
+                (format!("delete the {parent} qdisc of"), link(index))
+            }
+            Self::AddHtbClass(index, class) => (format!("add {class} to"), link(index)),
+            Self::DeleteHtbClass(index, class) => (format!("delete class {class} of"), link(index)),
+            Self::AddFilter(index, filter) => (format!("add {filter} to"), link(index)),
+            Self::DeleteFilters(index, parent, priority) => (
+                format!("delete the filters {priority} below {parent} of"),
+                link(index),
+            ),
         }
     }
 }
