@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use crate::Error;
+use crate::{Error, checksum};
 
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
@@ -70,7 +70,7 @@ fn neighbour_advertisement(mac: [u8; 6], address: Ipv6Addr) -> Vec<u8> {
     body.extend_from_slice(&address.octets());
     body.extend_from_slice(&[TARGET_LINK_LAYER_ADDRESS, 1]);
     body.extend_from_slice(&mac);
-    let sum = checksum(address, ALL_NODES, ICMPV6, &body);
+    let sum = checksum_v6(address, ALL_NODES, ICMPV6, &body);
     body[2..4].copy_from_slice(&sum.to_be_bytes());
 
     let mut frame = ethernet(ALL_NODES_MAC, mac, ETHERTYPE_IPV6);
@@ -90,7 +90,7 @@ fn ethernet(destination: [u8; 6], source: [u8; 6], ethertype: u16) -> Vec<u8> {
 }
 
 /// The Internet checksum with IPv6's pseudo header (RFC 8200, 8.1).
-fn checksum(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, body: &[u8]) -> u16 {
+fn checksum_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, body: &[u8]) -> u16 {
     let length = (body.len() as u32).to_be_bytes();
     let pseudo = [
         &source.octets()[..],
@@ -100,14 +100,7 @@ fn checksum(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, body: &[u8]) 
         body,
     ]
     .concat();
-    let words = pseudo
-        .chunks(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
-    let mut sum: u32 = words.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
+    checksum::checksum(&pseudo)
 }
 
 fn send(socket: &OwnedFd, index: u32, frame: &[u8]) -> io::Result<()> {
@@ -149,7 +142,7 @@ mod tests {
         let address: Ipv6Addr = "fd00::5".parse().unwrap();
         let frame = neighbour_advertisement([2, 0, 0, 0, 0, 1], address);
         assert_eq!(frame.len(), 14 + 40 + 32);
-        assert_eq!(checksum(address, ALL_NODES, 58, &frame[54..]), 0);
+        assert_eq!(checksum_v6(address, ALL_NODES, 58, &frame[54..]), 0);
     }
 
     #[test]

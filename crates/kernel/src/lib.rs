@@ -5,11 +5,14 @@
 //! words (its extended acknowledgement).
 
 pub mod announce;
+mod checksum;
+pub mod echo;
 mod error;
 pub mod monitor;
 pub mod netns;
 pub mod nftables;
 pub mod rtnl;
+pub mod sandbox;
 mod socket;
 pub mod sysctl;
 

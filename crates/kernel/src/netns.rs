@@ -7,9 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::mount::mount_bind;
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::Error;
+use crate::sandbox::leave_namespaces;
 
 /// The filesystem that namespaces live in (`NSFS_MAGIC`, linux/magic.h).
 const NSFS_MAGIC: u64 = 0x6e73_6673;
@@ -95,6 +97,24 @@ impl Netns {
         Ok(Self { fd, id })
     }
 
+    /// Makes a new namespace and gives it the path, a file that must not exist yet, as `ip netns add`
+    /// does. It stays until the file is unmounted and nobody is in it any more.
+    ///
+    /// # Errors
+    /// When the file exists, or the caller may make no namespaces.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let object = format!("the network namespace {}", path.display());
+        let failed = |error| Error::new("create", object.as_str(), error);
+        File::create_new(path).map_err(failed)?;
+        pin_new_namespace(path)
+            .and_then(|()| Self::open(path).map_err(io::Error::other))
+            .map_err(|error| {
+                let _ = std::fs::remove_file(path);
+                failed(error)
+            })
+    }
+
     /// What tells it from others.
     pub fn id(&self) -> Id {
         self.id
@@ -137,6 +157,22 @@ impl AsFd for Netns {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Mounts a new network namespace on a file. It is made by a thread that ends in it; the calling thread
+/// stays where it is.
+fn pin_new_namespace(path: &Path) -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            leave_namespaces(UnshareFlags::NEWNET)?;
+            mount_bind("/proc/thread-self/ns/net", path)?;
+            Ok(())
+        });
+        match thread.join() {
+            Ok(outcome) => outcome,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// The kind of a namespace as its `CLONE_NEW…` flag; unknown on kernels before 4.11.
