@@ -17,7 +17,7 @@ use crate::ui::{Ui, table};
 /// The file that all plugins are in.
 const BINARY: &str = "linkspan-plugins";
 
-/// The plugins that are in it.
+/// The plugins that can be in it.
 const NAMES: &[&str] = &[
     "bandwidth",
     "bridge",
@@ -46,55 +46,59 @@ const PROBE: &str = "loopback";
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Installs the plugins.
+pub(crate) fn install(ui: Ui, args: &Install) -> Result<(), Failure> {
+    let source = match &args.from {
+        Some(path) => path.clone(),
+        None => beside_this_program()?,
+    };
+    let installed = place(&source, &args.bin_dir, args.force)?;
+    tell(ui, &args.bin_dir, &source, &installed)
+}
+
+/// Puts the plugins of a file into a directory; returns the names and what was there before.
 ///
 /// Everything is prepared in a directory of its own beside the plugins and tried there. Nothing is
-/// changed before all that could refuse has been asked.
-pub(crate) fn install(ui: Ui, args: &Install) -> Result<(), Failure> {
-    let source = source(args.from.as_deref())?;
-    let bin_dir = &args.bin_dir;
+/// changed before all that could refuse has been asked. A name that the file does not answer to is left
+/// alone: it may be that of somebody's plugin that works.
+pub(super) fn place(
+    source: &Path,
+    bin_dir: &Path,
+    force: bool,
+) -> Result<Vec<(&'static str, Found)>, Failure> {
+    match fs::metadata(source) {
+        Ok(meta) if meta.is_file() => {}
+        Ok(_) => return Err(no_file(source).because("it is no file")),
+        Err(error) => return Err(no_file(source).because(error)),
+    }
     create(bin_dir)?;
     let stage = Stage::new(bin_dir)?;
-    stage.fill(&source)?;
-    let found: Vec<_> = names().map(|name| (name, stage.ask(name))).collect();
-    refuse(&found, bin_dir, args.force)?;
+    // The file first: a link to a file that is not there would be of no use.
+    let names = [vec![BINARY], stage.fill(source)?].concat();
+    let found: Vec<_> = names
+        .into_iter()
+        .map(|name| (name, stage.ask(name)))
+        .collect();
+    refuse(&found, bin_dir, force)?;
     for (name, _) in &found {
         stage.put(name)?;
     }
     File::open(bin_dir)
         .and_then(|directory| directory.sync_all())
         .map_err(failed("write", bin_dir))?;
-    tell(ui, bin_dir, &source, &found)
+    Ok(found)
 }
 
-/// The file first: a link to a file that is not there would be of no use.
-fn names() -> impl Iterator<Item = &'static str> {
-    std::iter::once(BINARY).chain(NAMES.iter().copied())
+/// Where the plugins' file is expected.
+pub(super) fn beside_this_program() -> Result<PathBuf, Failure> {
+    let program = std::env::current_exe().map_err(|error| {
+        Failure::new(Kind::Failed, "cannot tell where this program is").because(error)
+    })?;
+    Ok(program.with_file_name(BINARY))
 }
 
-/// The plugins' file.
-fn source(from: Option<&Path>) -> Result<PathBuf, Failure> {
-    let path = match from {
-        Some(path) => path.to_owned(),
-        None => std::env::current_exe()
-            .map_err(|error| {
-                Failure::new(Kind::Failed, "cannot tell where this program is").because(error)
-            })?
-            .with_file_name(BINARY),
-    };
-    match fs::metadata(&path) {
-        Ok(meta) if meta.is_file() => Ok(path),
-        found => {
-            let failure = Failure::new(
-                Kind::Failed,
-                format!("the plugins' file {} is not there", path.display()),
-            );
-            let failure = match found {
-                Ok(_) => failure.because("it is no file"),
-                Err(error) => failure.because(error),
-            };
-            Err(failure.advise("Name it with --from."))
-        }
-    }
+fn no_file(path: &Path) -> Failure {
+    let words = format!("the plugins' file {} is not there", path.display());
+    Failure::new(Kind::Failed, words).advise("Name it with --from.")
 }
 
 fn create(bin_dir: &Path) -> Result<(), Failure> {
@@ -107,7 +111,7 @@ fn create(bin_dir: &Path) -> Result<(), Failure> {
 
 /// What is at a name before the installation.
 #[derive(Debug, PartialEq)]
-enum Found {
+pub(super) enum Found {
     Nothing,
     /// A CNI plugin, and the versions that it supports.
     Plugin(Vec<String>),
@@ -141,8 +145,8 @@ impl<'a> Stage<'a> {
         self.directory.path().join(name)
     }
 
-    /// Copies the file, makes the links and tries whether it works.
-    fn fill(&self, source: &Path) -> Result<(), Failure> {
+    /// Copies the file, makes the links and tries which of them work; returns their names.
+    fn fill(&self, source: &Path) -> Result<Vec<&'static str>, Failure> {
         let binary = self.path(BINARY);
         let copied = || {
             fs::copy(source, &binary)?;
@@ -151,20 +155,25 @@ impl<'a> Stage<'a> {
             file.sync_all()
         };
         copied().map_err(failed("copy", source))?;
-        for name in NAMES {
+        let mut answering = Vec::new();
+        for name in NAMES.iter().copied() {
             let link = self.path(name);
             fs::hard_link(&binary, &link)
                 .or_else(|_| symlink(BINARY, &link))
                 .map_err(failed("write", &link))?;
+            match self.runtime.version_of(&plugin(name)?, &link) {
+                Ok(_) => answering.push(name),
+                Err(error) if name == PROBE => {
+                    return Err(Failure::from(error).advise(format!(
+                        "{} is not the file of Linkspan's plugins, or not for this machine. Nothing \
+                         was installed.",
+                        source.display()
+                    )));
+                }
+                Err(_) => {}
+            }
         }
-        let answer = self.runtime.version_of(&plugin(PROBE)?, &self.path(PROBE));
-        answer.map(drop).map_err(|error| {
-            Failure::from(error).advise(format!(
-                "{} is not the file of Linkspan's plugins, or not for this machine. Nothing was \
-                 installed.",
-                source.display()
-            ))
-        })
+        Ok(answering)
     }
 
     /// What is at a name now. Only a file that answers VERSION is taken for a CNI plugin.
@@ -241,6 +250,12 @@ fn refuse(found: &[(&str, Found)], bin_dir: &Path, force: bool) -> Result<(), Fa
 }
 
 fn tell(ui: Ui, bin_dir: &Path, source: &Path, found: &[(&str, Found)]) -> Result<(), Failure> {
+    let installed = |name: &&str| found.iter().any(|(installed, _)| installed == name);
+    let missing: Vec<_> = NAMES
+        .iter()
+        .copied()
+        .filter(|name| !installed(name))
+        .collect();
     if ui.json {
         let mut map = Map::new();
         map.insert("binDir".into(), bin_dir.to_string_lossy().into());
@@ -250,6 +265,7 @@ fn tell(ui: Ui, bin_dir: &Path, source: &Path, found: &[(&str, Found)]) -> Resul
             ((*name).to_owned(), words)
         });
         map.insert("installed".into(), Value::Object(installed.collect()));
+        map.insert("notInIt".into(), missing.into());
         return ui.print_json(&Value::Object(map));
     }
     let mut rows = vec![vec!["INSTALLED".to_owned(), "IN PLACE OF".to_owned()]];
@@ -259,9 +275,16 @@ fn tell(ui: Ui, bin_dir: &Path, source: &Path, found: &[(&str, Found)]) -> Resul
     ui.print(&table(ui.style(), &rows))?;
     ui.print(&format!(
         "{} plugins in {}, links to one file copied from {}.\n",
-        NAMES.len(),
+        found.len() - 1,
         bin_dir.display(),
         source.display()
+    ))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    ui.print(&format!(
+        "Not in that file, and left as they are: {}.\n",
+        missing.join(", ")
     ))
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use linkspan_testkit::{Output, PLUGIN_NAMES};
+use serde_json::json;
 
 use crate::world::{World, json, status};
 
@@ -46,6 +47,26 @@ fn a_link_for_each_plugin_to_one_file() {
         fs::read_dir(world.path("out")).unwrap().count(),
         1 + PLUGIN_NAMES.len()
     );
+}
+
+#[test]
+fn what_the_file_does_not_hold_is_left_alone() {
+    let world = world();
+    let some = MULTI_CALL.replace("linkspan-plugins)", "linkspan-plugins | dhcp | vrf)");
+    world.script("linkspan-plugins", &some);
+    fs::create_dir(world.path("out")).unwrap();
+    fs::copy(world.path("bin/rec"), world.path("out/dhcp")).unwrap();
+    let output = install(&world, &[]);
+    let words = "\nNot in that file, and left as they are: dhcp, vrf.\n";
+    assert!(output.success().ends_with(words), "{output}");
+    assert_eq!(
+        fs::read(world.path("out/dhcp")).unwrap(),
+        fs::read(world.path("bin/rec")).unwrap()
+    );
+    assert!(!world.path("out/vrf").exists());
+    assert!(world.path("out/tap").exists());
+    let output = install(&world, &["--json"]);
+    assert_eq!(json(output.success())["notInIt"], json!(["dhcp", "vrf"]));
 }
 
 #[test]
