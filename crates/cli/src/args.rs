@@ -64,6 +64,16 @@ Examples:
   linkspan install --bin-dir /opt/cni/bin
   linkspan install --bin-dir ./bin --from target/release/linkspan-plugins";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  linkspan demo
+
+  # Look around with two containers attached; `exit` goes on
+  linkspan demo --shell
+
+  # The same with other plugins
+  linkspan demo --plugins /usr/lib/cni";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -97,6 +107,18 @@ pub(crate) enum Command {
     /// Files are replaced by renaming, so that running plugins go on and nobody meets half of one.
     #[command(after_help = INSTALL_EXAMPLES)]
     Install(Install),
+    /// Show what Linkspan does: two containers on a network, in a sandbox.
+    ///
+    /// Writes a configuration, installs the plugins and attaches two containers, as a container runtime
+    /// does; shows the results, what the kernel has then, and each step's time; pings between the
+    /// containers, to the gateway and, masqueraded, to a namespace that plays the world outside;
+    /// detaches, and looks whether anything is left.
+    ///
+    /// All of it happens in network and mount namespaces of its own, as an ordinary user in a user
+    /// namespace as well: nothing of this machine is touched, and no program but the plugins is run.
+    /// What has another outcome than it should is an error.
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
 }
 
 /// Where things are.
@@ -220,6 +242,17 @@ pub(crate) struct Install {
     /// Overwrite also what does not answer as a CNI plugin
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// `demo`.
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Directory of the plugins to show [default: those of linkspan-plugins beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins: Option<PathBuf>,
+    /// Start a shell in the sandbox before the containers are detached
+    #[arg(long)]
+    pub(crate) shell: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

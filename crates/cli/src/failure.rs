@@ -162,6 +162,12 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<linkspan_kernel::Error> for Failure {
+    fn from(error: linkspan_kernel::Error) -> Self {
+        Self::new(Kind::Failed, error.to_string())
+    }
+}
+
 /// The first failure, and the others after it.
 fn several(errors: Vec<Error>) -> Failure {
     let mut failures = errors.into_iter().map(Failure::from);

@@ -51,5 +51,6 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::List(args) => commands::list::list(ui, args),
         Command::Version(args) => commands::version::version(ui, args),
         Command::Install(args) => commands::install::install(ui, args),
+        Command::Demo(args) => commands::demo::demo(ui, args),
     }
 }

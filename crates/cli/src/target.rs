@@ -4,7 +4,8 @@ use std::env;
 use std::path::{Component, Path, PathBuf};
 
 use linkspan_runtime::{
-    Builder, DEFAULT_CACHE_DIR, DEFAULT_CONFIG_DIR, Endpoint, Error, Runtime, load_network,
+    Builder, DEFAULT_CACHE_DIR, DEFAULT_CONFIG_DIR, Endpoint, Error, Finished, Runtime,
+    load_network,
 };
 use linkspan_spec::{ContainerId, Map, NetworkList, Value, decode};
 use sha2::{Digest, Sha512};
@@ -48,12 +49,7 @@ impl Places {
             .plugin_dirs(env::split_paths(&cni_path))
             .cache_dir(self.cache_dir())
             .timeout(self.timeout)
-            .observer(move |finished| {
-                // What a plugin that fails has logged is told with its failure.
-                if finished.result.is_ok() && !finished.stderr.is_empty() {
-                    ui.note(finished.stderr.trim_end());
-                }
-            })
+            .observer(pass_on_logs(ui))
     }
 }
 
@@ -77,6 +73,16 @@ impl Target {
             endpoint.capability_args = capability_args(&args)?;
         }
         Ok(endpoint)
+    }
+}
+
+/// Passes on what plugins that succeed have logged. What one that fails has logged is told with its
+/// failure.
+pub(crate) fn pass_on_logs(ui: Ui) -> impl Fn(&Finished<'_>) {
+    move |finished| {
+        if finished.result.is_ok() && !finished.stderr.is_empty() {
+            ui.note(finished.stderr.trim_end());
+        }
     }
 }
 

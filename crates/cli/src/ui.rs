@@ -2,9 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use linkspan_spec::{Value, pretty};
+use linkspan_spec::{Map, Value, pretty};
 
 use crate::failure::Failure;
+
+/// Columns of a line that everybody can read.
+const COLUMNS: usize = 80;
 
 /// Whether text may be coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +79,15 @@ impl Ui {
         self.out
     }
 
+    /// How many columns a line may have: those of the terminal, and never more than 80.
+    pub(crate) fn width(&self) -> usize {
+        let columns = rustix::termios::tcgetwinsize(io::stdout()).map(|size| size.ws_col);
+        match columns {
+            Ok(columns) if columns > 0 => usize::from(columns).min(COLUMNS),
+            _ => COLUMNS,
+        }
+    }
+
     /// Prints text on standard output.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
@@ -118,6 +130,12 @@ impl Ui {
             self.note(failure.text(self.err).trim_end());
         }
     }
+}
+
+/// A JSON object with these keys, in order.
+pub(crate) fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    let entries = entries.map(|(key, value)| (key.to_owned(), value));
+    Value::Object(Map::from_iter(entries))
 }
 
 /// Lines of a table with columns as wide as need be; the first line is the heading.

@@ -1,12 +1,12 @@
 //! `list`.
 
 use linkspan_runtime::{CachedAttachment, NetworkFile, load_all};
-use linkspan_spec::{Map, NetworkList, Value};
+use linkspan_spec::{NetworkList, Value};
 
 use super::network::is_namespace;
 use crate::args::List;
 use crate::failure::Failure;
-use crate::ui::{Ui, table};
+use crate::ui::{Ui, object, table};
 
 /// Lists networks and attachments.
 pub(crate) fn list(ui: Ui, args: &List) -> Result<(), Failure> {
@@ -127,9 +127,4 @@ fn attachment_json(attachment: &CachedAttachment) -> Value {
         ("netns", netns.map(|path| path.to_string_lossy()).into()),
         ("alive", netns.map(is_namespace).into()),
     ])
-}
-
-fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    let entries = entries.map(|(key, value)| (key.to_owned(), value));
-    Value::Object(Map::from_iter(entries))
 }

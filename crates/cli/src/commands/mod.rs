@@ -1,6 +1,7 @@
 //! The commands, a module for each kind.
 
 pub(crate) mod attach;
+pub(crate) mod demo;
 pub(crate) mod install;
 pub(crate) mod list;
 pub(crate) mod network;
