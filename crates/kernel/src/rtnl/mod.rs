@@ -9,6 +9,7 @@ mod link;
 mod link_data;
 mod neighbour;
 mod new_link;
+mod opaque;
 mod route;
 mod rule;
 pub mod tc;
@@ -24,6 +25,7 @@ pub use link::{Link, LinkChange, OperState, PortChange};
 pub use link_data::{IpvlanMode, LinkData, MacvlanMode};
 pub use neighbour::Neighbour;
 pub use new_link::{Kind, NewLink};
+pub use opaque::Opaque;
 pub use route::{NextHop, Route, RouteFilter};
 pub use rule::Rule;
 
@@ -159,6 +161,9 @@ pub enum Change {
     DeleteAddress(u32, Address),
     /// Adds a route; one with the same destination, metric and table may exist beside it (IPv6).
     AddRoute(Route),
+    /// Adds a route behind those with the same destination, metric and table, so that routes that were
+    /// listed are in the same order when they are added again.
+    AppendRoute(Route),
     /// Adds a route or puts it in the place of one with the same destination, metric and table.
     ReplaceRoute(Route),
     /// Removes a route.
@@ -196,6 +201,7 @@ const DUMP: u16 = libc::NLM_F_DUMP as u16;
 const CHANGE: u16 = REQUEST | ACK;
 const CREATE: u16 = CHANGE | libc::NLM_F_CREATE as u16;
 const CREATE_NEW: u16 = CREATE | libc::NLM_F_EXCL as u16;
+const APPEND: u16 = CREATE | libc::NLM_F_APPEND as u16;
 const REPLACE: u16 = CREATE | libc::NLM_F_REPLACE as u16;
 
 impl Change {
@@ -211,6 +217,7 @@ impl Change {
                 address.request(libc::RTM_DELADDR, CHANGE, *index)
             }
             Self::AddRoute(route) => route.request(libc::RTM_NEWROUTE, CREATE),
+            Self::AppendRoute(route) => route.request(libc::RTM_NEWROUTE, APPEND),
             Self::ReplaceRoute(route) => route.request(libc::RTM_NEWROUTE, REPLACE),
             Self::DeleteRoute(route) => route.request(libc::RTM_DELROUTE, CHANGE),
             Self::ReplaceNeighbour(neighbour) => neighbour.request(libc::RTM_NEWNEIGH, REPLACE),
@@ -258,7 +265,9 @@ impl Change {
             Self::DeleteAddress(index, address) => {
                 (format!("delete address {address} from"), link(index))
             }
-            Self::AddRoute(route) => ("add".into(), format!("route {route}")),
+            Self::AddRoute(route) | Self::AppendRoute(route) => {
+                ("add".into(), format!("route {route}"))
+            }
             Self::ReplaceRoute(route) => ("replace".into(), format!("route {route}")),
             Self::DeleteRoute(route) => ("delete".into(), format!("route {route}")),
             Self::ReplaceNeighbour(neighbour) => ("set".into(), format!("neighbour {neighbour}")),
