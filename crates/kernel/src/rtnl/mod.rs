@@ -12,6 +12,7 @@ mod new_link;
 mod opaque;
 mod route;
 mod rule;
+mod table;
 pub mod tc;
 
 use std::fmt;

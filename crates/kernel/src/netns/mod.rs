@@ -1,5 +1,7 @@
 //! Network namespaces.
 
+mod lock;
+
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -12,6 +14,8 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 
 use crate::Error;
 use crate::sandbox::leave_namespaces;
+
+pub use lock::Lock;
 
 /// The filesystem that namespaces live in (`NSFS_MAGIC`, linux/magic.h).
 const NSFS_MAGIC: u64 = 0x6e73_6673;
