@@ -9,6 +9,7 @@ mod checksum;
 pub mod echo;
 mod error;
 pub mod monitor;
+mod netfilter;
 pub mod netns;
 pub mod nftables;
 pub mod rtnl;

@@ -10,8 +10,9 @@ use linkspan_nft::{
 };
 
 use crate::Error;
+use crate::netfilter::NetfilterSocket;
 use crate::netns::Netns;
-use crate::socket::{Socket, error_of};
+use crate::socket::error_of;
 
 /// Bytes that a batch may have: that many are asked of the socket's send buffer.
 const SEND_BUFFER: usize = 32 << 20;
@@ -21,7 +22,7 @@ const DUMP_ATTEMPTS: u32 = 100;
 
 /// A socket to nf_tables in one network namespace.
 pub struct Nftables {
-    socket: Socket,
+    socket: NetfilterSocket,
 }
 
 impl Nftables {
@@ -30,9 +31,9 @@ impl Nftables {
     /// # Errors
     /// When the kernel has no netfilter netlink.
     pub fn open() -> Result<Self, Error> {
-        let socket = Socket::open(rustix::net::netlink::NETFILTER)
-            .map_err(|error| Error::new("open", "a socket to netfilter", error))?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket: NetfilterSocket::open()?,
+        })
     }
 
     /// Opens it in another namespace; it stays there.
@@ -64,6 +65,9 @@ impl Nftables {
         if batch.is_empty() {
             return Ok(());
         }
+        if batch.deletes() {
+            self.socket.note_deletion();
+        }
         let count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let encoded = batch.encode(self.socket.reserve(count.saturating_add(2)));
         self.send_batch(&encoded)
@@ -85,8 +89,8 @@ impl Nftables {
         use rustix::net::sockopt::{
             set_socket_send_buffer_size, set_socket_send_buffer_size_force,
         };
-        set_socket_send_buffer_size_force(&self.socket, SEND_BUFFER)
-            .or_else(|_| set_socket_send_buffer_size(&self.socket, SEND_BUFFER))?;
+        set_socket_send_buffer_size_force(&*self.socket, SEND_BUFFER)
+            .or_else(|_| set_socket_send_buffer_size(&*self.socket, SEND_BUFFER))?;
         Ok(())
     }
 
@@ -140,45 +144,49 @@ impl Nftables {
         number.ok_or_else(|| failed(&query, io::ErrorKind::InvalidData.into()))
     }
 
-    /// The generation, and then the elements with these keys, asked together in one send.
+    /// The generation, then whether each of `questions` has an answer, then the elements with these
+    /// keys; all asked in one send.
     ///
-    /// An element may be newer than the generation, never older; so a batch that requires the
-    /// generation changes nothing when the elements are not those returned.
+    /// An answer may be newer than the generation, never older; so a batch that requires the generation
+    /// changes nothing when anything is not as returned.
     ///
     /// # Errors
-    /// Those of the kernel. That an element, its set or its table is missing is none.
-    pub fn lookup(
+    /// Those of the kernel. That something is missing is none.
+    pub fn snapshot(
         &self,
-        wanted: &[(&Set, &Element)],
-    ) -> Result<(u32, Vec<Option<Element>>), Error> {
+        questions: &[Query],
+        elements: &[(&Set, &Element)],
+    ) -> Result<Snapshot, Error> {
         let mut queries = vec![Query::generation()];
-        queries.extend(
-            wanted
-                .iter()
-                .map(|(set, element)| Query::element(set, element)),
-        );
-        let first = self.send_queries(&queries)?;
-        let mut number = None;
-        let mut found = Vec::with_capacity(wanted.len());
-        for (sequence, query) in (first..).zip(&queries) {
-            let mut answers = Vec::new();
-            let outcome = self.read_answers(query, sequence, |message| {
-                number = number.or(generation(message));
-                if let Some((set, _)) = wanted.get(found.len()) {
-                    answers.extend(Element::decode_all(message, set));
-                }
-            });
+        queries.extend_from_slice(questions);
+        queries.extend(elements.iter().map(|(set, key)| Query::element(set, key)));
+        let mut sequence = self.send_queries(&queries)?;
+        let mut next = |take: &mut dyn FnMut(&Message<'_>)| {
+            let outcome = self.read_answers(&queries[0], sequence, take);
+            sequence = sequence.wrapping_add(1);
             match outcome {
-                Err(error) if error.is_not_found() => {}
-                outcome => outcome?,
+                Err(error) if error.is_not_found() => Ok(false),
+                outcome => outcome.map(|()| true),
             }
-            if sequence != first {
-                found.push(answers.pop());
-            }
+        };
+        let mut number = None;
+        next(&mut |message| number = number.or(generation(message)))?;
+        let present = questions
+            .iter()
+            .map(|_| next(&mut |_| ()))
+            .collect::<Result<_, _>>()?;
+        let mut found = Vec::with_capacity(elements.len());
+        for (set, _) in elements {
+            let mut answer = Vec::new();
+            next(&mut |message| answer.extend(Element::decode_all(message, set)))?;
+            found.push(answer.pop());
         }
-        let number =
-            number.ok_or_else(|| failed(&queries[0], io::ErrorKind::InvalidData.into()))?;
-        Ok((number, found))
+        Ok(Snapshot {
+            generation: number
+                .ok_or_else(|| failed(&queries[0], io::ErrorKind::InvalidData.into()))?,
+            present,
+            elements: found,
+        })
     }
 
     /// The elements of a set; none when it does not exist.
@@ -326,6 +334,17 @@ fn answer(message: &Message<'_>) -> Option<(i32, Option<String>)> {
         libc::NLMSG_ERROR | libc::NLMSG_DONE => error_of(message),
         _ => None,
     }
+}
+
+/// What [`Nftables::snapshot`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The ruleset's generation before anything else was read.
+    pub generation: u32,
+    /// Whether each thing that was asked for is there.
+    pub present: Vec<bool>,
+    /// The elements, in the order in which they were asked for.
+    pub elements: Vec<Option<Element>>,
 }
 
 /// A batch that the kernel refused.

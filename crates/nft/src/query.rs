@@ -91,6 +91,23 @@ impl Query {
         query
     }
 
+    /// One set.
+    pub fn set(wanted: &Set) -> Self {
+        let Set {
+            family,
+            table,
+            name,
+            ..
+        } = wanted;
+        let description = format!("get set {family} {table} {name}");
+        let mut query = Self::new(uapi::msg::GETSET, REQUEST, family.number(), description);
+        query
+            .request
+            .string(set::TABLE, table)
+            .string(set::NAME, name);
+        query
+    }
+
     /// Dumps the elements of one set.
     pub fn elements(of: &Set) -> Self {
         let description = format!(
