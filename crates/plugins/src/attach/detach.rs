@@ -1,0 +1,135 @@
+//! DEL of the plugins that make a link with one end on the host.
+//!
+//! Everything is tried, whatever else failed: netfilter first, so that nothing is sent to where nobody
+//! is any more; then the link and the addresses at the same time, since the kernel takes its time to
+//! remove a link.
+
+use linkspan_kernel::rtnl::Rtnl;
+use linkspan_plugin::Call;
+use linkspan_plugin::spec::{Attachment as Valid, Error};
+
+use crate::fault::{all, explain};
+use crate::netfilter::{Attachment, Owner};
+use crate::plan::Namespaces;
+
+/// What is to be detached.
+pub struct Detach<'c, 'i, C> {
+    call: &'c Call<'i, C>,
+    owner: &'c Owner,
+    netfilter: Option<Attachment>,
+    link: Option<String>,
+}
+
+impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
+    /// The container's interface and its addresses.
+    pub fn new(call: &'c Call<'i, C>, owner: &'c Owner) -> Self {
+        Self {
+            call,
+            owner,
+            netfilter: None,
+            link: None,
+        }
+    }
+
+    /// And this of netfilter.
+    #[must_use]
+    pub fn netfilter(mut self, attachment: Attachment) -> Self {
+        self.netfilter = Some(attachment);
+        self
+    }
+
+    /// And the link of this name on the host, which may be there when the container's namespace is not.
+    #[must_use]
+    pub fn link(mut self, name: String) -> Self {
+        self.link = Some(name);
+        self
+    }
+
+    /// Detaches.
+    ///
+    /// # Errors
+    /// All that could not be freed, after everything else was.
+    pub fn run(self) -> Result<(), Error> {
+        let netfilter = self.netfilter.as_ref().map_or(Ok(()), Attachment::remove);
+        let (links, addresses) = std::thread::scope(|scope| {
+            let links = scope.spawn(|| self.remove_links());
+            let addresses = self.release();
+            match links.join() {
+                Ok(links) => (links, addresses),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        all([netfilter, links, addresses])
+    }
+
+    fn release(&self) -> Result<(), Error> {
+        self.call.ipam()?.map_or(Ok(()), |ipam| ipam.del())
+    }
+
+    /// The container's end takes the host's with it. An end on the host that is still there belongs to
+    /// a namespace that is not where the runtime says.
+    fn remove_links(&self) -> Result<(), Error> {
+        let inside = self.remove_inside();
+        let outside = match &self.link {
+            Some(name) => remove_own(name, self.owner),
+            None => Ok(()),
+        };
+        all([inside, outside])
+    }
+
+    fn remove_inside(&self) -> Result<(), Error> {
+        let Some(path) = self.call.netns.as_deref() else {
+            return Ok(());
+        };
+        let Some(namespaces) = Namespaces::open_if_there(path)? else {
+            return Ok(());
+        };
+        let container = namespaces.container()?;
+        match container.rtnl().delete_link(self.call.ifname()?.as_str()) {
+            Err(error) if !error.is_not_found() => Err(explain(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Removes the link on the host, unless its alias says that it is another attachment's. One without an
+/// alias is of an ADD that died before it wrote one.
+fn remove_own(name: &str, owner: &Owner) -> Result<(), Error> {
+    let rtnl = Rtnl::open().map_err(explain)?;
+    let link = match rtnl.link(name) {
+        Ok(link) => link,
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(explain(error)),
+    };
+    let is_own = link.alias.is_none_or(|alias| alias == owner.to_string());
+    if !is_own || link.kind.as_deref() != Some("veth") {
+        return Ok(());
+    }
+    match rtnl.delete_link(name) {
+        Err(error) if !error.is_not_found() => Err(explain(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the links on the host whose alias names an attachment of the network that is not in use.
+///
+/// # Errors
+/// All that could not be removed, after all others were.
+pub fn collect_links(network: &str, valid: &[Valid]) -> Result<(), Error> {
+    let rtnl = Rtnl::open().map_err(explain)?;
+    let valid: Vec<String> = valid
+        .iter()
+        .map(|one| Owner::from_texts(network, &one.container_id, &one.ifname).to_string())
+        .collect();
+    let is_stale = |alias: &String| Owner::is_of_network(alias, network) && !valid.contains(alias);
+    let links = rtnl.links().map_err(explain)?;
+    let stale = links.iter().filter(|link| {
+        link.is_kind("veth")
+            && link.name.starts_with("veth")
+            && link.alias.as_ref().is_some_and(is_stale)
+    });
+    all(stale.map(|link| match rtnl.delete_link(&link.name) {
+        Err(error) if !error.is_not_found() => Err(explain(error)),
+        _ => Ok(()),
+    }))
+}

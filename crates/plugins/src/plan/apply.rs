@@ -1,0 +1,306 @@
+//! Making a plan so.
+//!
+//! Steps are taken in order. Those that stand for themselves (settings, addresses, routes) and follow
+//! each other in the same namespace travel in one send.
+
+use std::time::Duration;
+
+use linkspan_kernel::Error as KernelError;
+use linkspan_kernel::monitor::Monitor;
+use linkspan_kernel::rtnl::{self, BridgeVlan, Change, LinkChange, PortChange, VlanFlags};
+use linkspan_kernel::{announce, sysctl};
+use linkspan_plugin::Undo;
+use linkspan_plugin::spec::{Error, ErrorCode, Route};
+
+use super::{
+    Address, LinkRef, Namespaces, Place, Plan, PortVlans, Settings, Step, Sysctl, bridge, gateway,
+    veth, vlan_interface,
+};
+use crate::fault::{explain, explain_step};
+
+/// How long a link may take until it carries traffic: the kernel needs milliseconds.
+const RUNNING_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long duplicate address detection may take: a second for each address, by the kernel's defaults.
+const ADDRESSES_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Makes the plan so; registers with `undo` how each step is undone.
+///
+/// # Errors
+/// The first step that failed. What was done before stands until `undo` is dropped.
+pub fn apply<'a>(
+    plan: &Plan,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    let mut rest = plan.steps.as_slice();
+    while let [first, ..] = rest {
+        let together = rest
+            .iter()
+            .take_while(|step| group(step) == group(first))
+            .count();
+        let (now, later) = match group(first) {
+            Some(_) => rest.split_at(together),
+            None => rest.split_at(1),
+        };
+        match group(first) {
+            Some((place, Kind::Change)) => commit(now, place, namespaces)?,
+            Some((place, Kind::Sysctl)) => write_sysctls(now, place, namespaces)?,
+            None => take(first, namespaces, undo)?,
+        }
+        rest = later;
+    }
+    Ok(())
+}
+
+/// Steps of one kind in one place can be taken together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Change,
+    Sysctl,
+}
+
+fn group(step: &Step) -> Option<(Place, Kind)> {
+    match step {
+        Step::Settings(link, _) | Step::Address(link, _) | Step::Route(link, _) => {
+            Some((link.place, Kind::Change))
+        }
+        Step::Sysctl(sysctl) => Some((sysctl.place, Kind::Sysctl)),
+        _ => None,
+    }
+}
+
+/// Takes a step that stands alone.
+fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+    match step {
+        Step::Bridge(wanted) => bridge::ensure(wanted, namespaces, undo),
+        Step::VethPair(pair) => veth::create(pair, namespaces, undo),
+        Step::VlanInterface(wanted) => vlan_interface::ensure(wanted, namespaces, undo),
+        Step::Gateway(link, gateway) => gateway::ensure(link, gateway, namespaces, undo),
+        Step::PortVlans(port, vlans) => {
+            let index = namespaces.link(port)?.index;
+            set_vlans(index, vlans, namespaces.side(port.place)?.rtnl())
+                .map_err(|error| explain_step(step, &error))
+        }
+        Step::AwaitRunning(link) => await_running(link, namespaces),
+        Step::AwaitAddresses(link) => await_addresses(link, namespaces),
+        Step::Announce(link, addresses) => {
+            let found = namespaces.link(link)?;
+            let Some(mac) = found.mac else { return Ok(()) };
+            let side = namespaces.side(link.place)?;
+            side.run(|| announce::announce(found.index, mac, addresses))?
+                .map_err(|error| explain_step(step, &error))
+        }
+        Step::Netfilter(attachment) => {
+            let attachment = attachment.as_ref();
+            attachment.install()?;
+            let again = attachment.clone();
+            undo.on_failure("what was set up in netfilter", move || again.remove());
+            Ok(())
+        }
+        Step::Settings(..) | Step::Address(..) | Step::Route(..) | Step::Sysctl(_) => Ok(()),
+    }
+}
+
+/// Makes several independent changes in one send.
+fn commit(steps: &[Step], place: Place, namespaces: &Namespaces) -> Result<(), Error> {
+    let changes = steps
+        .iter()
+        .filter_map(|step| change(step, namespaces).transpose())
+        .collect::<Result<Vec<_>, Error>>()?;
+    let outcomes = namespaces
+        .side(place)?
+        .rtnl()
+        .commit(&changes)
+        .map_err(explain)?;
+    for (step, outcome) in steps.iter().zip(outcomes) {
+        outcome.map_err(|error| refused(step, &error))?;
+    }
+    Ok(())
+}
+
+fn change(step: &Step, namespaces: &Namespaces) -> Result<Option<Change>, Error> {
+    Ok(match step {
+        Step::Settings(link, settings) => Some(Change::SetLink(
+            namespaces.link(link)?.index,
+            link_change(settings),
+        )),
+        Step::Address(link, address) => {
+            let index = namespaces.link(link)?.index;
+            Some(Change::AddAddress(index, kernel_address(address)))
+        }
+        Step::Route(link, route) => Some(Change::AddRoute(kernel_route(
+            route,
+            namespaces.link(link)?.index,
+        ))),
+        _ => None,
+    })
+}
+
+fn link_change(settings: &Settings) -> LinkChange {
+    let port = PortChange {
+        hairpin: settings.hairpin.then_some(true),
+        isolated: settings.isolated.then_some(true),
+    };
+    LinkChange {
+        up: settings.up.then_some(true),
+        alias: settings.alias.clone(),
+        port: (settings.hairpin || settings.isolated).then_some(port),
+        ..LinkChange::default()
+    }
+}
+
+fn kernel_address(address: &Address) -> rtnl::Address {
+    let wanted = rtnl::Address::new(address.address);
+    if address.detect_duplicates {
+        wanted.with_dad()
+    } else {
+        wanted
+    }
+}
+
+/// A route of a result as the kernel takes it.
+pub(super) fn kernel_route(route: &Route, index: u32) -> rtnl::Route {
+    let wanted = rtnl::Route::new(route.dst.trunc(), route.gw, index);
+    rtnl::Route {
+        mtu: route.mtu,
+        advmss: route.advmss,
+        priority: route.priority.filter(|priority| *priority != 0),
+        table: route.table.unwrap_or(wanted.table),
+        scope: route.scope.unwrap_or(wanted.scope),
+        ..wanted
+    }
+}
+
+/// Why the kernel refused a step, with what the person who wrote the configuration can do.
+fn refused(step: &Step, error: &KernelError) -> Error {
+    let explained = explain_step(step, error);
+    match step {
+        Step::Address(..) if error.errno() == Some(IPV6_OFF) => explained.with_details(
+            "IPv6 is switched off in this namespace (net.ipv6.conf.all.disable_ipv6, or ipv6.disable=1 \
+             on the kernel's command line); remove the IPv6 range or switch it on",
+        ),
+        _ => explained,
+    }
+}
+
+/// What the kernel says to an IPv6 address where IPv6 is switched off (`EACCES`).
+const IPV6_OFF: i32 = 13;
+
+fn write_sysctls(steps: &[Step], place: Place, namespaces: &Namespaces) -> Result<(), Error> {
+    let sysctls: Vec<&Sysctl> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Sysctl(sysctl) => Some(sysctl),
+            _ => None,
+        })
+        .collect();
+    namespaces
+        .side(place)?
+        .run(|| sysctls.iter().try_for_each(|sysctl| write_sysctl(sysctl)))?
+}
+
+/// Writes a parameter unless it has the value: where `/proc/sys` is read-only, what is set already is
+/// enough.
+fn write_sysctl(wanted: &Sysctl) -> Result<(), Error> {
+    let outcome = match sysctl::read(&wanted.path) {
+        Ok(value) if value == wanted.value => return Ok(()),
+        Ok(_) => sysctl::write(&wanted.path, &wanted.value),
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Err(error) if wanted.required => Err(missing_parameter(wanted, error)),
+        _ => Ok(()),
+    }
+}
+
+fn missing_parameter(wanted: &Sysctl, error: KernelError) -> Error {
+    let is_ipv6 = wanted.path.starts_with("net/ipv6");
+    if error.is_not_found() && is_ipv6 {
+        return explain(error).with_details(
+            "this kernel runs without IPv6 (ipv6.disable=1, or not built in); remove the IPv6 range \
+             from the configuration",
+        );
+    }
+    explain(error)
+}
+
+/// Has these VLANs pass the port with this index.
+pub(super) fn set_vlans(
+    port: u32,
+    wanted: &PortVlans,
+    rtnl: &rtnl::Rtnl,
+) -> Result<(), KernelError> {
+    let mut changes = Vec::new();
+    if wanted.without_default {
+        let is_wanted = |vlan: &BridgeVlan| {
+            wanted.native == Some(vlan.first) || wanted.tagged.contains(&vlan.first)
+        };
+        let there = rtnl.bridge_vlans(port)?.into_iter();
+        let others = there.filter(|vlan| !is_wanted(vlan));
+        changes.extend(others.map(|vlan| Change::DeleteBridgeVlan(port, vlan)));
+    }
+    let native = VlanFlags {
+        pvid: true,
+        untagged: true,
+    };
+    let vlans = ranges(&wanted.tagged)
+        .into_iter()
+        .map(|(first, last)| BridgeVlan {
+            first,
+            last,
+            flags: VlanFlags::default(),
+        })
+        .chain(wanted.native.map(|vlan| BridgeVlan::one(vlan, native)));
+    changes.extend(vlans.map(|vlan| Change::AddBridgeVlan(port, vlan)));
+    rtnl.commit(&changes)?.into_iter().collect()
+}
+
+/// Ascending numbers as ranges of neighbours.
+fn ranges(numbers: &[u16]) -> Vec<(u16, u16)> {
+    let mut ranges: Vec<(u16, u16)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == *number => *last = *number,
+            _ => ranges.push((*number, *number)),
+        }
+    }
+    ranges
+}
+
+fn await_running(link: &LinkRef, namespaces: &Namespaces) -> Result<(), Error> {
+    let side = namespaces.side(link.place)?;
+    let index = namespaces.link(link)?.index;
+    let monitor = side.run(Monitor::open)?.map_err(explain)?;
+    monitor.await_running(side.rtnl(), index, RUNNING_DEADLINE).map_err(|error| {
+        explain(error).with_details(format!(
+            "{link} was connected but does not forward; `ip -d link show` and, for a bridge with STP, \
+             `bridge link` tell its state"
+        ))
+    })
+}
+
+fn await_addresses(link: &LinkRef, namespaces: &Namespaces) -> Result<(), Error> {
+    let side = namespaces.side(link.place)?;
+    let index = namespaces.link(link)?.index;
+    let monitor = side.run(Monitor::open)?.map_err(explain)?;
+    monitor
+        .await_addresses(side.rtnl(), index, ADDRESSES_DEADLINE)
+        .map_err(|error| {
+            Error::new(ErrorCode::TRY_AGAIN_LATER, error.to_string()).with_details(
+            "duplicate address detection found another host with this address, or did not finish",
+        )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbouring_vlans_travel_as_ranges() {
+        assert_eq!(ranges(&[]), []);
+        assert_eq!(ranges(&[5]), [(5, 5)]);
+        assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), [(1, 3), (7, 7), (9, 10)]);
+    }
+}

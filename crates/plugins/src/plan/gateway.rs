@@ -1,0 +1,97 @@
+//! The addresses of gateways on a link that attachments share.
+
+use ipnet::IpNet;
+use linkspan_kernel::Error as KernelError;
+use linkspan_kernel::rtnl::{Address, Change, Rtnl};
+use linkspan_plugin::Undo;
+use linkspan_plugin::spec::{Error, ErrorCode};
+
+use super::{Gateway, LinkRef, Namespaces};
+use crate::fault::explain;
+
+/// Has the link hold the gateway's address.
+///
+/// IPv4: one address; IPv6: any number in subnets that do not overlap. Another address in its way is
+/// replaced when that is asked for, and is an error otherwise.
+pub(super) fn ensure<'a>(
+    link: &LinkRef,
+    gateway: &Gateway,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    let index = namespaces.link(link)?.index;
+    let rtnl = namespaces.side(link.place)?.rtnl();
+    let wanted = gateway.address;
+    let held = rtnl.addresses(index).map_err(explain)?;
+    if held.iter().any(|address| address.net == wanted) {
+        return Ok(());
+    }
+    let in_the_way: Vec<Address> = held
+        .into_iter()
+        .filter(|address| conflicts(address.net, wanted))
+        .collect();
+    if let (Some(other), false) = (in_the_way.first(), gateway.force) {
+        return Err(other_address(link, other.net, wanted));
+    }
+    let mut changes: Vec<Change> = in_the_way
+        .iter()
+        .map(|address| Change::DeleteAddress(index, address.clone()))
+        .collect();
+    changes.push(Change::AddAddress(index, Address::new(wanted)));
+    for outcome in rtnl.commit(&changes).map_err(explain)? {
+        match outcome {
+            // Another plugin has done the same at the same time.
+            Err(error) if error.is_exists() || error.is_not_found() => {}
+            outcome => outcome.map_err(explain)?,
+        }
+    }
+    undo.on_failure(format!("the address {wanted} of {link}"), move || {
+        restore(index, wanted, in_the_way, rtnl)
+    });
+    Ok(())
+}
+
+fn conflicts(held: IpNet, wanted: IpNet) -> bool {
+    match (held, wanted) {
+        (IpNet::V4(_), IpNet::V4(_)) => true,
+        (IpNet::V6(held), IpNet::V6(wanted)) => {
+            held.contains(&wanted.addr()) || wanted.contains(&held.addr())
+        }
+        _ => false,
+    }
+}
+
+fn other_address(link: &LinkRef, held: IpNet, wanted: IpNet) -> Error {
+    let name = &link.name;
+    Error::new(
+        ErrorCode::INVALID_NETWORK_CONFIG,
+        format!("{name:?} already has an IP address different from {wanted}: {held}"),
+    )
+    .with_details(format!(
+        "isGateway wants {wanted}, the gateway of the IPAM plugin's subnet, on {name:?}. Another network \
+         or an earlier configuration uses {held} there: give this network a bridge of its own, remove the \
+         address with `ip address del {held} dev {name}`, or set forceAddress"
+    ))
+}
+
+/// Takes a gateway's address away again, and gives back what was in its way, unless other ports use it
+/// meanwhile.
+fn restore(index: u32, wanted: IpNet, removed: Vec<Address>, rtnl: &Rtnl) -> Result<(), Error> {
+    // The port of the ADD that failed is still there.
+    if rtnl.ports(index).map_err(explain)?.len() > 1 {
+        return Ok(());
+    }
+    let mut changes = vec![Change::DeleteAddress(index, Address::new(wanted))];
+    changes.extend(
+        removed
+            .into_iter()
+            .map(|address| Change::AddAddress(index, address)),
+    );
+    for outcome in rtnl.commit(&changes).map_err(explain)? {
+        match outcome {
+            Err(error) if error.is_exists() || KernelError::is_not_found(&error) => {}
+            outcome => outcome.map_err(explain)?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! The two namespaces of an attachment, and the links in them that a plan has to do with.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+
+use linkspan_kernel::netns::{Netns, OpenError};
+use linkspan_kernel::rtnl::{Link, Rtnl};
+use linkspan_plugin::spec::{Error, ErrorCode};
+
+use super::{LinkRef, Place};
+use crate::fault::explain;
+
+/// The host's namespace and the container's.
+#[derive(Debug)]
+pub struct Namespaces {
+    host: Side,
+    container: Option<Side>,
+}
+
+/// One of the two.
+#[derive(Debug)]
+pub struct Side {
+    netns: Option<Netns>,
+    rtnl: Rtnl,
+    links: RefCell<HashMap<String, Link>>,
+}
+
+impl Namespaces {
+    /// Opens the host's namespace alone.
+    ///
+    /// # Errors
+    /// When the kernel gives no socket.
+    pub fn host_only() -> Result<Self, Error> {
+        let rtnl = Rtnl::open().map_err(explain)?;
+        let host = Side {
+            netns: None,
+            rtnl,
+            links: RefCell::default(),
+        };
+        Ok(Self {
+            host,
+            container: None,
+        })
+    }
+
+    /// Opens the host's namespace and the container's at this path.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_ENVIRONMENT`] when the path is no network namespace.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_if_there(path)?.ok_or_else(|| not_a_namespace(path, &OpenError::Missing))
+    }
+
+    /// The same, `None` when there is nothing at the path or a plain file: the mount point of a
+    /// namespace that is gone.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_if_there(path: &Path) -> Result<Option<Self>, Error> {
+        let netns = match Netns::open(path) {
+            Ok(netns) => netns,
+            Err(OpenError::Missing) => return Ok(None),
+            Err(error) => return Err(not_a_namespace(path, &error)),
+        };
+        let rtnl = Rtnl::open_in(&netns).map_err(explain)?;
+        let container = Side {
+            netns: Some(netns),
+            rtnl,
+            links: RefCell::default(),
+        };
+        Ok(Some(Self {
+            container: Some(container),
+            ..Self::host_only()?
+        }))
+    }
+
+    /// The side of a place.
+    ///
+    /// # Errors
+    /// When the container's was not opened.
+    pub fn side(&self, place: Place) -> Result<&Side, Error> {
+        match place {
+            Place::Host => Ok(&self.host),
+            Place::Container => self.container.as_ref().ok_or_else(|| {
+                Error::new(
+                    ErrorCode::UNKNOWN_CONTAINER,
+                    "the container's namespace is gone",
+                )
+            }),
+        }
+    }
+
+    /// The host's side.
+    pub fn host(&self) -> &Side {
+        &self.host
+    }
+
+    /// The container's side.
+    ///
+    /// # Errors
+    /// When it was not opened.
+    pub fn container(&self) -> Result<&Side, Error> {
+        self.side(Place::Container)
+    }
+
+    /// The link that a plan speaks of: as it was made or found when the plan first came to it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn link(&self, link: &LinkRef) -> Result<Link, Error> {
+        self.side(link.place)?.link(&link.name)
+    }
+}
+
+impl Side {
+    /// The routing socket.
+    pub fn rtnl(&self) -> &Rtnl {
+        &self.rtnl
+    }
+
+    /// The namespace, for the container's side.
+    pub fn netns(&self) -> Option<&Netns> {
+        self.netns.as_ref()
+    }
+
+    /// Runs `work` in this namespace.
+    ///
+    /// # Errors
+    /// When it cannot be entered.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
+        match &self.netns {
+            None => Ok(work()),
+            Some(netns) => netns.run(work).map_err(explain),
+        }
+    }
+
+    /// The link of this name; asked for once.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn link(&self, name: &str) -> Result<Link, Error> {
+        if let Some(link) = self.links.borrow().get(name) {
+            return Ok(link.clone());
+        }
+        let link = self.rtnl.link(name).map_err(explain)?;
+        self.remember(name, link.clone());
+        Ok(link)
+    }
+
+    /// Remembers a link under the name that the plan has for it.
+    pub fn remember(&self, name: &str, link: Link) {
+        self.links.borrow_mut().insert(name.to_owned(), link);
+    }
+}
+
+fn not_a_namespace(path: &Path, error: &OpenError) -> Error {
+    Error::new(
+        ErrorCode::INVALID_ENVIRONMENT,
+        format!("failed to open netns {:?}: {error}", path.display().to_string()),
+    )
+    .with_details("CNI_NETNS is the path of the container's network namespace, such as /run/netns/NAME or /proc/PID/ns/net")
+}

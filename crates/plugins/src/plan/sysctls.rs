@@ -1,0 +1,68 @@
+//! The kernel parameters that attachments set.
+
+use super::{LinkRef, Step, Sysctl};
+
+/// Router advertisements are not listened to: whoever can send on the link would become the host's
+/// router (CVE-2020-10749).
+pub fn no_router_advertisements(link: &LinkRef) -> Step {
+    of_link(link, "ipv6", "accept_ra", "0", false)
+}
+
+/// Whether the link's own IPv6 addresses are checked for duplicates.
+pub fn duplicate_address_detection(link: &LinkRef, enabled: bool) -> Vec<Step> {
+    if enabled {
+        vec![
+            of_link(link, "ipv6", "enhanced_dad", "1", false),
+            of_link(link, "ipv6", "accept_dad", "1", false),
+        ]
+    } else {
+        vec![of_link(link, "ipv6", "accept_dad", "0", false)]
+    }
+}
+
+/// The kernel tells neighbours of the link's IPv4 addresses when it comes up or its MAC changes.
+pub fn announce_when_up(link: &LinkRef) -> Step {
+    of_link(link, "ipv4", "arp_notify", "1", false)
+}
+
+/// IPv6 is on, for the link and the loopback link of its namespace, and addresses survive that the
+/// link goes down.
+pub fn ipv6(link: &LinkRef) -> Vec<Step> {
+    let lo = LinkRef {
+        place: link.place,
+        name: "lo".to_owned(),
+    };
+    vec![
+        of_link(&lo, "ipv6", "disable_ipv6", "0", true),
+        of_link(link, "ipv6", "disable_ipv6", "0", true),
+        of_link(link, "ipv6", "keep_addr_on_down", "1", true),
+    ]
+}
+
+/// The host forwards packets of IPv4.
+pub fn forward_ipv4() -> Step {
+    host("net/ipv4/ip_forward", "1")
+}
+
+/// The host forwards packets of IPv6.
+pub fn forward_ipv6() -> Step {
+    host("net/ipv6/conf/all/forwarding", "1")
+}
+
+fn host(path: &str, value: &str) -> Step {
+    Step::Sysctl(Sysctl {
+        place: super::Place::Host,
+        path: path.to_owned(),
+        value: value.to_owned(),
+        required: true,
+    })
+}
+
+fn of_link(link: &LinkRef, family: &str, key: &str, value: &str, required: bool) -> Step {
+    Step::Sysctl(Sysctl {
+        place: link.place,
+        path: format!("net/{family}/conf/{}/{key}", link.name),
+        value: value.to_owned(),
+        required,
+    })
+}

@@ -1,0 +1,102 @@
+//! A pair of virtual ethernet links.
+
+use std::os::fd::AsFd;
+
+use linkspan_kernel::rtnl::{Kind, Link, NewLink};
+use linkspan_plugin::Undo;
+use linkspan_plugin::spec::{Error, ErrorCode};
+
+use super::{LinkRef, Namespaces, VethPair};
+use crate::fault::{explain, explain_step};
+use crate::identity;
+
+/// How many names for the host's end are tried. The first is made from the attachment; that it is taken
+/// means that an earlier attachment of the same identity is alive somewhere.
+const ATTEMPTS: usize = 4;
+
+/// Creates the pair, each end where it is to be, in one request.
+pub(super) fn create<'a>(
+    pair: &VethPair,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    let host = create_host_end(pair, namespaces)?;
+    let name = host.name.clone();
+    namespaces.host().remember(pair.host.name.as_str(), host);
+    undo.on_failure(format!("the link {name:?}"), move || {
+        match namespaces.host().rtnl().delete_link(&name) {
+            Err(error) if !error.is_not_found() => Err(explain(error)),
+            _ => Ok(()),
+        }
+    });
+    namespaces
+        .link(&LinkRef::container(pair.container.name.as_str()))
+        .map(drop)
+}
+
+fn create_host_end(pair: &VethPair, namespaces: &Namespaces) -> Result<Link, Error> {
+    let mut name = pair.host.name.clone();
+    for attempt in 1.. {
+        match request(pair, name.as_str(), namespaces)? {
+            Ok(link) => {
+                return Ok(Link {
+                    mac: Some(pair.host.mac.octets()),
+                    ..link
+                });
+            }
+            Err(error) if error.is_exists() => {
+                refuse_taken_name(pair, namespaces)?;
+                if attempt == ATTEMPTS {
+                    return Err(explain(error));
+                }
+                name = identity::random_link_name();
+            }
+            Err(error) => return Err(explain_step(&super::Step::VethPair(pair.clone()), &error)),
+        }
+    }
+    Err(Error::new(
+        ErrorCode::INTERNAL,
+        "no name was free for the host's end of the link",
+    ))
+}
+
+type Created = Result<Link, linkspan_kernel::Error>;
+
+fn request(pair: &VethPair, name: &str, namespaces: &Namespaces) -> Result<Created, Error> {
+    let container = namespaces.container()?;
+    let master = match &pair.master {
+        Some(master) => Some(namespaces.host().link(master.as_str())?.index),
+        None => None,
+    };
+    let inside = NewLink {
+        mtu: pair.mtu,
+        mac: Some(pair.container.mac.octets()),
+        netns: container.netns().map(AsFd::as_fd),
+        ..NewLink::new(pair.container.name.as_str(), Kind::Dummy)
+    };
+    let outside = NewLink {
+        mtu: pair.mtu,
+        mac: Some(pair.host.mac.octets()),
+        up: true,
+        master,
+        ..NewLink::new(name, Kind::Veth(Box::new(inside)))
+    };
+    Ok(namespaces.host().rtnl().create_link(&outside))
+}
+
+/// An error when it is the container's end whose name is taken.
+fn refuse_taken_name(pair: &VethPair, namespaces: &Namespaces) -> Result<(), Error> {
+    let name = pair.container.name.as_str();
+    match namespaces.container()?.rtnl().link(name) {
+        Ok(taken) => Err(Error::new(
+            ErrorCode::INVALID_ENVIRONMENT,
+            format!("CNI_IFNAME {name:?} already exists in the container"),
+        )
+        .with_details(format!(
+            "it is {}; detach it with DEL first, or use another interface name",
+            taken.kind.as_deref().unwrap_or("a device")
+        ))),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(explain(error)),
+    }
+}
