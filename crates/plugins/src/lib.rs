@@ -1,4 +1,23 @@
-//! The reference plugins in one multi-call binary
+//! The reference plugins in one multi-call binary.
 #![forbid(unsafe_code)]
+
+pub mod bridge;
 pub mod host_local;
+pub mod loopback;
 pub mod static_ipam;
+
+pub mod attach;
+mod fault;
+pub mod identity;
+pub mod netfilter;
+pub mod plan;
+
+use linkspan_plugin::Table;
+
+/// The plugins, sorted by name.
+pub const PLUGINS: &Table = &[
+    &bridge::Bridge,
+    &host_local::HostLocal,
+    &loopback::Loopback,
+    &static_ipam::Static,
+];

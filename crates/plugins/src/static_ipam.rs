@@ -35,7 +35,7 @@ keys! {
     /// One of `ipam.addresses`.
     pub struct AddressKeys {
         /// The address with the length of its prefix.
-        "address" => address: String, default = "\"\"", read by [Add, Check, Status];
+        "address" => address: String, default = "", read by [Add, Check, Status];
         /// The gateway of its subnet.
         "gateway" => gateway: Option<String>, read by [Add, Check, Status];
     }

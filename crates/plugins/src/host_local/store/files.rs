@@ -174,7 +174,8 @@ pub(super) fn remove(dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
 /// Opens the lock file, made if need be, and waits for its lock.
 pub(super) fn lock(dir: BorrowedFd<'_>) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::RDONLY | OFlags::CLOEXEC;
-    let mode = PRIVATE | Mode::RGRP;
+    // As the reference makes it.
+    let mode = Mode::RWXU | Mode::RGRP | Mode::XGRP;
     let file = File::from(rustix::fs::openat(dir, LOCK, flags, mode)?);
     file.lock()?;
     Ok(file)

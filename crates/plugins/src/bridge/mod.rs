@@ -1,0 +1,264 @@
+//! `bridge`: connects the container to a bridge on the host.
+//!
+//! [`config`] is what a configuration may say, `plan` turns it and the addresses into the wanted kernel
+//! objects, and [`crate::plan`] makes them so. See [the reference's documentation](https://www.cni.dev/plugins/current/main/bridge/).
+
+mod check;
+pub mod config;
+mod plan;
+
+use std::path::Path;
+
+use linkspan_kernel::rtnl::Link;
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, MacAddr, Success};
+use linkspan_plugin::{Call, Gc, Lease, Plugin, Undo};
+
+use crate::attach::{Detach, collect_links, mac, uplink};
+use crate::identity;
+use crate::netfilter::{self, Attachment, Kind, Owner};
+use crate::plan::{LinkRef, Namespaces, VethEnd, apply};
+use config::Config;
+use plan::{Chosen, VlanEnds};
+
+/// The plugin.
+pub struct Bridge;
+
+impl Plugin for Bridge {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "bridge";
+    const ABOUT: &'static str = "connects the container to a bridge on the host";
+    const ARGS: Option<&'static [&'static str]> = Some(&["MAC"]);
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let netns = call.netns()?;
+        let namespaces = Namespaces::open(netns)?;
+        let lease = lease(call, config)?;
+        let mut result = lease
+            .as_ref()
+            .map(|lease| lease.result.clone())
+            .unwrap_or_default();
+        plan::complete(config, &mut result);
+
+        let chosen = choose(call, config, &namespaces, &result)?;
+        let plan = plan::plan(config, &chosen, &result);
+        let mut undo = Undo::new();
+        apply(&plan, &namespaces, &mut undo)?;
+        result.interfaces = interfaces(config, &chosen, &namespaces, netns)?;
+        if let Some(dns) = &config.dns {
+            result.dns = dns.clone();
+        }
+        undo.commit();
+        if let Some(lease) = lease {
+            lease.commit();
+        }
+        Ok(result)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        check::check(call)
+    }
+
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let owner = owner(call)?;
+        Detach::new(call, &owner)
+            .netfilter(detached(call, owner.clone()))
+            .link(identity::link_name(&owner))
+            .run()
+    }
+
+    fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
+        let kinds = expected(gc.config.get().ok());
+        let network = gc.network().as_str();
+        crate::fault::all([
+            netfilter::collect(network, Self::NAME, &kinds, &gc.valid),
+            collect_links(network, &gc.valid),
+            gc.ipam()
+                .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.gc())),
+        ])
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        require_bridge(config)?;
+        if config.ip_masq || config.mac_spoof_check {
+            netfilter::status(config.backend)?;
+        }
+        call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
+    }
+}
+
+/// The attachment's identity.
+fn owner(call: &Call<'_, Deferred<Config>>) -> Result<Owner, Error> {
+    Ok(Owner::new(
+        call.network(),
+        call.container_id()?,
+        call.ifname()?,
+    ))
+}
+
+/// Addresses, when there is an IPAM plugin.
+fn lease<'a>(
+    call: &Call<'a, Deferred<Config>>,
+    config: &Config,
+) -> Result<Option<Lease<'a>>, Error> {
+    let ipam = call.ipam()?.filter(|_| config.layer3);
+    let lease = ipam.map(|ipam| ipam.add()).transpose()?;
+    match &lease {
+        Some(lease) if lease.result.ips.is_empty() => Err(Error::new(
+            ErrorCode::DECODING_FAILURE,
+            "IPAM plugin returned missing IP config",
+        )
+        .with_details("the IPAM plugin answered without an address; look at its configuration")),
+        _ => Ok(lease),
+    }
+}
+
+/// Chooses names and MAC addresses for this attachment.
+fn choose(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    namespaces: &Namespaces,
+    result: &Success,
+) -> Result<Chosen, Error> {
+    let owner = owner(call)?;
+    let [runtime, args] = &config.macs;
+    let mac = mac::requested([runtime.as_deref(), args.as_deref(), call.args.get("MAC")])?;
+    let host = VethEnd {
+        name: identity::link_name(&owner),
+        mac: identity::random_mac(),
+    };
+    let container = VethEnd {
+        name: call.ifname()?.to_string(),
+        mac: mac.unwrap_or_else(identity::random_mac),
+    };
+    Ok(Chosen {
+        netfilter: netfilter(config, &owner, &host, &container, result),
+        mtu: config.mtu.resolve(|| uplink(namespaces.host()))?,
+        bridge_mac: identity::bridge_mac(&config.bridge),
+        owner: owner.to_string(),
+        vlan_interface: vlan_ends(config)?,
+        host,
+        container,
+    })
+}
+
+/// What is wanted of netfilter; `None` for nothing.
+fn netfilter(
+    config: &Config,
+    owner: &Owner,
+    host: &VethEnd,
+    container: &VethEnd,
+    result: &Success,
+) -> Option<Attachment> {
+    let mut attachment = Attachment::new(owner.clone(), Bridge::NAME).backend(config.backend);
+    if config.ip_masq {
+        attachment = attachment.masquerade(result.ips.iter().map(|ip| ip.address));
+    }
+    if config.mac_spoof_check {
+        attachment = attachment.spoof_guard(host.name.as_str(), container.mac);
+    }
+    Some(attachment).filter(|attachment| !attachment.is_empty())
+}
+
+/// What DEL removes from netfilter: what the record says, else what the configuration asks for.
+fn detached(call: &Call<'_, Deferred<Config>>, owner: Owner) -> Attachment {
+    let config = call.config.get().ok();
+    let attachment =
+        Attachment::new(owner, Bridge::NAME).backend(config.and_then(|config| config.backend));
+    expected(config)
+        .into_iter()
+        .fold(attachment, Attachment::expect)
+}
+
+/// The kinds of parts that a configuration asks for; all of them where it cannot be read.
+fn expected(config: Option<&Config>) -> Vec<Kind> {
+    let asks = |asks: fn(&Config) -> bool| config.is_none_or(asks);
+    let mut kinds = Vec::new();
+    if asks(|config| config.ip_masq && config.layer3) {
+        kinds.push(Kind::Masquerade);
+    }
+    if asks(|config| config.mac_spoof_check) {
+        kinds.push(Kind::SpoofGuard);
+    }
+    kinds
+}
+
+/// The bridge's interface in the container's VLAN, when it is to hold a gateway's address.
+fn vlan_ends(config: &Config) -> Result<Option<VlanEnds>, Error> {
+    let (Some(vlan), true) = (config.vlans.access, config.is_gateway && config.layer3) else {
+        return Ok(None);
+    };
+    let name = format!("{}.{vlan}", config.bridge);
+    let name: IfName = name.parse().map_err(|error| {
+        Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            format!("the bridge's interface in VLAN {vlan} cannot be called {name:?}: {error}"),
+        )
+        .with_details(
+            "isGateway and vlan make an interface NAME.VLAN beside the bridge; choose a shorter name in \
+             \"bridge\"",
+        )
+    })?;
+    Ok(Some(VlanEnds {
+        port: VethEnd {
+            name: identity::port_name(&name),
+            mac: identity::random_mac(),
+        },
+        address: VethEnd {
+            mac: identity::bridge_mac(&name),
+            name: name.to_string(),
+        },
+    }))
+}
+
+/// The interfaces of the result: the bridge, the two ends of the link, and the bridge's interface in
+/// the container's VLAN.
+fn interfaces(
+    config: &Config,
+    chosen: &Chosen,
+    namespaces: &Namespaces,
+    netns: &Path,
+) -> Result<Vec<Interface>, Error> {
+    let of_host = |name: &str| {
+        namespaces
+            .link(&LinkRef::host(name))
+            .map(|link| interface(&link))
+    };
+    let container = namespaces.link(&LinkRef::container(chosen.container.name.as_str()))?;
+    let mut interfaces = vec![
+        of_host(config.bridge.as_str())?,
+        of_host(chosen.host.name.as_str())?,
+        Interface {
+            sandbox: netns.to_string_lossy().into_owned(),
+            ..interface(&container)
+        },
+    ];
+    if let Some(ends) = &chosen.vlan_interface {
+        interfaces.push(of_host(ends.address.name.as_str())?);
+    }
+    Ok(interfaces)
+}
+
+fn interface(link: &Link) -> Interface {
+    let mac = link.mac.map(|mac| MacAddr::new(mac).to_string());
+    Interface {
+        name: link.name.clone(),
+        mac: mac.unwrap_or_default(),
+        ..Interface::default()
+    }
+}
+
+/// A link of the bridge's name that is no bridge keeps every ADD from succeeding.
+fn require_bridge(config: &Config) -> Result<(), Error> {
+    let name = config.bridge.as_str();
+    match Namespaces::host_only()?.host().rtnl().link(name) {
+        Ok(link) if !link.is_kind("bridge") => Err(Error::new(
+            ErrorCode::PLUGIN_NOT_AVAILABLE,
+            format!("{name:?} already exists but is not a bridge"),
+        )
+        .with_details("choose another name in \"bridge\", or remove the link")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,223 @@
+//! From a configuration and addresses to the wanted objects: a pure function.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use linkspan_plugin::spec::{IpConfig, MacAddr, Route, Success};
+
+use super::config::{Config, Vlans};
+use crate::attach::configure;
+use crate::netfilter::Attachment;
+use crate::plan::{
+    Bridge, Gateway, LinkRef, Plan, PortVlans, Settings, Step, VethEnd, VethPair, VlanInterface,
+    sysctls,
+};
+
+/// What the plan needs beyond the configuration: what was chosen for this attachment.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    /// The container's interface.
+    pub(super) container: VethEnd,
+    /// Its other end on the host.
+    pub(super) host: VethEnd,
+    /// Bytes; `None` leaves it to the kernel.
+    pub(super) mtu: Option<u32>,
+    /// The bridge's MAC address, should it have to be created.
+    pub(super) bridge_mac: MacAddr,
+    /// Who the attachment is, for the host end's alias.
+    pub(super) owner: String,
+    /// The bridge's interface in the container's VLAN, should a gateway's address be on it.
+    pub(super) vlan_interface: Option<VlanEnds>,
+    /// What is wanted of netfilter.
+    pub(super) netfilter: Option<Attachment>,
+}
+
+/// The two ends of the bridge's interface in a VLAN.
+#[derive(Clone, Debug)]
+pub(super) struct VlanEnds {
+    /// The end with the gateway's address.
+    pub(super) address: VethEnd,
+    /// The end that is a port of the bridge.
+    pub(super) port: VethEnd,
+}
+
+/// The position of the container's interface in the result.
+pub(super) const CONTAINER_INTERFACE: usize = 2;
+
+/// Completes the IPAM plugin's result: the interface that the addresses are of, gateways that it left
+/// to us, and the default route that `isDefaultGateway` asks for.
+pub(super) fn complete(config: &Config, result: &mut Success) {
+    for ip in &mut result.ips {
+        ip.interface = Some(CONTAINER_INTERFACE);
+        if ip.gateway.is_none() && config.is_gateway {
+            ip.gateway = Some(first_host(ip.address));
+        }
+    }
+    if !config.is_default_gateway {
+        return;
+    }
+    for index in 0..result.ips.len() {
+        let IpConfig {
+            address, gateway, ..
+        } = result.ips[index];
+        let default = default_route(address);
+        let is_there = |route: &Route| route.dst == default && route.gw.is_some();
+        if !result.routes.iter().any(is_there) {
+            result.routes.push(Route::new(default, gateway));
+        }
+    }
+}
+
+/// The first address of a subnet after the network's own, by convention the gateway's.
+fn first_host(address: IpNet) -> IpAddr {
+    match address.network() {
+        IpAddr::V4(network) => IpAddr::V4(u32::from(network).wrapping_add(1).into()),
+        IpAddr::V6(network) => IpAddr::V6(u128::from(network).wrapping_add(1).into()),
+    }
+}
+
+fn default_route(address: IpNet) -> IpNet {
+    match address {
+        IpNet::V4(_) => Ipv4Net::default().into(),
+        IpNet::V6(_) => Ipv6Net::default().into(),
+    }
+}
+
+/// Everything that the attachment is to consist of.
+pub(super) fn plan(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
+    let mut plan = Plan::default();
+    let container = LinkRef::container(chosen.container.name.as_str());
+    let port = LinkRef::host(chosen.host.name.as_str());
+    plan.push(Step::Bridge(Bridge {
+        name: config.bridge.clone(),
+        mtu: chosen.mtu,
+        mac: chosen.bridge_mac,
+        vlan_filtering: config.vlans.filtering,
+        promisc: config.promisc,
+    }));
+    plan.push(Step::VethPair(VethPair {
+        host: chosen.host.clone(),
+        master: Some(config.bridge.clone()),
+        container: chosen.container.clone(),
+        mtu: chosen.mtu,
+    }));
+    plan.extend(port_steps(config, &chosen.owner, &port));
+    if config.layer3 {
+        plan.extend(container_steps(config, &container, result));
+        plan.extend(gateway_steps(config, chosen, result));
+    } else if !config.disable_container_interface {
+        let up = Settings {
+            up: true,
+            ..Settings::default()
+        };
+        plan.push(Step::Settings(container.clone(), up));
+    }
+    let netfilter = chosen.netfilter.clone().map(Box::new);
+    plan.extend(netfilter.map(Step::Netfilter));
+    if !config.disable_container_interface {
+        plan.push(Step::AwaitRunning(port));
+        if !result.ips.is_empty() {
+            let addresses = result.ips.iter().map(|ip| ip.address.addr()).collect();
+            plan.push(Step::Announce(container, addresses));
+        }
+    }
+    plan
+}
+
+/// What the port is set to on the host.
+fn port_steps(config: &Config, owner: &str, port: &LinkRef) -> Vec<Step> {
+    let settings = Settings {
+        alias: Some(owner.to_owned()),
+        hairpin: config.hairpin,
+        isolated: config.port_isolation,
+        ..Settings::default()
+    };
+    let mut steps = vec![
+        Step::Settings(port.clone(), settings),
+        sysctls::no_router_advertisements(port),
+    ];
+    if let Some(vlans) = port_vlans(&config.vlans) {
+        steps.push(Step::PortVlans(port.clone(), vlans));
+    }
+    steps
+}
+
+/// An access VLAN passes untagged, trunk VLANs tagged; a trunk without an access VLAN has 1 as its
+/// native VLAN, as it always had.
+fn port_vlans(vlans: &Vlans) -> Option<PortVlans> {
+    const NATIVE_OF_A_TRUNK: u16 = 1;
+    if vlans.access.is_none() && vlans.trunk.is_empty() {
+        return None;
+    }
+    Some(PortVlans {
+        native: vlans.access.or(Some(NATIVE_OF_A_TRUNK)),
+        tagged: vlans.trunk.clone(),
+        without_default: !vlans.preserve_default,
+    })
+}
+
+/// Addresses and routes in the container.
+fn container_steps(config: &Config, container: &LinkRef, result: &Success) -> Vec<Step> {
+    let mut steps = sysctls::duplicate_address_detection(container, config.enable_dad);
+    steps.push(sysctls::announce_when_up(container));
+    steps.extend(configure::steps(
+        container,
+        result,
+        CONTAINER_INTERFACE,
+        config.enable_dad,
+    ));
+    steps
+}
+
+/// The gateways' addresses on the bridge, or on the bridge's interface in the container's VLAN, and
+/// forwarding for their families.
+fn gateway_steps(config: &Config, chosen: &Chosen, result: &Success) -> Vec<Step> {
+    if !config.is_gateway {
+        return Vec::new();
+    }
+    let mut steps = Vec::new();
+    let link = match (&chosen.vlan_interface, config.vlans.access) {
+        (Some(ends), Some(vlan)) => {
+            let interface = vlan_interface(config, ends, vlan);
+            let name = interface.name.clone();
+            steps.push(Step::VlanInterface(interface));
+            name
+        }
+        _ => config.bridge.to_string(),
+    };
+    steps.extend(gateways(&link, config.force_address, result));
+    if result.ips.iter().any(|ip| ip.address.addr().is_ipv4()) {
+        steps.push(sysctls::forward_ipv4());
+    }
+    if result.ips.iter().any(|ip| ip.address.addr().is_ipv6()) {
+        steps.push(sysctls::forward_ipv6());
+    }
+    steps
+}
+
+fn vlan_interface(config: &Config, ends: &VlanEnds, vlan: u16) -> VlanInterface {
+    VlanInterface {
+        name: ends.address.name.clone(),
+        mac: ends.address.mac,
+        port: ends.port.clone(),
+        bridge: config.bridge.clone(),
+        vlans: PortVlans {
+            native: Some(vlan),
+            tagged: Vec::new(),
+            without_default: !config.vlans.preserve_default,
+        },
+    }
+}
+
+fn gateways<'a>(
+    link: &'a str,
+    force: bool,
+    result: &'a Success,
+) -> impl Iterator<Item = Step> + 'a {
+    result.ips.iter().filter_map(move |ip| {
+        // The prefix is that of an address of the same family, so it fits.
+        let address = IpNet::new(ip.gateway?, ip.address.prefix_len()).ok()?;
+        let gateway = Gateway { address, force };
+        Some(Step::Gateway(LinkRef::host(link), gateway))
+    })
+}

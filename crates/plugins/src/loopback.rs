@@ -1,0 +1,104 @@
+//! `loopback`: switches the container's `lo` on.
+//!
+//! The interface of the call is ignored, whatever CNI_IFNAME says: this works on `lo` alone.
+
+use linkspan_kernel::rtnl::{Change, Link, LinkChange};
+use linkspan_plugin::config::NoKeys;
+use linkspan_plugin::spec::{Error, ErrorCode, Interface, IpConfig, Success};
+use linkspan_plugin::{Call, Plugin};
+
+use crate::fault::explain;
+use crate::plan::{Namespaces, Side};
+
+/// The name of the link.
+const LO: &str = "lo";
+
+/// The plugin.
+pub struct Loopback;
+
+impl Plugin for Loopback {
+    type Config = NoKeys;
+    const NAME: &'static str = "loopback";
+    const ABOUT: &'static str = "switches the container's loopback interface on";
+
+    fn add(&self, call: &Call<'_, NoKeys>) -> Result<Success, Error> {
+        let prev_result = call.prev_result()?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let container = namespaces.container()?;
+        let link = container.link(LO)?;
+        set(container, &link, LinkChange::up())?;
+        let ips = addresses(container, &link)?;
+        if let Some(result) = prev_result {
+            return Ok(result);
+        }
+        Ok(Success {
+            interfaces: vec![Interface {
+                name: LO.to_owned(),
+                mac: "00:00:00:00:00:00".to_owned(),
+                sandbox: call.netns()?.to_string_lossy().into_owned(),
+                ..Interface::default()
+            }],
+            ips,
+            ..Success::default()
+        })
+    }
+
+    fn check(&self, call: &Call<'_, NoKeys>) -> Result<(), Error> {
+        call.prev_result()?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        if namespaces.container()?.link(LO)?.is_up() {
+            return Ok(());
+        }
+        Err(
+            Error::new(ErrorCode::INTERNAL, "loopback interface is down").with_details(
+                "expected \"lo\" in the container switched on, found it switched off; ADD switches it on",
+            ),
+        )
+    }
+
+    /// Switches `lo` off, in the container's namespace only: the kit has taken the namespace away when
+    /// it is the host's, as a path can be once its process has died (kubernetes#100648).
+    fn del(&self, call: &Call<'_, NoKeys>) -> Result<(), Error> {
+        let Some(path) = call.netns.as_deref() else {
+            return Ok(());
+        };
+        let Some(namespaces) = Namespaces::open_if_there(path)? else {
+            return Ok(());
+        };
+        let container = namespaces.container()?;
+        set(container, &container.link(LO)?, LinkChange::down())
+    }
+}
+
+fn set(side: &Side, link: &Link, change: LinkChange) -> Result<(), Error> {
+    let change = Change::SetLink(link.index, change);
+    side.rtnl().change(change).map_err(explain)
+}
+
+/// The first address of each family. Another than a loopback address says that this is no container's
+/// loopback interface.
+fn addresses(side: &Side, link: &Link) -> Result<Vec<IpConfig>, Error> {
+    let held = side.rtnl().addresses(link.index).map_err(explain)?;
+    let mut ips: Vec<IpConfig> = Vec::new();
+    for address in held.iter().map(|address| address.net) {
+        if !address.addr().is_loopback() {
+            return Err(Error::new(
+                ErrorCode::INTERNAL,
+                format!(
+                    "loopback interface found with non-loopback address {:?}",
+                    address.addr().to_string()
+                ),
+            )
+            .with_details("remove the address from \"lo\" in the container's namespace"));
+        }
+        let is_first = |ip: &IpConfig| ip.address.addr().is_ipv4() != address.addr().is_ipv4();
+        if ips.iter().all(is_first) {
+            ips.push(IpConfig {
+                interface: Some(0),
+                address,
+                gateway: None,
+            });
+        }
+    }
+    Ok(ips)
+}

@@ -1,0 +1,56 @@
+//! What translates addresses.
+
+use std::fmt;
+use std::str::FromStr;
+
+use linkspan_plugin::config::{FromKey, Wrong};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What translates addresses and filters packets for an attachment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// nf_tables, over netlink.
+    #[default]
+    Nftables,
+    /// The iptables commands, whichever variant is installed, with the reference plugins' chains.
+    Iptables,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nftables => "nftables",
+            Self::Iptables => "iptables",
+        })
+    }
+}
+
+impl FromStr for Backend {
+    type Err = UnknownBackend;
+
+    fn from_str(name: &str) -> Result<Self, UnknownBackend> {
+        match name {
+            "nftables" => Ok(Self::Nftables),
+            "iptables" => Ok(Self::Iptables),
+            _ => Err(UnknownBackend),
+        }
+    }
+}
+
+/// A name of no backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is neither \"nftables\" nor \"iptables\"")]
+pub struct UnknownBackend;
+
+impl FromKey for Backend {
+    const KIND: &'static str = "\"nftables\" or \"iptables\"";
+
+    fn from_json(json: &Value) -> Result<Self, Wrong> {
+        json.as_str()
+            .ok_or_else(|| Wrong::Type(Self::KIND.to_owned()))?
+            .parse()
+            .map_err(Wrong::value)
+    }
+}

@@ -1,0 +1,38 @@
+//! What several plugins share that need netfilter: constant rules, growing sets.
+//!
+//! All state is in the tables `inet linkspan` and `bridge linkspan`, with a number of rules that does
+//! not depend on the number of attachments. What an attachment adds is elements of sets; the comment of
+//! each says whose it is ([`Owner`]). Adding, removing and forwarding a packet cost the same with one
+//! attachment and with thousands, and collection can tell what is whose.
+//!
+//! A plugin describes what it wants ([`Attachment`]) and has it installed, checked or removed; what it
+//! wants turns into elements, and into the chains, sets and rules that they need, by pure functions
+//! (`masquerade`, `spoof_guard`). `ruleset` brings them into the kernel without a lock, while any number
+//! of plugins do the same. [`Record`]s outlive the plugin, so that DEL needs nothing but the container's
+//! ID and the interface's name.
+//!
+//! Invariants:
+//! - A record is written before the first change and removed after the last.
+//! - An element is removed only if its comment names the attachment that is being removed.
+//! - Nothing is asked of the kernel for an attachment that wants nothing and has no record.
+//! - The tables exist as long as they hold an element. Making them takes no request of its own, since
+//!   they travel in the batch that adds the first element; and a host without containers keeps neither
+//!   a hook in its packets' path nor connection tracking because of us.
+
+mod attachment;
+mod backend;
+mod fault;
+mod iptables;
+mod masquerade;
+mod owner;
+mod part;
+mod record;
+mod reference;
+mod ruleset;
+mod spoof_guard;
+
+pub use attachment::{Attachment, Repaired, collect, reconcile, status};
+pub use backend::{Backend, UnknownBackend};
+pub use owner::{NotAnOwner, Owner};
+pub use part::{Kind, Part};
+pub use record::Record;

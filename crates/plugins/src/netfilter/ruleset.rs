@@ -1,0 +1,393 @@
+//! The kernel's ruleset, changed so that plugins running at the same time do not disturb each other.
+//!
+//! There is no lock. What is made once (tables, chains, rules) is created exclusively, within one
+//! transaction; what belongs to an attachment is created exclusively too, and removed by a
+//! transaction that the kernel refuses when anything changed since its owner was read. Whoever loses a
+//! race looks again.
+
+use linkspan_kernel::Error;
+use linkspan_kernel::nftables::{CommitError, Nftables, Snapshot};
+use linkspan_nft::{Batch, Chain, Element, Object, Rule, Set, Table};
+
+use super::part::{Group, Kind, Part, Placed, elements, groups};
+
+/// How often a lost race is run again. Each time, another plugin got its work done.
+const ATTEMPTS: u32 = 1000;
+
+/// Elements deleted in one transaction, which must fit into the socket's buffer.
+const CHUNK: usize = 256;
+
+/// The ruleset of the namespace that the caller is in.
+pub(super) struct Ruleset {
+    kernel: Nftables,
+}
+
+impl Ruleset {
+    pub(super) fn open() -> Result<Self, Error> {
+        Ok(Self {
+            kernel: Nftables::open()?,
+        })
+    }
+
+    /// Whether it can be used.
+    pub(super) fn probe(&self) -> Result<(), Error> {
+        self.kernel.probe()
+    }
+
+    /// Adds the parts of one attachment, and what they need where it is missing. An element that
+    /// another attachment has is taken over: its address was given to this one since, and the other's
+    /// late removal will find that it has none.
+    ///
+    /// One transaction in one request, unless something is missing or in the way.
+    pub(super) fn install(&self, parts: &[Part], comment: &str) -> Result<(), Error> {
+        let mut installation = Installation::new(parts, comment);
+        for _ in 0..ATTEMPTS {
+            let Err(failure) = self.kernel.commit(&installation.batch()) else {
+                return Ok(());
+            };
+            if installation.adapt(failure)? == Next::LookFirst {
+                installation.holders = Some(self.snapshot(&installation.elements)?);
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// Removes those of the elements that carry this comment.
+    pub(super) fn remove(&self, elements: &[Placed], comment: &str) -> Result<(), Error> {
+        self.remove_where(elements, &|holder| holder == comment)
+    }
+
+    /// Removes those of the elements whose comment `is_stale` accepts at the time of removal.
+    fn remove_where(
+        &self,
+        elements: &[Placed],
+        is_stale: &dyn Fn(&str) -> bool,
+    ) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let Snapshot {
+                generation,
+                elements: found,
+                ..
+            } = self.snapshot(elements)?;
+            let mut batch = Batch::new();
+            batch.require_generation(generation);
+            for (placed, found) in elements.iter().zip(&found) {
+                let comment = found.as_ref().and_then(|found| found.comment.as_deref());
+                if comment.is_some_and(is_stale) {
+                    delete(&mut batch, placed);
+                }
+            }
+            if batch.is_empty() {
+                return Ok(());
+            }
+            match self.kernel.commit(&batch) {
+                Ok(()) => return Ok(()),
+                Err(failure) if failure.is_stale() || failure.is_not_found() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// Looks through all elements of these kinds and removes those whose comment `is_stale` accepts.
+    pub(super) fn sweep(
+        &self,
+        kinds: &[Kind],
+        is_stale: &dyn Fn(&str) -> bool,
+    ) -> Result<(), Error> {
+        for kind in kinds {
+            for set in self.kernel.sets(&kind.table())? {
+                if kind.owns(&set) {
+                    self.sweep_set(&set, is_stale)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep_set(&self, set: &Set, is_stale: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+        let stale: Vec<Placed> = self
+            .kernel
+            .elements(set)?
+            .into_iter()
+            .filter(|element| element.comment.as_deref().is_some_and(is_stale))
+            .map(|element| Placed {
+                set: set.clone(),
+                element,
+            })
+            .collect();
+        for chunk in stale.chunks(CHUNK) {
+            self.remove_where(chunk, is_stale)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a table none of whose sets has an element.
+    pub(super) fn remove_if_empty(&self, table: &Table) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let generation = self.kernel.generation()?;
+            let sets = self.kernel.sets(table)?;
+            if sets.is_empty() {
+                return Ok(());
+            }
+            for set in &sets {
+                if !self.kernel.elements(set)?.is_empty() {
+                    return Ok(());
+                }
+            }
+            let mut batch = Batch::new();
+            batch.require_generation(generation).delete(table.clone());
+            match self.kernel.commit(&batch) {
+                Ok(()) => return Ok(()),
+                Err(failure) if failure.is_stale() || failure.is_not_found() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        // Others keep changing the ruleset; whoever is last will find the table empty.
+        Ok(())
+    }
+
+    /// What is not as [`install`](Self::install) leaves it, in words.
+    pub(super) fn differences(&self, parts: &[Part], comment: &str) -> Result<Vec<String>, Error> {
+        let elements = elements(parts);
+        let found = self.snapshot(&elements)?.elements;
+        let mut differences: Vec<String> = elements
+            .iter()
+            .zip(found)
+            .filter_map(|(placed, found)| difference(placed, found, comment))
+            .collect();
+        for group in groups(parts) {
+            for rule in self.missing_rules(&group)? {
+                let (chain, comment) = (&rule.chain, rule.comment.unwrap_or_default());
+                let Table { family, name, .. } = Table::new(rule.family, rule.table);
+                differences.push(format!(
+                    "expected the rule \"{comment}\" in chain {family} {name} {chain}, found none"
+                ));
+            }
+        }
+        Ok(differences)
+    }
+
+    fn missing_rules(&self, group: &Group) -> Result<Vec<Rule>, Error> {
+        let mut missing = Vec::new();
+        for rule in &group.rules {
+            let table = Table::new(rule.family, rule.table.clone());
+            let chain = Chain::regular(&table, rule.chain.clone());
+            let installed = self.kernel.rules(&chain)?;
+            if !installed.iter().any(|there| there.comment == rule.comment) {
+                missing.push(rule.clone());
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Restores what [`install`](Self::install) made, whatever part of it was removed by others.
+    pub(super) fn repair(&self, parts: &[Part], comment: &str) -> Result<(), Error> {
+        self.install(parts, comment)?;
+        for group in groups(parts) {
+            for _ in 0..ATTEMPTS {
+                let generation = self.kernel.generation()?;
+                let missing = self.missing_rules(&group)?;
+                if missing.is_empty() {
+                    break;
+                }
+                let mut batch = group.restore(&missing);
+                batch.require_generation(generation);
+                match self.kernel.commit(&batch) {
+                    Ok(()) => break,
+                    Err(failure) if failure.is_stale() => {}
+                    Err(failure) => return Err(failure.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self, elements: &[Placed]) -> Result<Snapshot, Error> {
+        let wanted: Vec<(&Set, &Element)> = elements
+            .iter()
+            .map(|placed| (&placed.set, &placed.element))
+            .collect();
+        self.kernel.snapshot(&[], &wanted)
+    }
+
+    fn contended(&self) -> Error {
+        Error::new(
+            "change",
+            "the nftables ruleset, which others kept changing at the same time",
+            rustix::io::Errno::AGAIN.into(),
+        )
+    }
+}
+
+fn delete(batch: &mut Batch, placed: &Placed) {
+    batch.delete_elements(&placed.table(), &placed.set.name, [placed.element.clone()]);
+}
+
+fn difference(placed: &Placed, found: Option<Element>, comment: &str) -> Option<String> {
+    let Set {
+        family,
+        table,
+        name,
+        ..
+    } = &placed.set;
+    let expected = format!("{} in set {family} {table} {name}", placed.element);
+    let found = match found {
+        None => "none".to_owned(),
+        Some(found) if found.comment.as_deref() == Some(comment) => return None,
+        Some(found) => match found.comment {
+            Some(other) => format!("that of another attachment ({other})"),
+            None => "one without an owner".to_owned(),
+        },
+    };
+    Some(format!("expected the element {expected}, found {found}"))
+}
+
+impl Group {
+    /// Adds the missing rules; where their order matters, all rules of the chain anew.
+    fn restore(&self, missing: &[Rule]) -> Batch {
+        let mut batch = Batch::new();
+        let own: Vec<_> = self
+            .chains
+            .iter()
+            .filter(|chain| missing.iter().any(|rule| rule.chain == chain.name))
+            .collect();
+        for chain in &own {
+            batch.flush_chain((*chain).clone());
+        }
+        for rule in &self.rules {
+            if missing.contains(rule) || own.iter().any(|chain| chain.name == rule.chain) {
+                batch.add(rule.clone());
+            }
+        }
+        batch
+    }
+}
+
+/// One attachment on its way into the ruleset.
+struct Installation {
+    groups: Vec<(Group, State)>,
+    elements: Vec<Placed>,
+    /// What is in the way, once it was looked at.
+    holders: Option<Snapshot>,
+    /// For each group that the last batch created, the position of its marker.
+    markers: Vec<Option<usize>>,
+}
+
+/// What is known of a group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing; it is most likely there.
+    Assumed,
+    /// Something was missing.
+    Missing,
+    /// Its marker is there, so its rules are; anything else may be missing.
+    Marked,
+}
+
+/// What to do after a commit failed.
+#[derive(PartialEq, Eq)]
+enum Next {
+    TryAgain,
+    LookFirst,
+}
+
+impl Installation {
+    fn new(parts: &[Part], comment: &str) -> Self {
+        let mut elements = elements(parts);
+        for placed in &mut elements {
+            placed.element.comment = Some(comment.to_owned());
+        }
+        Self {
+            groups: groups(parts)
+                .into_iter()
+                .map(|group| (group, State::Assumed))
+                .collect(),
+            elements,
+            holders: None,
+            markers: Vec::new(),
+        }
+    }
+
+    fn batch(&mut self) -> Batch {
+        let mut batch = Batch::new();
+        self.markers.clear();
+        for (group, state) in &self.groups {
+            let marker = group.add_to(&mut batch, *state);
+            self.markers.push(marker);
+        }
+        match &self.holders {
+            None => self
+                .elements
+                .iter()
+                .for_each(|placed| create(&mut batch, placed)),
+            Some(snapshot) => {
+                batch.require_generation(snapshot.generation);
+                for (placed, holder) in self.elements.iter().zip(&snapshot.elements) {
+                    replace(&mut batch, placed, holder.as_ref());
+                }
+            }
+        }
+        batch
+    }
+
+    /// Learns from a failure.
+    fn adapt(&mut self, failure: CommitError) -> Result<Next, Error> {
+        let had_looked = self.holders.take().is_some();
+        let mut marked = false;
+        for ((_, state), marker) in self.groups.iter_mut().zip(&self.markers) {
+            if marker.is_some_and(|item| failure.exists(item)) {
+                *state = State::Marked;
+                marked = true;
+            }
+        }
+        if marked {
+            return Ok(Next::TryAgain);
+        }
+        if failure.is_not_found() {
+            for (_, state) in &mut self.groups {
+                *state = State::Missing;
+            }
+            return Ok(Next::TryAgain);
+        }
+        if failure.is_exists() || (had_looked && failure.is_stale()) {
+            return Ok(Next::LookFirst);
+        }
+        Err(failure.into())
+    }
+}
+
+fn create(batch: &mut Batch, placed: &Placed) {
+    batch.create_elements(&placed.table(), &placed.set.name, [placed.element.clone()]);
+}
+
+/// Creates an element in the place of one that is there, unless that is the same.
+fn replace(batch: &mut Batch, placed: &Placed, holder: Option<&Element>) {
+    match holder {
+        Some(holder) if *holder == placed.element => return,
+        Some(_) => delete(batch, placed),
+        None => {}
+    }
+    create(batch, placed);
+}
+
+impl Group {
+    /// Adds what of the group may be missing; returns the position of its marker if it creates it.
+    fn add_to(&self, batch: &mut Batch, state: State) -> Option<usize> {
+        if state == State::Assumed {
+            return None;
+        }
+        for object in &self.objects {
+            batch.add(object.clone());
+        }
+        if state == State::Marked {
+            return None;
+        }
+        let position = batch.len();
+        batch.create(self.marker.clone());
+        for rule in &self.rules {
+            batch.add(Object::from(rule.clone()));
+        }
+        Some(position)
+    }
+}
