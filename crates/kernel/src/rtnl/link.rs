@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use linkspan_netlink::{AttributeWriter, Attributes, Message, Request};
+use linkspan_netlink::{Attribute, AttributeWriter, Attributes, Message, Request};
 
 use super::{ACK, CHANGE, Change, DUMP, LinkData, REQUEST, Rtnl};
 use crate::Error;
@@ -14,8 +14,6 @@ pub(super) const HEADER: usize = 16;
 /// `IFLA_EXT_MASK`: what is to be left out, `RTEXT_FILTER_SKIP_STATS` (linux/rtnetlink.h).
 const SKIP_STATS: u32 = 1 << 3;
 
-/// `IFLA_PERM_ADDRESS`, linux/if_link.h.
-const IFLA_PERM_ADDRESS: u16 = 54;
 /// `IFLA_ALLMULTI`, linux/if_link.h.
 const IFLA_ALLMULTI: u16 = 61;
 /// `IFLA_BRPORT_MODE`, linux/if_link.h: hairpin.
@@ -50,6 +48,8 @@ pub struct Link {
     pub parent_netns: Option<i32>,
     /// What somebody wrote on it.
     pub alias: Option<String>,
+    /// Its other names, which can be longer than its name.
+    pub alt_names: Vec<String>,
     /// How many want it to take every frame.
     pub promiscuity: u32,
     /// How many want it to take every multicast frame.
@@ -107,20 +107,20 @@ impl Link {
             flags: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
             ..Self::default()
         };
-        let number =
-            |payload: &linkspan_netlink::Attribute<'_>| payload.as_u32().unwrap_or_default();
+        let number = |payload: &Attribute<'_>| payload.as_u32().unwrap_or_default();
         for attribute in Attributes::new(message.attributes(HEADER)) {
             match attribute.kind {
                 libc::IFLA_IFNAME => link.name = attribute.as_str().unwrap_or_default().to_owned(),
                 libc::IFLA_MTU => link.mtu = number(&attribute),
                 libc::IFLA_ADDRESS => link.mac = attribute.payload.try_into().ok(),
-                IFLA_PERM_ADDRESS => link.permanent_mac = attribute.payload.try_into().ok(),
+                libc::IFLA_PERM_ADDRESS => link.permanent_mac = attribute.payload.try_into().ok(),
                 libc::IFLA_MASTER => link.master = attribute.as_u32(),
                 libc::IFLA_LINK => link.parent = attribute.as_u32(),
                 libc::IFLA_LINK_NETNSID => {
                     link.parent_netns = attribute.as_u32().map(|id| id as i32)
                 }
                 libc::IFLA_IFALIAS => link.alias = attribute.as_str().map(str::to_owned),
+                libc::IFLA_PROP_LIST => link.alt_names = alt_names(&attribute),
                 libc::IFLA_PROMISCUITY => link.promiscuity = number(&attribute),
                 IFLA_ALLMULTI => link.allmulti = number(&attribute),
                 libc::IFLA_TXQLEN => link.tx_queue_len = number(&attribute),
@@ -149,6 +149,15 @@ impl Link {
             self.isolated = flag(IFLA_BRPORT_ISOLATED);
         }
     }
+}
+
+fn alt_names(properties: &Attribute<'_>) -> Vec<String> {
+    let names = properties
+        .nested()
+        .filter(|property| property.kind == libc::IFLA_ALT_IFNAME);
+    names
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
 }
 
 impl OperState {
@@ -320,14 +329,41 @@ pub(super) fn delete_named(name: &str) -> Request {
 }
 
 impl Rtnl {
-    /// The link of this name.
+    /// The link of this name; a name is also one of its other names.
     ///
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) when there is none.
     pub fn link(&self, name: &str) -> Result<Link, Error> {
         let mut request = get(0);
-        request.string(libc::IFLA_IFNAME, name);
+        request.string(name_kind(name), name);
         self.one_link(&format!("link {name:?}"), request)
+    }
+
+    /// The link of this name in another namespace, by the number that this one knows that by
+    /// ([`netns_id`](Self::netns_id)). Nobody needs to go there.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) when there is none; `EACCES` without CAP_NET_ADMIN there.
+    pub fn link_in(&self, netns_id: i32, name: &str) -> Result<Link, Error> {
+        let mut request = get(0);
+        request
+            .string(name_kind(name), name)
+            .u32(libc::IFLA_TARGET_NETNSID, netns_id as u32);
+        self.one_link(&format!("link {name:?} in namespace {netns_id}"), request)
+    }
+
+    /// The links with this hardware address. Those that were made with it come first, hardware before
+    /// what is made on hardware: VLANs, bridges and bonds bear the address of a link that they are made of.
+    ///
+    /// It lists all links, since the kernel finds none by address.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn links_by_mac(&self, mac: [u8; 6]) -> Result<Vec<Link>, Error> {
+        let mut links = self.links()?;
+        links.retain(|link| [link.mac, link.permanent_mac].contains(&Some(mac)));
+        links.sort_by_key(|link| (link.permanent_mac != Some(mac), link.kind.is_some()));
+        Ok(links)
     }
 
     /// The link with this index.
@@ -388,6 +424,15 @@ impl Rtnl {
     /// [`is_not_found`](Error::is_not_found) when there is none.
     pub fn delete_link(&self, name: &str) -> Result<(), Error> {
         self.change(Change::DeleteLinkNamed(name.to_owned()))
+    }
+}
+
+/// The attribute to find a link of this name by: names beyond `IFNAMSIZ` can only be its others.
+fn name_kind(name: &str) -> u16 {
+    if name.len() < libc::IFNAMSIZ {
+        libc::IFLA_IFNAME
+    } else {
+        libc::IFLA_ALT_IFNAME
     }
 }
 

@@ -8,8 +8,10 @@ mod bridge;
 mod link;
 mod link_data;
 mod neighbour;
+mod netns_id;
 mod new_link;
 mod opaque;
+mod relocate;
 mod route;
 mod rule;
 mod table;
@@ -27,6 +29,7 @@ pub use link_data::{IpvlanMode, LinkData, MacvlanMode};
 pub use neighbour::Neighbour;
 pub use new_link::{Kind, NewLink};
 pub use opaque::Opaque;
+pub use relocate::{Arrival, Place, Rename, move_link};
 pub use route::{NextHop, Route, RouteFilter};
 pub use rule::Rule;
 
