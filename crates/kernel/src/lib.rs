@@ -4,7 +4,6 @@
 //! Every failure is an [`Error`] that says what was attempted, on what, and why in the kernel's own
 //! words (its extended acknowledgement).
 
-pub mod announce;
 mod checksum;
 pub mod echo;
 mod error;

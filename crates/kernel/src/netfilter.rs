@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
@@ -18,6 +18,9 @@ use crate::socket::Socket;
 pub(crate) struct NetfilterSocket {
     socket: Socket,
     has_deleted: Cell<bool>,
+    /// What keeps the socket alive beyond us. Closed after it, since fields are dropped in order: closed
+    /// before, the collector may be done with it while ours is still the last reference.
+    in_flight: Option<[OwnedFd; 2]>,
 }
 
 impl NetfilterSocket {
@@ -27,6 +30,7 @@ impl NetfilterSocket {
         Ok(Self {
             socket,
             has_deleted: Cell::new(false),
+            in_flight: None,
         })
     }
 
@@ -53,13 +57,14 @@ impl std::ops::Deref for NetfilterSocket {
 /// can free them. Kernels before that wait, as without this.
 impl Drop for NetfilterSocket {
     fn drop(&mut self) {
-        if self.has_deleted.get() && leave_to_kernel(&self.socket).is_err() {
-            // The socket is then closed here and now.
+        if self.has_deleted.get() {
+            // Where that fails the socket is closed here and now.
+            self.in_flight = leave_to_kernel(&self.socket).ok();
         }
     }
 }
 
-fn leave_to_kernel(socket: &Socket) -> io::Result<()> {
+fn leave_to_kernel(socket: &Socket) -> io::Result<[OwnedFd; 2]> {
     let (near, far) = socketpair(
         AddressFamily::UNIX,
         SocketType::DGRAM,
@@ -72,5 +77,5 @@ fn leave_to_kernel(socket: &Socket) -> io::Result<()> {
     ancillary.push(SendAncillaryMessage::ScmRights(&in_flight));
     let payload = [IoSlice::new(&[0])];
     sendmsg(&near, &payload, &mut ancillary, SendFlags::empty())?;
-    Ok(())
+    Ok([near, far])
 }

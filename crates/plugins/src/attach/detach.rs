@@ -66,15 +66,14 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
         self.call.ipam()?.map_or(Ok(()), |ipam| ipam.del())
     }
 
-    /// The container's end takes the host's with it. An end on the host that is still there belongs to
-    /// a namespace that is not where the runtime says.
+    /// The host's end first, which takes the container's with it: that needs nothing of the container's
+    /// namespace. What is there then has been made by others, or under another name.
     fn remove_links(&self) -> Result<(), Error> {
-        let inside = self.remove_inside();
         let outside = match &self.link {
             Some(name) => remove_own(name, self.owner),
             None => Ok(()),
         };
-        all([inside, outside])
+        all([outside, self.remove_inside()])
     }
 
     fn remove_inside(&self) -> Result<(), Error> {

@@ -159,7 +159,7 @@ fn port_vlans(vlans: &Vlans) -> Option<PortVlans> {
 /// Addresses and routes in the container.
 fn container_steps(config: &Config, container: &LinkRef, result: &Success) -> Vec<Step> {
     let mut steps = sysctls::duplicate_address_detection(container, config.enable_dad);
-    steps.push(sysctls::announce_when_up(container));
+    steps.extend(sysctls::announcements(container, result));
     steps.extend(configure::steps(
         container,
         result,

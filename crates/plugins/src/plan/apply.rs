@@ -8,7 +8,7 @@ use std::time::Duration;
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::monitor::Monitor;
 use linkspan_kernel::rtnl::{self, BridgeVlan, Change, LinkChange, PortChange, VlanFlags};
-use linkspan_kernel::{announce, sysctl};
+use linkspan_kernel::sysctl;
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode, Route};
 
@@ -84,12 +84,8 @@ fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Res
         }
         Step::AwaitRunning(link) => await_running(link, namespaces),
         Step::AwaitAddresses(link) => await_addresses(link, namespaces),
-        Step::Announce(link, addresses) => {
-            let found = namespaces.link(link)?;
-            let Some(mac) = found.mac else { return Ok(()) };
-            let side = namespaces.side(link.place)?;
-            side.run(|| announce::announce(found.index, mac, addresses))?
-                .map_err(|error| explain_step(step, &error))
+        Step::Announce(link, _) => {
+            announce(link, namespaces).map_err(|error| explain_step(step, &error))
         }
         Step::Netfilter(attachment) => {
             let attachment = attachment.as_ref();
@@ -278,6 +274,28 @@ fn await_running(link: &LinkRef, namespaces: &Namespaces) -> Result<(), Error> {
              `bridge link` tell its state"
         ))
     })
+}
+
+/// Has the kernel tell the neighbours of a link where its addresses are.
+///
+/// An address that is given to another container has another MAC address; neighbours that remember the
+/// old one cannot reach it for many seconds unless they are told.
+///
+/// # Kernel
+/// With `arp_notify` and `ndisc_notify` set, the kernel sends a gratuitous ARP and an unsolicited
+/// neighbour advertisement for each address when the link gets a MAC address, be it the one that it has
+/// (`inetdev_event`, `ndisc_netdev_event`). Frames of our own would need a packet socket, and whoever
+/// closes one waits for an RCU grace period (`packet_release`), 15 ms, ten times what all the rest of an
+/// ADD takes.
+fn announce(link: &LinkRef, namespaces: &Namespaces) -> Result<(), KernelError> {
+    let (Ok(side), Ok(found)) = (namespaces.side(link.place), namespaces.link(link)) else {
+        return Ok(());
+    };
+    let same = LinkChange {
+        mac: found.mac,
+        ..LinkChange::default()
+    };
+    side.rtnl().change(Change::SetLink(found.index, same))
 }
 
 fn await_addresses(link: &LinkRef, namespaces: &Namespaces) -> Result<(), Error> {
