@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 ///
 /// Takes the place of cnitool: the same commands, variables and container IDs.
 #[derive(Debug, Parser)]
-#[command(name = "linkspan", version, after_help = EXIT_STATUS)]
+#[command(name = "linkspan", version, after_help = FIRST_STEPS, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Print errors, and what the command has to tell, as JSON.
     #[arg(long, global = true)]
@@ -20,13 +20,23 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_STATUS: &str = "\
+const FIRST_STEPS: &str = "\
+First steps:
+  # See what it does: two containers on a network, in a sandbox
+  linkspan demo
+
+  # Install the plugins where container runtimes look for them
+  linkspan install --bin-dir /opt/cni/bin
+
+  # The networks of this machine, and what is attached to them
+  linkspan list
+
 Exit status:
   0  done
   1  failed
   2  the command line or a variable cannot be understood
   3  the network is not there, or its configuration cannot be used
-  4  failed, but may work later: a deadline has passed, or a plugin asks to be tried again";
+  4  failed, but may work later: a deadline has passed, or a plugin asks for it";
 
 const ADD_EXAMPLES: &str = "\
 Examples:
@@ -34,10 +44,12 @@ Examples:
   ip netns add c1
   linkspan add mynet /run/netns/c1
 
-  # With a configuration and plugins of your own, a fixed address and a published port
+  # With a configuration and plugins of your own, and a fixed address
   linkspan add mynet /run/netns/c1 --conf-dir ./net.d --cni-path ./bin \\
-      --args 'IgnoreUnknown=1;IP=10.22.0.9' \\
-      --cap-args '{\"portMappings\":[{\"hostPort\":8080,\"containerPort\":80,\"protocol\":\"tcp\"}]}'";
+      --args 'IgnoreUnknown=1;IP=10.22.0.9'
+
+  # With a MAC address, where the network declares the capability
+  linkspan add mynet /run/netns/c1 --cap-args '{\"mac\":\"02:00:00:00:00:01\"}'";
 
 const DEL_EXAMPLES: &str = "\
 Examples:

@@ -21,6 +21,9 @@ pub(crate) enum Kind {
     Temporary = 4,
 }
 
+/// Columns of the labels before the words of a failure.
+const MARGIN: usize = 9;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -71,6 +74,12 @@ impl Failure {
         self
     }
 
+    /// The same failure with what to do, when nothing better is known.
+    pub(crate) fn advise_at_least(mut self, advice: impl FnOnce() -> Option<String>) -> Self {
+        self.advice = self.advice.or_else(advice);
+        self
+    }
+
     /// What lies behind all else.
     pub(crate) fn behind(&self) -> &str {
         self.chain.last().map_or("", String::as_str)
@@ -86,7 +95,7 @@ impl Failure {
     fn write(&self, text: &mut String, style: Style) {
         let mut line = |label: String, words: &str| {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{label} {}", words.replace('\n', "\n         "));
+            let _ = writeln!(text, "{label} {}", style.behind_margin(words, MARGIN));
         };
         let mut chain = self.chain.iter();
         if let Some(first) = chain.next() {

@@ -19,6 +19,7 @@ mod args;
 mod commands;
 mod failure;
 mod target;
+mod text;
 mod ui;
 
 use std::process::ExitCode;

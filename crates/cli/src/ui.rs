@@ -1,27 +1,49 @@
 //! Standard output and standard error: colours, tables, JSON.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use linkspan_spec::{Map, Value, pretty};
 
 use crate::failure::Failure;
+use crate::text::wrap;
 
 /// Columns of a line that everybody can read.
 const COLUMNS: usize = 80;
 
-/// Whether text may be coloured.
+/// How text may look on an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
     colour: bool,
+    /// Columns of the terminal; `None` when it is none.
+    columns: Option<usize>,
 }
 
 impl Style {
-    fn of(terminal: bool) -> Self {
+    fn of(output: impl IsTerminal + AsFd) -> Self {
+        let terminal = output.is_terminal();
         // https://no-color.org: any value but an empty one.
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let columns = rustix::termios::tcgetwinsize(output).map(|size| size.ws_col.into());
         Self {
             colour: terminal && !unwanted,
+            columns: columns.ok().filter(|columns| terminal && *columns > 0),
         }
+    }
+
+    /// How many columns a line may have: those of the terminal, and never more than 80.
+    pub(crate) fn width(self) -> usize {
+        self.columns.unwrap_or(COLUMNS).min(COLUMNS)
+    }
+
+    /// The lines of a text behind a margin. On a terminal they are broken between words; programs and
+    /// files get them whole.
+    pub(crate) fn behind_margin(self, text: &str, margin: usize) -> String {
+        let lines = match self.columns {
+            Some(columns) => wrap(text, columns.saturating_sub(margin)),
+            None => text.lines().map(str::to_owned).collect(),
+        };
+        lines.join(&format!("\n{:margin$}", ""))
     }
 
     /// For what went well, or leads on.
@@ -65,27 +87,17 @@ pub(crate) struct Ui {
 
 impl Ui {
     pub(crate) fn new(json: bool) -> Self {
-        let terminal = io::stdout().is_terminal();
         Self {
             json,
-            out: Style::of(terminal),
-            err: Style::of(io::stderr().is_terminal()),
-            terminal,
+            out: Style::of(io::stdout()),
+            err: Style::of(io::stderr()),
+            terminal: io::stdout().is_terminal(),
         }
     }
 
     /// The style of standard output.
     pub(crate) fn style(&self) -> Style {
         self.out
-    }
-
-    /// How many columns a line may have: those of the terminal, and never more than 80.
-    pub(crate) fn width(&self) -> usize {
-        let columns = rustix::termios::tcgetwinsize(io::stdout()).map(|size| size.ws_col);
-        match columns {
-            Ok(columns) if columns > 0 => usize::from(columns).min(COLUMNS),
-            _ => COLUMNS,
-        }
     }
 
     /// Prints text on standard output.
@@ -167,6 +179,22 @@ pub(crate) fn table(style: Style, rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
 
+    const PLAIN: Style = Style {
+        colour: false,
+        columns: None,
+    };
+
+    #[test]
+    fn only_terminals_get_their_lines_broken() {
+        let text = "one two three\nfour";
+        assert_eq!(PLAIN.behind_margin(text, 2), "one two three\n  four");
+        let narrow = Style {
+            columns: Some(10),
+            ..PLAIN
+        };
+        assert_eq!(narrow.behind_margin(text, 2), "one two\n  three\n  four");
+    }
+
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
@@ -176,7 +204,7 @@ mod tests {
             row(["longer", "", "x"]),
         ];
         assert_eq!(
-            table(Style { colour: false }, &rows),
+            table(PLAIN, &rows),
             "NAME    N   FILE\nä       10\nlonger      x\n"
         );
     }

@@ -1,11 +1,17 @@
 //! `add`, `check` and `del`.
 
+use std::path::Path;
+
 use linkspan_runtime::{Endpoint, Error, Outcome, Runtime};
 use linkspan_spec::NetworkList;
 
+use super::network::is_namespace;
 use crate::args::{Add, Del, Target};
 use crate::failure::Failure;
 use crate::ui::Ui;
+
+/// Where `ip netns` keeps namespaces.
+const NAMESPACES: &str = "/run/netns";
 
 /// Attaches, and prints the result.
 pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
@@ -17,7 +23,9 @@ pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
         .runtime(ui)
         .detach_failed(args.cleanup)
         .build();
-    let result = runtime.add(&network, &endpoint)?;
+    let result = runtime
+        .add(&network, &endpoint)
+        .map_err(|error| namespace_explained(error, target, &endpoint))?;
     ui.print_json(&Runtime::result_json(&network, &result)?)
 }
 
@@ -27,7 +35,8 @@ pub(crate) fn check(ui: Ui, target: &Target) -> Result<(), Failure> {
     let network = target.places.network(&target.network)?;
     let runtime = target.places.runtime(ui).build();
     let name = &network.name;
-    match runtime.check(&network, &endpoint)? {
+    let checked = runtime.check(&network, &endpoint);
+    match checked.map_err(|error| namespace_explained(error, target, &endpoint))? {
         Outcome::Done => ui.done(&format!(
             "{} of network {name} is as it was attached",
             endpoint.container_id
@@ -37,6 +46,36 @@ pub(crate) fn check(ui: Ui, target: &Target) -> Result<(), Failure> {
         )),
         Outcome::NotInVersion => ui.done("nothing was checked"),
     }
+}
+
+/// The failure, with what to do when the namespace is not there. That is the commonest mistake, and each
+/// plugin has other words for it; but what it asks for may be another kind of place than this program
+/// knows, so it is not refused before.
+fn namespace_explained(error: Error, target: &Target, endpoint: &Endpoint) -> Failure {
+    let is_of_plugin = matches!(error, Error::Plugin(_));
+    let advice = || {
+        let path = endpoint.netns.as_deref()?;
+        let named = Path::new(NAMESPACES).join(&target.netns);
+        if !is_of_plugin || is_namespace(path) {
+            return None;
+        }
+        if target.netns.is_relative() && is_namespace(&named) {
+            return Some(format!(
+                "Name the namespace by its path, {}.",
+                named.display()
+            ));
+        }
+        let what = match path.exists() {
+            true => "is no network namespace",
+            false => "does not exist",
+        };
+        let name = path.file_name().unwrap_or_default().display();
+        Some(format!(
+            "{} {what}. `ip netns add {name}` makes one at {NAMESPACES}/{name}.",
+            path.display()
+        ))
+    };
+    Failure::from(error).advise_at_least(advice)
 }
 
 /// Detaches.

@@ -155,6 +155,14 @@ impl<'a> Stage<'a> {
             file.sync_all()
         };
         copied().map_err(failed("copy", source))?;
+        // A plugin that is alone in its file answers by whatever name it is called.
+        if self.runtime.version_of(&plugin(BINARY)?, &binary).is_ok() {
+            return Err(Failure::new(
+                Kind::Failed,
+                format!("{} is one plugin, not a file of many", source.display()),
+            )
+            .advise("Nothing was installed. Name Linkspan's linkspan-plugins with --from."));
+        }
         let mut answering = Vec::new();
         for name in NAMES.iter().copied() {
             let link = self.path(name);

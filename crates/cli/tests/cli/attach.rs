@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use linkspan_testkit::sandbox;
 use serde_json::json;
 
 use crate::world::{World, json, status};
@@ -294,4 +295,40 @@ fn a_version_without_check_says_so() {
         output.stderr.contains("does not support the CHECK command"),
         "{output}"
     );
+}
+
+#[test]
+fn a_namespace_that_is_not_there_is_pointed_out() {
+    sandbox(|host| {
+        let world = World::new();
+        let failing = "#!/bin/sh\necho '{\"code\":4,\"msg\":\"no netns\"}'\nexit 1\n";
+        world.script("bin/rec", failing);
+        host.run("ip netns add c1");
+        fs::write("/run/netns/c2", "").unwrap();
+        for (given, advice) in [
+            ("c1", "Name the namespace by its path, /run/netns/c1."),
+            (
+                "/run/netns/c2",
+                "/run/netns/c2 is no network namespace. `ip netns add c2` makes",
+            ),
+            (
+                "/run/netns/c3",
+                "/run/netns/c3 does not exist. `ip netns add c3` makes",
+            ),
+        ] {
+            for command in ["add", "check"] {
+                let output = world.run(&[command, "mynet", given]);
+                assert_eq!(status(&output), 1);
+                assert!(output.stderr.contains(advice), "{output}");
+            }
+        }
+        let output = world.run(&["add", "mynet", "/run/netns/c1"]);
+        assert!(!output.stderr.contains("next:"), "{output}");
+        world.script(
+            "bin/rec",
+            &failing.replace("netns\"", "netns\",\"details\":\"own advice\""),
+        );
+        let output = world.run(&["add", "mynet", "/run/netns/c3"]);
+        assert!(output.stderr.contains("next: own advice"), "{output}");
+    });
 }

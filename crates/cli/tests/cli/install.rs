@@ -152,6 +152,7 @@ fn what_is_installed_works() {
     for (from, words) in [
         ("broken", "Nothing was installed"),
         ("bin", "it is no file"),
+        ("bin/rec", "is one plugin, not a file of many"),
         ("missing", "Name it with --from"),
     ] {
         let output = world

@@ -23,13 +23,14 @@ use linkspan_spec::{Map, NetworkList, Success, Value};
 
 use self::left::Left;
 use self::look::State;
-use self::screen::{Screen, milliseconds, one_line};
+use self::screen::{Screen, milliseconds};
 use self::tree::Node;
 use self::trip::Trip;
 use self::world::{HOST, OUTSIDE, PLUGIN_DIR, Place, World};
 use crate::args;
 use crate::failure::{Failure, Kind};
 use crate::target::pass_on_logs;
+use crate::text::one_line;
 use crate::ui::{Ui, object};
 
 /// The network that is shown.
@@ -88,7 +89,7 @@ impl Demo {
         screen.step(&plugins, Some(world.elapsed))?;
         let path = configure()?;
         screen.step(&path.display().to_string(), None)?;
-        screen.quote(CONFIGURATION)?;
+        screen.json(CONFIGURATION)?;
         let mut report = Map::new();
         report.insert("linkspan".into(), version.into());
         report.insert("userNamespace".into(), world.of_user.into());
@@ -124,7 +125,7 @@ impl Demo {
                 container.path.display()
             );
             self.screen.step(&words, Some(elapsed))?;
-            self.screen.quote(&one_line(&json))?;
+            self.screen.json(&one_line(&json))?;
             told.push(object([
                 ("container", container.name.into()),
                 ("milliseconds", number(elapsed)),
@@ -197,7 +198,7 @@ impl Demo {
     fn shell(&self) -> Result<(), Failure> {
         self.screen
             .heading("A shell in the sandbox; `exit` goes on")?;
-        self.screen.quote(
+        self.screen.words(
             "Try: linkspan list; ip -brief address; ip netns exec c1 ping 10.22.0.3; nft list ruleset",
         )?;
         let shell = env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use linkspan_spec::Value;
-
 use super::tree::Node;
 use crate::failure::Failure;
+use crate::text::{cut, wrap, wrap_json};
 use crate::ui::Ui;
 
 /// Columns before what belongs to a step.
@@ -23,7 +22,7 @@ impl Screen {
     pub(super) fn new(ui: Ui) -> Self {
         Self {
             ui,
-            width: ui.width(),
+            width: ui.style().width(),
         }
     }
 
@@ -59,9 +58,9 @@ impl Screen {
         self.print(&format!("  {tick} {text:room$}{}\n", style.dim(&time)))
     }
 
-    /// A text that belongs to the step before.
-    pub(super) fn quote(self, text: &str) -> Result<(), Failure> {
-        for line in wrap(text, self.width.saturating_sub(INDENT)) {
+    /// JSON that belongs to the step before.
+    pub(super) fn json(self, text: &str) -> Result<(), Failure> {
+        for line in wrap_json(text, self.width.saturating_sub(INDENT)) {
             self.print(&format!("    {line}\n"))?;
         }
         Ok(())
@@ -95,118 +94,9 @@ pub(super) fn milliseconds(time: Duration) -> String {
     format!("{milliseconds:.decimals$} ms")
 }
 
-/// JSON in one line with spaces, as people write it.
-pub(super) fn one_line(value: &Value) -> String {
-    let listed = |open: char, items: Vec<String>, close: char| match items.is_empty() {
-        true => format!("{open}{close}"),
-        false => format!("{open} {} {close}", items.join(", ")),
-    };
-    match value {
-        Value::Object(map) => {
-            let entries = map.iter();
-            let entries = entries
-                .map(|(key, value)| format!("{}: {}", Value::from(key.as_str()), one_line(value)));
-            listed('{', entries.collect(), '}')
-        }
-        Value::Array(values) => listed('[', values.iter().map(one_line).collect(), ']'),
-        other => other.to_string(),
-    }
-}
-
-/// Breaks lines between words; JSON is broken after a comma, and indented by its depth.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    text.lines()
-        .flat_map(|line| wrap_line(line, width))
-        .collect()
-}
-
-fn wrap_line(line: &str, width: usize) -> Vec<String> {
-    let indent = line.len() - line.trim_start().len();
-    let is_json = line.contains('{');
-    let mut lines = Vec::new();
-    let (mut depth, mut margin) = (0, indent);
-    let mut words: Vec<&str> = Vec::new();
-    for word in line.split_whitespace() {
-        words.push(word);
-        let last = words.len() - 1;
-        if last > 0 && margin + words.join(" ").chars().count() > width {
-            let comma = outermost_comma(&words[..last]).filter(|_| is_json);
-            let (deeper, kept) = comma.unwrap_or((0, last));
-            let rest = words.split_off(kept);
-            lines.push(format!("{:margin$}{}", "", words.join(" ")));
-            depth += deeper;
-            margin = indent + 2 * usize::try_from(depth).unwrap_or(0);
-            words = rest;
-        }
-    }
-    lines.push(format!("{:margin$}{}", "", words.join(" ")));
-    lines
-}
-
-/// Of the commas that are the least deep in brackets, the last: how deep it is, and how many words there
-/// are with it.
-fn outermost_comma(words: &[&str]) -> Option<(i32, usize)> {
-    let mut depth = 0;
-    let mut found = None;
-    for (number, word) in (1..).zip(words) {
-        depth += word.matches(['{', '[']).count() as i32;
-        depth -= word.matches(['}', ']']).count() as i32;
-        let is_outer = found.is_none_or(|(least, _)| depth <= least);
-        if word.ends_with(',') && is_outer {
-            found = Some((depth, number));
-        }
-    }
-    found
-}
-
-/// The text, or its beginning when it has more characters.
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_broken_between_words() {
-        let text = "one two, three\n  four five";
-        assert_eq!(wrap(text, 80), ["one two, three", "  four five"]);
-        assert_eq!(wrap(text, 9), ["one two,", "three", "  four", "  five"]);
-        assert_eq!(wrap("unbreakable word", 3), ["unbreakable", "word"]);
-        assert_eq!(wrap("", 3), [""; 0]);
-    }
-
-    #[test]
-    fn json_is_broken_where_it_is_least_deep() {
-        let json = r#"{ "a": 1, "b": [ 2, 3 ], "c": {} }"#;
-        let lines = [r#"{ "a": 1,"#, r#"  "b": [ 2, 3 ],"#, r#"  "c": {} }"#];
-        assert_eq!(wrap(json, 20), lines);
-        let lines = [
-            r#"{ "a": 1,"#,
-            r#"  "b": [ 2,"#,
-            "    3 ],",
-            r#"  "c": {} }"#,
-        ];
-        assert_eq!(wrap(json, 14), lines);
-    }
-
-    #[test]
-    fn what_is_too_long_is_cut() {
-        assert_eq!(cut("├── ab", 6), "├── ab");
-        assert_eq!(cut("├── abc", 6), "├── a…");
-    }
-
-    #[test]
-    fn json_in_one_line() {
-        let value = linkspan_spec::decode::value(br#"{"a":[1,{"b":"\""}],"c":{},"d":[]}"#).unwrap();
-        let text = r#"{ "a": [ 1, { "b": "\"" } ], "c": {}, "d": [] }"#;
-        assert_eq!(one_line(&value), text);
-    }
 
     #[test]
     fn times_have_two_digits_that_count() {

@@ -1,0 +1,129 @@
+//! Text that fits into a line.
+
+use linkspan_spec::Value;
+
+/// JSON in one line with spaces, as people write it.
+pub(crate) fn one_line(value: &Value) -> String {
+    let listed = |open: char, items: Vec<String>, close: char| match items.is_empty() {
+        true => format!("{open}{close}"),
+        false => format!("{open} {} {close}", items.join(", ")),
+    };
+    match value {
+        Value::Object(map) => {
+            let entries = map.iter();
+            let entries = entries
+                .map(|(key, value)| format!("{}: {}", Value::from(key.as_str()), one_line(value)));
+            listed('{', entries.collect(), '}')
+        }
+        Value::Array(values) => listed('[', values.iter().map(one_line).collect(), ']'),
+        other => other.to_string(),
+    }
+}
+
+/// Breaks lines between words.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    wrap_lines(text, width, |_| None)
+}
+
+/// Breaks lines of JSON after commas, those that are the least deep, and indents by the depth.
+pub(crate) fn wrap_json(text: &str, width: usize) -> Vec<String> {
+    wrap_lines(text, width, outermost_comma)
+}
+
+/// Where a line that begins with these words is best broken: how much deeper what follows is, and how many
+/// words stay.
+type Break = fn(&[&str]) -> Option<(i32, usize)>;
+
+fn wrap_lines(text: &str, width: usize, best: Break) -> Vec<String> {
+    let lines = text.lines();
+    lines
+        .flat_map(|line| wrap_line(line, width, best))
+        .collect()
+}
+
+fn wrap_line(line: &str, width: usize, best: Break) -> Vec<String> {
+    let indent = line.len() - line.trim_start().len();
+    let mut lines = Vec::new();
+    let (mut depth, mut margin) = (0, indent);
+    let mut words: Vec<&str> = Vec::new();
+    for word in line.split_whitespace() {
+        words.push(word);
+        let last = words.len() - 1;
+        if last > 0 && margin + words.join(" ").chars().count() > width {
+            let (deeper, kept) = best(&words[..last]).unwrap_or((0, last));
+            let rest = words.split_off(kept);
+            lines.push(format!("{:margin$}{}", "", words.join(" ")));
+            depth += deeper;
+            margin = indent + 2 * usize::try_from(depth).unwrap_or(0);
+            words = rest;
+        }
+    }
+    lines.push(format!("{:margin$}{}", "", words.join(" ")));
+    lines
+}
+
+/// Of the commas that are the least deep in brackets, the last: how deep it is, and how many words there
+/// are with it.
+fn outermost_comma(words: &[&str]) -> Option<(i32, usize)> {
+    let mut depth = 0;
+    let mut found = None;
+    for (number, word) in (1..).zip(words) {
+        depth += word.matches(['{', '[']).count() as i32;
+        depth -= word.matches(['}', ']']).count() as i32;
+        let is_outer = found.is_none_or(|(least, _)| depth <= least);
+        if word.ends_with(',') && is_outer {
+            found = Some((depth, number));
+        }
+    }
+    found
+}
+
+/// The text, or its beginning when it has more characters.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        let text = "one two, three\n  four five";
+        assert_eq!(wrap(text, 80), ["one two, three", "  four five"]);
+        assert_eq!(wrap(text, 9), ["one two,", "three", "  four", "  five"]);
+        assert_eq!(wrap("unbreakable word", 3), ["unbreakable", "word"]);
+        assert_eq!(wrap("", 3), [""; 0]);
+    }
+
+    #[test]
+    fn json_is_broken_where_it_is_least_deep() {
+        let json = r#"{ "a": 1, "b": [ 2, 3 ], "c": {} }"#;
+        let lines = [r#"{ "a": 1,"#, r#"  "b": [ 2, 3 ],"#, r#"  "c": {} }"#];
+        assert_eq!(wrap_json(json, 20), lines);
+        let lines = [
+            r#"{ "a": 1,"#,
+            r#"  "b": [ 2,"#,
+            "    3 ],",
+            r#"  "c": {} }"#,
+        ];
+        assert_eq!(wrap_json(json, 14), lines);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut() {
+        assert_eq!(cut("├── ab", 6), "├── ab");
+        assert_eq!(cut("├── abc", 6), "├── a…");
+    }
+
+    #[test]
+    fn json_in_one_line() {
+        let value = linkspan_spec::decode::value(br#"{"a":[1,{"b":"\""}],"c":{},"d":[]}"#).unwrap();
+        let text = r#"{ "a": [ 1, { "b": "\"" } ], "c": {}, "d": [] }"#;
+        assert_eq!(one_line(&value), text);
+    }
+}
