@@ -6,6 +6,7 @@
 )]
 
 mod attach;
+mod demo;
 mod install;
 mod network;
 mod world;

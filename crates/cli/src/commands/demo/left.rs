@@ -73,7 +73,7 @@ impl Left {
 
     pub(super) fn interfaces_text(&self) -> String {
         match self.bridges.join(", ") {
-            none if none.is_empty() => "none".to_owned(),
+            empty if empty.is_empty() => "nothing".to_owned(),
             bridges => {
                 format!("the bridge {bridges}, for the next container; in c1 and c2 only lo")
             }
@@ -82,7 +82,7 @@ impl Left {
 
     pub(super) fn tables_text(&self) -> String {
         match self.tables.join(", ") {
-            none if none.is_empty() => "none".to_owned(),
+            empty if empty.is_empty() => "nothing".to_owned(),
             tables => format!("no element; the table {tables} stays"),
         }
     }
@@ -102,7 +102,7 @@ impl Left {
             .map(|(directory, names)| format!("{} in {directory}", names.join(", ")))
             .collect();
         match texts.join("; ") {
-            none if none.is_empty() => "none".to_owned(),
+            empty if empty.is_empty() => "nothing".to_owned(),
             texts => texts,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tree::Node;
+use super::tree::{Line, Node};
 use crate::failure::Failure;
 use crate::text::{cut, wrap, wrap_json};
 use crate::ui::Ui;
@@ -68,15 +68,21 @@ impl Screen {
 
     pub(super) fn tree(self, tree: &Node) -> Result<(), Failure> {
         let style = self.ui.style();
-        for line in tree.lines() {
-            let space = if line.node.more.is_empty() { "" } else { "  " };
-            let taken = line.branches.chars().count() + line.node.name.chars().count() + 2;
-            let room = self.width.saturating_sub(INDENT + taken);
+        for Line { branches, node } in tree.lines() {
+            let space = match node.more.chars().next() {
+                None => "",
+                Some('─') => " ",
+                Some(_) => "  ",
+            };
+            let taken = [&branches, &node.name, space].map(|text| text.chars().count());
+            let room = self
+                .width
+                .saturating_sub(INDENT + taken.iter().sum::<usize>());
             self.print(&format!(
                 "    {}{}{space}{}\n",
-                style.dim(&line.branches),
-                style.bold(&line.node.name),
-                cut(&line.node.more, room)
+                style.dim(&branches),
+                style.bold(&node.name),
+                cut(&node.more, room)
             ))?;
         }
         Ok(())

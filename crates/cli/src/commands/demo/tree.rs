@@ -78,12 +78,15 @@ impl Node {
             let Some(table) = tables.last_mut() else {
                 continue;
             };
-            let fact = format!("{} {}", element.set, element.key);
-            match table.children.last_mut() {
-                Some(last) if last.name == element.owner => {
-                    last.more.push_str(&format!(", {fact}"));
-                }
-                _ => table.children.push(Self::new(&element.owner, fact)),
+            if table
+                .children
+                .last()
+                .is_none_or(|last| last.name != element.owner)
+            {
+                table.children.push(Self::new(&element.owner, ""));
+            }
+            if let Some(owner) = table.children.last_mut() {
+                owner.children.push(Self::new(&element.set, &element.key));
             }
         }
         tables
