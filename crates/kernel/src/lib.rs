@@ -5,6 +5,7 @@
 //! words (its extended acknowledgement).
 
 mod checksum;
+pub mod conntrack;
 pub mod echo;
 mod error;
 pub mod monitor;

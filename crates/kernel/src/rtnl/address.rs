@@ -114,7 +114,7 @@ impl Rtnl {
 }
 
 /// The number of an address's family.
-pub(super) fn family(address: IpAddr) -> u8 {
+pub(crate) fn family(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => libc::AF_INET as u8,
         IpAddr::V6(_) => libc::AF_INET6 as u8,
@@ -122,7 +122,7 @@ pub(super) fn family(address: IpAddr) -> u8 {
 }
 
 /// An address as the kernel writes it.
-pub(super) fn octets(address: IpAddr) -> Vec<u8> {
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
@@ -130,7 +130,7 @@ pub(super) fn octets(address: IpAddr) -> Vec<u8> {
 }
 
 /// An address that the kernel wrote.
-pub(super) fn address(family: u8, octets: &[u8]) -> Option<IpAddr> {
+pub(crate) fn address(family: u8, octets: &[u8]) -> Option<IpAddr> {
     match i32::from(family) {
         libc::AF_INET => Some(IpAddr::from(*octets.first_chunk::<4>()?)),
         libc::AF_INET6 => Some(IpAddr::from(*octets.first_chunk::<16>()?)),

@@ -3,7 +3,7 @@
 //! A [`Change`] is one request; [`Rtnl::commit`] sends many in one datagram. Links are found by name
 //! or index, never by listing.
 
-mod address;
+pub(crate) mod address;
 mod bridge;
 mod link;
 mod link_data;
