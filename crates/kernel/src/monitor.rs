@@ -104,8 +104,7 @@ impl Monitor {
         let failed = |error| Error::new(operation, format!("link {index}"), error);
         while look()? == Verdict::NotYet {
             loop {
-                let left = end.saturating_duration_since(Instant::now());
-                match self.socket.receive_within(left) {
+                match self.socket.receive_before(end) {
                     Ok(events) if about(&events, index) => break,
                     Ok(_) => {}
                     // More events than the buffer holds: one of those lost may have been ours.

@@ -96,19 +96,27 @@ impl Nftables {
 
     /// Reads until the fate of the batch is known. Errors come in the order of the items, each with
     /// the sequence number of its message, and the acknowledgement of the last item comes last; an
-    /// error about the batch as a whole has the number of its beginning and comes before all others.
+    /// error about the batch as a whole has the number of its beginning and comes before all others. All
+    /// of that is there when the batch has been sent, as far as the socket's buffer holds it.
     fn read_outcome(
         &self,
         batch: &Batch,
         encoded: &Encoded,
     ) -> io::Result<Result<(), CommitError>> {
         let mut failures = Vec::new();
+        let mut lost = false;
         loop {
-            let datagram = match self.socket.receive() {
-                // More errors than the buffer holds; those that came tell enough.
-                Err(error)
-                    if error.raw_os_error() == Some(libc::ENOBUFS) && !failures.is_empty() =>
-                {
+            let received = match lost {
+                false => self.socket.receive(),
+                true => self.socket.receive_queued(),
+            };
+            let datagram = match received {
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    lost = true;
+                    continue;
+                }
+                // Of more errors than the buffer holds, those that came tell enough.
+                Err(_) if lost && !failures.is_empty() => {
                     return Ok(Err(CommitError { failures }));
                 }
                 received => received?,

@@ -1,15 +1,19 @@
 //! A netlink socket: requests in one send, answers matched by their sequence numbers.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use linkspan_netlink::{Attributes, HEADER_LEN, Message, Messages, Request};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, sockopt,
 };
+
+use crate::Error;
 
 /// How long the kernel may take for an answer. It answers at once, but for link removal, which waits
 /// for RCU, and for the lock that all of rtnetlink shares, on a busy host.
@@ -19,6 +23,13 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 /// buffer takes them, and a single answer is smaller.
 const DATAGRAM: usize = 32 * 1024;
 
+/// How many requests travel in one send. Their answers wait in the socket's buffer, which holds those to
+/// a hundred (`net.core.rmem_default`); the kernel drops what does not fit.
+const WINDOW: usize = 32;
+
+/// How often a dump is begun again because something changed meanwhile.
+const DUMP_ATTEMPTS: u32 = 100;
+
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// How many datagrams with requests this process has sent, on all netlink sockets.
@@ -27,10 +38,12 @@ pub fn requests_sent() -> u64 {
 }
 
 /// A netlink socket in one network namespace.
+///
+/// It is not `Sync`: of two threads that wait for answers on it each would take the other's.
 #[derive(Debug)]
 pub(crate) struct Socket {
     fd: OwnedFd,
-    next_sequence: AtomicU32,
+    next_sequence: Cell<u32>,
 }
 
 impl AsFd for Socket {
@@ -44,6 +57,17 @@ impl AsFd for Socket {
 pub(crate) struct Failure {
     pub(crate) errno: i32,
     pub(crate) ext_ack: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn into_error(
+        self,
+        operation: impl Into<String>,
+        object: impl Into<String>,
+    ) -> Error {
+        let source = io::Error::from_raw_os_error(self.errno);
+        Error::new(operation, object, source).with_ext_ack(self.ext_ack)
+    }
 }
 
 impl Socket {
@@ -69,7 +93,7 @@ impl Socket {
         }
         Ok(Self {
             fd,
-            next_sequence: AtomicU32::new(1),
+            next_sequence: Cell::new(1),
         })
     }
 
@@ -79,22 +103,30 @@ impl Socket {
     }
 
     /// Receives one datagram, if one comes in time.
-    pub(crate) fn receive_within(&self, limit: Duration) -> io::Result<Vec<u8>> {
-        let mut ready = [PollFd::new(&self.fd, PollFlags::IN)];
-        let limit = Timespec::try_from(limit).unwrap_or(Timespec {
-            tv_sec: 3600,
-            tv_nsec: 0,
-        });
-        let count = rustix::io::retry_on_intr(|| rustix::event::poll(&mut ready, Some(&limit)))?;
-        if count == 0 {
-            return Err(io::Error::from_raw_os_error(libc::ETIMEDOUT));
+    ///
+    /// # Errors
+    /// `ETIMEDOUT` when none has come, or when it is too late from the start.
+    pub(crate) fn receive_before(&self, end: Instant) -> io::Result<Vec<u8>> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::Error::from_raw_os_error(libc::ETIMEDOUT));
+            }
+            let limit = Timespec::try_from(left).ok();
+            let mut ready = [PollFd::new(&self.fd, PollFlags::IN)];
+            match rustix::event::poll(&mut ready, limit.as_ref()) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return self.receive(),
+                Err(error) => return Err(error.into()),
+            }
         }
-        self.receive()
     }
 
     /// Takes `count` sequence numbers; returns the first.
     pub(crate) fn reserve(&self, count: u32) -> u32 {
-        self.next_sequence.fetch_add(count, Ordering::Relaxed)
+        let first = self.next_sequence.get();
+        self.next_sequence.set(first.wrapping_add(count));
+        first
     }
 
     /// Sends requests, already encoded, in one datagram.
@@ -105,10 +137,29 @@ impl Socket {
     }
 
     /// Receives one datagram.
+    ///
+    /// # Errors
+    /// `ETIMEDOUT` when none comes; `ENOBUFS` when the kernel has dropped some.
     pub(crate) fn receive(&self) -> io::Result<Vec<u8>> {
+        self.receive_with(RecvFlags::empty())
+    }
+
+    /// Receives one datagram that is there already.
+    ///
+    /// # Errors
+    /// `ETIMEDOUT` when there is none; `ENOBUFS` when the kernel has dropped some.
+    pub(crate) fn receive_queued(&self) -> io::Result<Vec<u8>> {
+        self.receive_with(RecvFlags::DONTWAIT)
+    }
+
+    fn receive_with(&self, flags: RecvFlags) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; DATAGRAM];
-        let (_, length) = rustix::io::retry_on_intr(|| {
-            rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::TRUNC)
+        let received = rustix::io::retry_on_intr(|| {
+            rustix::net::recv(&self.fd, buffer.as_mut_slice(), flags | RecvFlags::TRUNC)
+        });
+        let (_, length) = received.map_err(|error| match error {
+            Errno::AGAIN => Errno::TIMEDOUT,
+            error => error,
         })?;
         if length > buffer.len() {
             return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
@@ -117,33 +168,49 @@ impl Socket {
         Ok(buffer)
     }
 
-    /// Sends independent requests in one datagram and waits until each is answered. Messages that are
-    /// neither acknowledgement nor error go to `take` with the position of their request.
+    /// Sends independent requests and waits until each is answered. Messages that are neither
+    /// acknowledgement nor error go to `take` with the position of their request.
     pub(crate) fn exchange(
         &self,
         requests: &[Request],
         mut take: impl FnMut(usize, &Message<'_>),
     ) -> io::Result<Vec<Result<(), Failure>>> {
-        let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
-        let first = self.reserve(count);
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for part in requests.chunks(WINDOW) {
+            let before = outcomes.len();
+            let answered =
+                self.exchange_part(part, |position, message| take(before + position, message));
+            outcomes.extend(answered.inspect_err(|_| self.drain())?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Sends requests in one datagram and waits until each is answered.
+    fn exchange_part(
+        &self,
+        requests: &[Request],
+        mut take: impl FnMut(usize, &Message<'_>),
+    ) -> io::Result<Vec<Result<(), Failure>>> {
+        let first = self.reserve(requests.len() as u32);
         let mut bytes = Vec::with_capacity(256 * requests.len());
-        for (sequence, request) in (first..).zip(requests) {
-            request.append_to(&mut bytes, sequence);
+        for (position, request) in (0..).zip(requests) {
+            request.append_to(&mut bytes, first.wrapping_add(position));
         }
         self.send(&bytes)?;
-        let mut outcomes: Vec<Option<Result<(), Failure>>> =
-            requests.iter().map(|_| None).collect();
+        let mut answers: Vec<Answers> = requests.iter().map(|_| Answers::default()).collect();
         let mut waiting = requests.len();
         while waiting > 0 {
             let datagram = self.receive()?;
             for message in Messages::new(&datagram) {
                 let position = message.sequence.wrapping_sub(first) as usize;
-                let Some(outcome) = outcomes.get_mut(position) else {
+                let Some(answers) = answers.get_mut(position) else {
                     continue;
                 };
+                // The message that ends a dump may be the only one to say so.
+                answers.interrupted |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
                 match error_of(&message) {
-                    Some(answer) if outcome.is_none() => {
-                        *outcome = Some(answer.into_result());
+                    Some(last) if answers.last.is_none() => {
+                        answers.last = Some(last);
                         waiting -= 1;
                     }
                     Some(_) => {}
@@ -151,20 +218,56 @@ impl Socket {
                 }
             }
         }
-        Ok(outcomes.into_iter().flatten().collect())
+        Ok(answers.into_iter().map(Answers::into_result).collect())
+    }
+
+    /// Reads what nobody waits for any more. A socket whose buffer was full gets no further answer
+    /// until it has been emptied.
+    fn drain(&self) {
+        let lost = |error: io::Error| error.raw_os_error() == Some(libc::ENOBUFS);
+        while self.receive_queued().map_or_else(lost, |_| true) {}
+    }
+
+    /// Runs a dump, again when something changed meanwhile, since what came may be inconsistent then.
+    ///
+    /// Fails with `EINTR` when that happens each time: a part of a list is never given for the whole.
+    pub(crate) fn dump<I: IntoIterator>(
+        &self,
+        request: &Request,
+        decode: impl Fn(&Message<'_>) -> I,
+    ) -> io::Result<Result<Vec<I::Item>, Failure>> {
+        for _ in 0..DUMP_ATTEMPTS {
+            let mut items = Vec::new();
+            let outcomes = self.exchange(std::slice::from_ref(request), |_, message| {
+                items.extend(decode(message));
+            })?;
+            match outcomes.into_iter().collect() {
+                Err(failure) if failure.errno == libc::EINTR => {}
+                outcome => return Ok(outcome.map(|()| items)),
+            }
+        }
+        Err(io::Error::from_raw_os_error(libc::EINTR))
     }
 }
 
 /// The end of an exchange: an errno (0 for success) with the kernel's words.
 pub(crate) type Answer = (i32, Option<String>);
 
-trait IntoResult {
-    fn into_result(self) -> Result<(), Failure>;
+/// What came of one request.
+#[derive(Default)]
+struct Answers {
+    /// The list that was asked for changed while it was made.
+    interrupted: bool,
+    last: Option<Answer>,
 }
 
-impl IntoResult for Answer {
+impl Answers {
     fn into_result(self) -> Result<(), Failure> {
-        match self {
+        match self.last.unwrap_or_default() {
+            (0, _) if self.interrupted => Err(Failure {
+                errno: libc::EINTR,
+                ext_ack: None,
+            }),
             (0, _) => Ok(()),
             (errno, ext_ack) => Err(Failure { errno, ext_ack }),
         }
@@ -182,7 +285,7 @@ pub(crate) fn error_of(message: &Message<'_>) -> Option<Answer> {
     }
     let errno = message
         .header()
-        .map_or(0, |bytes| -i32::from_ne_bytes(*bytes));
+        .map_or(0, |bytes| i32::from_ne_bytes(*bytes).wrapping_neg());
     if message.flags & HAS_ATTRIBUTES == 0 {
         return Some((errno, None));
     }

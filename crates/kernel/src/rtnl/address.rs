@@ -107,7 +107,7 @@ impl Rtnl {
         request.header(&[libc::AF_UNSPEC as u8, 0, 0, 0, a, b, c, d]);
         let object = format!("addresses of link {index}");
         // Kernels before 4.20 do not filter, so what comes is filtered here as well.
-        self.dump("list", &object, &request, |message| {
+        self.dump_unwatched("list", &object, &request, |message| {
             Address::decode(message, index)
         })
     }
@@ -126,6 +126,16 @@ pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+/// An address where the kernel expects one of `family`. It is empty when it is of the other: the kernel
+/// refuses that, while of a longer one it would take the first bytes.
+pub(super) fn octets_of(family: u8, address: IpAddr) -> Vec<u8> {
+    if self::family(address) == family {
+        octets(address)
+    } else {
+        Vec::new()
     }
 }
 

@@ -37,9 +37,6 @@ use crate::Error;
 use crate::netns::Netns;
 use crate::socket::{Failure, Socket};
 
-/// How often a dump is begun again because something changed meanwhile.
-const DUMP_ATTEMPTS: u32 = 100;
-
 /// A routing socket in one network namespace.
 #[derive(Debug)]
 pub struct Rtnl {
@@ -65,8 +62,8 @@ impl Rtnl {
         namespace.run(Self::open)?
     }
 
-    /// Makes changes, in order, in one send. Each stands for itself: one that fails does not keep those
-    /// after it from being made.
+    /// Makes changes, in order, 32 in one send. Each stands for itself: one that fails does not keep
+    /// those after it from being made.
     ///
     /// # Errors
     /// When the kernel cannot be asked at all; what it says of each change is in the list.
@@ -83,7 +80,11 @@ impl Rtnl {
                 )
             })?;
         let explain = |(outcome, change): (Result<(), Failure>, &Change)| {
-            outcome.map_err(|failure| change_failed(change, failure))
+            outcome.map_err(|mut failure| {
+                let (operation, object) = change.describe();
+                failure.errno = change.reason(failure.errno);
+                failure.into_error(operation, object)
+            })
         };
         Ok(outcomes.into_iter().zip(changes).map(explain).collect())
     }
@@ -104,22 +105,16 @@ impl Rtnl {
         mut request: Request,
         mut take: impl FnMut(&Message<'_>),
     ) -> Result<(), Error> {
-        let failed = |error| Error::new(operation, object.to_string(), error);
-        if request.flags() & DUMP != DUMP {
-            request.add_flags(ACK);
-        }
+        request.add_flags(ACK);
         let outcomes = self
             .socket
-            .exchange(std::slice::from_ref(&request), |_, message| take(message))
-            .map_err(failed)?;
+            .exchange(&[request], |_, message| take(message))
+            .map_err(|error| Error::new(operation, object.to_string(), error))?;
         outcomes.into_iter().try_for_each(|outcome| {
-            outcome.map_err(|failure| {
-                failed(io::Error::from_raw_os_error(failure.errno)).with_ext_ack(failure.ext_ack)
-            })
+            outcome.map_err(|failure| failure.into_error(operation, object.to_string()))
         })
     }
 
-    /// Runs a dump, again when something changed meanwhile and it may be inconsistent.
     fn dump<T>(
         &self,
         operation: &str,
@@ -127,26 +122,39 @@ impl Rtnl {
         request: &Request,
         decode: impl Fn(&Message<'_>) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
-        let mut attempt = 1;
-        loop {
-            let mut items = Vec::new();
-            let mut interrupted = false;
-            self.ask(operation, object, request.clone(), |message| {
-                interrupted |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
-                items.extend(decode(message));
-            })?;
-            if !interrupted || attempt == DUMP_ATTEMPTS {
-                return Ok(items);
-            }
-            attempt += 1;
-        }
+        self.socket
+            .dump(request, decode)
+            .map_err(|error| Error::new(operation, object.to_string(), error))?
+            .map_err(|failure| failure.into_error(operation, object.to_string()))
     }
-}
 
-fn change_failed(change: &Change, failure: Failure) -> Error {
-    let (operation, object) = change.describe();
-    let reason = io::Error::from_raw_os_error(change.reason(failure.errno));
-    Error::new(operation, object, reason).with_ext_ack(failure.ext_ack)
+    /// Runs a dump that the kernel does not watch: what moves up, because something before it is removed
+    /// between two datagrams, is left out without a word. What fits into one datagram is listed at once; a
+    /// longer list is right when it comes out the same twice.
+    fn dump_unwatched<T: PartialEq>(
+        &self,
+        operation: &str,
+        object: &dyn fmt::Display,
+        request: &Request,
+        decode: impl Fn(&Message<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        /// As many as fit into the first datagram, of 4 KiB.
+        const AT_ONCE: usize = 30;
+        const ATTEMPTS: u32 = 100;
+        let mut last = self.dump(operation, object, request, &decode)?;
+        for _ in 0..ATTEMPTS {
+            if last.len() <= AT_ONCE {
+                return Ok(last);
+            }
+            let next = self.dump(operation, object, request, &decode)?;
+            if next == last {
+                return Ok(last);
+            }
+            last = next;
+        }
+        let error = io::Error::from_raw_os_error(libc::EINTR);
+        Err(Error::new(operation, object.to_string(), error))
+    }
 }
 
 /// One request that changes something and answers only whether it did.
@@ -163,7 +171,8 @@ pub enum Change {
     AddAddress(u32, Address),
     /// Removes an address from the link with this index.
     DeleteAddress(u32, Address),
-    /// Adds a route; one with the same destination, metric and table may exist beside it (IPv6).
+    /// Adds a route. One to the same destination by another way, with the same metric and in the same
+    /// table, stays beside it: of IPv4 the newer is taken, of IPv6 both are.
     AddRoute(Route),
     /// Adds a route behind those with the same destination, metric and table, so that routes that were
     /// listed are in the same order when they are added again.

@@ -5,7 +5,7 @@ use std::fmt;
 use ipnet::IpNet;
 use linkspan_netlink::{Attributes, Message, Request};
 
-use super::address::{address, family, octets};
+use super::address::{address, family, octets_of};
 use super::{DUMP, Opaque, REQUEST, Rtnl};
 use crate::Error;
 
@@ -92,7 +92,7 @@ impl Rule {
             d,
         ]);
         for (kind, net) in [(FRA_SRC, self.from), (FRA_DST, self.to)] {
-            net.map(|net| request.bytes(kind, &octets(net.network())));
+            net.map(|net| request.bytes(kind, &octets_of(self.family, net.network())));
         }
         self.priority
             .map(|priority| request.u32(FRA_PRIORITY, priority));
@@ -165,13 +165,17 @@ impl fmt::Display for Rule {
 }
 
 impl Rtnl {
-    /// The rules of a family (`AF_INET`, `AF_INET6`), in the order in which they are applied.
+    /// The rules of a family (`AF_INET`, `AF_INET6`), in the order in which they are applied; none when
+    /// the kernel does not have it.
     ///
     /// # Errors
     /// What the kernel says.
     pub fn rules(&self, family: u8) -> Result<Vec<Rule>, Error> {
         let mut request = Request::new(libc::RTM_GETRULE, REQUEST | DUMP);
         request.header(&[family, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        self.dump("list", &"routing rules", &request, Rule::decode)
+        match self.dump_unwatched("list", &"routing rules", &request, Rule::decode) {
+            Err(error) if error.is_unsupported() => Ok(Vec::new()),
+            found => found,
+        }
     }
 }
