@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use linkspan_netlink::Request;
 
-use super::{DUMP, Opaque, REQUEST, Rtnl};
+use super::{DUMP, Opaque, REQUEST, Rtnl, address};
 use crate::Error;
 
 /// A route. One that was listed and is added again is as it was, whatever it had.
@@ -144,12 +144,15 @@ impl Rtnl {
         filter
             .table
             .map(|table| request.u32(libc::RTA_TABLE, table));
-        // Kernels before 4.20 do not filter, so what comes is filtered here as well.
+        // Kernels before 4.20 do not filter, so what comes is filtered here as well. Those without IPv6
+        // list the routes of all other families instead.
         let passes = |route: &Route| {
             let of_link = |link| {
                 route.link == Some(link) || route.next_hops.iter().any(|hop| hop.link == link)
             };
-            filter.link.is_none_or(of_link) && filter.table.is_none_or(|table| route.table == table)
+            address::family(route.destination.addr()) == family
+                && filter.link.is_none_or(of_link)
+                && filter.table.is_none_or(|table| route.table == table)
         };
         let found = self.dump("list", &"routes", &request, |message| {
             Route::decode(message).filter(passes)

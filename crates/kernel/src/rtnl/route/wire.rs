@@ -8,7 +8,7 @@ use linkspan_netlink::{AttributeWriter, Attributes, Message, Request};
 
 use super::{NextHop, Route};
 use crate::rtnl::Opaque;
-use crate::rtnl::address::{address, family, octets};
+use crate::rtnl::address::{address, family, octets, octets_of};
 
 /// Bytes of `struct rtmsg`.
 const HEADER: usize = 12;
@@ -39,16 +39,17 @@ impl Route {
     pub(in crate::rtnl) fn request(&self, kind: u16, flags: u16) -> Request {
         let mut request = Request::new(kind, flags);
         self.write_header(&mut request);
+        let family = family(self.destination.addr());
         let prefixes = [
             (libc::RTA_DST, Some(self.destination)),
             (libc::RTA_SRC, self.from),
         ];
         for (kind, net) in prefixes {
             net.filter(|net| net.prefix_len() != 0)
-                .map(|net| request.bytes(kind, &octets(net.network())));
+                .map(|net| request.bytes(kind, &octets_of(family, net.network())));
         }
         self.source
-            .map(|source| request.bytes(libc::RTA_PREFSRC, &octets(source)));
+            .map(|source| request.bytes(libc::RTA_PREFSRC, &octets_of(family, source)));
         self.priority
             .map(|priority| request.u32(libc::RTA_PRIORITY, priority));
         request.u32(libc::RTA_TABLE, self.table);
