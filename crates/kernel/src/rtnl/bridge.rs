@@ -4,7 +4,7 @@ use std::fmt;
 
 use linkspan_netlink::{Attributes, Message, Request};
 
-use super::link::{HEADER, header};
+use super::link::header;
 use super::{CHANGE, DUMP, REQUEST, Rtnl};
 use crate::Error;
 
@@ -34,8 +34,13 @@ const BRIDGE_VLAN_INFO_PVID: u16 = 1 << 1;
 const BRIDGE_VLAN_INFO_UNTAGGED: u16 = 1 << 2;
 const BRIDGE_VLAN_INFO_RANGE_BEGIN: u16 = 1 << 3;
 const BRIDGE_VLAN_INFO_RANGE_END: u16 = 1 << 4;
-/// `RTEXT_FILTER_BRVLAN`, linux/rtnetlink.h.
-const FILTER_VLANS: u32 = 1 << 1;
+const BRIDGE_VLANDB_ENTRY: u16 = 1;
+const BRIDGE_VLANDB_ENTRY_INFO: u16 = 1;
+const BRIDGE_VLANDB_ENTRY_RANGE: u16 = 2;
+/// `RTM_GETVLAN`, linux/rtnetlink.h.
+const RTM_GETVLAN: u16 = 114;
+/// Bytes of `struct br_vlan_msg`.
+const HEADER: usize = 8;
 
 impl BridgeVlan {
     /// One VLAN.
@@ -75,12 +80,24 @@ impl BridgeVlan {
         request
     }
 
-    fn decode(flags: u16, id: u16) -> Self {
-        let flags = VlanFlags {
-            pvid: flags & BRIDGE_VLAN_INFO_PVID != 0,
-            untagged: flags & BRIDGE_VLAN_INFO_UNTAGGED != 0,
-        };
-        Self::one(id, flags)
+    fn decode(entry: &Attributes<'_>) -> Option<Self> {
+        let info = entry.get(BRIDGE_VLANDB_ENTRY_INFO)?;
+        let flags = info.as_u16()?;
+        let first = u16::from_ne_bytes(*info.payload.get(2..)?.first_chunk()?);
+        let last = entry.get(BRIDGE_VLANDB_ENTRY_RANGE);
+        Some(Self {
+            first,
+            last: last.and_then(|last| last.as_u16()).unwrap_or(first),
+            flags: VlanFlags {
+                pvid: flags & BRIDGE_VLAN_INFO_PVID != 0,
+                untagged: flags & BRIDGE_VLAN_INFO_UNTAGGED != 0,
+            },
+        })
+    }
+
+    /// The VLANs one by one.
+    fn each(self) -> impl Iterator<Item = Self> {
+        (self.first..=self.last).map(move |id| Self::one(id, self.flags))
     }
 }
 
@@ -95,41 +112,31 @@ impl fmt::Display for BridgeVlan {
 }
 
 impl Rtnl {
-    /// The VLANs that pass the bridge port with this index, one by one.
+    /// The VLANs that pass the bridge port with this index, one by one; none when the kernel has no VLAN
+    /// filtering.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// `EINVAL` when the link is neither a bridge nor the port of one.
+    ///
+    /// # Kernel
+    /// Needs 5.6; earlier ones list the VLANs of all ports of all bridges or none.
     pub fn bridge_vlans(&self, port: u32) -> Result<Vec<BridgeVlan>, Error> {
-        let mut request = Request::new(libc::RTM_GETLINK, REQUEST | DUMP);
-        let mut wanted = header(0, 0, 0);
-        wanted[0] = libc::AF_BRIDGE as u8;
-        request
-            .header(&wanted)
-            .u32(libc::IFLA_EXT_MASK, FILTER_VLANS);
+        let mut request = Request::new(RTM_GETVLAN, REQUEST | DUMP);
+        let [a, b, c, d] = port.to_ne_bytes();
+        request.header(&[libc::AF_BRIDGE as u8, 0, 0, 0, a, b, c, d]);
         let object = format!("VLANs of link {port}");
-        let found = self.dump("list", &object, &request, |message| vlans_of(message, port))?;
-        Ok(found.into_iter().flatten().collect())
+        match self.dump("list", &object, &request, vlans_of) {
+            Ok(found) => Ok(found.into_iter().flatten().collect()),
+            Err(error) if error.is_unsupported() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 }
 
-fn vlans_of(message: &Message<'_>, port: u32) -> Option<Vec<BridgeVlan>> {
-    let header = message.header::<HEADER>()?;
-    if u32::from_ne_bytes([header[4], header[5], header[6], header[7]]) != port {
-        return None;
-    }
-    let spec = Attributes::new(message.attributes(HEADER)).get(libc::IFLA_AF_SPEC)?;
-    let infos = spec
-        .nested()
-        .filter(|info| info.kind == IFLA_BRIDGE_VLAN_INFO);
-    Some(
-        infos
-            .filter_map(|info| {
-                let &[a, b, c, d] = info.payload.first_chunk()?;
-                Some(BridgeVlan::decode(
-                    u16::from_ne_bytes([a, b]),
-                    u16::from_ne_bytes([c, d]),
-                ))
-            })
-            .collect(),
-    )
+fn vlans_of(message: &Message<'_>) -> Option<Vec<BridgeVlan>> {
+    message.header::<HEADER>()?;
+    let entries = Attributes::new(message.attributes(HEADER))
+        .filter(|attribute| attribute.kind == BRIDGE_VLANDB_ENTRY);
+    let vlans = entries.filter_map(|entry| BridgeVlan::decode(&entry.nested()));
+    Some(vlans.flat_map(BridgeVlan::each).collect())
 }
