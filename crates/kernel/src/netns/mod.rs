@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::mount::mount_bind;
@@ -81,7 +81,12 @@ impl Netns {
     /// # Errors
     /// What the path is instead.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let file = File::open(path).map_err(|error| match error.raw_os_error() {
+        // Without waiting, should it be a pipe that nobody writes to.
+        let file = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path);
+        let file = file.map_err(|error| match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENOTDIR | libc::ESRCH) => OpenError::Missing,
             _ => OpenError::Io(error),
         })?;
@@ -141,19 +146,19 @@ impl Netns {
     /// afterwards, so that whatever happens nobody is left in the wrong one.
     ///
     /// # Errors
-    /// When the namespace cannot be entered.
+    /// When the namespace cannot be entered, or no thread is to be had.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-        let entered = std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                move_into_link_name_space(self.fd.as_fd(), Some(LinkNameSpaceType::Network))?;
-                Ok::<T, rustix::io::Errno>(work())
-            });
-            match thread.join() {
-                Ok(outcome) => outcome,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+        let inside = || {
+            move_into_link_name_space(self.fd.as_fd(), Some(LinkNameSpaceType::Network))?;
+            Ok(work())
+        };
+        let entered: io::Result<T> = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().spawn_scoped(scope, inside)?;
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
-        entered.map_err(|error| Error::new("enter", "the network namespace", error.into()))
+        entered.map_err(|error| Error::new("enter", "the network namespace", error))
     }
 }
 
