@@ -84,7 +84,9 @@ impl Link {
 
     /// It is switched on and has a carrier.
     pub fn is_running(&self) -> bool {
-        self.flags & libc::IFF_RUNNING as u32 != 0
+        // For a moment after a link is made, the first is set without a carrier.
+        let both = (libc::IFF_RUNNING | libc::IFF_LOWER_UP) as u32;
+        self.flags & both == both
     }
 
     /// It is the loopback link.
@@ -107,6 +109,8 @@ impl Link {
             flags: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
             ..Self::default()
         };
+        // Kernels before 6.0 do not count.
+        link.allmulti = u32::from(link.flags & libc::IFF_ALLMULTI as u32 != 0);
         let number = |payload: &Attribute<'_>| payload.as_u32().unwrap_or_default();
         for attribute in Attributes::new(message.attributes(HEADER)) {
             match attribute.kind {
