@@ -165,7 +165,7 @@ pub(crate) struct Target {
     /// ID of the container [default: derived from NETNS, as cnitool does]
     #[arg(long, value_name = "ID")]
     pub(crate) container_id: Option<String>,
-    /// Arguments for the plugins, such as 'IP=10.22.0.9;MAC=02:00:00:00:00:01' [env: CNI_ARGS]
+    /// Arguments for the plugins, such as 'IgnoreUnknown=1;IP=10.22.0.9' [env: CNI_ARGS]
     #[arg(long, value_name = "KEY=VALUE;...")]
     pub(crate) args: Option<String>,
     /// Arguments by capability, a JSON object [env: CAP_ARGS]

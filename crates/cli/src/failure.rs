@@ -74,10 +74,9 @@ impl Failure {
         self
     }
 
-    /// The same failure with what to do, when nothing better is known.
-    pub(crate) fn advise_at_least(mut self, advice: impl FnOnce() -> Option<String>) -> Self {
-        self.advice = self.advice.or_else(advice);
-        self
+    /// What to do, when it is known.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
     }
 
     /// What lies behind all else.

@@ -145,7 +145,7 @@ fn cni_args(text: &str) -> Result<Vec<(String, String)>, Failure> {
             Ok((key.to_owned(), value.to_owned()))
         }
         _ => Err(Failure::usage(format!("invalid CNI_ARGS pair {pair:?}"))
-            .advise("Write KEY=VALUE pairs with semicolons between them, such as 'IP=10.22.0.9;MAC=02:00:00:00:00:01'.")),
+            .advise("Write KEY=VALUE pairs with semicolons between them, such as 'IgnoreUnknown=1;IP=10.22.0.9'.")),
     }
     };
     text.split(';').map(pair).collect()

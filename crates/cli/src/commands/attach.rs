@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use linkspan_runtime::{Endpoint, Error, Outcome, Runtime};
-use linkspan_spec::NetworkList;
+use linkspan_spec::{ErrorCode, NetworkList};
 
 use super::network::is_namespace;
 use crate::args::{Add, Del, Target};
@@ -50,9 +50,14 @@ pub(crate) fn check(ui: Ui, target: &Target) -> Result<(), Failure> {
 
 /// The failure, with what to do when the namespace is not there. That is the commonest mistake, and each
 /// plugin has other words for it; but what it asks for may be another kind of place than this program
-/// knows, so it is not refused before.
+/// knows, so it is not refused before. It goes before the advice of a plugin that speaks of the namespace
+/// or of the variables, which are not what this program's user has written.
 fn namespace_explained(error: Error, target: &Target, endpoint: &Endpoint) -> Failure {
     let is_of_plugin = matches!(error, Error::Plugin(_));
+    let is_of_namespace = matches!(
+        error.code(),
+        ErrorCode::INVALID_NETNS | ErrorCode::INVALID_ENVIRONMENT
+    );
     let advice = || {
         let path = endpoint.netns.as_deref()?;
         let named = Path::new(NAMESPACES).join(&target.netns);
@@ -75,7 +80,12 @@ fn namespace_explained(error: Error, target: &Target, endpoint: &Endpoint) -> Fa
             path.display()
         ))
     };
-    Failure::from(error).advise_at_least(advice)
+    let advice = advice();
+    let failure = Failure::from(error);
+    match advice {
+        Some(advice) if is_of_namespace || failure.advice().is_none() => failure.advise(advice),
+        _ => failure,
+    }
 }
 
 /// Detaches.

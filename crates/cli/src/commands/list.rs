@@ -16,15 +16,19 @@ pub(crate) fn list(ui: Ui, args: &List) -> Result<(), Failure> {
         Ok(network) => wanted(network.name.as_str()),
         Err(_) => args.network.is_none(),
     });
-    let mut attachments = args.places.runtime(ui).build().attachments(None)?;
-    attachments.retain(|attachment| wanted(attachment.network.as_str()));
+    let attachments = || {
+        let mut attachments = args.places.runtime(ui).build().attachments(None)?;
+        attachments.retain(|attachment| wanted(attachment.network.as_str()));
+        Ok::<_, Failure>(attachments)
+    };
     if ui.json {
-        return ui.print_json(&json(networks, &attachments));
+        return ui.print_json(&json(networks, &attachments()?));
     }
-    let mut text = networks_text(ui, networks, &args.places.config_dir().to_string_lossy());
-    text.push('\n');
-    text.push_str(&attachments_text(ui, &attachments));
-    ui.print(&text)
+    // Only root may read what is attached, while the networks are for everybody.
+    let directory = args.places.config_dir();
+    ui.print(&networks_text(ui, networks, &directory.to_string_lossy()))?;
+    let text = attachments_text(ui, &attachments()?);
+    ui.print(&format!("\n{text}"))
 }
 
 fn networks_text(ui: Ui, files: Vec<NetworkFile>, directory: &str) -> String {

@@ -118,6 +118,17 @@ fn list_tells_networks_and_attachments() {
 }
 
 #[test]
+fn networks_are_listed_though_the_cache_cannot_be_read() {
+    let world = World::new();
+    fs::write(world.path("cache/results"), "no directory").unwrap();
+    let output = world.run(&["list"]);
+    assert_eq!(status(&output), 1);
+    assert!(output.stdout.contains("\nmynet "), "{output}");
+    let words = "error: cannot list the cached result";
+    assert!(output.stderr.contains(words), "{output}");
+}
+
+#[test]
 fn version_tells_ours_and_those_of_plugins() {
     let world = World::new();
     let output = world.run(&["version"]);
