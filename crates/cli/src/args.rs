@@ -248,7 +248,7 @@ pub(crate) struct Install {
     /// Where to; container runtimes look in /opt/cni/bin
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: PathBuf,
-    /// The plugins' file [default: linkspan-plugins beside this program]
+    /// The plugins' file [default: linkspan-plugins beside this program or in CNI_PATH]
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
     /// Overwrite also what does not answer as a CNI plugin
@@ -259,7 +259,8 @@ pub(crate) struct Install {
 /// `demo`.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
-    /// Directory of the plugins to show [default: those of linkspan-plugins beside this program]
+    /// Directory of the plugins to show [default: Linkspan's own, from the file linkspan-plugins beside
+    /// this program or in CNI_PATH]
     #[arg(long, value_name = "DIR")]
     pub(crate) plugins: Option<PathBuf>,
     /// Start a shell in the sandbox before the containers are detached

@@ -43,10 +43,8 @@ impl Places {
 
     /// A runtime that passes on what plugins log.
     pub(crate) fn runtime(&self, ui: Ui) -> Builder {
-        let cni_path = given_or_variable(self.cni_path.as_deref(), "CNI_PATH");
-        let cni_path = cni_path.unwrap_or_else(|| DEFAULT_CNI_PATH.to_owned());
         Runtime::builder()
-            .plugin_dirs(env::split_paths(&cni_path))
+            .plugin_dirs(plugin_dirs(self.cni_path.as_deref()))
             .cache_dir(self.cache_dir())
             .timeout(self.timeout)
             .observer(pass_on_logs(ui))
@@ -74,6 +72,12 @@ impl Target {
         }
         Ok(endpoint)
     }
+}
+
+/// The directories of plugins: those that are given, or of CNI_PATH, or the usual one.
+pub(crate) fn plugin_dirs(given: Option<&str>) -> Vec<PathBuf> {
+    let cni_path = given_or_variable(given, "CNI_PATH");
+    env::split_paths(cni_path.as_deref().unwrap_or(DEFAULT_CNI_PATH)).collect()
 }
 
 /// Passes on what plugins that succeed have logged. What one that fails has logged is told with its

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::args::Install;
 use crate::failure::{Failure, Kind};
+use crate::target::plugin_dirs;
 use crate::ui::{Ui, table};
 
 /// The file that all plugins are in.
@@ -49,7 +50,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn install(ui: Ui, args: &Install) -> Result<(), Failure> {
     let source = match &args.from {
         Some(path) => path.clone(),
-        None => beside_this_program()?,
+        None => plugins_file().map_err(|failure| failure.advise("Name it with --from."))?,
     };
     let installed = place(&source, &args.bin_dir, args.force)?;
     tell(ui, &args.bin_dir, &source, &installed)
@@ -88,12 +89,25 @@ pub(super) fn place(
     Ok(found)
 }
 
-/// Where the plugins' file is expected.
-pub(super) fn beside_this_program() -> Result<PathBuf, Failure> {
+/// The plugins' file: beside this program, as it is built, or where plugins are, as it is installed.
+pub(super) fn plugins_file() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe().map_err(|error| {
         Failure::new(Kind::Failed, "cannot tell where this program is").because(error)
     })?;
-    Ok(program.with_file_name(BINARY))
+    let beside = program.with_file_name(BINARY);
+    let installed = plugin_dirs(None).into_iter().map(|dir| dir.join(BINARY));
+    let places: Vec<_> = std::iter::once(beside).chain(installed).collect();
+    match places.iter().find(|path| path.is_file()) {
+        Some(path) => Ok(path.clone()),
+        None => {
+            let searched: Vec<_> = places
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            let words = format!("the plugins' file is not there: {}", searched.join(", "));
+            Err(Failure::new(Kind::Failed, words))
+        }
+    }
 }
 
 fn no_file(path: &Path) -> Failure {

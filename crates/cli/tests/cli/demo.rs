@@ -212,6 +212,24 @@ fn what_is_not_as_it_should_be_is_an_error() {
 }
 
 #[test]
+fn the_plugins_are_found_where_they_are_installed() {
+    build_plugins();
+    sandbox(|host| {
+        let (programs, plugins) = (host.dir(), host.dir());
+        let alone = programs.join("linkspan");
+        fs::copy(LINKSPAN, &alone).unwrap();
+        let demo = || Cmd::new(&alone).arg("demo").env("CNI_PATH", &plugins);
+        let output = demo().output();
+        assert_eq!(status(&output), 1);
+        let words = format!("{}/linkspan-plugins", plugins.display());
+        assert!(output.stderr.contains(&words), "{output}");
+        let install = ["install", "--bin-dir", plugins.to_str().unwrap()];
+        Cmd::new(LINKSPAN).args(install).run();
+        assert!(demo().output().success().contains("All as it should be"));
+    });
+}
+
+#[test]
 fn errors_before_it_begins() {
     build_plugins();
     let missing = demo().args(["--plugins", "/no/such"]).output();

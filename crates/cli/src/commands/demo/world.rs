@@ -168,13 +168,14 @@ impl Source {
                     .map_err(|error| cannot("read", dir).because(error)),
             };
         }
-        let path = install::beside_this_program()?;
-        File::open(&path).map(Self::Ours).map_err(|error| {
-            cannot("read", &path).because(error).advise(
-                "The plugins' file belongs beside this program; `make demo` builds both. A directory of \
-                 plugins can be named with --plugins.",
+        let path = install::plugins_file().map_err(|failure| {
+            failure.advise(
+                "`make demo` builds it beside this program. A directory of other plugins can be named \
+                 with --plugins.",
             )
-        })
+        })?;
+        let opened = File::open(&path).map(Self::Ours);
+        opened.map_err(|error| cannot("read", &path).because(error))
     }
 
     /// Puts the plugins into their directory in the sandbox; says how many, if they are ours.
