@@ -14,6 +14,7 @@ use crate::netfilter::NetfilterSocket;
 use crate::netns::Netns;
 use crate::rtnl::address::{address, family, octets};
 use crate::socket::error_of;
+use crate::sysctl;
 
 /// A socket to connection tracking in one network namespace.
 #[derive(Debug)]
@@ -132,14 +133,18 @@ impl Connections {
         request
     }
 
-    /// What of it the kernel can be asked for: of IPv6 no addresses, since it lets pass all but those
-    /// that are asked for (`ctnetlink_filter_match_tuple` compares the wrong way round; seen in 6.1 and
-    /// 6.18). No ports without a protocol.
+    /// What of it the kernel can be asked for.
+    ///
+    /// # Kernel
+    /// Of IPv6 no addresses: it lets pass all but those that are asked for
+    /// (`ctnetlink_filter_match_tuple` compares the wrong way round; seen in 6.1 and 6.18). No ports
+    /// without a protocol.
     fn as_the_kernel_matches(&self) -> Self {
         let is_ipv4 = i32::from(self.family) == libc::AF_INET;
+        let may_ask_for_reply = |_: &IpAddr| is_ipv4 && reads_replies();
         Self {
             destination: self.destination.filter(|_| is_ipv4),
-            answered_by: self.answered_by.filter(|_| is_ipv4),
+            answered_by: self.answered_by.filter(may_ask_for_reply),
             destination_port: self.destination_port.filter(|_| self.protocol.is_some()),
             ..*self
         }
@@ -207,6 +212,18 @@ fn write_ip(tuple: &mut AttributeWriter, address: IpAddr, kind: u16) -> &mut Att
     tuple.nest(CTA_TUPLE_IP, |ip| {
         ip.bytes(kind, &octets(address));
     })
+}
+
+/// Whether the kernel reads what is asked of the reply. Before 5.17, unless that was mended in it, it
+/// read there what was asked of the original direction, and then found nothing.
+fn reads_replies() -> bool {
+    sysctl::read("kernel/osrelease").is_ok_and(|release| is_at_least(&release, (5, 17)))
+}
+
+fn is_at_least(release: &str, wanted: (u32, u32)) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|number| number.parse().ok());
+    matches!((next(), next()), (Some(major), Some(minor)) if (major, minor) >= wanted)
 }
 
 impl Conntrack {
@@ -360,4 +377,25 @@ fn deletion(message: &Message<'_>, wanted: &[Connections]) -> Option<Request> {
             .map(|attribute| request.bytes(kind, attribute.payload));
     }
     Some(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_compared_by_their_numbers() {
+        for newer in [
+            "5.17",
+            "5.17.0-rc1",
+            "5.100.3-generic",
+            "6.1.0-40-cloud-amd64",
+            "10.0",
+        ] {
+            assert!(is_at_least(newer, (5, 17)), "{newer}");
+        }
+        for older in ["5.16.20", "5.4", "4.18.0-553.el8_10.x86_64", "5", "", "x.y"] {
+            assert!(!is_at_least(older, (5, 17)), "{older}");
+        }
+    }
 }
