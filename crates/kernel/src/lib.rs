@@ -14,8 +14,10 @@ pub mod netns;
 pub mod nftables;
 pub mod rtnl;
 pub mod sandbox;
+pub mod selinux;
 mod socket;
 pub mod sysctl;
+pub mod tap;
 
 pub use error::Error;
 pub use socket::requests_sent;

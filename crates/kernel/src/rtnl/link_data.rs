@@ -30,6 +30,17 @@ pub enum LinkData {
         /// Its routing table.
         table: u32,
     },
+    /// A tap device.
+    Tap {
+        /// The user who may attach to it.
+        owner: Option<u32>,
+        /// The group that may attach to it.
+        group: Option<u32>,
+        /// It has several queues.
+        multi_queue: bool,
+        /// It stays when nobody is attached.
+        persistent: bool,
+    },
 }
 
 // linux/if_link.h
@@ -41,6 +52,11 @@ pub(super) const IFLA_IPVLAN_MODE: u16 = 1;
 pub(super) const IFLA_VLAN_ID: u16 = 1;
 pub(super) const IFLA_VRF_TABLE: u16 = 1;
 pub(super) const VETH_INFO_PEER: u16 = 1;
+const IFLA_TUN_OWNER: u16 = 1;
+const IFLA_TUN_GROUP: u16 = 2;
+const IFLA_TUN_TYPE: u16 = 3;
+const IFLA_TUN_PERSIST: u16 = 6;
+const IFLA_TUN_MULTI_QUEUE: u16 = 7;
 
 impl LinkData {
     pub(super) fn decode(kind: &str, data: &Attributes<'_>) -> Self {
@@ -67,8 +83,21 @@ impl LinkData {
                     .and_then(|table| table.as_u32())
                     .unwrap_or_default(),
             },
+            "tun" => Self::decode_tap(data).unwrap_or_default(),
             _ => Self::None,
         }
+    }
+
+    fn decode_tap(data: &Attributes<'_>) -> Option<Self> {
+        let kind = data.get(IFLA_TUN_TYPE)?.as_u8()?;
+        let number = |kind| data.get(kind)?.as_u32();
+        let flag = |kind| data.get(kind)?.as_u8().map(|on| on != 0);
+        (i32::from(kind) == libc::IFF_TAP).then(|| Self::Tap {
+            owner: number(IFLA_TUN_OWNER),
+            group: number(IFLA_TUN_GROUP),
+            multi_queue: flag(IFLA_TUN_MULTI_QUEUE).unwrap_or(false),
+            persistent: flag(IFLA_TUN_PERSIST).unwrap_or(false),
+        })
     }
 }
 
