@@ -1,4 +1,5 @@
-//! Typed operations on Linux networking: namespaces, links, addresses, routes, nftables, sysctls.
+//! Typed operations on Linux networking: namespaces, links, addresses, routes, traffic control, nftables,
+//! connection tracking, tap devices, sysctls.
 //!
 //! The only crate that talks to the kernel, and the only one with `unsafe`. It knows nothing of CNI.
 //! Every failure is an [`Error`] that says what was attempted, on what, and why in the kernel's own
