@@ -208,8 +208,7 @@ impl Attachment {
             Found::Unreadable => self.remove_unknown(&Kind::ALL)?,
             Found::Nothing => return self.remove_described(),
         }
-        self.records.remove(self.plugin, &self.owner)?;
-        self.tidy()
+        self.records.remove(self.plugin, &self.owner)
     }
 
     fn remove_recorded(&self, record: &Record) -> Result<(), Error> {
@@ -251,21 +250,7 @@ impl Attachment {
         if kinds.is_empty() {
             return Ok(());
         }
-        self.remove_unknown(&kinds)?;
-        self.tidy()
-    }
-
-    /// After the last attachment, the tables go too: an idle host has no rule and no hook of ours.
-    fn tidy(&self) -> Result<(), Error> {
-        if !self.records.is_empty() {
-            return Ok(());
-        }
-        let tidy = || {
-            let ruleset = Ruleset::open()?;
-            ruleset.remove_if_empty(&masquerade::table())?;
-            ruleset.remove_if_empty(&spoof_guard::table())
-        };
-        tidy().or_else(unless_unsupported).map_err(explain)
+        self.remove_unknown(&kinds)
     }
 }
 
@@ -349,6 +334,7 @@ pub fn collect(
     if !kinds.is_empty() {
         errors.extend(sweep(network, kinds, valid).err());
     }
+    errors.extend(tidy(&records).err());
     match errors.len() {
         0 => Ok(()),
         1 => Err(errors.remove(0)),
@@ -361,6 +347,19 @@ pub fn collect(
             Err(Error::new(ErrorCode::INTERNAL, msg))
         }
     }
+}
+
+/// After the last attachment, the tables go too: an idle host has no rule and no hook of ours.
+fn tidy(records: &Records) -> Result<(), Error> {
+    if !records.is_empty() {
+        return Ok(());
+    }
+    let tidy = || {
+        let ruleset = Ruleset::open()?;
+        ruleset.remove_if_empty(&masquerade::table())?;
+        ruleset.remove_if_empty(&spoof_guard::table())
+    };
+    tidy().or_else(unless_unsupported).map_err(explain)
 }
 
 fn sweep(network: &str, kinds: &[Kind], valid: &[spec::Attachment]) -> Result<(), Error> {

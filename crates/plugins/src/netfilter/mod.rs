@@ -15,9 +15,10 @@
 //! - A record is written before the first change and removed after the last.
 //! - An element is removed only if its comment names the attachment that is being removed.
 //! - Nothing is asked of the kernel for an attachment that wants nothing and has no record.
-//! - The tables exist as long as they hold an element. Making them takes no request of its own, since
-//!   they travel in the batch that adds the first element; and a host without containers keeps neither
-//!   a hook in its packets' path nor connection tracking because of us.
+//! - The tables stay when the last element goes: making them anew would cost the next ADD more than all
+//!   the rest of it, since the kernel is still busy with their removal then. GC removes those that are
+//!   empty, so that a host without containers keeps neither a hook in its packets' path nor connection
+//!   tracking because of us.
 
 mod attachment;
 mod backend;

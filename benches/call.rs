@@ -1,0 +1,197 @@
+//! A chain of plugins called as a runtime calls it, each call timed from its start to its end.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use linkspan_testkit::{Netns, with_prev_result};
+use serde_json::{Value, json};
+
+use crate::contestant::Contestant;
+use crate::report::Counts;
+
+/// The networks of both have their own names, since they share `/var/lib/cni`.
+const VERSION: &str = "1.0.0";
+
+/// One attachment of a container to a chain of plugins.
+pub(crate) struct Attachment<'a> {
+    contestant: &'a Contestant,
+    chain: Vec<Value>,
+    container: String,
+    netns: PathBuf,
+    result: Value,
+}
+
+impl<'a> Attachment<'a> {
+    pub(crate) fn new(contestant: &'a Contestant, chain: &Value, container: &Netns) -> Self {
+        let nothing = Self {
+            contestant,
+            chain: Vec::new(),
+            container: container.name().to_owned(),
+            netns: container.path().to_owned(),
+            result: Value::Null,
+        };
+        nothing.followed_by(chain)
+    }
+
+    /// The plugins that come after these in a chain, with the result of these.
+    pub(crate) fn followed_by(&self, chain: &Value) -> Self {
+        let own = |config: &Value| {
+            let mut config = config.clone();
+            config["cniVersion"] = VERSION.into();
+            config["name"] = self.contestant.name.into();
+            config
+        };
+        Self {
+            contestant: self.contestant,
+            chain: chain.as_array().into_iter().flatten().map(own).collect(),
+            container: self.container.clone(),
+            netns: self.netns.clone(),
+            result: self.result.clone(),
+        }
+    }
+
+    /// ADD of each plugin in order.
+    ///
+    /// # Panics
+    /// When one fails.
+    pub(crate) fn add(&mut self) -> Duration {
+        let mut elapsed = Duration::ZERO;
+        for config in self.chain.clone() {
+            let (time, output) = self.timed("ADD", &self.completed(&config));
+            elapsed += time;
+            self.result =
+                serde_json::from_str(&output).unwrap_or_else(|error| panic!("{error}: {output}"));
+        }
+        elapsed
+    }
+
+    /// DEL of each plugin in reverse order.
+    ///
+    /// # Panics
+    /// When one fails.
+    pub(crate) fn del(&self) -> Duration {
+        let calls = self.chain.iter().rev();
+        calls
+            .map(|config| self.timed("DEL", &self.completed(config)).0)
+            .sum()
+    }
+
+    /// What one call of each plugin does, by strace.
+    pub(crate) fn counted(&mut self, command: &str) -> Counts {
+        let mut counts = Counts::default();
+        for config in self.in_order(command) {
+            let log = self.traced(command, &self.completed(&config));
+            counts.processes += log.matches("execve(").count();
+            counts.netlink += log.lines().filter(|line| is_netlink(line)).count();
+        }
+        counts
+    }
+
+    fn in_order(&self, command: &str) -> Vec<Value> {
+        let mut chain = self.chain.clone();
+        if command == "DEL" {
+            chain.reverse();
+        }
+        chain
+    }
+
+    fn completed(&self, config: &Value) -> Value {
+        if self.result.is_null() {
+            return config.clone();
+        }
+        with_prev_result(config, &self.result)
+    }
+
+    fn timed(&self, command: &str, config: &Value) -> (Duration, String) {
+        let plugin = self.plugin(config);
+        self.contestant
+            .host
+            .enter(|| self.run(Command::new(&plugin), command, config))
+    }
+
+    fn traced(&mut self, command: &str, config: &Value) -> String {
+        let plugin = self.plugin(config);
+        let log = std::env::temp_dir().join("trace");
+        let mut strace = Command::new("strace");
+        strace
+            .args([
+                "-f",
+                "-qq",
+                "-yy",
+                "-e",
+                "trace=execve,sendto,sendmsg",
+                "-o",
+            ])
+            .arg(&log)
+            .arg(&plugin);
+        let (_, output) = self
+            .contestant
+            .host
+            .enter(|| self.run(strace, command, config));
+        if command == "ADD" {
+            self.result = serde_json::from_str(&output).unwrap_or_default();
+        }
+        std::fs::read_to_string(&log).unwrap_or_else(|error| panic!("no log of strace: {error}"))
+    }
+
+    fn plugin(&self, config: &Value) -> PathBuf {
+        self.contestant
+            .dir
+            .join(config["type"].as_str().unwrap_or_default())
+    }
+
+    fn run(&self, mut program: Command, command: &str, config: &Value) -> (Duration, String) {
+        program
+            .env("CNI_COMMAND", command)
+            .env("CNI_CONTAINERID", &self.container)
+            .env("CNI_NETNS", &self.netns)
+            .env("CNI_IFNAME", "eth0")
+            .env("CNI_PATH", &self.contestant.dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let input = config.to_string();
+        let start = Instant::now();
+        let mut child = program
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {program:?}: {error}"));
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin
+                .write_all(input.as_bytes())
+                .unwrap_or_else(|error| panic!("{program:?} does not read: {error}"));
+        }
+        let output = child
+            .wait_with_output()
+            .unwrap_or_else(|error| panic!("cannot wait for {program:?}: {error}"));
+        let elapsed = start.elapsed();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "{} {command}: {}: {text}\n{input}",
+            self.contestant.name,
+            output.status
+        );
+        (elapsed, text)
+    }
+}
+
+/// A line of strace about a message to netlink.
+fn is_netlink(line: &str) -> bool {
+    (line.contains("sendto(") || line.contains("sendmsg(")) && line.contains("NETLINK")
+}
+
+/// Removes what host-local has kept of a network.
+pub(crate) fn forget(network: &str) {
+    let dir = Path::new("/var/lib/cni/networks").join(network);
+    // There need not be any.
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+/// A bridge with host-local, as most people have it.
+pub(crate) fn bridge() -> Value {
+    json!({
+        "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true,
+        "ipam": { "type": "host-local", "subnet": "10.22.0.0/16", "routes": [{ "dst": "0.0.0.0/0" }] }
+    })
+}

@@ -1,0 +1,52 @@
+//! One of the two that are compared: a folder of plugins, and a host of its own to run them on.
+
+use std::env;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use linkspan_testkit::{Netns, PLUGIN_NAMES, Plugins, Sandbox};
+
+/// Plugins, and the host that they work on.
+pub(crate) struct Contestant {
+    pub(crate) name: &'static str,
+    pub(crate) dir: PathBuf,
+    pub(crate) host: Netns,
+}
+
+impl Contestant {
+    /// Linkspan and the reference, each on a host of its own.
+    pub(crate) fn both(sandbox: &Sandbox) -> [Self; 2] {
+        let reference = Plugins::reference().dir().to_owned();
+        [("linkspan", ours(&sandbox.dir())), ("reference", reference)].map(|(name, dir)| {
+            let host = sandbox.netns(name);
+            host.run("ip link set lo up");
+            Self { name, dir, host }
+        })
+    }
+
+    /// Whether it has a plugin.
+    pub(crate) fn has(&self, plugin: &str) -> bool {
+        let asked = Command::new(self.dir.join(plugin))
+            .env("CNI_COMMAND", "VERSION")
+            .stdin(Stdio::null())
+            .output();
+        asked.is_ok_and(|output| output.status.success())
+    }
+}
+
+/// The release binary under the name of each plugin.
+fn ours(dir: &Path) -> PathBuf {
+    let folder = env::var_os("LINKSPAN_BIN").map_or_else(|| "target/release".into(), PathBuf::from);
+    let binary = folder.join("linkspan-plugins");
+    assert!(
+        binary.is_file(),
+        "there is no {}: run `make bench`",
+        binary.display()
+    );
+    for name in PLUGIN_NAMES {
+        symlink(&binary, dir.join(name))
+            .unwrap_or_else(|error| panic!("cannot link {name}: {error}"));
+    }
+    dir.to_owned()
+}

@@ -1,0 +1,2 @@
+//! `make bench`: see `plugins.rs`.
+#![forbid(unsafe_code)]
