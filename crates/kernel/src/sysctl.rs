@@ -1,45 +1,127 @@
-//! Kernel parameters under `/proc/sys`, in the calling thread's namespace.
+//! Kernel parameters under `/proc/sys`.
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::Error;
 
-/// Reads a parameter, without the newline at its end.
+/// The longest value that is read, in bytes.
+const MAX_VALUE: u64 = 64 << 10;
+
+/// Reads a parameter in the calling thread's namespace, without the newline at its end.
 ///
 /// `path` is below `/proc/sys` and separated by slashes (`net/ipv6/conf/eth0.5/accept_ra`), since
 /// names of links can hold dots.
 ///
 /// # Errors
-/// [`is_not_found`](Error::is_not_found) when there is no such parameter; `EINVAL` when the path leads out
-/// of `/proc/sys`.
+/// [`is_not_found`](Error::is_not_found) when there is no such parameter; `EINVAL` when the path leads
+/// out of `/proc/sys`.
 pub fn read(path: &str) -> Result<String, Error> {
-    file(path)
-        .and_then(fs::read_to_string)
-        .map(|value| value.trim_end().to_owned())
-        .map_err(|error| failed("read", path, error))
+    read_by(path, |flags| open_here(path, flags))
 }
 
-/// Writes a parameter.
+/// Writes a parameter in the calling thread's namespace.
 ///
 /// # Errors
-/// [`is_not_found`](Error::is_not_found) when there is no such parameter; `EINVAL` when the path leads out
-/// of `/proc/sys`.
+/// [`is_not_found`](Error::is_not_found) when there is no such parameter; `EINVAL` when the path leads
+/// out of `/proc/sys`.
 pub fn write(path: &str, value: &str) -> Result<(), Error> {
-    file(path)
-        .and_then(|file| fs::OpenOptions::new().write(true).open(file))
-        .and_then(|mut file| file.write_all(value.as_bytes()))
+    write_by(path, value, |flags| open_here(path, flags))
+}
+
+/// The parameters of a namespace's links, used from any other namespace.
+///
+/// # Kernel
+/// Which namespace's parameters a path leads to is decided where it is walked past `/proc/sys/net`; the
+/// directories below belong to one namespace, whoever has them open.
+#[derive(Debug)]
+pub struct LinkParameters {
+    ipv4: Option<OwnedFd>,
+    ipv6: Option<OwnedFd>,
+}
+
+const IPV4: &str = "net/ipv4/conf/";
+const IPV6: &str = "net/ipv6/conf/";
+
+impl LinkParameters {
+    /// Opens those of the calling thread's namespace. One without IPv6 has none of IPv6.
+    pub fn open() -> Self {
+        let directory = |path| open_here(path, OFlags::PATH | OFlags::DIRECTORY).ok();
+        Self {
+            ipv4: directory(IPV4),
+            ipv6: directory(IPV6),
+        }
+    }
+
+    /// Reads a parameter; `path` begins with `net/ipv4/conf/` or `net/ipv6/conf/`. Of what is
+    /// elsewhere the calling thread's namespace is asked.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) when there is no such parameter.
+    pub fn read(&self, path: &str) -> Result<String, Error> {
+        read_by(path, |flags| self.open_parameter(path, flags))
+    }
+
+    /// Writes a parameter; see [`read`](Self::read).
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) when there is no such parameter.
+    pub fn write(&self, path: &str, value: &str) -> Result<(), Error> {
+        write_by(path, value, |flags| self.open_parameter(path, flags))
+    }
+
+    fn open_parameter(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+        let (directory, name) = if let Some(name) = path.strip_prefix(IPV4) {
+            (&self.ipv4, name)
+        } else if let Some(name) = path.strip_prefix(IPV6) {
+            (&self.ipv6, name)
+        } else {
+            return open_here(path, flags);
+        };
+        let directory = directory.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        require_below(name)?;
+        let flags = flags | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?)
+    }
+}
+
+fn open_here(path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    require_below(path)?;
+    let path = format!("/proc/sys/{}", path.trim_start_matches('/'));
+    Ok(rustix::fs::open(
+        path,
+        flags | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
+}
+
+fn read_by(path: &str, open: impl FnOnce(OFlags) -> io::Result<OwnedFd>) -> Result<String, Error> {
+    let mut value = String::new();
+    open(OFlags::RDONLY)
+        .and_then(|fd| File::from(fd).take(MAX_VALUE).read_to_string(&mut value))
+        .map_err(|error| failed("read", path, error))?;
+    value.truncate(value.trim_end().len());
+    Ok(value)
+}
+
+fn write_by(
+    path: &str,
+    value: &str,
+    open: impl FnOnce(OFlags) -> io::Result<OwnedFd>,
+) -> Result<(), Error> {
+    open(OFlags::WRONLY)
+        .and_then(|fd| File::from(fd).write_all(value.as_bytes()))
         .map_err(|error| failed(&format!("write {value:?} to"), path, error))
 }
 
-fn file(path: &str) -> io::Result<PathBuf> {
-    if path.split('/').any(|part| part == "..") {
-        return Err(io::Error::from_raw_os_error(libc::EINVAL));
-    }
-    Ok(PathBuf::from("/proc/sys").join(path.trim_start_matches('/')))
-}
-
 fn failed(operation: &str, path: &str, error: io::Error) -> Error {
+    // What is opened by a descriptor may have no number of the system's.
+    let error = match (error.raw_os_error(), error.kind()) {
+        (None, io::ErrorKind::NotFound) => io::Error::from_raw_os_error(libc::ENOENT),
+        _ => error,
+    };
     Error::new(operation, format!("the kernel parameter {path}"), error)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::monitor::Monitor;
 use linkspan_kernel::rtnl::{self, BridgeVlan, Change, LinkChange, PortChange, VlanFlags};
-use linkspan_kernel::sysctl;
+use linkspan_kernel::sysctl::LinkParameters;
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode, Route};
 
@@ -184,24 +184,19 @@ fn refused(step: &Step, error: &KernelError) -> Error {
 const IPV6_OFF: i32 = 13;
 
 fn write_sysctls(steps: &[Step], place: Place, namespaces: &Namespaces) -> Result<(), Error> {
-    let sysctls: Vec<&Sysctl> = steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::Sysctl(sysctl) => Some(sysctl),
-            _ => None,
-        })
-        .collect();
-    namespaces
-        .side(place)?
-        .run(|| sysctls.iter().try_for_each(|sysctl| write_sysctl(sysctl)))?
+    let parameters = namespaces.side(place)?.parameters();
+    steps.iter().try_for_each(|step| match step {
+        Step::Sysctl(wanted) => write_sysctl(wanted, parameters),
+        _ => Ok(()),
+    })
 }
 
 /// Writes a parameter unless it has the value: where `/proc/sys` is read-only, what is set already is
 /// enough.
-fn write_sysctl(wanted: &Sysctl) -> Result<(), Error> {
-    let outcome = match sysctl::read(&wanted.path) {
+fn write_sysctl(wanted: &Sysctl, parameters: &LinkParameters) -> Result<(), Error> {
+    let outcome = match parameters.read(&wanted.path) {
         Ok(value) if value == wanted.value => return Ok(()),
-        Ok(_) => sysctl::write(&wanted.path, &wanted.value),
+        Ok(_) => parameters.write(&wanted.path, &wanted.value),
         Err(error) => Err(error),
     };
     match outcome {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use linkspan_kernel::netns::{Netns, OpenError};
 use linkspan_kernel::rtnl::{Link, Rtnl};
+use linkspan_kernel::sysctl::LinkParameters;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
 use super::{LinkRef, Place};
@@ -23,6 +24,7 @@ pub struct Namespaces {
 pub struct Side {
     netns: Option<Netns>,
     rtnl: Rtnl,
+    parameters: LinkParameters,
     links: RefCell<HashMap<String, Link>>,
 }
 
@@ -32,10 +34,10 @@ impl Namespaces {
     /// # Errors
     /// When the kernel gives no socket.
     pub fn host_only() -> Result<Self, Error> {
-        let rtnl = Rtnl::open().map_err(explain)?;
         let host = Side {
             netns: None,
-            rtnl,
+            rtnl: Rtnl::open().map_err(explain)?,
+            parameters: LinkParameters::open(),
             links: RefCell::default(),
         };
         Ok(Self {
@@ -63,10 +65,13 @@ impl Namespaces {
             Err(OpenError::Missing) => return Ok(None),
             Err(error) => return Err(not_a_namespace(path, &error)),
         };
-        let rtnl = Rtnl::open_in(&netns).map_err(explain)?;
+        // One thread inside opens all that is needed; nothing later has to enter.
+        let opened = netns.run(|| (Rtnl::open(), LinkParameters::open()));
+        let (rtnl, parameters) = opened.map_err(explain)?;
         let container = Side {
             netns: Some(netns),
-            rtnl,
+            rtnl: rtnl.map_err(explain)?,
+            parameters,
             links: RefCell::default(),
         };
         Ok(Some(Self {
@@ -117,6 +122,11 @@ impl Side {
     /// The routing socket.
     pub fn rtnl(&self) -> &Rtnl {
         &self.rtnl
+    }
+
+    /// The kernel parameters of its links.
+    pub fn parameters(&self) -> &LinkParameters {
+        &self.parameters
     }
 
     /// The namespace, for the container's side.
