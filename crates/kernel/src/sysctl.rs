@@ -98,6 +98,14 @@ fn open_here(path: &str, flags: OFlags) -> io::Result<OwnedFd> {
     )?)
 }
 
+/// A path that leads out of the directory is none of a parameter.
+fn require_below(path: &str) -> io::Result<()> {
+    if path.split('/').any(|part| part == "..") {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    Ok(())
+}
+
 fn read_by(path: &str, open: impl FnOnce(OFlags) -> io::Result<OwnedFd>) -> Result<String, Error> {
     let mut value = String::new();
     open(OFlags::RDONLY)
