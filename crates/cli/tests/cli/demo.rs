@@ -230,6 +230,16 @@ fn the_plugins_are_found_where_they_are_installed() {
 }
 
 #[test]
+fn it_runs_in_a_chroot() {
+    build_plugins();
+    sandbox(|host| {
+        host.run("mkdir /run/root && mount --rbind / /run/root");
+        let output = demo().under(&["chroot", "/run/root"]).output();
+        assert!(output.success().contains("All as it should be"), "{output}");
+    });
+}
+
+#[test]
 fn errors_before_it_begins() {
     build_plugins();
     let missing = demo().args(["--plugins", "/no/such"]).output();

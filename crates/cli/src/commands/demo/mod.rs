@@ -46,13 +46,15 @@ pub(crate) fn demo(ui: Ui, args: &args::Demo) -> Result<(), Failure> {
         return Err(Failure::usage("--shell is for people, --json for programs"));
     }
     let begun = Instant::now();
+    // Where this program is can be asked only out here; see `World::enter`.
+    let program = env::current_exe().unwrap_or_default();
     let mut demo = Demo::begin(ui, args)?;
     let before = State::look(&demo.world)?;
     let results = demo.attach()?;
     demo.topology()?;
     demo.pings(&results)?;
     if args.shell {
-        demo.shell()?;
+        demo.shell(&program)?;
     }
     demo.detach()?;
     demo.left(&before)?;
@@ -195,17 +197,14 @@ impl Demo {
     }
 
     /// A shell in the sandbox, where `linkspan` finds everything by itself.
-    fn shell(&self) -> Result<(), Failure> {
+    fn shell(&self, program: &Path) -> Result<(), Failure> {
         self.screen
             .heading("A shell in the sandbox; `exit` goes on")?;
         self.screen.words(
             "Try: linkspan list; ip -brief address; ip netns exec c1 ping 10.22.0.3; nft list ruleset",
         )?;
         let shell = env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
-        let mut path = env::current_exe()
-            .ok()
-            .and_then(|program| Some(program.parent()?.as_os_str().to_owned()))
-            .unwrap_or_default();
+        let mut path = program.parent().unwrap_or(program).as_os_str().to_owned();
         path.push(":");
         path.push(env::var_os("PATH").unwrap_or_default());
         let ended = Command::new(&shell)

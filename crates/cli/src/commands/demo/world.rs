@@ -51,9 +51,11 @@ pub(super) struct World {
 impl World {
     /// Enters a sandbox and makes the world.
     pub(super) fn enter(plugins: Option<&Path>) -> Result<Self, Failure> {
-        let sandbox = Sandbox::enter().map_err(no_sandbox)?;
-        // Before private directories may cover it.
+        // In another mount namespace the kernel does not know any more, in a chroot, where this program is.
         let source = Source::find(plugins)?;
+        let sandbox = Sandbox::enter().map_err(no_sandbox)?;
+        // What is opened now can be shown, whatever private directories cover it.
+        let plugins = source.open()?;
         for dir in PRIVATE {
             sandbox.empty(Path::new(dir))?;
         }
@@ -62,7 +64,7 @@ impl World {
                 .map_err(|error| cannot("create", Path::new(dir)).because(error))?;
         }
         let begun = Instant::now();
-        let installed = source.install(&sandbox)?;
+        let installed = source.install(&plugins, &sandbox)?;
         let elapsed = begun.elapsed();
         let [outside, c1, c2] = ["outside", "c1", "c2"].map(place);
         let world = Self {
@@ -142,54 +144,61 @@ fn no_sandbox(error: Error) -> Failure {
     Failure::from(error).advise(
         "This machine lets its user make no namespaces of its own. Run it as root; or see what sysctl \
          says of user.max_user_namespaces, kernel.unprivileged_userns_clone and \
-         kernel.apparmor_restrict_unprivileged_userns; a container must be privileged.",
+         kernel.apparmor_restrict_unprivileged_userns. A container must be privileged, and the root of a \
+         chroot a mount point.",
     )
 }
 
-/// The plugins to be shown, opened: so they can be reached through /proc, whatever covers their path.
+/// The plugins to be shown.
 enum Source {
     /// The file of our own.
-    Ours(File),
+    Ours(PathBuf),
     /// A directory of anybody's plugins.
-    Others(File),
+    Others(PathBuf),
 }
 
 impl Source {
     fn find(plugins: Option<&Path>) -> Result<Self, Failure> {
-        if let Some(dir) = plugins {
-            let missing = ["bridge", "host-local"].map(|name| dir.join(name));
-            return match missing.iter().find(|path| !path.is_file()) {
-                Some(path) => Err(cannot("find", path).advise(
-                    "The demo needs the plugins \"bridge\" and \"host-local\" in the directory that \
-                     --plugins names.",
-                )),
-                None => File::open(dir)
-                    .map(Self::Others)
-                    .map_err(|error| cannot("read", dir).because(error)),
-            };
+        let Some(dir) = plugins else {
+            let path = install::plugins_file().map_err(|failure| {
+                failure.advise(
+                    "`make demo` builds it beside this program. A directory of other plugins can be \
+                     named with --plugins.",
+                )
+            })?;
+            return Ok(Self::Ours(path));
+        };
+        let needed = ["bridge", "host-local"].map(|name| dir.join(name));
+        match needed.iter().find(|path| !path.is_file()) {
+            Some(path) => Err(cannot("find", path).advise(
+                "The demo needs the plugins \"bridge\" and \"host-local\" in the directory that \
+                 --plugins names.",
+            )),
+            None => Ok(Self::Others(dir.to_owned())),
         }
-        let path = install::plugins_file().map_err(|failure| {
-            failure.advise(
-                "`make demo` builds it beside this program. A directory of other plugins can be named \
-                 with --plugins.",
-            )
-        })?;
-        let opened = File::open(&path).map(Self::Ours);
-        opened.map_err(|error| cannot("read", &path).because(error))
     }
 
-    /// Puts the plugins into their directory in the sandbox; says how many, if they are ours.
-    fn install(&self, sandbox: &Sandbox) -> Result<Option<usize>, Failure> {
-        let (Self::Ours(file) | Self::Others(file)) = self;
-        let source = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    fn open(&self) -> Result<File, Failure> {
+        let (Self::Ours(path) | Self::Others(path)) = self;
+        File::open(path).map_err(|error| cannot("read", path).because(error))
+    }
+
+    /// Puts the plugins, which were opened, into their directory in the sandbox; says how many, if they
+    /// are ours.
+    fn install(&self, plugins: &File, sandbox: &Sandbox) -> Result<Option<usize>, Failure> {
+        let source = PathBuf::from(format!("/proc/self/fd/{}", plugins.as_raw_fd()));
         let target = Path::new(PLUGIN_DIR);
-        if let Self::Others(_) = self {
-            sandbox.show(&source, target)?;
-            return Ok(None);
+        match self {
+            Self::Ours(_) => {
+                let names = install::place(&source, target, false)?;
+                // One name is that of the file itself.
+                Ok(Some(names.len() - 1))
+            }
+            Self::Others(_) => {
+                sandbox.show(&source, target)?;
+                Ok(None)
+            }
         }
-        let names = install::place(&source, target, false)?;
-        // One name is that of the file itself.
-        Ok(Some(names.len() - 1))
     }
 }
 
