@@ -101,7 +101,7 @@ fn a_person_sees_every_step() {
             "├── mynet/c1/eth0\n",
             "masquerade4  10.22.0.2\n",
             "✓ DEL c2 ",
-            "✓ nftables    nothing\n",
+            "✓ nftables    no element; the table inet linkspan stays\n",
             "last_reserved_ip.0, lock in /var/lib/cni/networks/mynet\n",
             "All as it should be",
         ] {
