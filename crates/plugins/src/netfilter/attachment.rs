@@ -3,17 +3,14 @@
 use std::fmt;
 
 use ipnet::IpNet;
-use linkspan_plugin::spec::{self, Error, ErrorCode, MacAddr};
+use linkspan_plugin::spec::{Error, MacAddr};
 
 use super::backend::Backend;
 use super::fault::{explain, is_unsupported, unless_unsupported};
-use super::iptables::{self, Protocol};
 use super::owner::Owner;
-use super::part::{Kind, Part, elements};
+use super::part::{Kind, Masquerade, Part, SpoofGuard, elements, kinds, unique};
 use super::record::{Found, Record, Records};
-use super::reference;
 use super::ruleset::Ruleset;
-use super::{masquerade, spoof_guard};
 
 /// What one plugin wants of netfilter for one attachment.
 ///
@@ -54,7 +51,7 @@ impl Attachment {
     pub fn masquerade(mut self, addresses: impl IntoIterator<Item = IpNet>) -> Self {
         let parts = addresses
             .into_iter()
-            .map(|address| Part::Masquerade { address });
+            .map(|address| Part::Masquerade(Masquerade { address }));
         self.parts.extend(parts);
         self
     }
@@ -62,7 +59,17 @@ impl Attachment {
     /// Drops what comes from this port of a bridge with another MAC address than this one.
     #[must_use]
     pub fn spoof_guard(mut self, port: &str, mac: MacAddr) -> Self {
-        self.parts.push(Part::spoof_guard(port, mac));
+        self.parts.push(Part::SpoofGuard(SpoofGuard {
+            interface: port.to_owned(),
+            mac: mac.octets(),
+        }));
+        self
+    }
+
+    /// Wants this part too.
+    #[must_use]
+    pub fn part(mut self, part: Part) -> Self {
+        self.parts.push(part);
         self
     }
 
@@ -72,6 +79,15 @@ impl Attachment {
     pub fn expect(mut self, kind: Kind) -> Self {
         self.expected.push(kind);
         self
+    }
+
+    /// The attachment that a record tells of.
+    pub(super) fn recorded(record: &Record) -> Self {
+        Self {
+            backend: Some(record.backend),
+            parts: record.parts.clone(),
+            ..Self::new(record.owner(), "")
+        }
     }
 
     /// Whether nothing is wanted.
@@ -124,11 +140,9 @@ impl Attachment {
     fn install_by(&self, backend: Backend) -> Result<(), Failure> {
         let record = Record::new(self.plugin, &self.owner, backend, &self.parts);
         self.records.write(&record).map_err(Failure::Other)?;
-        let (by_iptables, by_nftables) = split(backend, &self.parts);
-        if !by_iptables.is_empty() {
-            self.install_by_iptables(&by_iptables)
-                .map_err(Failure::Other)?;
-        }
+        self.set_up_by_iptables(backend, &self.parts)
+            .map_err(Failure::Other)?;
+        let by_nftables = left_to_nftables(backend, &self.parts);
         if by_nftables.is_empty() {
             return Ok(());
         }
@@ -137,9 +151,29 @@ impl Attachment {
             .map_err(Failure::from_kernel)
     }
 
-    /// The addresses that iptables masquerades for the container's other attachments to the network:
+    /// Sets up those of the parts that this backend leaves to iptables.
+    fn set_up_by_iptables(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
+        for kind in kinds(parts) {
+            if let Some(iptables) = kind.by_iptables(backend) {
+                iptables.install(&self.owner, &of_kind(parts, kind), &self.siblings(kind))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what iptables set up of these kinds.
+    fn take_down_by_iptables(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
+        for kind in kinds(parts) {
+            if let Some(iptables) = kind.by_iptables(backend) {
+                iptables.remove(&self.owner, &self.siblings(kind))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts of this kind that iptables set up for the container's other attachments to the network:
     /// they share one chain.
-    fn addresses_of_siblings(&self) -> Vec<IpNet> {
+    fn siblings(&self, kind: Kind) -> Vec<Part> {
         let is_sibling = |record: &Record| {
             let owner = record.owner();
             record.backend == Backend::Iptables
@@ -150,14 +184,22 @@ impl Attachment {
         self.records
             .all()
             .filter(is_sibling)
-            .flat_map(|record| masqueraded(&record.parts))
+            .flat_map(|record| of_kind(&record.parts, kind))
             .collect()
     }
 
-    fn install_by_iptables(&self, parts: &[Part]) -> Result<(), Error> {
-        let mut addresses = masqueraded(parts);
-        addresses.extend(self.addresses_of_siblings());
-        iptables::masquerade(&self.owner, &addresses)
+    /// Sets up anew what [`check`](Self::check) found missing.
+    pub(super) fn repair(&self) -> Result<(), Error> {
+        let backend = self.backend.unwrap_or_default();
+        self.take_down_by_iptables(backend, &self.parts)?;
+        self.set_up_by_iptables(backend, &self.parts)?;
+        let by_nftables = left_to_nftables(backend, &self.parts);
+        if by_nftables.is_empty() {
+            return Ok(());
+        }
+        Ruleset::open()
+            .and_then(|ruleset| ruleset.repair(&by_nftables, &self.owner.to_string()))
+            .map_err(explain)
     }
 
     /// What is not as [`install`](Self::install) leaves it: a sentence each, with what was expected and
@@ -170,22 +212,13 @@ impl Attachment {
             Found::Record(record) => record.backend,
             Found::Unreadable | Found::Nothing => self.backend.unwrap_or_default(),
         };
-        let (by_iptables, by_nftables) = split(backend, &self.parts);
         let mut differences = Vec::new();
-        for protocol in Protocol::BOTH {
-            if masqueraded(&by_iptables)
-                .iter()
-                .any(|address| Protocol::of(address) == protocol)
-                && !reference::has_iptables_masquerade(&self.owner, protocol)?
-            {
-                let chain = iptables::chain_name(&self.owner);
-                differences.push(format!(
-                    "expected a rule of the nat table of {} that leads from POSTROUTING to {chain}, \
-                     found none",
-                    protocol.command()
-                ));
+        for kind in kinds(&self.parts) {
+            if let Some(iptables) = kind.by_iptables(backend) {
+                differences.extend(iptables.differences(&self.owner, &of_kind(&self.parts, kind))?);
             }
         }
+        let by_nftables = left_to_nftables(backend, &self.parts);
         if !by_nftables.is_empty() {
             let found = Ruleset::open()
                 .and_then(|ruleset| ruleset.differences(&by_nftables, &self.owner.to_string()))
@@ -212,11 +245,8 @@ impl Attachment {
     }
 
     fn remove_recorded(&self, record: &Record) -> Result<(), Error> {
-        let (by_iptables, by_nftables) = split(record.backend, &record.parts);
-        if !by_iptables.is_empty() {
-            reference::remove_iptables_masquerade(&self.owner)?;
-            iptables::masquerade(&self.owner, &self.addresses_of_siblings())?;
-        }
+        self.take_down_by_iptables(record.backend, &record.parts)?;
+        let by_nftables = left_to_nftables(record.backend, &record.parts);
         if by_nftables.is_empty() {
             return Ok(());
         }
@@ -232,21 +262,14 @@ impl Attachment {
             .and_then(|ruleset| ruleset.sweep(kinds, &|holder| holder == comment))
             .or_else(unless_unsupported)
             .map_err(explain)?;
-        reference::remove(&self.owner, kinds)
+        kinds
+            .iter()
+            .try_for_each(|kind| kind.nature().remove_reference(&self.owner))
     }
 
     fn remove_described(&self) -> Result<(), Error> {
-        let mut kinds: Vec<Kind> = Vec::new();
-        for kind in self
-            .parts
-            .iter()
-            .map(Part::kind)
-            .chain(self.expected.clone())
-        {
-            if !kinds.contains(&kind) {
-                kinds.push(kind);
-            }
-        }
+        let described = self.parts.iter().map(Part::kind);
+        let kinds = unique(described.chain(self.expected.iter().copied()));
         if kinds.is_empty() {
             return Ok(());
         }
@@ -267,22 +290,15 @@ impl fmt::Display for Attachment {
     }
 }
 
-/// The parts for iptables, and those for nf_tables: a bridge's frames are always filtered by the latter.
-fn split(backend: Backend, parts: &[Part]) -> (Vec<Part>, Vec<Part>) {
-    parts
-        .iter()
-        .cloned()
-        .partition(|part| backend == Backend::Iptables && part.kind() == Kind::Masquerade)
+/// The parts that this backend leaves to nf_tables: some kinds always are.
+fn left_to_nftables(backend: Backend, parts: &[Part]) -> Vec<Part> {
+    let is_left = |part: &&Part| part.kind().by_iptables(backend).is_none();
+    parts.iter().filter(is_left).cloned().collect()
 }
 
-fn masqueraded(parts: &[Part]) -> Vec<IpNet> {
-    parts
-        .iter()
-        .filter_map(|part| match part {
-            Part::Masquerade { address } => Some(*address),
-            Part::SpoofGuard { .. } => None,
-        })
-        .collect()
+fn of_kind(parts: &[Part], kind: Kind) -> Vec<Part> {
+    let is_such = |part: &&Part| part.kind() == kind;
+    parts.iter().filter(is_such).cloned().collect()
 }
 
 enum Failure {
@@ -305,139 +321,4 @@ impl Failure {
             Self::Unsupported(error) | Self::Other(error) => error,
         }
     }
-}
-
-/// Removes what `plugin` made for attachments of a network that are not in use any more: as their
-/// records say, and whatever else of these kinds names one of them.
-///
-/// # Errors
-/// All that could not be removed, in one error, after everything else was removed.
-pub fn collect(
-    network: &str,
-    plugin: &'static str,
-    kinds: &[Kind],
-    valid: &[spec::Attachment],
-) -> Result<(), Error> {
-    let records = Records::default();
-    let is_valid = |owner: &Owner| {
-        valid
-            .iter()
-            .any(|one| one.container_id == owner.container() && one.ifname == owner.ifname())
-    };
-    let mut errors = Vec::new();
-    for record in records.all() {
-        let owner = record.owner();
-        if record.plugin() == plugin && owner.network() == network && !is_valid(&owner) {
-            errors.extend(Attachment::new(owner, plugin).remove().err());
-        }
-    }
-    if !kinds.is_empty() {
-        errors.extend(sweep(network, kinds, valid).err());
-    }
-    errors.extend(tidy(&records).err());
-    match errors.len() {
-        0 => Ok(()),
-        1 => Err(errors.remove(0)),
-        count => {
-            let all: Vec<String> = errors.iter().map(|error| error.msg.clone()).collect();
-            let msg = format!(
-                "{count} attachments could not be collected: {}",
-                all.join("; ")
-            );
-            Err(Error::new(ErrorCode::INTERNAL, msg))
-        }
-    }
-}
-
-/// After the last attachment, the tables go too: an idle host has no rule and no hook of ours.
-fn tidy(records: &Records) -> Result<(), Error> {
-    if !records.is_empty() {
-        return Ok(());
-    }
-    let tidy = || {
-        let ruleset = Ruleset::open()?;
-        ruleset.remove_if_empty(&masquerade::table())?;
-        ruleset.remove_if_empty(&spoof_guard::table())
-    };
-    tidy().or_else(unless_unsupported).map_err(explain)
-}
-
-fn sweep(network: &str, kinds: &[Kind], valid: &[spec::Attachment]) -> Result<(), Error> {
-    let owners: Vec<Owner> = valid
-        .iter()
-        .map(|one| Owner::from_texts(network, &one.container_id, &one.ifname))
-        .collect();
-    let comments: std::collections::HashSet<String> = owners.iter().map(Owner::to_string).collect();
-    let is_stale =
-        |comment: &str| Owner::is_of_network(comment, network) && !comments.contains(comment);
-    Ruleset::open()
-        .and_then(|ruleset| ruleset.sweep(kinds, &is_stale))
-        .map_err(explain)?;
-    if kinds.contains(&Kind::Masquerade) {
-        reference::collect(network, &owners)?;
-    }
-    Ok(())
-}
-
-/// Whether attachments can be set up with this backend.
-///
-/// # Errors
-/// [`ErrorCode::PLUGIN_NOT_AVAILABLE`] with what is missing.
-pub fn status(backend: Option<Backend>) -> Result<(), Error> {
-    let unavailable = |error: Error| {
-        let text = format!("netfilter cannot be used: {}", error.msg);
-        Error::new(ErrorCode::PLUGIN_NOT_AVAILABLE, text).with_details(error.details)
-    };
-    match backend {
-        Some(Backend::Iptables) => iptables::probe().map_err(unavailable),
-        Some(Backend::Nftables) => probe_nftables().map_err(unavailable),
-        None => probe_nftables()
-            .or_else(|error| iptables::probe().map_err(|_other| error))
-            .map_err(unavailable),
-    }
-}
-
-fn probe_nftables() -> Result<(), Error> {
-    Ruleset::open()
-        .and_then(|ruleset| ruleset.probe())
-        .map_err(explain)
-}
-
-/// What was wrong with an attachment before [`reconcile`] put it right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repaired {
-    /// Its record.
-    pub record: Record,
-    /// The differences, as [`Attachment::check`] tells them; empty when nothing was wrong.
-    pub differences: Vec<String>,
-}
-
-/// Puts every attachment's rules and elements back as its record says, after others flushed or reloaded
-/// the ruleset.
-///
-/// # Errors
-/// The first attachment that cannot be repaired.
-pub fn reconcile() -> Result<Vec<Repaired>, Error> {
-    Records::default().all().map(repair).collect()
-}
-
-fn repair(record: Record) -> Result<Repaired, Error> {
-    let mut attachment = Attachment::new(record.owner(), "");
-    attachment.parts.clone_from(&record.parts);
-    attachment.backend = Some(record.backend);
-    let differences = attachment.check()?;
-    if !differences.is_empty() {
-        let (by_iptables, by_nftables) = split(record.backend, &record.parts);
-        if !by_iptables.is_empty() {
-            reference::remove_iptables_masquerade(&attachment.owner)?;
-            attachment.install_by_iptables(&by_iptables)?;
-        }
-        Ruleset::open()
-            .and_then(|ruleset| ruleset.repair(&by_nftables, &attachment.owner.to_string()))
-            .map_err(explain)?;
-    }
-    Ok(Repaired {
-        record,
-        differences,
-    })
 }

@@ -1,18 +1,19 @@
 //! The backend that calls iptables, with the chains and comments of the reference plugins.
 //!
 //! One `iptables-restore` for each address family and attachment; so an attachment that was made here can
-//! be removed by the reference plugins, and the other way round. The chain of a container is named by
-//! the network and the container, not by the interface, so several attachments of one container to one
-//! network share it.
+//! be removed by the reference plugins, and the other way round.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
 use ipnet::IpNet;
+use linkspan_kernel::nftables::Nftables;
+use linkspan_nft::{Chain, Family, Table};
 use linkspan_plugin::spec::{Error, ErrorCode};
 
+use super::fault::explain;
 use super::owner::{Owner, hex_sha512};
+use super::reference;
 
 /// How many seconds to wait for the lock of iptables.
 const LOCK_SECONDS: u32 = 10;
@@ -44,11 +45,20 @@ impl Protocol {
         }
     }
 
-    fn multicast(self) -> &'static str {
+    pub(super) fn multicast(self) -> &'static str {
         match self {
             Self::Ipv4 => "224.0.0.0/4",
             Self::Ipv6 => "ff00::/8",
         }
+    }
+
+    /// The table that translates addresses, as the newer iptables keeps it in nf_tables.
+    fn nat(self) -> Table {
+        let family = match self {
+            Self::Ipv4 => Family::Ip,
+            Self::Ipv6 => Family::Ip6,
+        };
+        Table::new(family, "nat")
     }
 
     /// The file in which the kernel lists the tables of the older iptables.
@@ -60,66 +70,53 @@ impl Protocol {
     }
 }
 
-/// The name of a container's chain.
-pub(super) fn chain_name(owner: &Owner) -> String {
+/// The name of a container's chain; `purpose` comes before the hash in it.
+pub(super) fn chain_name(purpose: &str, owner: &Owner) -> String {
     const LENGTH: usize = 28;
     let hash = hex_sha512(&format!("{}{}", owner.network(), owner.container()));
-    let mut name = format!("CNI-{hash}");
+    let mut name = format!("CNI-{purpose}{hash}");
     name.truncate(LENGTH);
     name
 }
 
-/// The comment of a container's rules, with its quotes escaped.
-fn comment(owner: &Owner) -> String {
-    let (network, container) = (owner.network(), owner.container());
-    format!(r#""name: \"{network}\" id: \"{container}\"""#)
+/// Whether a rule of `base` leads to a chain of the nat table.
+pub(super) fn has_chain(protocol: Protocol, base: &str, chain: &str) -> Result<bool, Error> {
+    let base_chain = Chain::regular(&protocol.nat(), base);
+    let rules = Nftables::open()
+        .and_then(|kernel| kernel.rules(&base_chain))
+        .map_err(explain)?;
+    if rules
+        .iter()
+        .any(|rule| rule.target.as_deref() == Some(chain))
+    {
+        return Ok(true);
+    }
+    let rules = legacy_rules(protocol, base, chain)?;
+    Ok(rules.is_some_and(|rules| !rules.is_empty()))
 }
 
-/// Whether the commands are there.
-pub(super) fn probe() -> Result<(), Error> {
-    let mut program = restore(Protocol::Ipv4, Variant::Default);
-    program.arguments = vec!["--version".to_owned()];
-    run(&program, "").map(|_| ())
-}
-
-/// Masquerades these addresses, all that the container has in the network.
-pub(super) fn masquerade(owner: &Owner, addresses: &[IpNet]) -> Result<(), Error> {
+/// Removes chains of the nat table, whichever iptables made them, and the rules of `base` that lead to
+/// them.
+pub(super) fn remove_chains(base: &str, chains: &[String]) -> Result<(), Error> {
     for protocol in Protocol::BOTH {
-        let own: Vec<&IpNet> = addresses
-            .iter()
-            .filter(|address| Protocol::of(address) == protocol)
-            .collect();
-        if !own.is_empty() {
-            let input = masquerade_input(owner, protocol, &own);
-            run(&restore(protocol, Variant::Default), &input)?;
+        reference::remove_chains(&protocol.nat(), base, chains)?;
+        for chain in chains {
+            remove_legacy_chain(protocol, base, chain)?;
         }
     }
     Ok(())
 }
 
-fn masquerade_input(owner: &Owner, protocol: Protocol, addresses: &[&IpNet]) -> String {
-    let (chain, comment) = (chain_name(owner), comment(owner));
-    let about = format!("-m comment --comment {comment}");
-    // Naming the chain creates it, or empties it.
-    let mut lines = vec!["*nat".to_owned(), format!(":{chain} - [0:0]")];
-    for subnet in addresses
-        .iter()
-        .map(|address| address.trunc())
-        .collect::<BTreeSet<_>>()
-    {
-        lines.push(format!("-A {chain} -d {subnet} {about} -j ACCEPT"));
-    }
-    let multicast = protocol.multicast();
-    lines.push(format!("-A {chain} ! -d {multicast} {about} -j MASQUERADE"));
-    for host in addresses
-        .iter()
-        .map(|address| address.addr())
-        .collect::<BTreeSet<_>>()
-    {
-        lines.push(format!("-A POSTROUTING -s {host} {about} -j {chain}"));
-    }
-    lines.push("COMMIT\n".to_owned());
-    lines.join("\n")
+/// Whether the commands are there.
+pub(super) fn probe() -> Result<(), Error> {
+    let mut program = restore_program(Protocol::Ipv4, Variant::Default);
+    program.arguments = vec!["--version".to_owned()];
+    run(&program, "").map(|_| ())
+}
+
+/// Has `iptables-restore` read this, in the variant that the host uses.
+pub(super) fn restore(protocol: Protocol, input: &str) -> Result<(), Error> {
+    run(&restore_program(protocol, Variant::Default), input).map(|_| ())
 }
 
 /// Which of the two implementations of iptables.
@@ -136,7 +133,7 @@ struct Program {
     arguments: Vec<String>,
 }
 
-fn restore(protocol: Protocol, variant: Variant) -> Program {
+fn restore_program(protocol: Protocol, variant: Variant) -> Program {
     let command = protocol.command();
     Program {
         name: match variant {
@@ -148,24 +145,18 @@ fn restore(protocol: Protocol, variant: Variant) -> Program {
 }
 
 /// Removes a chain, and the rules that lead to it, from the older iptables, where that is in use.
-pub(super) fn remove_legacy_chain(protocol: Protocol, chain: &str) -> Result<(), Error> {
-    if let Some(rules) = legacy_rules(protocol, chain)? {
+fn remove_legacy_chain(protocol: Protocol, base: &str, chain: &str) -> Result<(), Error> {
+    if let Some(rules) = legacy_rules(protocol, base, chain)? {
         run(
-            &restore(protocol, Variant::Legacy),
+            &restore_program(protocol, Variant::Legacy),
             &removal_input(&rules, chain),
         )?;
     }
     Ok(())
 }
 
-/// Whether the older iptables has a chain that a rule leads to.
-pub(super) fn has_legacy_chain(protocol: Protocol, chain: &str) -> Result<bool, Error> {
-    let rules = legacy_rules(protocol, chain)?;
-    Ok(rules.is_some_and(|rules| !rules.is_empty()))
-}
-
-/// The rules of POSTROUTING that lead to a chain of the older iptables; `None` when there is none.
-fn legacy_rules(protocol: Protocol, chain: &str) -> Result<Option<Vec<String>>, Error> {
+/// The rules of `base` that lead to a chain of the older iptables; `None` when there is none.
+fn legacy_rules(protocol: Protocol, base: &str, chain: &str) -> Result<Option<Vec<String>>, Error> {
     let names = std::fs::read_to_string(protocol.table_names()).unwrap_or_default();
     if !names.lines().any(|name| name == "nat") {
         return Ok(None);
@@ -181,7 +172,7 @@ fn legacy_rules(protocol: Protocol, chain: &str) -> Result<Option<Vec<String>>, 
     }
     let leads_there = |line: &&str| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        words.starts_with(&["-A", "POSTROUTING"]) && words.ends_with(&["-j", chain])
+        words.starts_with(&["-A", base]) && words.ends_with(&["-j", chain])
     };
     Ok(Some(
         rules
@@ -263,25 +254,11 @@ fn start(program: &Program) -> io::Result<std::process::Child> {
 mod tests {
     use super::*;
 
-    fn owner() -> Owner {
-        Owner::from_texts("mynet", "c1", "eth0")
-    }
-
     /// As the reference plugins' own tests expect it for the name "test" and the ID "1234".
     #[test]
     fn chains_are_named_as_the_reference_names_them() {
         let owner = Owner::from_texts("test", "1234", "eth0");
-        assert_eq!(chain_name(&owner), "CNI-2bbe0c48b91a7d1b8a6753a8");
-    }
-
-    #[test]
-    fn the_input_of_iptables_restore() {
-        let addresses: Vec<IpNet> = ["10.22.0.2/16", "10.22.0.3/16"]
-            .map(|address| address.parse().expect("an address"))
-            .into();
-        let addresses: Vec<&IpNet> = addresses.iter().collect();
-        let text = masquerade_input(&owner(), Protocol::Ipv4, &addresses);
-        insta::assert_snapshot!(text);
+        assert_eq!(chain_name("", &owner), "CNI-2bbe0c48b91a7d1b8a6753a8");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!
 //! A plugin describes what it wants ([`Attachment`]) and has it installed, checked or removed; what it
 //! wants turns into elements, and into the chains, sets and rules that they need, by pure functions
-//! (`masquerade`, `spoof_guard`). `ruleset` brings them into the kernel without a lock, while any number
+//! (one module for each kind of thing below `part`). `ruleset` brings them into the kernel without a lock, while any number
 //! of plugins do the same. [`Record`]s outlive the plugin, so that DEL needs nothing but the container's
 //! ID and the interface's name.
 //!
@@ -22,18 +22,23 @@
 
 mod attachment;
 mod backend;
+mod collect;
 mod fault;
+mod group;
 mod iptables;
-mod masquerade;
 mod owner;
 mod part;
+mod reconcile;
 mod record;
 mod reference;
 mod ruleset;
-mod spoof_guard;
+mod status;
 
-pub use attachment::{Attachment, Repaired, collect, reconcile, status};
+pub use attachment::Attachment;
 pub use backend::{Backend, UnknownBackend};
+pub use collect::collect;
 pub use owner::{NotAnOwner, Owner};
-pub use part::{Kind, Part};
+pub use part::{Kind, Masquerade, Part, SpoofGuard};
+pub use reconcile::{Repaired, reconcile};
 pub use record::Record;
+pub use status::status;

@@ -192,13 +192,14 @@ fn file_name(plugin: &str, owner: &Owner) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::netfilter::part::Masquerade;
     use std::os::unix::fs::symlink;
 
     fn record(container: &str) -> Record {
         let owner = Owner::from_texts("mynet", container, "eth0");
-        let part = Part::Masquerade {
+        let part = Part::Masquerade(Masquerade {
             address: "10.22.0.2/16".parse().expect("an address"),
-        };
+        });
         Record::new("bridge", &owner, Backend::Nftables, &[part])
     }
 

@@ -9,7 +9,8 @@ use linkspan_kernel::Error;
 use linkspan_kernel::nftables::{CommitError, Nftables, Snapshot};
 use linkspan_nft::{Batch, Chain, Element, Object, Rule, Set, Table};
 
-use super::part::{Group, Kind, Part, Placed, elements, groups};
+use super::group::{Group, Placed};
+use super::part::{Kind, Part, elements, groups};
 
 /// How often a lost race is run again. Each time, another plugin got its work done.
 const ATTEMPTS: u32 = 1000;
@@ -96,8 +97,9 @@ impl Ruleset {
         is_stale: &dyn Fn(&str) -> bool,
     ) -> Result<(), Error> {
         for kind in kinds {
-            for set in self.kernel.sets(&kind.table())? {
-                if kind.owns(&set) {
+            let nature = kind.nature();
+            for set in self.kernel.sets(&nature.table())? {
+                if nature.owns(&set.name) {
                     self.sweep_set(&set, is_stale)?;
                 }
             }

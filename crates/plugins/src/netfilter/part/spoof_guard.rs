@@ -8,9 +8,60 @@
 //!
 //! One rule however many containers there are; a frame from a port that is not guarded costs one lookup.
 
-use linkspan_nft::{Chain, DataType, Element, Family, Field, Hook, Rule, Set, Table, Value};
+use std::fmt;
 
-use super::part::{Group, Placed};
+use linkspan_nft::{Chain, DataType, Element, Family, Field, Hook, Rule, Set, Table, Value};
+use linkspan_plugin::spec::{Error, MacAddr};
+use serde::{Deserialize, Serialize};
+
+use super::{Group, Owner, Placed, Want};
+use crate::netfilter::reference::remove_chains;
+
+/// The container sends from its own MAC address only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpoofGuard {
+    /// The host's end of the container's link, a port of the bridge.
+    pub interface: String,
+    /// The container's MAC address.
+    pub mac: [u8; 6],
+}
+
+impl fmt::Display for SpoofGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mac = MacAddr::new(self.mac);
+        write!(f, "let {:?} send from {mac} only", self.interface)
+    }
+}
+
+impl Want for SpoofGuard {
+    fn elements(&self) -> Vec<Placed> {
+        elements(&self.interface, self.mac)
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        vec![group()]
+    }
+}
+
+/// What is so of all guards.
+pub(super) struct Nature;
+
+impl super::Nature for Nature {
+    fn table(&self) -> Table {
+        table()
+    }
+
+    fn owns(&self, _set: &str) -> bool {
+        true
+    }
+
+    fn remove_reference(&self, owner: &Owner) -> Result<(), Error> {
+        let interface = format!("cni-br-iface-{}-{}", owner.container(), owner.ifname());
+        let address = format!("{interface}-mac");
+        let table = Table::new(Family::Bridge, "nat");
+        remove_chains(&table, "PREROUTING", &[interface, address])
+    }
+}
 
 /// Before the bridge's own NAT and any other filter (`NF_BR_PRI_NAT_DST_BRIDGED`).
 const FIRST: i32 = -300;
@@ -18,7 +69,7 @@ const FIRST: i32 = -300;
 const PREROUTING: &str = "prerouting";
 
 /// The table of everything that concerns bridged frames.
-pub(super) fn table() -> Table {
+fn table() -> Table {
     Table::new(Family::Bridge, "linkspan").comment("Containers attached by Linkspan")
 }
 
@@ -32,24 +83,18 @@ fn genuine() -> Set {
 }
 
 /// The elements of one port.
-pub(super) fn elements(interface: &str, mac: [u8; 6]) -> Vec<Placed> {
+fn elements(interface: &str, mac: [u8; 6]) -> Vec<Placed> {
     let port = Value::IfName(interface.to_owned());
     // What is allowed comes first: within one transaction the order does not matter to packets, but a
     // person who reads a list of differences is told first what is missing.
     vec![
-        Placed {
-            set: genuine(),
-            element: Element::new([port.clone(), Value::Ether(mac)]),
-        },
-        Placed {
-            set: guarded(),
-            element: Element::new(port),
-        },
+        Placed::new(genuine(), Element::new([port.clone(), Value::Ether(mac)])),
+        Placed::new(guarded(), Element::new(port)),
     ]
 }
 
 /// What all ports share.
-pub(super) fn group() -> Group {
+fn group() -> Group {
     let prerouting = Chain::filter(&table(), PREROUTING, Hook::Prerouting, FIRST);
     let rule = Rule::new(&table(), PREROUTING)
         .in_set([Field::IifName], guarded().name)

@@ -1,4 +1,4 @@
-//! Masquerading: ipMasq of the interface plugins.
+//! Masquerading by nf_tables.
 //!
 //! ```text
 //! set masquerade4 { type ipv4_addr; elements = { 10.22.0.2 comment "mynet/c1/eth0" } }
@@ -25,7 +25,7 @@ use linkspan_nft::{
     Chain, DataType, Element, Family, Field, Hook, Rule, Set, Table, Value, Verdict,
 };
 
-use super::part::{Group, Placed};
+use super::{Group, Placed};
 
 /// The priority of source NAT (`NF_IP_PRI_NAT_SRC`).
 const SOURCE_NAT: i32 = 100;
@@ -133,14 +133,11 @@ pub(super) fn elements(address: IpNet) -> Vec<Placed> {
     let protocol = Protocol::of(address);
     let (host, subnet) = (Value::from(address.addr()), Value::from(address.network()));
     vec![
-        Placed {
-            set: protocol.sources(),
-            element: Element::new(host.clone()),
-        },
-        Placed {
-            set: protocol.subnets(address.prefix_len()),
-            element: Element::new([host, subnet]),
-        },
+        Placed::new(protocol.sources(), Element::new(host.clone())),
+        Placed::new(
+            protocol.subnets(address.prefix_len()),
+            Element::new([host, subnet]),
+        ),
     ]
 }
 

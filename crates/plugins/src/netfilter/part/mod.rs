@@ -1,0 +1,154 @@
+//! What an attachment can want of netfilter. Each kind has a module of its own that says all there is to
+//! say about it; here is only which module that is.
+//!
+//! A new kind takes a module with a [`Want`] and a [`Nature`], a variant of [`Part`] and one of [`Kind`],
+//! and a line each in [`Part::want`], [`Part::kind`], [`Kind::nature`] and [`Kind::ALL`].
+
+mod masquerade;
+mod spoof_guard;
+
+use std::fmt;
+
+use linkspan_nft::Table;
+use linkspan_plugin::spec::Error;
+use serde::{Deserialize, Serialize};
+
+pub use masquerade::Masquerade;
+pub use spoof_guard::SpoofGuard;
+
+use super::backend::Backend;
+use super::group::{Group, Placed};
+use super::owner::Owner;
+
+/// One thing that an attachment wants of netfilter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// The container's address is hidden behind the host's.
+    Masquerade(Masquerade),
+    /// The container sends from its own MAC address only.
+    SpoofGuard(SpoofGuard),
+}
+
+/// The kinds of parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Part::Masquerade`]
+    Masquerade,
+    /// [`Part::SpoofGuard`]
+    SpoofGuard,
+}
+
+impl Part {
+    fn want(&self) -> &dyn Want {
+        match self {
+            Self::Masquerade(part) => part,
+            Self::SpoofGuard(part) => part,
+        }
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Masquerade(_) => Kind::Masquerade,
+            Self::SpoofGuard(_) => Kind::SpoofGuard,
+        }
+    }
+}
+
+impl Kind {
+    /// All of them.
+    pub(super) const ALL: [Self; 2] = [Self::Masquerade, Self::SpoofGuard];
+
+    /// What is so of all parts of this kind.
+    pub(super) fn nature(self) -> &'static dyn Nature {
+        match self {
+            Self::Masquerade => &masquerade::Nature,
+            Self::SpoofGuard => &spoof_guard::Nature,
+        }
+    }
+
+    /// How parts of this kind are set up by iptables, if that is what `backend` does with them.
+    pub(super) fn by_iptables(self, backend: Backend) -> Option<&'static dyn ByIptables> {
+        match backend {
+            Backend::Iptables => self.nature().by_iptables(),
+            Backend::Nftables => None,
+        }
+    }
+}
+
+/// One part: what it is in nf_tables, and what it does as that stands after "cannot" or in a list.
+pub(super) trait Want: fmt::Display {
+    /// What belongs to this attachment alone. The owner is added as the comment.
+    fn elements(&self) -> Vec<Placed>;
+
+    /// What its elements need: what many attachments share.
+    fn groups(&self) -> Vec<Group>;
+}
+
+/// What is so of all parts of a kind.
+pub(super) trait Nature: Sync {
+    /// The table that its sets are in.
+    fn table(&self) -> Table;
+
+    /// Whether the set of this name in its table is one of its own.
+    fn owns(&self, set: &str) -> bool;
+
+    /// How the iptables backend does it; `None` when that leaves this kind to nf_tables too.
+    fn by_iptables(&self) -> Option<&dyn ByIptables> {
+        None
+    }
+
+    /// Removes what the reference plugins made for an attachment, whatever made it.
+    fn remove_reference(&self, owner: &Owner) -> Result<(), Error>;
+
+    /// Removes what the reference plugins made for a network's attachments other than these, as far as
+    /// that can be told apart.
+    fn collect_reference(&self, _network: &str, _valid: &[Owner]) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A kind of parts, set up by iptables with the reference plugins' chains.
+///
+/// The chain of a container is named by the network and the container, not by the interface, so all
+/// attachments of one container to one network share it: `siblings` are the parts of the others.
+pub(super) trait ByIptables {
+    fn install(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error>;
+
+    fn remove(&self, owner: &Owner, siblings: &[Part]) -> Result<(), Error>;
+
+    /// What is not as it is after `install`, a sentence each.
+    fn differences(&self, owner: &Owner, parts: &[Part]) -> Result<Vec<String>, Error>;
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.want().fmt(f)
+    }
+}
+
+/// The elements of all parts, each once.
+pub(super) fn elements(parts: &[Part]) -> Vec<Placed> {
+    unique(parts.iter().flat_map(|part| part.want().elements()))
+}
+
+/// What the elements of all parts need, each once.
+pub(super) fn groups(parts: &[Part]) -> Vec<Group> {
+    unique(parts.iter().flat_map(|part| part.want().groups()))
+}
+
+/// The kinds of these parts, each once.
+pub(super) fn kinds(parts: &[Part]) -> Vec<Kind> {
+    unique(parts.iter().map(Part::kind))
+}
+
+/// The items in order, each once. They are a handful.
+pub(super) fn unique<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    items.fold(Vec::new(), |mut kept, item| {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+        kept
+    })
+}
