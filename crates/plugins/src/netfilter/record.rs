@@ -5,16 +5,20 @@
 //! namespace, removes exactly what was made by the backend that made it, and does nothing at all where
 //! there is none. It lies below /run, so that it is gone after a boot, like the ruleset.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use linkspan_plugin::spec::{Error, ErrorCode};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::backend::Backend;
 use super::owner::{Owner, hex_sha512};
 use super::part::Part;
+use crate::fault::lacks_nameless_files;
 
 /// Where the records are.
 pub(super) const DIRECTORY: &str = "/run/cni/linkspan/netfilter";
@@ -106,13 +110,7 @@ impl Records {
         let path = self.path(&record.plugin, &record.owner());
         let write = || -> io::Result<()> {
             fs::create_dir_all(&self.directory)?;
-            let json = serde_json::to_vec(record)?;
-            // Only one plugin at a time works on an attachment, so the name is not contended.
-            let half = path.with_extension("new");
-            let mut file = fs::File::create(&half)?;
-            file.write_all(&json)?;
-            drop(file);
-            fs::rename(&half, &path)
+            write_whole(&self.directory, &path, &serde_json::to_vec(record)?)
         };
         write().map_err(|error| {
             Error::new(
@@ -164,8 +162,35 @@ impl Records {
     }
 }
 
+/// Writes a file that appears under its name when it is complete: a kill leaves all of it or nothing, no
+/// half beside it either. Only one plugin at a time works on an attachment, so the name is not contended.
+fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+    let mut file = match rustix::fs::open(directory, flags, mode) {
+        Ok(fd) => File::from(fd),
+        Err(error) if lacks_nameless_files(error) => {
+            let half = path.with_extension("new");
+            fs::write(&half, bytes)?;
+            return fs::rename(&half, path);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    file.write_all(bytes)?;
+    // By its path in /proc: to link a bare descriptor takes a capability before Linux 6.10.
+    let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let publish = || rustix::fs::linkat(CWD, &nameless, CWD, path, AtFlags::SYMLINK_FOLLOW);
+    match publish() {
+        Err(Errno::EXIST) => {
+            fs::remove_file(path)?;
+            Ok(publish()?)
+        }
+        published => Ok(published?),
+    }
+}
+
 fn read(path: &Path) -> Found {
-    let file = match fs::File::open(path) {
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
         Err(_) => return Found::Unreadable,

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
 use rustix::io::Errno;
 
+use crate::fault::lacks_nameless_files;
 use crate::host_local::origin::{self, Origin, Provenance};
 use crate::host_local::record::Record;
 
@@ -206,14 +207,6 @@ pub(super) fn probe(dir: BorrowedFd<'_>) -> io::Result<()> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether the file system does not support O_TMPFILE: overlayfs before Linux 6.3, NFS, some of FUSE.
-fn lacks_nameless_files(error: Errno) -> bool {
-    matches!(
-        error,
-        Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT
-    )
 }
 
 /// Whether a file of this name was left unfinished by a crash.
