@@ -236,6 +236,20 @@ impl LinkChange {
     }
 
     pub(super) fn request(&self, index: u32) -> Request {
+        let mut request = self.begin(index);
+        self.write(&mut request);
+        request
+    }
+
+    /// To the link of this name, which stays its name.
+    pub(super) fn request_named(&self, name: &str) -> Request {
+        let mut request = self.begin(0);
+        request.string(libc::IFLA_IFNAME, name);
+        self.write(&mut request);
+        request
+    }
+
+    fn begin(&self, index: u32) -> Request {
         let mut request = Request::new(libc::RTM_NEWLINK, CHANGE);
         let flags = [
             (libc::IFF_UP, self.up),
@@ -248,7 +262,6 @@ impl LinkChange {
             set |= value.map_or(0, |on| if on { flag as u32 } else { 0 });
         }
         request.header(&header(index, set, mask));
-        self.write(&mut request);
         request
     }
 

@@ -3,14 +3,14 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use linkspan_netlink::{AttributeWriter, Request};
+use linkspan_netlink::{AttributeWriter, Message, Request};
 
 use super::link::header;
 use super::link_data::{
     IFLA_BR_VLAN_FILTERING, IFLA_IPVLAN_MODE, IFLA_MACVLAN_BC_QUEUE_LEN, IFLA_MACVLAN_MODE,
     IFLA_VLAN_ID, IFLA_VRF_TABLE, VETH_INFO_PEER,
 };
-use super::{CREATE_NEW, IpvlanMode, Link, MacvlanMode, Rtnl};
+use super::{CREATE_NEW, IpvlanMode, Link, LinkChange, MacvlanMode, Rtnl};
 use crate::Error;
 
 /// A link to be made.
@@ -30,7 +30,8 @@ pub struct NewLink<'a> {
     pub master: Option<u32>,
     /// The index of the link that it is made on.
     pub parent: Option<u32>,
-    /// A text written on it, at most 255 bytes.
+    /// A text written on it, at most 255 bytes, where it is made in the socket's namespace. If the name is
+    /// taken, the link that has it gets the text: for names that only links with this text can have.
     pub alias: Option<String>,
     /// The namespace that it is made in; `None`: the socket's.
     pub netns: Option<BorrowedFd<'a>>,
@@ -95,6 +96,16 @@ impl<'a> NewLink<'a> {
         request
     }
 
+    /// The request that writes the alias, which the kernel ignores in the one that makes the link.
+    fn alias_request(&self) -> Option<Request> {
+        let alias = self.alias.clone().filter(|_| self.netns.is_none());
+        let change = LinkChange {
+            alias: Some(alias?),
+            ..LinkChange::default()
+        };
+        Some(change.request_named(&self.name))
+    }
+
     fn write(&self, request: &mut AttributeWriter) {
         let up = if self.up { libc::IFF_UP as u32 } else { 0 };
         request
@@ -114,9 +125,6 @@ impl<'a> NewLink<'a> {
             number.map(|number| request.u32(kind, number));
         }
         self.mac.map(|mac| request.bytes(libc::IFLA_ADDRESS, &mac));
-        self.alias
-            .as_ref()
-            .map(|alias| request.bytes(libc::IFLA_IFALIAS, alias.as_bytes()));
         request.nest(libc::IFLA_LINKINFO, |info| {
             info.string(libc::IFLA_INFO_KIND, self.kind.name());
             info.nest(libc::IFLA_INFO_DATA, |data| self.kind.write(data));
@@ -184,19 +192,38 @@ impl NewLink<'_> {
 }
 
 impl Rtnl {
-    /// Makes a link and returns it as it then is.
+    /// Makes a link and returns it as it then is, but for its alias.
     ///
-    /// A link that is made in another namespace than the socket's is returned as it was announced
-    /// there, with its index.
+    /// Link and alias travel in one send, which the kernel takes as a whole: a process that dies leaves
+    /// no link without its alias. A link that is made in another namespace than the socket's is returned
+    /// as it was announced there, with its index.
     ///
     /// # Errors
     /// [`is_exists`](Error::is_exists) when the name, or for a pair either name, is taken.
     pub fn create_link(&self, link: &NewLink<'_>) -> Result<Link, Error> {
         let object = format!("{} link {:?}", link.kind.name(), link.name);
+        let failed = |error| Error::new("create", object.as_str(), error);
+        let requests: Vec<Request> = [link.request()]
+            .into_iter()
+            .chain(link.alias_request())
+            .collect();
         let mut made = None;
-        self.ask("create", &object, link.request(), |message| {
-            made = made.take().or_else(|| Link::decode(message));
-        })?;
+        let take = |position, message: &Message<'_>| {
+            if position == 0 {
+                made = made.take().or_else(|| Link::decode(message));
+            }
+        };
+        let outcomes = self.socket.exchange(&requests, take).map_err(failed)?;
+        for (position, outcome) in outcomes.into_iter().enumerate() {
+            let Err(failure) = outcome else { continue };
+            if position > 0 {
+                // Made, but not marked: nobody would know whose it is.
+                self.delete_link(&link.name)?;
+            }
+            return Err(
+                failed(io::Error::from_raw_os_error(failure.errno)).with_ext_ack(failure.ext_ack)
+            );
+        }
         match made {
             Some(made) if made.name == link.name => Ok(made),
             _ if link.netns.is_none() => self.link(&link.name),

@@ -100,8 +100,9 @@ pub(super) fn plan(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
         master: Some(config.bridge.clone()),
         container: chosen.container.clone(),
         mtu: chosen.mtu,
+        alias: chosen.owner.clone(),
     }));
-    plan.extend(port_steps(config, &chosen.owner, &port));
+    plan.extend(port_steps(config, &port));
     if config.layer3 {
         plan.extend(container_steps(config, &container, result));
         plan.extend(gateway_steps(config, chosen, result));
@@ -125,17 +126,16 @@ pub(super) fn plan(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
 }
 
 /// What the port is set to on the host.
-fn port_steps(config: &Config, owner: &str, port: &LinkRef) -> Vec<Step> {
+fn port_steps(config: &Config, port: &LinkRef) -> Vec<Step> {
     let settings = Settings {
-        alias: Some(owner.to_owned()),
         hairpin: config.hairpin,
         isolated: config.port_isolation,
         ..Settings::default()
     };
-    let mut steps = vec![
-        Step::Settings(port.clone(), settings),
-        sysctls::no_router_advertisements(port),
-    ];
+    let mut steps = vec![sysctls::no_router_advertisements(port)];
+    if settings != Settings::default() {
+        steps.push(Step::Settings(port.clone(), settings));
+    }
     if let Some(vlans) = port_vlans(&config.vlans) {
         steps.push(Step::PortVlans(port.clone(), vlans));
     }

@@ -140,7 +140,6 @@ fn link_change(settings: &Settings) -> LinkChange {
     };
     LinkChange {
         up: settings.up.then_some(true),
-        alias: settings.alias.clone(),
         port: (settings.hairpin || settings.isolated).then_some(port),
         ..LinkChange::default()
     }

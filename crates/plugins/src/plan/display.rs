@@ -93,9 +93,6 @@ impl fmt::Display for Settings {
         if self.up {
             words.push("switch on".to_owned());
         }
-        if let Some(alias) = &self.alias {
-            words.push(format!("write the alias {alias:?} on"));
-        }
         if self.hairpin {
             words.push("set hairpin mode of".to_owned());
         }

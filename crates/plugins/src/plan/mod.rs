@@ -140,6 +140,9 @@ pub struct VethPair {
     pub container: VethEnd,
     /// Bytes, of both ends; `None` leaves it to the kernel.
     pub mtu: Option<u32>,
+    /// A text written on the host's end, for people and for collection; shown by `ip link`. Only links
+    /// with this text have the host end's name.
+    pub alias: String,
 }
 
 /// One end of a pair.
@@ -172,8 +175,6 @@ pub struct VlanInterface {
 pub struct Settings {
     /// It is switched on.
     pub up: bool,
-    /// A text written on it, for people and for collection; shown by `ip link`.
-    pub alias: Option<String>,
     /// As a bridge port, it sends frames back out.
     pub hairpin: bool,
     /// As a bridge port, it does not talk to other isolated ports.

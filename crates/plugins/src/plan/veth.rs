@@ -79,6 +79,7 @@ fn request(pair: &VethPair, name: &str, namespaces: &Namespaces) -> Result<Creat
         mac: Some(pair.host.mac.octets()),
         up: true,
         master,
+        alias: Some(pair.alias.clone()),
         ..NewLink::new(name, Kind::Veth(Box::new(inside)))
     };
     Ok(namespaces.host().rtnl().create_link(&outside))
