@@ -185,7 +185,7 @@ fn gateway_steps(config: &Config, chosen: &Chosen, result: &Success) -> Vec<Step
         }
         _ => config.bridge.to_string(),
     };
-    steps.extend(gateways(&link, config.force_address, result));
+    steps.extend(gateways(&link, config, result));
     if result.ips.iter().any(|ip| ip.address.addr().is_ipv4()) {
         steps.push(sysctls::forward_ipv4());
     }
@@ -211,13 +211,17 @@ fn vlan_interface(config: &Config, ends: &VlanEnds, vlan: u16) -> VlanInterface 
 
 fn gateways<'a>(
     link: &'a str,
-    force: bool,
+    config: &'a Config,
     result: &'a Success,
 ) -> impl Iterator<Item = Step> + 'a {
     result.ips.iter().filter_map(move |ip| {
         // The prefix is that of an address of the same family, so it fits.
         let address = IpNet::new(ip.gateway?, ip.address.prefix_len()).ok()?;
-        let gateway = Gateway { address, force };
+        let gateway = Gateway {
+            address,
+            force: config.force_address,
+            bridge: config.bridge.clone(),
+        };
         Some(Step::Gateway(LinkRef::host(link), gateway))
     })
 }

@@ -9,7 +9,7 @@ use linkspan_kernel::sysctl;
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
-use super::{Bridge, Namespaces};
+use super::{Bridge, Namespaces, Side};
 use crate::fault::explain;
 
 /// How often it is looked again when somebody creates and removes the bridge at the same time.
@@ -23,11 +23,12 @@ pub(super) fn ensure<'a>(
 ) -> Result<(), Error> {
     let rtnl = namespaces.host().rtnl();
     let name = wanted.name.as_str();
+    namespaces.host().share();
     let (found, created) = find_or_create(wanted, rtnl)?;
     if created {
         let name = name.to_owned();
         undo.on_failure(format!("the bridge {name:?}"), move || {
-            remove_unused(&name, rtnl)
+            remove_unused(&name, namespaces.host())
         });
     }
     if !found.is_kind("bridge") {
@@ -103,7 +104,11 @@ fn configure(wanted: &Bridge, found: &Link, rtnl: &Rtnl) -> Result<(), KernelErr
 pub(super) const IFF_PROMISC: u32 = 0x100;
 
 /// Removes the bridge unless somebody uses it meanwhile.
-fn remove_unused(name: &str, rtnl: &Rtnl) -> Result<(), Error> {
+fn remove_unused(name: &str, host: &Side) -> Result<(), Error> {
+    if !host.is_alone() {
+        return Ok(());
+    }
+    let rtnl = host.rtnl();
     let remove = || {
         let bridge = rtnl.link(name)?;
         if rtnl.ports(bridge.index)?.is_empty() {

@@ -2,11 +2,11 @@
 
 use ipnet::IpNet;
 use linkspan_kernel::Error as KernelError;
-use linkspan_kernel::rtnl::{Address, Change, Rtnl};
+use linkspan_kernel::rtnl::{Address, Change, Link, Rtnl};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
-use super::{Gateway, LinkRef, Namespaces};
+use super::{Gateway, LinkRef, Namespaces, Side};
 use crate::fault::explain;
 
 /// Has the link hold the gateway's address.
@@ -19,8 +19,10 @@ pub(super) fn ensure<'a>(
     namespaces: &'a Namespaces,
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
-    let index = namespaces.link(link)?.index;
-    let rtnl = namespaces.side(link.place)?.rtnl();
+    let found = namespaces.link(link)?;
+    let index = found.index;
+    let side = namespaces.side(link.place)?;
+    let rtnl = side.rtnl();
     let wanted = gateway.address;
     let held = rtnl.addresses(index).map_err(explain)?;
     if held.iter().any(|address| address.net == wanted) {
@@ -45,8 +47,12 @@ pub(super) fn ensure<'a>(
             outcome => outcome.map_err(explain)?,
         }
     }
+    let gateway = gateway.clone();
     undo.on_failure(format!("the address {wanted} of {link}"), move || {
-        restore(index, wanted, in_the_way, rtnl)
+        if is_used(&found, &gateway, side)? {
+            return Ok(());
+        }
+        restore(index, wanted, in_the_way, side.rtnl())
     });
     Ok(())
 }
@@ -74,13 +80,20 @@ fn other_address(link: &LinkRef, held: IpNet, wanted: IpNet) -> Error {
     ))
 }
 
-/// Takes a gateway's address away again, and gives back what was in its way, unless other ports use it
-/// meanwhile.
-fn restore(index: u32, wanted: IpNet, removed: Vec<Address>, rtnl: &Rtnl) -> Result<(), Error> {
-    // The port of the ADD that failed is still there.
-    if rtnl.ports(index).map_err(explain)?.len() > 1 {
-        return Ok(());
+/// Whether others attached themselves meanwhile. The port of the ADD that failed is still there, and so is
+/// that of the bridge's own interface in a VLAN, when the address is on one.
+fn is_used(link: &Link, gateway: &Gateway, side: &Side) -> Result<bool, Error> {
+    if !side.is_alone() {
+        return Ok(true);
     }
+    let bridge = side.link(gateway.bridge.as_str())?.index;
+    let ports = side.rtnl().ports(bridge).map_err(explain)?;
+    let own = |port: &&Link| Some(port.index) == link.parent;
+    Ok(ports.len() - ports.iter().filter(own).count() > 1)
+}
+
+/// Takes a gateway's address away again, and gives back what was in its way.
+fn restore(index: u32, wanted: IpNet, removed: Vec<Address>, rtnl: &Rtnl) -> Result<(), Error> {
     let mut changes = vec![Change::DeleteAddress(index, Address::new(wanted))];
     changes.extend(
         removed

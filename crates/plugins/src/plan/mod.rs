@@ -221,4 +221,6 @@ pub struct Gateway {
     pub address: IpNet,
     /// Another address in its way is taken away, instead of failing.
     pub force: bool,
+    /// The bridge whose ports use it.
+    pub bridge: IfName,
 }

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
-use linkspan_kernel::netns::{Netns, OpenError};
+use linkspan_kernel::netns::{Lock, Netns, OpenError};
 use linkspan_kernel::rtnl::{Link, Rtnl};
 use linkspan_kernel::sysctl::LinkParameters;
 use linkspan_plugin::spec::{Error, ErrorCode};
@@ -26,7 +27,20 @@ pub struct Side {
     rtnl: Rtnl,
     parameters: LinkParameters,
     links: RefCell<HashMap<String, Link>>,
+    turn: RefCell<Turn>,
 }
+
+/// The lock of the namespace, as this plugin holds it.
+#[derive(Debug, Default)]
+enum Turn {
+    #[default]
+    None,
+    Shared(#[expect(dead_code, reason = "released when dropped")] Option<Lock>),
+    Alone(#[expect(dead_code, reason = "released when dropped")] Lock),
+}
+
+/// How long a plugin waits for others to be done: each of them takes milliseconds.
+const TURN_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Namespaces {
     /// Opens the host's namespace alone.
@@ -39,6 +53,7 @@ impl Namespaces {
             rtnl: Rtnl::open().map_err(explain)?,
             parameters: LinkParameters::open(),
             links: RefCell::default(),
+            turn: RefCell::default(),
         };
         Ok(Self {
             host,
@@ -73,6 +88,7 @@ impl Namespaces {
             rtnl: rtnl.map_err(explain)?,
             parameters,
             links: RefCell::default(),
+            turn: RefCell::default(),
         };
         Ok(Some(Self {
             container: Some(container),
@@ -143,6 +159,38 @@ impl Side {
             None => Ok(work()),
             Some(netns) => netns.run(work).map_err(explain),
         }
+    }
+
+    /// Announces that what others share here (a bridge, a gateway's address) is going to be used: until this
+    /// is dropped nobody takes it away for want of use.
+    ///
+    /// Who cannot say so in time goes on without: a process that keeps the lock for itself must not keep
+    /// containers from being attached.
+    pub(super) fn share(&self) {
+        let mut turn = self.turn.borrow_mut();
+        if matches!(*turn, Turn::None) {
+            *turn = Turn::Shared(
+                Netns::current()
+                    .and_then(|own| own.share_lock(TURN_DEADLINE))
+                    .ok(),
+            );
+        }
+    }
+
+    /// Waits until all have finished who have announced that, so that what is not used now can be taken
+    /// away; `false` when they have not in time.
+    pub(super) fn is_alone(&self) -> bool {
+        let mut turn = self.turn.borrow_mut();
+        if matches!(*turn, Turn::Alone(_)) {
+            return true;
+        }
+        // Two that fail would wait for each other.
+        *turn = Turn::None;
+        match Netns::current().and_then(|own| own.lock(TURN_DEADLINE)) {
+            Ok(lock) => *turn = Turn::Alone(lock),
+            Err(_) => return false,
+        }
+        true
     }
 
     /// The link of this name; asked for once.

@@ -7,7 +7,7 @@ use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Rtnl};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
-use super::{Namespaces, Step, VlanInterface, apply};
+use super::{Namespaces, Side, Step, VlanInterface, apply};
 use crate::fault::{explain, explain_step};
 
 /// Uses the interface that is there, or creates it.
@@ -23,7 +23,7 @@ pub(super) fn ensure<'a>(
         Ok(_) => {
             let (owned, bridge) = (name.to_owned(), bridge.index);
             undo.on_failure(format!("the interface {name:?}"), move || {
-                remove_unused(&owned, bridge, rtnl)
+                remove_unused(&owned, bridge, namespaces.host())
             });
             rtnl.link(name).map_err(explain)?
         }
@@ -76,7 +76,11 @@ fn existing(wanted: &VlanInterface, rtnl: &Rtnl) -> Result<Link, Error> {
 }
 
 /// Removes the interface unless somebody else uses the bridge meanwhile.
-fn remove_unused(name: &str, bridge: u32, rtnl: &Rtnl) -> Result<(), Error> {
+fn remove_unused(name: &str, bridge: u32, host: &Side) -> Result<(), Error> {
+    if !host.is_alone() {
+        return Ok(());
+    }
+    let rtnl = host.rtnl();
     // The interface's own port, and that of the ADD that failed.
     if rtnl.ports(bridge).map_err(explain)?.len() > 2 {
         return Ok(());
