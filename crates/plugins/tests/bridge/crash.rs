@@ -1,0 +1,252 @@
+//! Killed at its system calls: whatever is left, DEL and GC bring the host back to where it was.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use linkspan_testkit::{Cmd, Kill, Netns, Sandbox, kill_at_every_syscall, kill_at_syscall, needs};
+use serde_json::{Value, json};
+
+use super::host::{Host, dual_stack, left, network};
+
+/// How long a loop may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// The system calls by which a plugin changes anything that outlives it. State is the same whichever call between two
+/// of these it dies at, so a loop over these alone sees every state that there can be.
+const CHANGES: [&str; 17] = [
+    "sendto",
+    "sendmsg",
+    "write",
+    "pwrite64",
+    "ftruncate",
+    "fallocate",
+    "fsetxattr",
+    "flock",
+    "linkat",
+    "link",
+    "rename",
+    "renameat",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "exit_group",
+];
+
+/// As [`kill_at_every_syscall`], at those that change something.
+fn kill_at_every_change(program: impl Fn() -> Cmd, mut after: impl FnMut(Option<&Kill>)) -> u32 {
+    let mut kills = 0;
+    for name in CHANGES {
+        for occurrence in 1.. {
+            let kill = kill_at_syscall(program(), name, occurrence);
+            after(kill.as_ref());
+            if kill.is_none() {
+                break;
+            }
+            kills += 1;
+        }
+    }
+    kills
+}
+
+/// Everything at once that leaves something on the host.
+fn everything() -> Value {
+    network(json!({ "ipMasq": true, "macspoofchk": true, "ipam": dual_stack() }))
+}
+
+/// A host and a container that is attached and detached, and perhaps another one that stays attached all the time: what
+/// is left must always be what that one has.
+struct Scene<'a> {
+    host: Host<'a>,
+    netns: Netns,
+    config: Value,
+    others: &'static [(&'static str, &'static str)],
+    before: BTreeSet<String>,
+}
+
+impl<'a> Scene<'a> {
+    /// Nobody is attached, and there is no bridge.
+    fn empty(sandbox: &'a Sandbox, config: Value) -> Self {
+        let host = Host::new(sandbox);
+        let netns = sandbox.netns("c1");
+        Self {
+            before: left(&[&netns]),
+            host,
+            netns,
+            config,
+            others: &[],
+        }
+    }
+
+    fn beside_another(sandbox: &'a Sandbox, config: Value) -> Self {
+        let scene = Self::empty(sandbox, config);
+        scene.host.attach(&scene.config, "other");
+        Self {
+            before: left(&[&scene.netns]),
+            others: &[("other", "eth0")],
+            ..scene
+        }
+    }
+
+    fn cmd(&self, verb: &str) -> Cmd {
+        self.host.cmd(verb, &self.config, &self.netns)
+    }
+
+    fn add(&self) {
+        self.host.add(&self.config, &self.netns).success();
+    }
+
+    fn del(&self) {
+        self.host.del(&self.config, &self.netns).success();
+    }
+
+    fn gc(&self) {
+        self.host.plugins.gc(&self.config, self.others).success();
+    }
+
+    #[track_caller]
+    fn assert_nothing_left(&self, kill: Option<&Kill>) {
+        let now = left(&[&self.netns]);
+        let more: Vec<_> = now.difference(&self.before).collect();
+        let less: Vec<_> = self.before.difference(&now).collect();
+        assert!(
+            more.is_empty() && less.is_empty(),
+            "killed at {kill:?}: left {more:#?}, missing {less:#?}"
+        );
+    }
+}
+
+#[test]
+fn the_first_add_killed_at_any_system_call_is_undone_by_del() {
+    needs(&[]).deadline(DEADLINE).sandbox(|sandbox| {
+        let scene = Scene::empty(sandbox, everything());
+        let before = scene.host.snapshot(&[&scene.netns]);
+        let kills = kill_at_every_syscall(
+            || scene.cmd("ADD"),
+            |kill| {
+                scene.del();
+                scene.assert_nothing_left(kill);
+                sandbox.run("ip link del cni0 2>/dev/null || true");
+            },
+        );
+        assert!(kills > 150, "{kills}");
+        before.assert_same(&scene.host.snapshot(&[&scene.netns]), "after the last DEL");
+    });
+}
+
+#[test]
+fn an_add_beside_another_killed_at_any_change_is_undone_by_del() {
+    needs(&[]).deadline(DEADLINE).sandbox(|sandbox| {
+        let scene = Scene::beside_another(sandbox, everything());
+        let before = scene.host.snapshot(&[&scene.netns]);
+        let kills = kill_at_every_change(
+            || scene.cmd("ADD"),
+            |kill| {
+                scene.del();
+                scene.assert_nothing_left(kill);
+            },
+        );
+        assert!(kills > 20, "{kills}");
+        before.assert_same(&scene.host.snapshot(&[&scene.netns]), "after the last DEL");
+    });
+}
+
+#[test]
+fn del_killed_at_any_system_call_is_completed_by_another_del() {
+    needs(&[]).deadline(DEADLINE).sandbox(|sandbox| {
+        let scene = Scene::beside_another(sandbox, everything());
+        let before = scene.host.snapshot(&[&scene.netns]);
+        let kills = kill_at_every_syscall(
+            || {
+                scene.add();
+                scene.cmd("DEL")
+            },
+            |kill| {
+                scene.del();
+                scene.assert_nothing_left(kill);
+            },
+        );
+        assert!(kills > 150, "{kills}");
+        before.assert_same(&scene.host.snapshot(&[&scene.netns]), "after the last DEL");
+    });
+}
+
+/// The last attachment takes the nftables tables with it.
+#[test]
+fn the_last_del_killed_at_any_change_is_completed_by_del_and_by_gc() {
+    needs(&[]).deadline(DEADLINE).sandbox(|sandbox| {
+        let scene = Scene::empty(sandbox, everything());
+        for recover in [Scene::del, Scene::gc] {
+            kill_at_every_change(
+                || {
+                    scene.add();
+                    scene.cmd("DEL")
+                },
+                |kill| {
+                    recover(&scene);
+                    scene.assert_nothing_left(kill);
+                },
+            );
+        }
+    });
+}
+
+/// Among the states is a link that has just been made.
+#[test]
+fn an_add_killed_at_any_change_is_collected() {
+    needs(&[]).deadline(DEADLINE).sandbox(|sandbox| {
+        // Without anything in netfilter there is no record beside the link.
+        for config in [everything(), network(json!({}))] {
+            let scene = Scene::empty(sandbox, config);
+            kill_at_every_change(
+                || scene.cmd("ADD"),
+                |kill| {
+                    scene.gc();
+                    scene.assert_nothing_left(kill);
+                },
+            );
+            scene.netns.delete();
+        }
+    });
+}
+
+/// plugins#810: without a namespace the reference leaves rules behind.
+#[test]
+fn an_add_killed_at_any_change_is_undone_without_the_namespace() {
+    needs(&[]).deadline(DEADLINE).sandbox(|sandbox| {
+        let scene = Scene::beside_another(sandbox, everything());
+        let gone = |netns: Option<&str>| {
+            let call = scene.host.call("DEL", &scene.config, &scene.netns);
+            match netns {
+                Some(path) => call.netns(path),
+                None => call.env("CNI_NETNS", ""),
+            }
+        };
+        for netns in [None, Some("/run/netns/gone")] {
+            kill_at_every_change(
+                || scene.cmd("ADD"),
+                |kill| {
+                    gone(netns).run().success();
+                    scene.assert_nothing_left(kill);
+                },
+            );
+        }
+    });
+}
+
+#[test]
+fn an_add_with_iptables_killed_at_any_change_is_undone_by_del_and_by_gc() {
+    needs(&[]).deadline(DEADLINE).sandbox(|sandbox| {
+        let config = network(json!({ "ipMasq": true, "ipMasqBackend": "iptables" }));
+        let scene = Scene::beside_another(sandbox, config);
+        for recover in [Scene::del, Scene::gc] {
+            kill_at_every_change(
+                || scene.cmd("ADD"),
+                |kill| {
+                    recover(&scene);
+                    scene.assert_nothing_left(kill);
+                },
+            );
+        }
+    });
+}

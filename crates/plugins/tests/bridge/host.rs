@@ -1,0 +1,182 @@
+//! The host that the tests attach containers to, and the configurations that they do it with.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use linkspan_testkit::{Call, Cmd, Netns, Outcome, Plugins, Sandbox, Snapshot};
+use serde_json::{Value, json};
+
+/// What plugins write to, and may leave something in.
+pub(crate) const DIRECTORIES: [&str; 3] = ["/var/lib/cni", "/run/cni", "/run/lock"];
+
+/// A host and the plugins on it.
+pub(crate) struct Host<'a> {
+    pub(crate) sandbox: &'a Sandbox,
+    pub(crate) plugins: Plugins,
+}
+
+impl<'a> Host<'a> {
+    pub(crate) fn new(sandbox: &'a Sandbox) -> Self {
+        Self {
+            sandbox,
+            plugins: Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins")),
+        }
+    }
+
+    /// A call about the interface `eth0` of a container whose ID is its namespace's name.
+    pub(crate) fn call(&self, verb: &str, config: &Value, container: &Netns) -> Call {
+        self.plugins
+            .call(verb, config)
+            .container(container.name())
+            .netns(container.path())
+            .ifname("eth0")
+    }
+
+    /// The call as a command without the search path that cargo sets for the dynamic linker, which costs a hundred system
+    /// calls.
+    pub(crate) fn cmd(&self, verb: &str, config: &Value, container: &Netns) -> Cmd {
+        self.call(verb, config, container)
+            .cmd()
+            .env_remove("LD_LIBRARY_PATH")
+    }
+
+    #[track_caller]
+    pub(crate) fn add(&self, config: &Value, container: &Netns) -> Outcome {
+        self.call("ADD", config, container).run()
+    }
+
+    #[track_caller]
+    pub(crate) fn del(&self, config: &Value, container: &Netns) -> Outcome {
+        self.call("DEL", config, container).run()
+    }
+
+    /// Attaches a container in a new namespace.
+    #[track_caller]
+    pub(crate) fn attach(&self, config: &Value, name: &str) -> Attached {
+        let netns = self.sandbox.netns(name);
+        let result = self.add(config, &netns).success();
+        Attached { netns, result }
+    }
+
+    /// The state of the host and of containers, without what stays after the last DEL, in the reference too: forwarding,
+    /// directories, the files `lock` and `last_reserved_ip.N`.
+    #[track_caller]
+    pub(crate) fn snapshot(&self, containers: &[&Netns]) -> Snapshot {
+        const STAYS: [&str; 7] = [
+            "= directory ",
+            "/lock =",
+            "/last_reserved_ip.",
+            "/forwarding =",
+            "/ip_forward =",
+            // The kernel changes it with forwarding.
+            "/accept_redirects =",
+            // Of a route, while nobody is attached.
+            "[\"linkdown\"]",
+        ];
+        let mut namespaces = vec![self.sandbox.host()];
+        namespaces.extend(containers);
+        Snapshot::of(&namespaces, &DIRECTORIES).without(&STAYS)
+    }
+}
+
+/// A container with the result of its ADD.
+pub(crate) struct Attached {
+    pub(crate) netns: Netns,
+    pub(crate) result: Value,
+}
+
+impl Attached {
+    /// Its first address of a family, without the prefix.
+    #[track_caller]
+    pub(crate) fn address(&self, family: Family) -> String {
+        address(&self.result, family)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+/// The first address of a result of a family, without the prefix.
+#[track_caller]
+pub(crate) fn address(result: &Value, family: Family) -> String {
+    result["ips"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|ip| ip["address"].as_str()?.split('/').next())
+        .find(|address| address.contains(':') == (family == Family::V6))
+        .unwrap_or_else(|| panic!("no address of {family:?} in {result}"))
+        .to_owned()
+}
+
+/// The configuration of the first network, with these keys beside or instead of its own. A key that is null is taken
+/// away.
+pub(crate) fn network(keys: Value) -> Value {
+    let mut config = json!({
+        "cniVersion": "1.1.0", "name": "mynet", "type": "bridge", "bridge": "cni0", "isGateway": true,
+        "ipam": { "type": "host-local", "subnet": "10.22.0.0/16", "routes": [{ "dst": "0.0.0.0/0" }] }
+    });
+    let map = config.as_object_mut().unwrap();
+    for (key, value) in keys.as_object().unwrap() {
+        map.insert(key.clone(), value.clone());
+    }
+    map.retain(|_, value| !value.is_null());
+    config
+}
+
+/// `ipam` with an IPv4 and an IPv6 range.
+pub(crate) fn dual_stack() -> Value {
+    json!({
+        "type": "host-local",
+        "ranges": [[{ "subnet": "10.22.0.0/16" }], [{ "subnet": "fd00:22::/64" }]],
+        "routes": [{ "dst": "0.0.0.0/0" }, { "dst": "::/0" }]
+    })
+}
+
+/// What of a network is left on the host, looked at a hundred times faster than a [`Snapshot`]: a test that kills a
+/// plugin some hundred times asks each time. Each line is a link, a rule, or a file.
+///
+/// The bridge and what the reference's format keeps (`lock`, `last_reserved_ip.N`) are left out; they stay after DEL. So
+/// are empty directories.
+pub(crate) fn left(containers: &[&Netns]) -> BTreeSet<String> {
+    let mut left = links("host");
+    left.remove("host link cni0");
+    for netns in containers {
+        left.extend(netns.enter(|| links(netns.name())));
+    }
+    let ruleset = Cmd::new("nft").args(["list", "ruleset"]).run();
+    left.extend(ruleset.lines().map(|line| format!("nft {}", line.trim())));
+    for directory in DIRECTORIES {
+        files(Path::new(directory), &mut left);
+    }
+    left
+}
+
+fn links(netns: &str) -> BTreeSet<String> {
+    // The kernel's list, not sysfs: that shows the namespace that it was mounted in.
+    let table = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+    table
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| format!("{netns} link {}", name.trim()))
+        .collect()
+}
+
+fn files(path: &Path, left: &mut BTreeSet<String>) {
+    let Ok(entries) = fs::read_dir(path) else {
+        return;
+    };
+    for entry in entries {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            files(&entry.path(), left);
+        } else if name != "lock" && !name.starts_with("last_reserved_ip.") {
+            left.insert(format!("file {}", entry.path().display()));
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! `bridge` as a runtime calls it, with `host-local` behind it: killed anywhere, called by many at once, given nonsense, and
+//! judged by the traffic that passes.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "so a test fails")]
+
+mod concurrency;
+mod crash;
+mod host;
