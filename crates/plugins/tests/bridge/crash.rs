@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use linkspan_testkit::{Cmd, Kill, Netns, Sandbox, kill_at_every_syscall, kill_at_syscall, needs};
+use linkspan_testkit::{
+    Cmd, Kill, Netns, Sandbox, kill_at_every_syscall, kill_at_syscall, needs, sandbox,
+};
 use serde_json::{Value, json};
 
 use super::host::{Host, dual_stack, left, network};
@@ -114,6 +116,33 @@ impl<'a> Scene<'a> {
             "killed at {kill:?}: left {more:#?}, missing {less:#?}"
         );
     }
+}
+
+/// These tests are worth what [`left`] sees.
+#[test]
+fn an_attachment_that_stands_is_seen() {
+    sandbox(|sandbox| {
+        let scene = Scene::empty(sandbox, everything());
+        scene.add();
+        let left = left(&[&scene.netns]);
+        let shown = left
+            .difference(&scene.before)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n");
+        for part in [
+            "c1 link eth0",
+            "host link veth",
+            "10.22.0.2 comment \"mynet/c1/eth0\"",
+            "fd00:22::2 . fd00:22:: comment \"mynet/c1/eth0\"",
+            "comment \"mynet/c1/eth0\" }",
+            "file /run/cni/linkspan/netfilter/c1:eth0:bridge.json",
+            "file /var/lib/cni/networks/mynet/10.22.0.2",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(!shown.contains("cni0"), "{shown}");
+    });
 }
 
 #[test]

@@ -60,10 +60,10 @@ impl<'a> Host<'a> {
     }
 
     /// The state of the host and of containers, without what stays after the last DEL, in the reference too: forwarding,
-    /// directories, the files `lock` and `last_reserved_ip.N`.
+    /// directories, the files `lock` and `last_reserved_ip.N`, and the constant part of the ruleset.
     #[track_caller]
     pub(crate) fn snapshot(&self, containers: &[&Netns]) -> Snapshot {
-        const STAYS: [&str; 7] = [
+        const STAYS: [&str; 14] = [
             "= directory ",
             "/lock =",
             "/last_reserved_ip.",
@@ -71,6 +71,14 @@ impl<'a> Host<'a> {
             "/ip_forward =",
             // The kernel changes it with forwarding.
             "/accept_redirects =",
+            " nft table inet linkspan",
+            " nft table bridge linkspan",
+            " nft chain inet linkspan",
+            " nft chain bridge linkspan",
+            " nft rule inet linkspan",
+            " nft rule bridge linkspan",
+            // A set, by its comment; its elements are facts of their own.
+            "\"containers' ",
             // Of a route, while nobody is attached.
             "[\"linkdown\"]",
         ];
@@ -138,22 +146,37 @@ pub(crate) fn dual_stack() -> Value {
 }
 
 /// What of a network is left on the host, looked at a hundred times faster than a [`Snapshot`]: a test that kills a
-/// plugin some hundred times asks each time. Each line is a link, a rule, or a file.
+/// plugin some hundred times asks each time. Each line is a link, a line of the ruleset, or a file.
 ///
-/// The bridge and what the reference's format keeps (`lock`, `last_reserved_ip.N`) are left out; they stay after DEL. So
-/// are empty directories.
+/// Left out is what stays after DEL: the bridge, what the reference's format keeps (`lock`, `last_reserved_ip.N`), empty
+/// directories, and of our own nftables all but the elements.
 pub(crate) fn left(containers: &[&Netns]) -> BTreeSet<String> {
     let mut left = links("host");
     left.remove("host link cni0");
     for netns in containers {
         left.extend(netns.enter(|| links(netns.name())));
     }
-    let ruleset = Cmd::new("nft").args(["list", "ruleset"]).run();
-    left.extend(ruleset.lines().map(|line| format!("nft {}", line.trim())));
+    left.extend(ruleset());
     for directory in DIRECTORIES {
         files(Path::new(directory), &mut left);
     }
     left
+}
+
+fn ruleset() -> BTreeSet<String> {
+    let (mut ours, mut elements) = (false, false);
+    let mut lines = BTreeSet::new();
+    for line in Cmd::new("nft").args(["list", "ruleset"]).run().lines() {
+        if line.starts_with("table ") {
+            ours = line.ends_with(" linkspan {");
+        }
+        elements |= line.contains("elements = {");
+        if elements || !ours {
+            lines.insert(format!("nft {}", line.trim()));
+        }
+        elements &= !line.trim_end().ends_with('}');
+    }
+    lines
 }
 
 fn links(netns: &str) -> BTreeSet<String> {
