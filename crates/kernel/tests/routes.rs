@@ -178,7 +178,7 @@ const RULES: [&str; 8] = [
     "-4 rule add from 10.1.0.2 table 100 priority 512",
     "-4 rule add from 10.0.0.0/8 to 192.0.2.0/24 table 70000 priority 513 protocol 99",
     "-4 rule add from 10.1.0.2 fwmark 0x10/0xff table 101 priority 514",
-    "-4 rule add not from 10.1.0.0/16 iif e0 oif f0 tos 0x10 ipproto tcp sport 1-9 dport 80 uidrange 5-6 table 102 priority 515",
+    "-4 rule add not from 10.1.0.0/16 iif e0 oif f0 tos 0x10 ipproto tcp sport 1-9 dport 80 uidrange 0-0 table 102 priority 515",
     "-4 rule add from 10.9.0.0/16 priority 516 prohibit",
     "-4 rule add from 10.9.0.0/16 priority 517 goto 600",
     "-6 rule add from fd01::2 table 100 priority 512",
