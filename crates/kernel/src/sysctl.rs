@@ -56,6 +56,11 @@ impl LinkParameters {
         }
     }
 
+    /// Whether a parameter is one of them: it is then that of this namespace, whoever asks.
+    pub fn include(path: &str) -> bool {
+        path.starts_with(IPV4) || path.starts_with(IPV6)
+    }
+
     /// Reads a parameter; `path` begins with `net/ipv4/conf/` or `net/ipv6/conf/`. Of what is
     /// elsewhere the calling thread's namespace is asked.
     ///

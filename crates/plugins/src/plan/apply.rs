@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::monitor::Monitor;
-use linkspan_kernel::rtnl::{self, BridgeVlan, Change, LinkChange, PortChange, VlanFlags};
-use linkspan_kernel::sysctl::LinkParameters;
+use linkspan_kernel::rtnl::{self, BridgeVlan, Change, LinkChange, VlanFlags};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode, Route};
 
 use super::{
-    Address, LinkRef, Namespaces, Place, Plan, PortVlans, Settings, Step, Sysctl, bridge, gateway,
-    veth, vlan_interface,
+    Address, LinkRef, Namespaces, Place, Plan, PortVlans, Step, bridge, gateway, parameters,
+    settings, veth, vlan_interface,
 };
 use crate::fault::{explain, explain_step};
 
@@ -44,8 +43,8 @@ pub fn apply<'a>(
             None => rest.split_at(1),
         };
         match group(first) {
-            Some((place, Kind::Change)) => commit(now, place, namespaces)?,
-            Some((place, Kind::Sysctl)) => write_sysctls(now, place, namespaces)?,
+            Some((place, Kind::Change)) => commit(now, place, namespaces, undo)?,
+            Some((place, Kind::Sysctl)) => parameters::write(now, place, namespaces, undo)?,
             None => take(first, namespaces, undo)?,
         }
         rest = later;
@@ -99,7 +98,17 @@ fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Res
 }
 
 /// Makes several independent changes in one send.
-fn commit(steps: &[Step], place: Place, namespaces: &Namespaces) -> Result<(), Error> {
+fn commit<'a>(
+    steps: &[Step],
+    place: Place,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    for step in steps {
+        if let Step::Settings(link, wanted) = step {
+            settings::remember(link, wanted, namespaces, undo)?;
+        }
+    }
     let changes = steps
         .iter()
         .filter_map(|step| change(step, namespaces).transpose())
@@ -119,7 +128,7 @@ fn change(step: &Step, namespaces: &Namespaces) -> Result<Option<Change>, Error>
     Ok(match step {
         Step::Settings(link, settings) => Some(Change::SetLink(
             namespaces.link(link)?.index,
-            link_change(settings),
+            settings::change(settings),
         )),
         Step::Address(link, address) => {
             let index = namespaces.link(link)?.index;
@@ -131,18 +140,6 @@ fn change(step: &Step, namespaces: &Namespaces) -> Result<Option<Change>, Error>
         ))),
         _ => None,
     })
-}
-
-fn link_change(settings: &Settings) -> LinkChange {
-    let port = PortChange {
-        hairpin: settings.hairpin.then_some(true),
-        isolated: settings.isolated.then_some(true),
-    };
-    LinkChange {
-        up: settings.up.then_some(true),
-        port: (settings.hairpin || settings.isolated).then_some(port),
-        ..LinkChange::default()
-    }
 }
 
 fn kernel_address(address: &Address) -> rtnl::Address {
@@ -181,39 +178,6 @@ fn refused(step: &Step, error: &KernelError) -> Error {
 
 /// What the kernel says to an IPv6 address where IPv6 is switched off (`EACCES`).
 const IPV6_OFF: i32 = 13;
-
-fn write_sysctls(steps: &[Step], place: Place, namespaces: &Namespaces) -> Result<(), Error> {
-    let parameters = namespaces.side(place)?.parameters();
-    steps.iter().try_for_each(|step| match step {
-        Step::Sysctl(wanted) => write_sysctl(wanted, parameters),
-        _ => Ok(()),
-    })
-}
-
-/// Writes a parameter unless it has the value: where `/proc/sys` is read-only, what is set already is
-/// enough.
-fn write_sysctl(wanted: &Sysctl, parameters: &LinkParameters) -> Result<(), Error> {
-    let outcome = match parameters.read(&wanted.path) {
-        Ok(value) if value == wanted.value => return Ok(()),
-        Ok(_) => parameters.write(&wanted.path, &wanted.value),
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Err(error) if wanted.required => Err(missing_parameter(wanted, error)),
-        _ => Ok(()),
-    }
-}
-
-fn missing_parameter(wanted: &Sysctl, error: KernelError) -> Error {
-    let is_ipv6 = wanted.path.starts_with("net/ipv6");
-    if error.is_not_found() && is_ipv6 {
-        return explain(error).with_details(
-            "this kernel runs without IPv6 (ipv6.disable=1, or not built in); remove the IPv6 range \
-             from the configuration",
-        );
-    }
-    explain(error)
-}
 
 /// Has these VLANs pass the port with this index.
 pub(super) fn set_vlans(

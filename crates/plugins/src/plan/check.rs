@@ -6,7 +6,7 @@ use linkspan_kernel::rtnl::{LinkData, RouteFilter};
 use linkspan_plugin::spec::{Error, ErrorCode, MacAddr, Route};
 
 use super::bridge::IFF_PROMISC;
-use super::{Bridge, LinkRef, Namespaces, Plan, PortVlans, Settings, Step, VethPair};
+use super::{Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, settings};
 use crate::fault::explain;
 
 /// What is not as the plan has it.
@@ -59,7 +59,7 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
     match step {
         Step::Bridge(wanted) => bridge(wanted, namespaces),
         Step::VethPair(pair) => veth_pair(pair, namespaces),
-        Step::Settings(link, wanted) => settings(link, wanted, namespaces),
+        Step::Settings(link, wanted) => settings::differences(link, wanted, namespaces),
         Step::PortVlans(port, wanted) => port_vlans(port, wanted, namespaces),
         Step::Address(link, address) => {
             let Ok(found) = namespaces.link(link) else {
@@ -101,7 +101,7 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
 }
 
 /// A difference unless the condition holds.
-fn unless(
+pub(super) fn unless(
     holds: bool,
     object: impl Into<String>,
     expected: impl ToString,
@@ -213,33 +213,6 @@ fn veth_pair(pair: &VethPair, namespaces: &Namespaces) -> Result<Vec<Difference>
             found,
         ));
     }
-    Ok(differences)
-}
-
-fn settings(
-    link: &LinkRef,
-    wanted: &Settings,
-    namespaces: &Namespaces,
-) -> Result<Vec<Difference>, Error> {
-    let Ok(found) = namespaces.link(link) else {
-        return Ok(Vec::new());
-    };
-    let object = format!("the link {link}");
-    let mut differences = unless(
-        !wanted.up || found.is_up(),
-        &object,
-        "switched on",
-        "switched off",
-    );
-    let hairpin = !wanted.hairpin || found.hairpin == Some(true);
-    differences.extend(unless(hairpin, &object, "hairpin mode", "none"));
-    let isolated = !wanted.isolated || found.isolated == Some(true);
-    differences.extend(unless(
-        isolated,
-        &object,
-        "an isolated port",
-        "one that is not",
-    ));
     Ok(differences)
 }
 

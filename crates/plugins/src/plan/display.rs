@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LinkRef, Place, Plan, Settings, Step};
+use super::{LinkRef, Place, Plan, Step};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,21 +84,5 @@ impl fmt::Display for Step {
             }
             Self::Netfilter(attachment) => attachment.fmt(f),
         }
-    }
-}
-
-impl fmt::Display for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut words = Vec::new();
-        if self.up {
-            words.push("switch on".to_owned());
-        }
-        if self.hairpin {
-            words.push("set hairpin mode of".to_owned());
-        }
-        if self.isolated {
-            words.push("isolate".to_owned());
-        }
-        f.write_str(&words.join(", "))
     }
 }

@@ -12,6 +12,8 @@ mod check;
 mod display;
 mod gateway;
 mod namespaces;
+mod parameters;
+mod settings;
 pub mod sysctls;
 mod veth;
 mod vlan_interface;
@@ -170,7 +172,8 @@ pub struct VlanInterface {
     pub vlans: PortVlans,
 }
 
-/// Settings of a link; what is `None` or `false` stays as it is.
+/// Settings of a link; what is `None` or `false` stays as it is. Those that replace a value (from `mac` on)
+/// are put back when ADD fails; the others are of links that then go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// It is switched on.
@@ -179,6 +182,16 @@ pub struct Settings {
     pub hairpin: bool,
     /// As a bridge port, it does not talk to other isolated ports.
     pub isolated: bool,
+    /// The hardware address.
+    pub mac: Option<MacAddr>,
+    /// The largest packet, in bytes.
+    pub mtu: Option<u32>,
+    /// It takes every frame.
+    pub promisc: Option<bool>,
+    /// It takes every multicast frame.
+    pub allmulti: Option<bool>,
+    /// The length of its transmit queue, in packets.
+    pub tx_queue_len: Option<u32>,
 }
 
 /// The VLANs of a bridge port.
@@ -192,7 +205,8 @@ pub struct PortVlans {
     pub without_default: bool,
 }
 
-/// A kernel parameter.
+/// A kernel parameter. In the container it is put back when ADD fails; on the host, where others need it as
+/// well, it stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sysctl {
     /// In which namespace.
