@@ -192,7 +192,7 @@ fn print(answer: &Answer) -> ExitCode {
 }
 
 /// Says something on standard error, where it is nobody's protocol; a closed one is no reason to fail.
-pub(crate) fn warn(text: &str) {
+pub fn warn(text: &str) {
     let mut stderr = std::io::stderr().lock();
     if stderr.write_all(format!("{text}\n").as_bytes()).is_err() {
         // There is nobody left to tell.

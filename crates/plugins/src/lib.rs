@@ -5,6 +5,7 @@ pub mod bridge;
 pub mod host_local;
 pub mod loopback;
 pub mod static_ipam;
+pub mod tuning;
 
 pub mod attach;
 mod fault;
@@ -20,4 +21,5 @@ pub const PLUGINS: &Table = &[
     &host_local::HostLocal,
     &loopback::Loopback,
     &static_ipam::Static,
+    &tuning::Tuning,
 ];

@@ -1,13 +1,15 @@
-//! What the plugins that make an interface share.
+//! What the plugins that make an interface, or adjust one, share.
 
 pub mod configure;
 mod detach;
+mod host_end;
 pub mod mac;
 mod mtu;
 mod prev_result;
 mod uplink;
 
 pub use detach::{Detach, collect_links};
+pub use host_end::host_end;
 pub use mtu::Mtu;
 pub use prev_result::require_prev_result;
 pub use uplink::uplink;

@@ -1,0 +1,261 @@
+//! `tuning`: adjusts kernel parameters of the container's namespace and settings of its interface.
+//!
+//! See [the reference's documentation](https://www.cni.dev/plugins/current/meta/tuning/). The settings that are
+//! replaced are kept in a file ([`backup`]) and put back by DEL. Kernel parameters are not: they go with the
+//! namespace.
+
+mod allowlist;
+mod backup;
+pub mod config;
+mod sysctl;
+
+use linkspan_kernel::rtnl::Link;
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, ErrorCode, Success, Version};
+use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
+
+use crate::attach::{host_end, mac, require_prev_result};
+use crate::netfilter::Owner;
+use crate::plan::{self, LinkRef, Namespaces, Plan, Settings, Step, Sysctl, apply};
+use backup::Backup;
+use config::Config;
+
+/// The plugin.
+pub struct Tuning;
+
+impl Plugin for Tuning {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "tuning";
+    const ABOUT: &'static str = "adjusts the container's kernel parameters and interface settings";
+    const ARGS: Option<&'static [&'static str]> = Some(&["MAC"]);
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let result = require_prev_result(call)?;
+        let wanted = settings(call, config)?;
+        allowlist::allows(names(config))?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let ifname = call.ifname()?.as_str();
+        let sysctls = sysctl::resolve(&config.sysctls, ifname, &namespaces)?;
+
+        let mut undo = Undo::new();
+        let mut plan = plan(sysctls);
+        if wanted != Settings::default() {
+            let link = namespaces.container()?.link(ifname)?;
+            keep(call, config, &wanted.of(&link), &mut undo)?;
+            plan.extend(link_steps(&link, &wanted, &namespaces)?);
+        }
+        apply(&plan, &namespaces, &mut undo)?;
+        undo.commit();
+        Ok(updated(result, call, &wanted))
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        require_prev_result(call)?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let ifname = call.ifname()?.as_str();
+        // That the interface is there at all.
+        namespaces.container()?.link(ifname)?;
+        let sysctls = sysctl::resolve(&config.sysctls, ifname, &namespaces)?;
+        check_sysctls(&sysctls, &namespaces)?;
+        let settings = Step::Settings(LinkRef::container(ifname), settings(call, config)?);
+        let plan = Plan {
+            steps: vec![settings],
+        };
+        plan::check(&plan, &namespaces)
+    }
+
+    /// Puts the settings back. That one cannot be put back is said, but does not keep the container from being
+    /// detached: it would not be the next time either.
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let backup = Backup::of(&owner(call)?, &config::data_dir(call.raw()));
+        if let Some(kept) = backup.settings()
+            && let Err(error) = put_back(call, &kept)
+        {
+            warn(&format!(
+                "could not put the settings of {} back: {error}",
+                call.ifname()?
+            ));
+        }
+        backup.remove()
+    }
+
+    fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
+        backup::collect(gc.network().as_str(), &gc.valid)
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        allowlist::allows(names(config)).map_err(|error| Error {
+            code: ErrorCode::PLUGIN_NOT_AVAILABLE,
+            ..error
+        })
+    }
+}
+
+fn owner(call: &Call<'_, Deferred<Config>>) -> Result<Owner, Error> {
+    Ok(Owner::new(
+        call.network(),
+        call.container_id()?,
+        call.ifname()?,
+    ))
+}
+
+fn names(config: &Config) -> impl Iterator<Item = &str> {
+    config.sysctls.iter().map(|(name, _)| name.as_str())
+}
+
+/// The wanted settings of the container's interface.
+fn settings(call: &Call<'_, Deferred<Config>>, config: &Config) -> Result<Settings, Error> {
+    let [args, runtime, own] = &config.macs;
+    Ok(Settings {
+        mac: mac::requested([
+            args.as_deref(),
+            runtime.as_deref(),
+            call.args.get("MAC"),
+            own.as_deref(),
+        ])?,
+        mtu: config.mtu,
+        promisc: config.promisc.then_some(true),
+        allmulti: config.allmulti,
+        tx_queue_len: config.tx_queue_len,
+        ..Settings::default()
+    })
+}
+
+fn plan(sysctls: Vec<Sysctl>) -> Plan {
+    Plan {
+        steps: sysctls.into_iter().map(Step::Sysctl).collect(),
+    }
+}
+
+/// Keeps the settings that are about to be replaced.
+fn keep(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    before: &Settings,
+    undo: &mut Undo<'_>,
+) -> Result<(), Error> {
+    let backup = Backup::of(&owner(call)?, &config.data_dir);
+    let (again, kept) = (backup.clone(), backup.settings());
+    // Before it is tried: a part of it may be there when it fails.
+    undo.on_failure("the kept settings", move || match kept {
+        Some(kept) => again.keep(&kept),
+        None => again.remove(),
+    });
+    // Another plugin of the same chain may have kept something of its own.
+    backup.keep(&before.clone().beside(backup.settings()))
+}
+
+/// The settings of the interface; an MTU for the other end of a pair as well, since it drops what is larger
+/// than its own (plugins#352).
+fn link_steps(link: &Link, wanted: &Settings, namespaces: &Namespaces) -> Result<Vec<Step>, Error> {
+    let inside = Step::Settings(LinkRef::container(link.name.as_str()), wanted.clone());
+    let mut steps = vec![inside];
+    if wanted.mtu.is_some()
+        && let Some(outside) = host_end(namespaces, link)?
+    {
+        let mtu = Settings {
+            mtu: wanted.mtu,
+            ..Settings::default()
+        };
+        let host = LinkRef::host(outside.name.as_str());
+        namespaces.host().remember(&host.name, outside);
+        steps.push(Step::Settings(host, mtu));
+    }
+    Ok(steps)
+}
+
+/// The result with what was changed.
+fn updated(mut result: Success, call: &Call<'_, Deferred<Config>>, wanted: &Settings) -> Success {
+    let ifname = call.ifname().map_or("", |name| name.as_str());
+    let own = result
+        .interfaces
+        .iter_mut()
+        .filter(|one| one.name == ifname && !one.sandbox.is_empty());
+    for interface in own {
+        if let Some(mac) = wanted.mac {
+            interface.mac = mac.to_string();
+        }
+        // Results have it since 1.1.0.
+        if call.version() >= Version::V1_1_0 || interface.mtu.is_some() {
+            interface.mtu = wanted.mtu.or(interface.mtu);
+        }
+    }
+    result
+}
+
+fn check_sysctls(wanted: &[Sysctl], namespaces: &Namespaces) -> Result<(), Error> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    namespaces.container()?.run(|| {
+        for sysctl in wanted {
+            if let Some(found) = sysctl::difference(sysctl)? {
+                return Err(Error::new(
+                    ErrorCode::INTERNAL,
+                    format!(
+                        "the kernel parameter {}: expected {:?}, found {found:?}",
+                        sysctl.path, sysctl.value
+                    ),
+                )
+                .with_details("something changed it after ADD; DEL and ADD set it anew"));
+            }
+        }
+        Ok(())
+    })?
+}
+
+/// Gives the interface the settings that were kept, each by itself; there need be no interface any more.
+fn put_back(call: &Call<'_, Deferred<Config>>, kept: &Settings) -> Result<(), Error> {
+    let Some(path) = call.netns.as_deref() else {
+        return Ok(());
+    };
+    let Some(namespaces) = Namespaces::open_if_there(path)? else {
+        return Ok(());
+    };
+    let ifname = call.ifname()?.as_str();
+    let link = match namespaces.container()?.rtnl().link(ifname) {
+        Ok(link) => link,
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(crate::fault::explain(error)),
+    };
+    crate::fault::all(one_by_one(kept).map(|one| {
+        let plan = Plan {
+            steps: link_steps(&link, &one, &namespaces)?,
+        };
+        let mut undo = Undo::new();
+        let outcome = apply(&plan, &namespaces, &mut undo);
+        undo.commit();
+        outcome
+    }))
+}
+
+/// The settings as several, of one each.
+fn one_by_one(settings: &Settings) -> impl Iterator<Item = Settings> {
+    let none = Settings::default;
+    let each = [
+        Settings {
+            mtu: settings.mtu,
+            ..none()
+        },
+        Settings {
+            mac: settings.mac,
+            ..none()
+        },
+        Settings {
+            promisc: settings.promisc,
+            ..none()
+        },
+        Settings {
+            allmulti: settings.allmulti,
+            ..none()
+        },
+        Settings {
+            tx_queue_len: settings.tx_queue_len,
+            ..none()
+        },
+    ];
+    each.into_iter().filter(move |one| *one != none())
+}
