@@ -291,20 +291,10 @@ impl Conntrack {
         query: &Request,
         decode: impl Fn(&Message<'_>) -> Option<Request>,
     ) -> Result<Vec<Request>, Error> {
-        let mut found = Vec::new();
-        let outcomes = self
-            .socket
-            .exchange(std::slice::from_ref(query), |_, message| {
-                found.extend(decode(message));
-            })
-            .map_err(|error| failed("list", error))?;
-        for outcome in outcomes {
-            outcome.map_err(|failure| {
-                let error = io::Error::from_raw_os_error(failure.errno);
-                failed("list", error).with_ext_ack(failure.ext_ack)
-            })?;
-        }
-        Ok(found)
+        let outcome = self.socket.dump(query, decode);
+        outcome
+            .map_err(|error| failed("list", error))?
+            .map_err(|failure| failure.into_error("list", "tracked connections"))
     }
 
     /// Sends requests to delete connections, of which the last alone is answered when all goes well.

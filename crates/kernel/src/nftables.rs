@@ -4,7 +4,7 @@
 
 use std::io;
 
-use linkspan_netlink::{Message, Messages};
+use linkspan_netlink::{Message, Messages, Request};
 use linkspan_nft::{
     Batch, Chain, Element, Encoded, Family, InstalledRule, Query, Set, Table, generation,
 };
@@ -12,13 +12,10 @@ use linkspan_nft::{
 use crate::Error;
 use crate::netfilter::NetfilterSocket;
 use crate::netns::Netns;
-use crate::socket::error_of;
+use crate::socket::{Failure, error_of};
 
 /// Bytes that a batch may have: that many are asked of the socket's send buffer.
 const SEND_BUFFER: usize = 32 << 20;
-
-/// How often a dump is begun again because something changed meanwhile.
-const DUMP_ATTEMPTS: u32 = 100;
 
 /// A socket to nf_tables in one network namespace.
 pub struct Nftables {
@@ -122,13 +119,13 @@ impl Nftables {
                 received => received?,
             };
             for message in Messages::new(&datagram) {
-                let Some((errno, ext_ack)) = answer(&message) else {
+                let Some((errno, ext_ack)) = error_of(&message) else {
                     continue;
                 };
                 let item = encoded.item_of(message.sequence);
                 let about_all = message.sequence == encoded.first_sequence();
                 if errno != 0 && (item.is_some() || about_all) {
-                    failures.push(Failure::new(batch, item, errno, ext_ack));
+                    failures.push(Refusal::new(batch, item, errno, ext_ack));
                 }
                 let is_last = message.sequence == encoded.acknowledged_sequence();
                 if is_last || (about_all && errno != 0) {
@@ -153,7 +150,7 @@ impl Nftables {
     }
 
     /// The generation, then whether each of `questions` has an answer, then the elements with these
-    /// keys; all asked in one send.
+    /// keys; asked 32 in one send.
     ///
     /// An answer may be newer than the generation, never older; so a batch that requires the generation
     /// changes nothing when anything is not as returned.
@@ -167,32 +164,21 @@ impl Nftables {
     ) -> Result<Snapshot, Error> {
         let mut queries = vec![Query::generation()];
         queries.extend_from_slice(questions);
+        let first_element = queries.len();
         queries.extend(elements.iter().map(|(set, key)| Query::element(set, key)));
-        let mut sequence = self.send_queries(&queries)?;
-        let mut next = |take: &mut dyn FnMut(&Message<'_>)| {
-            let outcome = self.read_answers(&queries[0], sequence, take);
-            sequence = sequence.wrapping_add(1);
-            match outcome {
-                Err(error) if error.is_not_found() => Ok(false),
-                outcome => outcome.map(|()| true),
-            }
-        };
         let mut number = None;
-        next(&mut |message| number = number.or(generation(message)))?;
-        let present = questions
-            .iter()
-            .map(|_| next(&mut |_| ()))
-            .collect::<Result<_, _>>()?;
-        let mut found = Vec::with_capacity(elements.len());
-        for (set, _) in elements {
-            let mut answer = Vec::new();
-            next(&mut |message| answer.extend(Element::decode_all(message, set)))?;
-            found.push(answer.pop());
-        }
+        let mut found = vec![None; elements.len()];
+        let is_there = self.ask_all(&queries, |position, message| {
+            number = number.or(generation(message));
+            if let Some(at) = position.checked_sub(first_element) {
+                let answer = Element::decode_all(message, elements[at].0).pop();
+                found[at] = answer.or(found[at].take());
+            }
+        })?;
         Ok(Snapshot {
             generation: number
                 .ok_or_else(|| failed(&queries[0], io::ErrorKind::InvalidData.into()))?,
-            present,
+            present: is_there[1..first_element].to_vec(),
             elements: found,
         })
     }
@@ -254,94 +240,57 @@ impl Nftables {
         self.dump(&Query::rules(chain), InstalledRule::decode)
     }
 
-    /// Runs a dump, again when something changed meanwhile and it may be inconsistent.
     fn dump<I: IntoIterator>(
         &self,
         query: &Query,
         decode: impl Fn(&Message<'_>) -> I,
     ) -> Result<Vec<I::Item>, Error> {
-        let mut attempt = 1;
-        loop {
-            let mut items = Vec::new();
-            match self.ask(query, |message| items.extend(decode(message))) {
-                Err(error) if error.errno() == Some(libc::EINTR) && attempt < DUMP_ATTEMPTS => {
-                    attempt += 1;
-                }
-                Err(error) if error.is_not_found() => return Ok(Vec::new()),
-                outcome => return outcome.map(|()| items),
-            }
+        let outcome = self.socket.dump(query.request(), decode);
+        match outcome.map_err(|error| failed(query, error))? {
+            Err(failure) if failure.errno == libc::ENOENT => Ok(Vec::new()),
+            outcome => outcome.map_err(|failure| refused(query, failure)),
         }
     }
 
-    fn ask(&self, query: &Query, take: impl FnMut(&Message<'_>)) -> Result<(), Error> {
-        let sequence = self.send_queries(std::slice::from_ref(query))?;
-        self.read_answers(query, sequence, take)
+    fn ask(&self, query: &Query, mut take: impl FnMut(&Message<'_>)) -> Result<(), Error> {
+        let requests = [acknowledged(query)];
+        let outcomes = self.socket.exchange(&requests, |_, message| take(message));
+        let outcome = outcomes.map_err(|error| failed(query, error))?;
+        let outcome: Result<(), Failure> = outcome.into_iter().collect();
+        outcome.map_err(|failure| refused(query, failure))
     }
 
-    /// Sends queries in one datagram; returns the first's sequence number. Each asks for an
-    /// acknowledgement, so that the end of its answers is known.
-    fn send_queries(&self, queries: &[Query]) -> Result<u32, Error> {
-        let count = u32::try_from(queries.len()).unwrap_or(u32::MAX);
-        let first = self.socket.reserve(count);
-        let mut bytes = Vec::new();
-        for (sequence, query) in (first..).zip(queries) {
-            let mut request = query.request().clone();
-            if !query.is_dump() {
-                request.add_flags(libc::NLM_F_ACK as u16);
-            }
-            request.append_to(&mut bytes, sequence);
-        }
-        self.socket
-            .send(&bytes)
-            .map_err(|error| failed(&queries[0], error))?;
-        Ok(first)
-    }
-
-    /// Hands the answers to the query with this sequence number to `take`, up to their end.
-    fn read_answers(
+    /// Hands the answers to `take`, with the position of their query; returns whether each query has any.
+    fn ask_all(
         &self,
-        query: &Query,
-        sequence: u32,
-        mut take: impl FnMut(&Message<'_>),
-    ) -> Result<(), Error> {
-        let mut interrupted = false;
-        loop {
-            let datagram = self
-                .socket
-                .receive()
-                .map_err(|error| failed(query, error))?;
-            for message in Messages::new(&datagram) {
-                if message.sequence != sequence {
-                    continue;
-                }
-                interrupted |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
-                match answer(&message) {
-                    Some((0, _)) if interrupted => {
-                        let error = io::Error::from_raw_os_error(libc::EINTR);
-                        return Err(failed(query, error));
-                    }
-                    Some((0, _)) => return Ok(()),
-                    Some((errno, ext_ack)) => {
-                        let error = io::Error::from_raw_os_error(errno);
-                        return Err(failed(query, error).with_ext_ack(ext_ack));
-                    }
-                    None => take(&message),
-                }
-            }
-        }
+        queries: &[Query],
+        take: impl FnMut(usize, &Message<'_>),
+    ) -> Result<Vec<bool>, Error> {
+        let requests: Vec<Request> = queries.iter().map(acknowledged).collect();
+        let outcomes = self.socket.exchange(&requests, take);
+        let outcomes = outcomes.map_err(|error| failed(&queries[0], error))?;
+        let is_there = |(outcome, query): (Result<(), Failure>, &Query)| match outcome {
+            Ok(()) => Ok(true),
+            Err(failure) if failure.errno == libc::ENOENT => Ok(false),
+            Err(failure) => Err(refused(query, failure)),
+        };
+        outcomes.into_iter().zip(queries).map(is_there).collect()
     }
+}
+
+/// The request of a query that is no dump, with a mark at the end of its answers.
+fn acknowledged(query: &Query) -> Request {
+    let mut request = query.request().clone();
+    request.add_flags(libc::NLM_F_ACK as u16);
+    request
+}
+
+fn refused(query: &Query, failure: Failure) -> Error {
+    failure.into_error(query.description(), "in nftables")
 }
 
 fn failed(query: &Query, error: io::Error) -> Error {
     Error::new(query.description(), "in nftables", error)
-}
-
-/// The errno (0 for success) and the kernel's words, when the message ends an exchange.
-fn answer(message: &Message<'_>) -> Option<(i32, Option<String>)> {
-    match i32::from(message.kind) {
-        libc::NLMSG_ERROR | libc::NLMSG_DONE => error_of(message),
-        _ => None,
-    }
 }
 
 /// What [`Nftables::snapshot`] found.
@@ -358,16 +307,16 @@ pub struct Snapshot {
 /// A batch that the kernel refused.
 #[derive(Debug)]
 pub struct CommitError {
-    failures: Vec<Failure>,
+    failures: Vec<Refusal>,
 }
 
 #[derive(Debug)]
-struct Failure {
+struct Refusal {
     item: Option<usize>,
     error: Error,
 }
 
-impl Failure {
+impl Refusal {
     fn new(batch: &Batch, item: Option<usize>, errno: i32, ext_ack: Option<String>) -> Self {
         let description = match item {
             Some(item) => batch.describe(item),
@@ -385,7 +334,7 @@ impl CommitError {
     fn whole(error: io::Error, batch: &Batch) -> Self {
         let errno = error.raw_os_error().unwrap_or(libc::EIO);
         Self {
-            failures: vec![Failure::new(batch, None, errno, None)],
+            failures: vec![Refusal::new(batch, None, errno, None)],
         }
     }
 

@@ -2,9 +2,13 @@
 
 use std::net::Ipv4Addr;
 use std::slice;
+use std::thread;
 
 use linkspan_kernel::nftables::Nftables;
-use linkspan_nft::{Batch, Chain, DataType, Element, Family, Field, Hook, Rule, Set, Table};
+use linkspan_kernel::requests_sent;
+use linkspan_nft::{
+    Batch, Chain, DataType, Element, Family, Field, Hook, InstalledRule, Query, Rule, Set, Table,
+};
 use linkspan_testkit::sandbox;
 
 use super::container;
@@ -130,6 +134,79 @@ fn many_elements_go_in_one_batch_and_come_back_in_one_list() {
         removal.delete_elements(&table, "addresses", elements(20_000));
         nft.commit(&removal).unwrap();
         assert_eq!(nft.elements(&set).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_snapshot_tells_what_is_there_and_what_is_not() {
+    sandbox(|_| {
+        let nft = Nftables::open().unwrap();
+        let (table, set) = table_and_set();
+        let mut batch = Batch::new();
+        batch.add(table.clone()).add(set.clone());
+        // Every other one; with the answers, many more than the socket's buffer holds.
+        let all = elements(1000);
+        let there = all.iter().step_by(2).cloned();
+        batch.add_elements(&table, "addresses", there);
+        nft.commit(&batch).unwrap();
+
+        let missing = Set::new(&table, "missing", [DataType::Ipv4Addr]);
+        let questions = [
+            Query::table(Family::Inet, "t"),
+            Query::set(&missing),
+            Query::set(&set),
+        ];
+        let mut wanted: Vec<(&Set, &Element)> = all.iter().map(|one| (&set, one)).collect();
+        wanted.push((&missing, &all[0]));
+        let before = requests_sent();
+        let found = nft.snapshot(&questions, &wanted[..28]).unwrap();
+        assert_eq!(requests_sent() - before, 1);
+        assert_eq!(found.present, [true, false, true]);
+        assert_eq!(found.generation, nft.generation().unwrap());
+        let found = nft.snapshot(&questions, &wanted).unwrap();
+        assert_eq!(found.present, [true, false, true]);
+        assert_eq!(found.elements.len(), 1001);
+        for (position, found) in found.elements.iter().enumerate() {
+            let is_there = position % 2 == 0 && position < 1000;
+            assert_eq!(found.as_ref(), is_there.then(|| &all[position]));
+        }
+    });
+}
+
+#[test]
+fn a_list_of_rules_is_whole_although_others_change_it() {
+    sandbox(|_| {
+        let nft = Nftables::open().unwrap();
+        let table = Table::new(Family::Inet, "t");
+        let chain = Chain::regular(&table, "c");
+        let rule = |text: &str| Rule::new(&table, "c").accept().comment(text);
+        let mut batch = Batch::new();
+        batch.add(table.clone()).add(chain.clone());
+        // What is removed stands before what stays, so that all of that moves up.
+        for n in 0..2200 {
+            batch.add(rule(if n < 200 { "goes" } else { "stays" }));
+        }
+        nft.commit(&batch).unwrap();
+        let with = |rules: &[InstalledRule], text: &str| -> Vec<InstalledRule> {
+            let is_it = |rule: &&InstalledRule| rule.comment.as_deref() == Some(text);
+            rules.iter().filter(is_it).cloned().collect()
+        };
+        let going = with(&nft.rules(&chain).unwrap(), "goes");
+        assert_eq!(going.len(), 200);
+        thread::scope(|scope| {
+            let removal = scope.spawn(|| {
+                let nft = Nftables::open().unwrap();
+                for rule in &going {
+                    let mut batch = Batch::new();
+                    batch.delete(rule.to_delete());
+                    nft.commit(&batch).unwrap();
+                }
+            });
+            while !removal.is_finished() {
+                let found = nft.rules(&chain).unwrap();
+                assert_eq!(with(&found, "stays").len(), 2000);
+            }
+        });
     });
 }
 
