@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use linkspan_kernel::netns::Netns as KernelNetns;
-use linkspan_kernel::rtnl::{Change, Kind, LinkChange, NewLink, Rtnl};
+use linkspan_kernel::rtnl::{Change, Kind, LinkChange, NewLink, Peer, Rtnl};
 use linkspan_testkit::Sandbox;
 use serde_json::json;
 
@@ -42,14 +42,14 @@ fn remove_a_link(netns: &std::path::Path) -> std::time::Duration {
         let inside =
             KernelNetns::open(netns).unwrap_or_else(|error| panic!("{}: {error}", netns.display()));
         let bridge = rtnl.link("cni0")?;
-        let peer = NewLink {
+        let peer = Peer {
             netns: Some(inside.as_fd()),
-            ..NewLink::new("eth0", Kind::Dummy)
+            ..Peer::new("eth0")
         };
         rtnl.create_link(&NewLink {
             up: true,
             master: Some(bridge.index),
-            ..NewLink::new("bare0", Kind::Veth(Box::new(peer)))
+            ..NewLink::new("bare0", Kind::Veth(peer))
         })?;
         let there = Rtnl::open_in(&inside)?;
         there.change(Change::SetLink(there.link("eth0")?.index, LinkChange::up()))?;

@@ -27,7 +27,7 @@ pub use bridge::{BridgeVlan, VlanFlags};
 pub use link::{Link, LinkChange, OperState, PortChange};
 pub use link_data::{IpvlanMode, LinkData, MacvlanMode};
 pub use neighbour::Neighbour;
-pub use new_link::{Kind, NewLink};
+pub use new_link::{Kind, NewLink, Peer};
 pub use opaque::Opaque;
 pub use relocate::{Arrival, Place, Rename, move_link};
 pub use route::{NextHop, Route, RouteFilter};

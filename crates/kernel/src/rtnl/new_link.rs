@@ -1,7 +1,6 @@
 //! Making links: everything that a link is to be, in one request.
 
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use linkspan_netlink::{AttributeWriter, Message, Request};
 
@@ -10,7 +9,7 @@ use super::link_data::{
     IFLA_BR_VLAN_FILTERING, IFLA_IPVLAN_MODE, IFLA_MACVLAN_BC_QUEUE_LEN, IFLA_MACVLAN_MODE,
     IFLA_VLAN_ID, IFLA_VRF_TABLE, VETH_INFO_PEER,
 };
-use super::{CREATE_NEW, IpvlanMode, Link, LinkChange, MacvlanMode, Rtnl};
+use super::{CREATE_NEW, Change, IpvlanMode, Link, LinkChange, MacvlanMode, Place, Rtnl};
 use crate::Error;
 
 /// A link to be made.
@@ -30,11 +29,9 @@ pub struct NewLink<'a> {
     pub master: Option<u32>,
     /// The index of the link that it is made on.
     pub parent: Option<u32>,
-    /// A text written on it, at most 255 bytes, where it is made in the socket's namespace. If the name is
-    /// taken, the link that has it gets the text: for names that only links with this text can have.
+    /// A text written on it, at most 255 bytes. If the name is taken, the link that has it gets the text:
+    /// for names that only links with this text can have.
     pub alias: Option<String>,
-    /// The namespace that it is made in; `None`: the socket's.
-    pub netns: Option<BorrowedFd<'a>>,
     /// Packets.
     pub tx_queue_len: Option<u32>,
 }
@@ -49,7 +46,7 @@ pub enum Kind<'a> {
         vlan_filtering: bool,
     },
     /// One end of a pair; the other end is made with it, each where it is to be.
-    Veth(Box<NewLink<'a>>),
+    Veth(Peer<'a>),
     /// A further MAC address on a parent.
     Macvlan {
         /// Whom it can talk to.
@@ -72,6 +69,23 @@ pub enum Kind<'a> {
     Ifb,
 }
 
+/// The other end of a pair, as far as it can be said while the pair is made.
+///
+/// # Kernel
+/// It cannot be switched on yet, or be part of a bridge: as long as it is alone, it does not go up
+/// (`ENOTCONN`), and its master is not looked at.
+#[derive(Clone, Debug)]
+pub struct Peer<'a> {
+    /// Its name.
+    pub name: String,
+    /// Bytes; `None` leaves it to the kernel.
+    pub mtu: Option<u32>,
+    /// `None` leaves it to the kernel.
+    pub mac: Option<[u8; 6]>,
+    /// The namespace that it is made in; `None`: the socket's.
+    pub netns: Option<BorrowedFd<'a>>,
+}
+
 impl<'a> NewLink<'a> {
     /// A link of this name and kind, all else left to the kernel.
     pub fn new(name: impl Into<String>, kind: Kind<'a>) -> Self {
@@ -84,23 +98,20 @@ impl<'a> NewLink<'a> {
             master: None,
             parent: None,
             alias: None,
-            netns: None,
             tx_queue_len: None,
         }
     }
 
     fn request(&self) -> Request {
-        // The echo tells the new link's index, on kernels from 6.2; older ones are asked for it.
-        let mut request = Request::new(libc::RTM_NEWLINK, CREATE_NEW | libc::NLM_F_ECHO as u16);
+        let mut request = Request::new(libc::RTM_NEWLINK, CREATE_NEW);
         self.write(&mut request);
         request
     }
 
     /// The request that writes the alias, which the kernel ignores in the one that makes the link.
     fn alias_request(&self) -> Option<Request> {
-        let alias = self.alias.clone().filter(|_| self.netns.is_none());
         let change = LinkChange {
-            alias: Some(alias?),
+            alias: Some(self.alias.clone()?),
             ..LinkChange::default()
         };
         Some(change.request_named(&self.name))
@@ -116,10 +127,6 @@ impl<'a> NewLink<'a> {
             (libc::IFLA_MASTER, self.master),
             (libc::IFLA_LINK, self.parent),
             (libc::IFLA_TXQLEN, self.tx_queue_len),
-            (
-                libc::IFLA_NET_NS_FD,
-                self.netns.map(|fd| fd.as_raw_fd() as u32),
-            ),
         ];
         for (kind, number) in numbers {
             number.map(|number| request.u32(kind, number));
@@ -129,6 +136,13 @@ impl<'a> NewLink<'a> {
             info.string(libc::IFLA_INFO_KIND, self.kind.name());
             info.nest(libc::IFLA_INFO_DATA, |data| self.kind.write(data));
         });
+    }
+}
+
+impl NewLink<'_> {
+    /// For an error.
+    fn object(&self) -> String {
+        format!("{} link {:?}", self.kind.name(), self.name)
     }
 }
 
@@ -155,7 +169,7 @@ impl Kind<'_> {
                 data.u8(IFLA_BR_VLAN_FILTERING, 1);
             }
             Self::Veth(peer) => {
-                data.nest(VETH_INFO_PEER, |data| peer.write_peer(data));
+                data.nest(VETH_INFO_PEER, |data| peer.write(data));
             }
             Self::Macvlan {
                 mode,
@@ -178,11 +192,26 @@ impl Kind<'_> {
     }
 }
 
-impl NewLink<'_> {
-    /// The peer of a pair: the same attributes without a kind, which is its creator's.
-    fn write_peer(&self, data: &mut AttributeWriter) {
-        let up = if self.up { libc::IFF_UP as u32 } else { 0 };
-        data.raw(&header(0, up, up))
+impl<'a> Peer<'a> {
+    /// An end of this name in the socket's namespace, all else left to the kernel.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            mtu: None,
+            mac: None,
+            netns: None,
+        }
+    }
+
+    /// The same in another namespace.
+    #[must_use]
+    pub fn inside(mut self, netns: BorrowedFd<'a>) -> Self {
+        self.netns = Some(netns);
+        self
+    }
+
+    fn write(&self, data: &mut AttributeWriter) {
+        data.raw(&header(0, 0, 0))
             .string(libc::IFLA_IFNAME, &self.name);
         self.mtu.map(|mtu| data.u32(libc::IFLA_MTU, mtu));
         self.mac.map(|mac| data.bytes(libc::IFLA_ADDRESS, &mac));
@@ -192,46 +221,61 @@ impl NewLink<'_> {
 }
 
 impl Rtnl {
-    /// Makes a link and returns it as it then is, but for its alias.
+    /// Makes a link and returns it as it was announced: before it has its master and its alias.
     ///
     /// Link and alias travel in one send, which the kernel takes as a whole: a process that dies leaves
-    /// no link without its alias. A link that is made in another namespace than the socket's is returned
-    /// as it was announced there, with its index.
+    /// no link without its alias.
     ///
     /// # Errors
     /// [`is_exists`](Error::is_exists) when the name, or for a pair either name, is taken.
     pub fn create_link(&self, link: &NewLink<'_>) -> Result<Link, Error> {
-        let object = format!("{} link {:?}", link.kind.name(), link.name);
-        let failed = |error| Error::new("create", object.as_str(), error);
-        let requests: Vec<Request> = [link.request()]
-            .into_iter()
-            .chain(link.alias_request())
-            .collect();
+        // The echo tells the new link's index, on kernels from 6.2; older ones are asked for it.
+        let mut request = link.request();
+        request.add_flags(libc::NLM_F_ECHO as u16);
+        let requests: Vec<Request> = [request].into_iter().chain(link.alias_request()).collect();
         let mut made = None;
         let take = |position, message: &Message<'_>| {
             if position == 0 {
                 made = made.take().or_else(|| Link::decode(message));
             }
         };
-        let outcomes = self.socket.exchange(&requests, take).map_err(failed)?;
+        let outcomes = self
+            .socket
+            .exchange(&requests, take)
+            .map_err(|error| Error::new("create", link.object(), error))?;
         for (position, outcome) in outcomes.into_iter().enumerate() {
             let Err(failure) = outcome else { continue };
             if position > 0 {
                 // Made, but not marked: nobody would know whose it is.
                 self.delete_link(&link.name)?;
             }
-            return Err(
-                failed(io::Error::from_raw_os_error(failure.errno)).with_ext_ack(failure.ext_ack)
-            );
+            return Err(failure.into_error("create", link.object()));
         }
         match made {
             Some(made) if made.name == link.name => Ok(made),
-            _ if link.netns.is_none() => self.link(&link.name),
-            _ => Err(Error::new(
-                "learn the index of",
-                object,
-                io::Error::from_raw_os_error(libc::EOPNOTSUPP),
-            )),
+            _ => self.link(&link.name),
         }
+    }
+
+    /// Makes a link in another namespace, on a parent in the socket's, and returns it as it is there, but
+    /// for its alias. It never shows in the socket's namespace.
+    ///
+    /// # Errors
+    /// [`is_exists`](Error::is_exists) when the name is taken there.
+    pub fn create_link_in(&self, link: &NewLink<'_>, there: Place<'_>) -> Result<Link, Error> {
+        let mut request = link.request();
+        let netns = there.netns.as_fd().as_raw_fd();
+        request.u32(libc::IFLA_NET_NS_FD, netns as u32);
+        self.ask("create", &link.object(), request, |_| ())?;
+        // It is announced in its namespace alone.
+        let made = there.rtnl.link(&link.name)?;
+        if link.alias.is_some() {
+            let change = LinkChange {
+                alias: link.alias.clone(),
+                ..LinkChange::default()
+            };
+            there.rtnl.change(Change::SetLink(made.index, change))?;
+        }
+        Ok(made)
     }
 }

@@ -4,9 +4,10 @@ use std::os::fd::AsFd;
 
 use linkspan_kernel::requests_sent;
 use linkspan_kernel::rtnl::{
-    Address, Change, IpvlanMode, Kind, LinkChange, LinkData, MacvlanMode, NewLink, PortChange,
+    Address, Change, IpvlanMode, Kind, LinkChange, LinkData, MacvlanMode, NewLink, Peer, Place,
+    PortChange,
 };
-use linkspan_testkit::{Feature, needs, sandbox};
+use linkspan_testkit::{Feature, Sandbox, needs, sandbox};
 
 use super::{cable, container, host_socket};
 
@@ -128,17 +129,17 @@ fn a_pair_is_made_in_two_namespaces_by_one_request() {
         let rtnl = host_socket();
         let (a, netns, inside) = container(host, "a");
         let master = rtnl.create_link(&bridge("br0")).unwrap().index;
-        let peer = NewLink {
+        let peer = Peer {
             mtu: Some(1400),
             mac: Some(MAC),
-            netns: Some(netns.as_fd()),
-            ..NewLink::new("eth0", Kind::Dummy)
+            ..Peer::new("eth0").inside(netns.as_fd())
         };
         let pair = NewLink {
             mtu: Some(1400),
             up: true,
             master: Some(master),
-            ..NewLink::new("v0", Kind::Veth(Box::new(peer)))
+            alias: Some("whose it is".to_owned()),
+            ..NewLink::new("v0", Kind::Veth(peer))
         };
         let before = requests_sent();
         let made = rtnl.create_link(&pair).unwrap();
@@ -155,6 +156,7 @@ fn a_pair_is_made_in_two_namespaces_by_one_request() {
         let v0 = rtnl.link("v0").unwrap();
         assert_eq!((v0.index, v0.parent), (made.index, Some(eth0.index)));
         assert_eq!((v0.master, v0.mtu), (Some(master), 1400));
+        assert_eq!(v0.alias.as_deref(), Some("whose it is"));
         assert!(v0.parent_netns.is_some() && v0.is_up() && !eth0.is_up());
         assert_eq!(
             a.ip_json("link show dev eth0")[0]["linkinfo"]["info_kind"],
@@ -174,11 +176,8 @@ fn a_name_that_is_taken_leaves_nothing_behind() {
         a.run("ip link add eth0 type bridge");
         host.run("ip link add v0 type bridge");
         let pair = |name, peer| {
-            let peer = NewLink {
-                netns: Some(netns.as_fd()),
-                ..NewLink::new(peer, Kind::Dummy)
-            };
-            rtnl.create_link(&NewLink::new(name, Kind::Veth(Box::new(peer))))
+            let peer = Peer::new(peer).inside(netns.as_fd());
+            rtnl.create_link(&NewLink::new(name, Kind::Veth(peer)))
         };
         for (name, peer) in [("v0", "eth1"), ("v1", "eth0"), ("v0", "eth0")] {
             let error = pair(name, peer).unwrap_err();
@@ -281,6 +280,46 @@ fn macvlans_are_made_and_read_back() {
             rtnl.delete_link("m0").unwrap();
         }
     });
+}
+
+fn make_macvlan_elsewhere(host: &Sandbox) {
+    let rtnl = host_socket();
+    let (parent, _) = cable(&rtnl);
+    let (a, netns, inside) = container(host, "a");
+    let there = Place {
+        netns: &netns,
+        rtnl: &inside,
+    };
+    let kind = Kind::Macvlan {
+        mode: MacvlanMode::Bridge,
+        broadcast_queue_len: None,
+    };
+    let new = NewLink {
+        parent: Some(parent.index),
+        mac: Some(MAC),
+        up: true,
+        alias: Some("whose it is".to_owned()),
+        ..NewLink::new("eth0", kind)
+    };
+    let made = rtnl.create_link_in(&new, there).unwrap();
+    assert_eq!((made.mac, made.parent), (Some(MAC), Some(parent.index)));
+    assert!(made.is_up() && made.parent_netns.is_some());
+    let shown = &a.ip_json("link show dev eth0")[0];
+    assert_eq!(shown["ifindex"], made.index);
+    assert_eq!(shown["ifalias"], "whose it is");
+    assert!(rtnl.link("eth0").unwrap_err().is_not_found());
+    let error = rtnl.create_link_in(&new, there).unwrap_err();
+    assert!(error.is_exists(), "{error}");
+}
+
+#[test]
+fn a_link_is_made_in_another_namespace_than_its_parent() {
+    needs(&[Feature::Macvlan]).sandbox(make_macvlan_elsewhere);
+}
+
+#[test]
+fn a_link_is_made_in_another_namespace_on_older_kernels() {
+    needs(&[Feature::VirtualMachine]).sandbox(make_macvlan_elsewhere);
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod routes;
 mod vlans;
 
 use linkspan_kernel::netns::Netns;
-use linkspan_kernel::rtnl::{Kind, Link, LinkChange, NewLink, Rtnl};
+use linkspan_kernel::rtnl::{Kind, Link, LinkChange, NewLink, Peer, Rtnl};
 use linkspan_testkit::Sandbox;
 
 /// The sandbox's own routing socket.
@@ -33,8 +33,7 @@ fn container(host: &Sandbox, name: &str) -> (linkspan_testkit::Netns, Netns, Rtn
 
 /// A pair of links `a0` and `b0` on the host, both switched on.
 fn cable(rtnl: &Rtnl) -> (Link, Link) {
-    let peer = NewLink::new("b0", Kind::Dummy);
-    let mut pair = NewLink::new("a0", Kind::Veth(Box::new(peer)));
+    let mut pair = NewLink::new("a0", Kind::Veth(Peer::new("b0")));
     pair.up = true;
     rtnl.create_link(&pair).unwrap();
     let b = rtnl.link("b0").unwrap().index;

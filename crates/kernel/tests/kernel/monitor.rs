@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use linkspan_kernel::monitor::Monitor;
-use linkspan_kernel::rtnl::{Address, Change, Kind, LinkChange, NewLink, Rtnl};
+use linkspan_kernel::rtnl::{Address, Change, Kind, LinkChange, NewLink, Peer, Rtnl};
 use linkspan_testkit::{Feature, needs, sandbox};
 
 use super::{cable, container, host_socket};
@@ -43,10 +43,10 @@ fn make_links_without_carrier() {
     let rtnl = host_socket();
     for n in 0..20 {
         let (name, peer) = (format!("a{n}"), format!("b{n}"));
-        let peer = NewLink::new(peer, Kind::Dummy);
+        let peer = Peer::new(peer);
         let pair = NewLink {
             up: true,
-            ..NewLink::new(name, Kind::Veth(Box::new(peer)))
+            ..NewLink::new(name, Kind::Veth(peer))
         };
         let monitor = Monitor::open().unwrap();
         let made = rtnl.create_link(&pair).unwrap();

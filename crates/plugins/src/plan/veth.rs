@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use linkspan_kernel::rtnl::{Kind, Link, NewLink};
+use linkspan_kernel::rtnl::{Kind, Link, NewLink, Peer};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
@@ -68,11 +68,11 @@ fn request(pair: &VethPair, name: &str, namespaces: &Namespaces) -> Result<Creat
         Some(master) => Some(namespaces.host().link(master.as_str())?.index),
         None => None,
     };
-    let inside = NewLink {
+    let inside = Peer {
+        name: pair.container.name.to_string(),
         mtu: pair.mtu,
         mac: Some(pair.container.mac.octets()),
         netns: container.netns().map(AsFd::as_fd),
-        ..NewLink::new(pair.container.name.as_str(), Kind::Dummy)
     };
     let outside = NewLink {
         mtu: pair.mtu,
@@ -80,7 +80,7 @@ fn request(pair: &VethPair, name: &str, namespaces: &Namespaces) -> Result<Creat
         up: true,
         master,
         alias: Some(pair.alias.clone()),
-        ..NewLink::new(name, Kind::Veth(Box::new(inside)))
+        ..NewLink::new(name, Kind::Veth(inside))
     };
     Ok(namespaces.host().rtnl().create_link(&outside))
 }

@@ -3,7 +3,7 @@
 //! Any number of plugins create it at the same time, and one may die between its creation and the
 //! setting of its VLANs; so whoever uses it sets them, which is the same however often it is done.
 
-use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Rtnl};
+use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Peer, Rtnl};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
@@ -44,18 +44,17 @@ pub(super) fn ensure<'a>(
 
 fn pair<'a>(wanted: &VlanInterface, bridge: &Link) -> NewLink<'a> {
     let mtu = Some(bridge.mtu);
-    let inside = NewLink {
+    let inside = Peer {
         mtu,
         mac: Some(wanted.mac.octets()),
-        up: true,
-        ..NewLink::new(wanted.name.as_str(), Kind::Dummy)
+        ..Peer::new(wanted.name.as_str())
     };
     NewLink {
         mtu,
         mac: Some(wanted.port.mac.octets()),
         up: true,
         master: Some(bridge.index),
-        ..NewLink::new(wanted.port.name.as_str(), Kind::Veth(Box::new(inside)))
+        ..NewLink::new(wanted.port.name.as_str(), Kind::Veth(inside))
     }
 }
 

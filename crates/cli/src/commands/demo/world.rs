@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use ipnet::{IpNet, Ipv4Net};
 use linkspan_kernel::Error;
 use linkspan_kernel::netns::Netns;
-use linkspan_kernel::rtnl::{Address, Change, Kind as LinkKind, LinkChange, NewLink, Route, Rtnl};
+use linkspan_kernel::rtnl::{
+    Address, Change, Kind as LinkKind, LinkChange, NewLink, Peer, Route, Rtnl,
+};
 use linkspan_kernel::sandbox::Sandbox;
 
 use super::super::install;
@@ -95,16 +97,13 @@ impl World {
     fn connect(&self) -> Result<(), Error> {
         let host = Rtnl::open_in(&self.host.netns)?;
         let outside = Rtnl::open_in(&self.outside.netns)?;
-        // The kind of a pair's other end is not looked at.
-        let mut far_end = NewLink::new("eth0", LinkKind::Dummy);
-        far_end.netns = Some(self.outside.netns.as_fd());
-        let mut uplink = NewLink::new(UPLINK, LinkKind::Veth(Box::new(far_end)));
+        let far_end = Peer::new("eth0").inside(self.outside.netns.as_fd());
+        let mut uplink = NewLink::new(UPLINK, LinkKind::Veth(far_end));
         uplink.up = true;
         let uplink = host.create_link(&uplink)?.index;
         let everywhere = IpNet::from(Ipv4Net::default());
         host.change(Change::AddAddress(uplink, address(HOST)))?;
         let far_end = outside.link("eth0")?.index;
-        // A pair's other end cannot be made switched on.
         outside.change(Change::SetLink(far_end, switched_on()))?;
         outside.change(Change::AddAddress(far_end, address(OUTSIDE)))?;
         host.change(Change::AddRoute(Route::new(
