@@ -37,6 +37,41 @@ pub struct Connections {
     pub answered_by: Option<IpAddr>,
 }
 
+/// A connection that the kernel remembers, as far as [`Connections`] tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// IPv4 or IPv6 (`AF_…`).
+    pub family: u8,
+    /// The transport protocol (`IPPROTO_…`).
+    pub protocol: Option<u8>,
+    /// The address that it was made to, before any translation.
+    pub destination: Option<IpAddr>,
+    /// The port that it was made to, before any translation; only protocols that have ports.
+    pub destination_port: Option<u16>,
+    /// The address that answers, after any translation.
+    pub answered_by: Option<IpAddr>,
+}
+
+impl Connection {
+    fn read(family: u8, original: &Attributes<'_>, reply: &Attributes<'_>) -> Self {
+        let ip_of = |tuple: &Attributes<'_>, v4, v6| {
+            let ip = tuple.get(CTA_TUPLE_IP)?.nested();
+            let is_ipv4 = i32::from(family) == libc::AF_INET;
+            let kind = if is_ipv4 { v4 } else { v6 };
+            address(family, ip.get(kind)?.payload)
+        };
+        let proto = original.get(CTA_TUPLE_PROTO).map(|proto| proto.nested());
+        let proto = |kind| proto.as_ref()?.get(kind);
+        Self {
+            family,
+            protocol: proto(CTA_PROTO_NUM).and_then(|number| number.as_u8()),
+            destination: ip_of(original, CTA_IP_V4_DST, CTA_IP_V6_DST),
+            destination_port: proto(CTA_PROTO_DST_PORT).and_then(|port| port.as_be16()),
+            answered_by: ip_of(reply, CTA_IP_V4_SRC, CTA_IP_V6_SRC),
+        }
+    }
+}
+
 // linux/netfilter/nfnetlink_conntrack.h
 const CT_GET: u16 = message_kind(1);
 const CT_DELETE: u16 = message_kind(2);
@@ -184,26 +219,13 @@ impl Connections {
         });
     }
 
-    /// Whether a connection that was read is one of them.
-    fn include(&self, original: &Attributes<'_>, reply: &Attributes<'_>) -> bool {
-        let ip_of = |tuple: &Attributes<'_>, v4, v6| {
-            let ip = tuple.get(CTA_TUPLE_IP)?.nested();
-            let kind = if i32::from(self.family) == libc::AF_INET {
-                v4
-            } else {
-                v6
-            };
-            address(self.family, ip.get(kind)?.payload)
-        };
-        let proto = original.get(CTA_TUPLE_PROTO).map(|proto| proto.nested());
-        let protocol = || proto.as_ref()?.get(CTA_PROTO_NUM)?.as_u8();
-        let port = || proto.as_ref()?.get(CTA_PROTO_DST_PORT)?.as_be16();
-        let destination = || ip_of(original, CTA_IP_V4_DST, CTA_IP_V6_DST);
-        let answered_by = || ip_of(reply, CTA_IP_V4_SRC, CTA_IP_V6_SRC);
-        (self.protocol.is_none() || self.protocol == protocol())
-            && (self.destination_port.is_none() || self.destination_port == port())
-            && (self.destination.is_none() || self.destination == destination())
-            && (self.answered_by.is_none() || self.answered_by == answered_by())
+    /// Whether a connection is one of them.
+    fn include(&self, one: &Connection) -> bool {
+        self.family == one.family
+            && (self.protocol.is_none() || self.protocol == one.protocol)
+            && (self.destination_port.is_none() || self.destination_port == one.destination_port)
+            && (self.destination.is_none() || self.destination == one.destination)
+            && (self.answered_by.is_none() || self.answered_by == one.answered_by)
     }
 }
 
@@ -254,12 +276,24 @@ impl Conntrack {
     /// [`is_unsupported`](Error::is_unsupported) when the kernel cannot be asked about connections
     /// (`nf_conntrack_netlink` is missing); then it may track them all the same.
     pub fn delete(&self, which: &[Connections]) -> Result<usize, Error> {
+        self.delete_those(which, &|_| true)
+    }
+
+    /// The same for those of them that `is_stale` accepts.
+    ///
+    /// # Errors
+    /// Those of [`delete`](Self::delete).
+    pub fn delete_those(
+        &self,
+        which: &[Connections],
+        is_stale: &dyn Fn(&Connection) -> bool,
+    ) -> Result<usize, Error> {
         let mut deleted = 0;
         for family in [AddressFamily::INET, AddressFamily::INET6] {
             let family = family.as_raw() as u8;
             let of_family = which.iter().filter(|one| one.family == family);
             let wanted: Vec<Connections> = of_family.copied().collect();
-            let found = self.find(&wanted)?;
+            let found = self.find(&wanted, is_stale)?;
             for requests in found.chunks(DELETIONS) {
                 deleted += self.delete_all(requests)?;
             }
@@ -268,11 +302,15 @@ impl Conntrack {
     }
 
     /// Requests to delete the connections that any of `wanted`, all of one family, includes.
-    fn find(&self, wanted: &[Connections]) -> Result<Vec<Request>, Error> {
+    fn find(
+        &self,
+        wanted: &[Connections],
+        is_stale: &dyn Fn(&Connection) -> bool,
+    ) -> Result<Vec<Request>, Error> {
         let Some(common) = wanted.iter().copied().reduce(Connections::and) else {
             return Ok(Vec::new());
         };
-        let decode = |message: &Message<'_>| deletion(message, wanted);
+        let decode = |message: &Message<'_>| deletion(message, wanted, is_stale);
         match self.dump(&common.query(true), decode) {
             // Either it does not know such filters, or it knows nothing of connections at all.
             Err(error) if is_refusal(&error) => match self.dump(&common.query(false), decode) {
@@ -343,17 +381,19 @@ fn is_refusal(error: &Error) -> bool {
     matches!(error.errno(), Some(libc::EINVAL | libc::EOPNOTSUPP))
 }
 
-/// The request to delete the connection in `message`, when any of `wanted` includes it: that very one, not
-/// another that is like it since.
-fn deletion(message: &Message<'_>, wanted: &[Connections]) -> Option<Request> {
+/// The request to delete the connection in `message`, when any of `wanted` includes it and it is stale:
+/// that very one, not another that is like it since.
+fn deletion(
+    message: &Message<'_>,
+    wanted: &[Connections],
+    is_stale: &dyn Fn(&Connection) -> bool,
+) -> Option<Request> {
     let &[family, ..] = message.header::<HEADER>()?;
     let attributes = Attributes::new(message.attributes(HEADER));
     let original = attributes.get(CTA_TUPLE_ORIG)?;
     let reply = attributes.get(CTA_TUPLE_REPLY)?.nested();
-    let included = wanted
-        .iter()
-        .any(|one| one.family == family && one.include(&original.nested(), &reply));
-    if !included {
+    let connection = Connection::read(family, &original.nested(), &reply);
+    if !wanted.iter().any(|one| one.include(&connection)) || !is_stale(&connection) {
         return None;
     }
     let mut request = Request::new(CT_DELETE, libc::NLM_F_REQUEST as u16);

@@ -9,6 +9,7 @@ mod checksum;
 pub mod conntrack;
 pub mod echo;
 mod error;
+pub mod lock;
 pub mod monitor;
 mod netfilter;
 pub mod netns;

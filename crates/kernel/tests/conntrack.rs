@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use linkspan_kernel::conntrack::{Connections, Conntrack};
+use linkspan_kernel::conntrack::{Connection, Connections, Conntrack};
 use linkspan_kernel::requests_sent;
 use linkspan_testkit::{Feature, Sandbox, needs, sandbox};
 
@@ -86,11 +86,22 @@ fn ip(text: &str) -> IpAddr {
 
 /// Deletes, and tells what went.
 fn gone(host: &Sandbox, which: &[Connections]) -> Vec<&'static str> {
+    gone_if(host, which, &|_| true)
+}
+
+fn gone_if(
+    host: &Sandbox,
+    which: &[Connections],
+    is_stale: &dyn Fn(&Connection) -> bool,
+) -> Vec<&'static str> {
     make(host);
     let all: Vec<&str> = CONNECTIONS.iter().map(|(name, _)| *name).collect();
     assert_eq!(left(host), all, "the test's own connections");
     let before = requests_sent();
-    let count = Conntrack::open().unwrap().delete(which).unwrap();
+    let count = Conntrack::open()
+        .unwrap()
+        .delete_those(which, is_stale)
+        .unwrap();
     // A question and, when there is something to delete, that, for each family: the kernel has understood the first.
     let families = [V4, V6]
         .into_iter()
@@ -108,6 +119,10 @@ fn gone(host: &Sandbox, which: &[Connections]) -> Vec<&'static str> {
 fn forget(host: &Sandbox) {
     let to_port = Connections::to_port(V4, UDP, 5353);
     assert_eq!(gone(host, &[to_port]), ["published", "elsewhere"]);
+    let elsewhere = gone_if(host, &[to_port], &|one| {
+        one.answered_by != Some(ip("10.1.0.2"))
+    });
+    assert_eq!(elsewhere, ["elsewhere"]);
     let to_both = Connections {
         destination: Some(ip("198.51.100.1")),
         ..to_port

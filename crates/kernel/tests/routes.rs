@@ -264,3 +264,25 @@ fn a_rule_for_an_address_is_what_ip_makes() {
         }
     });
 }
+
+#[test]
+fn the_route_to_an_address_tells_where_it_leads() {
+    sandbox(|host| {
+        let rtnl = cables(host);
+        let to = |address: &str| rtnl.route_to(address.parse().unwrap()).unwrap();
+        let e0 = rtnl.link("e0").unwrap().index;
+        for neighbour in ["10.1.0.77", "fd01::77"] {
+            assert_eq!(to(neighbour).unwrap().link, Some(e0), "{neighbour}");
+        }
+        for own in ["10.1.0.2", "127.0.0.1", "fd01::2", "::1"] {
+            assert_eq!(to(own).unwrap().kind, libc::RTN_LOCAL, "{own}");
+        }
+        for nowhere in ["192.0.2.1", "2001:db8::1"] {
+            assert_eq!(to(nowhere), None, "{nowhere}");
+        }
+        host.run("ip route add unreachable 192.0.2.0/24; ip route add prohibit 192.0.3.0/24; ip route add blackhole 192.0.4.0/24");
+        for refused in ["192.0.2.1", "192.0.3.1", "192.0.4.1"] {
+            assert_eq!(to(refused), None, "{refused}");
+        }
+    });
+}

@@ -1,5 +1,6 @@
 //! Routes.
 
+mod lookup;
 mod wire;
 
 use std::fmt;

@@ -117,7 +117,15 @@ impl Route {
         request.bytes(libc::RTA_MULTIPATH, &bytes);
     }
 
+    /// Reads a route of a list; those that the kernel has cached are left out.
     pub(super) fn decode(message: &Message<'_>) -> Option<Self> {
+        let flags = message.header::<HEADER>()?.last_chunk()?;
+        let is_cached = u32::from_ne_bytes(*flags) & CLONED != 0;
+        Self::decode_looked_up(message).filter(|_| !is_cached)
+    }
+
+    /// Reads a route that was asked for by an address, which always counts as cached.
+    pub(super) fn decode_looked_up(message: &Message<'_>) -> Option<Self> {
         let &[
             family,
             prefix,
@@ -133,9 +141,6 @@ impl Route {
             d,
         ] = message.header::<HEADER>()?;
         let flags = u32::from_ne_bytes([a, b, c, d]);
-        if flags & CLONED != 0 {
-            return None;
-        }
         let attributes = Attributes::new(message.attributes(HEADER));
         let ip = |kind| address(family, attributes.get(kind)?.payload);
         let number = |kind| attributes.get(kind)?.as_u32();
