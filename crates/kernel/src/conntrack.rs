@@ -90,7 +90,7 @@ const CTA_IP_V6_SRC: u16 = 3;
 const CTA_IP_V6_DST: u16 = 4;
 const CTA_PROTO_NUM: u16 = 1;
 const CTA_PROTO_DST_PORT: u16 = 3;
-/// What of a tuple a filter looks at (`CTA_FILTER_F_…`, net/netfilter/nf_conntrack_netlink.c).
+/// What of a tuple a filter looks at (`CTA_FILTER_F_…`, net/netfilter/nf_internals.h).
 const LOOK_AT_SOURCE: u32 = 1 << 0;
 const LOOK_AT_DESTINATION: u32 = 1 << 1;
 const LOOK_AT_PROTOCOL: u32 = 1 << 3;

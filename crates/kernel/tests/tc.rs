@@ -127,6 +127,18 @@ fn a_burst_without_limit_is_recognised() {
             panic!("{found:?}")
         };
         assert!(tbf.agrees_with(&found), "{tbf:?} and {found:?}");
+
+        let ifb = index(&rtnl, "ifb-ours");
+        let class = HtbClass::new(Handle::new(1, 1), tbf.rate, tbf.burst);
+        let htb = Qdisc::root(QdiscKind::Htb(Htb { default_class: 1 }));
+        rtnl.change(Change::AddQdisc(ifb, htb)).unwrap();
+        rtnl.change(Change::AddHtbClass(ifb, class)).unwrap();
+        let found = rtnl.htb_classes(ifb).unwrap();
+        assert!(class.agrees_with(&found[0]), "{class:?} and {found:?}");
+        assert!(!class.agrees_with(&HtbClass {
+            burst: 1500,
+            ..found[0]
+        }));
     });
 }
 

@@ -27,12 +27,11 @@ const TICKS: u64 = 100;
 
 /// What of a route or a next hop is kept without being read: what the kernel tells of it and also takes.
 /// Everything else that it tells is its own (caches, states, counters).
-const KEPT: [u16; 5] = [
+const KEPT: [u16; 4] = [
     libc::RTA_FLOW,
     libc::RTA_PREF,
     libc::RTA_ENCAP_TYPE,
     libc::RTA_ENCAP,
-    libc::RTA_TTL_PROPAGATE,
 ];
 
 impl Route {
