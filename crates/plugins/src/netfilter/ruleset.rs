@@ -7,7 +7,7 @@
 
 use linkspan_kernel::Error;
 use linkspan_kernel::nftables::{CommitError, Nftables, Snapshot};
-use linkspan_nft::{Batch, Chain, Element, Object, Rule, Set, Table};
+use linkspan_nft::{Batch, Chain, Element, Object, Query, Rule, Set, Table};
 
 use super::group::{Group, Placed};
 use super::part::{Kind, Part, elements, groups};
@@ -39,9 +39,12 @@ impl Ruleset {
     /// another attachment has is taken over: its address was given to this one since, and the other's
     /// late removal will find that it has none.
     ///
-    /// One transaction in one request, unless something is missing or in the way.
+    /// One question and one transaction, unless others change the same at the same time. The question
+    /// is cheap, and a transaction that the kernel refuses is not: it waits for an RCU grace period
+    /// before it says so.
     pub(super) fn install(&self, parts: &[Part], comment: &str) -> Result<(), Error> {
         let mut installation = Installation::new(parts, comment);
+        installation.learn(self.look(&installation)?);
         for _ in 0..ATTEMPTS {
             let Err(failure) = self.kernel.commit(&installation.batch()) else {
                 return Ok(());
@@ -51,6 +54,21 @@ impl Ruleset {
             }
         }
         Err(self.contended())
+    }
+
+    /// What is there of an attachment's groups and in the place of its elements.
+    fn look(&self, installation: &Installation) -> Result<Snapshot, Error> {
+        let markers: Vec<Query> = installation
+            .groups
+            .iter()
+            .filter_map(|(group, _)| match &group.marker {
+                Object::Chain(chain) => Some(Query::chain(chain)),
+                Object::Set(set) => Some(Query::set(set)),
+                _ => None,
+            })
+            .collect();
+        self.kernel
+            .snapshot(&markers, &pairs(&installation.elements))
     }
 
     /// Removes those of the elements that carry this comment.
@@ -206,11 +224,7 @@ impl Ruleset {
     }
 
     fn snapshot(&self, elements: &[Placed]) -> Result<Snapshot, Error> {
-        let wanted: Vec<(&Set, &Element)> = elements
-            .iter()
-            .map(|placed| (&placed.set, &placed.element))
-            .collect();
-        self.kernel.snapshot(&[], &wanted)
+        self.kernel.snapshot(&[], &pairs(elements))
     }
 
     fn contended(&self) -> Error {
@@ -220,6 +234,13 @@ impl Ruleset {
             rustix::io::Errno::AGAIN.into(),
         )
     }
+}
+
+fn pairs(elements: &[Placed]) -> Vec<(&Set, &Element)> {
+    elements
+        .iter()
+        .map(|placed| (&placed.set, &placed.element))
+        .collect()
 }
 
 fn delete(batch: &mut Batch, placed: &Placed) {
@@ -279,7 +300,7 @@ struct Installation {
 /// What is known of a group.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing; it is most likely there.
+    /// Its marker was there when it was looked at.
     Assumed,
     /// Something was missing.
     Missing,
@@ -308,6 +329,18 @@ impl Installation {
             elements,
             holders: None,
             markers: Vec::new(),
+        }
+    }
+
+    /// Takes what is there for granted: groups whose marker is there are complete.
+    fn learn(&mut self, found: Snapshot) {
+        for ((_, state), is_there) in self.groups.iter_mut().zip(&found.present) {
+            if !is_there {
+                *state = State::Missing;
+            }
+        }
+        if found.elements.iter().any(Option::is_some) {
+            self.holders = Some(found);
         }
     }
 
