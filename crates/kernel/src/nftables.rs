@@ -269,9 +269,14 @@ impl Nftables {
         let requests: Vec<Request> = queries.iter().map(acknowledged).collect();
         let outcomes = self.socket.exchange(&requests, take);
         let outcomes = outcomes.map_err(|error| failed(&queries[0], error))?;
+        // A set of the same name whose keys are of another type has no such element: an invalid argument.
+        // So is any question to a kernel without nf_tables, the first one too.
+        let has_nftables =
+            !matches!(outcomes.first(), Some(Err(failure)) if failure.errno == libc::EINVAL);
         let is_there = |(outcome, query): (Result<(), Failure>, &Query)| match outcome {
             Ok(()) => Ok(true),
             Err(failure) if failure.errno == libc::ENOENT => Ok(false),
+            Err(failure) if failure.errno == libc::EINVAL && has_nftables => Ok(false),
             Err(failure) => Err(refused(query, failure)),
         };
         outcomes.into_iter().zip(queries).map(is_there).collect()

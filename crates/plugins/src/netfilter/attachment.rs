@@ -4,6 +4,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 use linkspan_plugin::spec::{Error, MacAddr};
+use rustix::io::Errno;
 
 use super::backend::Backend;
 use super::fault::{explain, is_unsupported, unless_unsupported};
@@ -11,6 +12,7 @@ use super::owner::Owner;
 use super::part::{Kind, Masquerade, Part, SpoofGuard, elements, kinds, unique};
 use super::record::{Found, Record, Records};
 use super::ruleset::Ruleset;
+use super::status::probe_nftables;
 
 /// What one plugin wants of netfilter for one attachment.
 ///
@@ -309,7 +311,9 @@ enum Failure {
 
 impl Failure {
     fn from_kernel(error: linkspan_kernel::Error) -> Self {
-        if is_unsupported(&error) {
+        // What others made of the ruleset can be an invalid argument, too.
+        let is_ambiguous = error.errno() == Some(Errno::INVAL.raw_os_error());
+        if is_unsupported(&error) && !(is_ambiguous && probe_nftables().is_ok()) {
             Self::Unsupported(explain(error))
         } else {
             Self::Other(explain(error))

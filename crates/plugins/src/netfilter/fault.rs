@@ -10,11 +10,16 @@ pub(super) fn explain(error: KernelError) -> Error {
         Some(Errno::PERM | Errno::ACCESS) => {
             "changing netfilter needs CAP_NET_ADMIN in the network namespace"
         }
-        Some(Errno::OPNOTSUPP | Errno::PROTONOSUPPORT | Errno::INVAL) => {
+        Some(Errno::OPNOTSUPP | Errno::PROTONOSUPPORT) => {
             "this kernel may lack nf_tables or one of its expressions (modules nf_tables, nft_chain_nat, \
              nft_masq, nft_fib_inet; Linux 5.2 or newer); the backend \"iptables\" does without them"
         }
-        Some(Errno::NOENT) => {
+        Some(Errno::INVAL) => {
+            "if the table linkspan was changed by hand, `nft delete table inet linkspan` and \
+             `linkspan reconcile` make it anew; if not, this kernel may lack one of the expressions of \
+             nf_tables, and the backend \"iptables\" does without them"
+        }
+        Some(Errno::NOENT | Errno::EXIST) => {
             "if the table linkspan was changed by hand, `nft delete table inet linkspan` and \
              `linkspan reconcile` make it anew"
         }

@@ -380,16 +380,34 @@ impl Installation {
             return Ok(Next::TryAgain);
         }
         if failure.is_not_found() {
+            // Everything was in the batch: what is missing then is in the kernel.
+            if self
+                .groups
+                .iter()
+                .all(|(_, state)| *state == State::Missing)
+            {
+                return Err(lacking(&failure));
+            }
             for (_, state) in &mut self.groups {
                 *state = State::Missing;
             }
             return Ok(Next::TryAgain);
         }
-        if failure.is_exists() || (had_looked && failure.is_stale()) {
+        // Of the generation that was looked at, so nobody was faster: something else has the name.
+        let is_other = had_looked && failure.is_exists();
+        if !is_other && (failure.is_exists() || (had_looked && failure.is_stale())) {
             return Ok(Next::LookFirst);
         }
         Err(failure.into())
     }
+}
+
+fn lacking(failure: &CommitError) -> Error {
+    Error::new(
+        "use",
+        format!("nf_tables of this kernel, which lacks a module ({failure})"),
+        rustix::io::Errno::OPNOTSUPP.into(),
+    )
 }
 
 fn create(batch: &mut Batch, placed: &Placed) {

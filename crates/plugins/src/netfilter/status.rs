@@ -25,7 +25,7 @@ pub fn status(backend: Option<Backend>) -> Result<(), Error> {
     }
 }
 
-fn probe_nftables() -> Result<(), Error> {
+pub(super) fn probe_nftables() -> Result<(), Error> {
     Ruleset::open()
         .and_then(|ruleset| ruleset.probe())
         .map_err(explain)
