@@ -76,6 +76,9 @@ pub enum Rule {
     /// It is `.` or `..`.
     #[error("it must not be \".\" or \"..\"")]
     NotDots,
+    /// It is `all` or `default`.
+    #[error("the kernel keeps {0:?} for parameters of all interfaces and gives it to none")]
+    Reserved(&'static str),
     /// It is too long.
     #[error("it must have at most {limit} bytes; it has {size}")]
     Length {
@@ -152,7 +155,7 @@ name! {
 
 name! {
     /// The name of a network interface, by the kernel's rules: 1 to 15 bytes without `/`, `:`,
-    /// white space or NUL, and neither `.` nor `..`.
+    /// white space or NUL, and none of `.`, `..`, `all` and `default`.
     ///
     /// # Spec
     /// Section 2, "Parameters", `CNI_IFNAME`.
@@ -179,6 +182,9 @@ fn word(text: &str) -> Result<(), Rule> {
 
 fn interface(text: &str) -> Result<(), Rule> {
     plain(text, MAX_INTERFACE_NAME_BYTES)?;
+    if let Some(reserved) = ["all", "default"].into_iter().find(|name| *name == text) {
+        return Err(Rule::Reserved(reserved));
+    }
     let refused = |c: char| matches!(c, '/' | ':' | '\0') || c.is_whitespace();
     none_of(text, refused, Rule::InterfaceCharacters)
 }
@@ -318,6 +324,9 @@ mod tests {
             ("eth0.100", None),
             ("é", None),
             ("...", None),
+            ("all0", None),
+            ("all", Some(Rule::Reserved("all"))),
+            ("default", Some(Rule::Reserved("default"))),
             ("", Some(Rule::NotEmpty)),
             (".", Some(Rule::NotDots)),
             ("..", Some(Rule::NotDots)),
