@@ -14,12 +14,12 @@ pub struct CniArgs {
 }
 
 impl CniArgs {
-    /// Reads `text`, allowing the names in `known`.
+    /// Reads `text`, allowing the names in `known`, those that `plugin` knows.
     ///
     /// # Errors
     /// [`ErrorCode::INVALID_ENVIRONMENT`] for a pair that is none, an `IgnoreUnknown` that is neither
     /// true nor false, and names that nobody knows.
-    pub fn parse(text: &str, known: &[&str]) -> Result<Self, Error> {
+    pub fn parse(text: &str, plugin: &str, known: &[&str]) -> Result<Self, Error> {
         let mut args = Self::default();
         let mut unknown = Vec::new();
         let mut ignore_unknown = false;
@@ -37,7 +37,7 @@ impl CniArgs {
             return Ok(args);
         }
         Err(invalid(format!("ARGS: unknown args {unknown:?}")).with_details(format!(
-            "this plugin knows {}; add IgnoreUnknown=1 to CNI_ARGS when others are meant for other plugins",
+            "{plugin} knows {}; add IgnoreUnknown=1 to CNI_ARGS when others are meant for other plugins",
             known.join(", ")
         )))
     }
@@ -71,11 +71,20 @@ mod tests {
 
     #[test]
     fn known_names_are_kept_and_the_last_one_wins() {
-        let args = CniArgs::parse("MAC=1;MAC=2;IgnoreUnknown=1;K8S_POD=x", &["MAC"]).unwrap();
+        let args =
+            CniArgs::parse("MAC=1;MAC=2;IgnoreUnknown=1;K8S_POD=x", "bridge", &["MAC"]).unwrap();
         assert_eq!(args.get("MAC"), Some("2"));
         assert_eq!(args.get("K8S_POD"), None);
-        assert_eq!(CniArgs::parse("", &[]).unwrap(), CniArgs::default());
-        assert_eq!(CniArgs::parse("MAC=", &["MAC"]).unwrap().get("MAC"), None);
+        assert_eq!(
+            CniArgs::parse("", "bridge", &[]).unwrap(),
+            CniArgs::default()
+        );
+        assert_eq!(
+            CniArgs::parse("MAC=", "bridge", &["MAC"])
+                .unwrap()
+                .get("MAC"),
+            None
+        );
     }
 
     #[test]
@@ -88,7 +97,7 @@ mod tests {
             ("IgnoreUnknown=maybe", "neither true nor false"),
             ("mac=a", "unknown args"),
         ] {
-            let error = CniArgs::parse(text, &["MAC"]).unwrap_err();
+            let error = CniArgs::parse(text, "bridge", &["MAC"]).unwrap_err();
             assert!(error.msg.contains(part), "{text}: {error}");
             assert_eq!(error.code, ErrorCode::INVALID_ENVIRONMENT);
         }

@@ -30,9 +30,9 @@ impl<'a, C: Configuration> Call<'a, C> {
         let args = match P::ARGS {
             // Nothing in CNI_ARGS may keep a container from being detached.
             Some(known) if invocation.command == Command::Del => {
-                CniArgs::parse(&invocation.args, known).unwrap_or_default()
+                CniArgs::parse(&invocation.args, P::NAME, known).unwrap_or_default()
             }
-            Some(known) => CniArgs::parse(&invocation.args, known)?,
+            Some(known) => CniArgs::parse(&invocation.args, P::NAME, known)?,
             None => CniArgs::default(),
         };
         let config = C::read(&invocation.config)?;
@@ -93,7 +93,11 @@ impl<'a, C> Call<'a, C> {
     /// # Errors
     /// [`ErrorCode::DECODING_FAILURE`] when it is there and is no result of its version.
     pub fn prev_result(&self) -> Result<Option<Success>, Error> {
-        Ok(self.invocation.config.prev_result()?)
+        self.invocation.config.prev_result().map_err(|error| {
+            Error::from(error).or_details(
+                "prevResult is what the plugins before printed; the runtime must send it as it was",
+            )
+        })
     }
 
     /// The IPAM plugin that the configuration names, if any.

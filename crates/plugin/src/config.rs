@@ -113,15 +113,17 @@ impl Key {
     }
 
     fn take<T: FromKey>(&self, json: &Value) -> Result<T, Error> {
-        let value = T::from_json(json).map_err(|wrong| self.invalid(json, &wrong))?;
-        match (self.range, value.number()) {
-            (Some((least, most)), Some(number)) if !(least..=most).contains(&number) => Err(self
-                .invalid(
-                    json,
-                    &Wrong::Value(format!("it must be from {least} to {most}")),
-                )),
-            _ => Ok(value),
+        let outside = |number: i64| {
+            let (least, most) = self.range?;
+            let wrong = Wrong::Value(format!("it must be from {least} to {most}"));
+            (!(least..=most).contains(&number)).then(|| self.invalid(json, &wrong))
+        };
+        // Before the type's own range, which says nothing to the author of a configuration.
+        if let Some(error) = json.as_i64().and_then(outside) {
+            return Err(error);
         }
+        let value = T::from_json(json).map_err(|wrong| self.invalid(json, &wrong))?;
+        value.number().and_then(outside).map_or(Ok(value), Err)
     }
 
     fn invalid(&self, json: &Value, wrong: &Wrong) -> Error {
@@ -141,7 +143,12 @@ impl Key {
             .unit
             .map(|unit| format!(" (in {unit})"))
             .unwrap_or_default();
-        error.with_details(format!("{name}{unit}: {}", self.meaning.join(" ").trim()))
+        error.with_details(format!("{name}{unit}: {}", self.meaning_in_one_line()))
+    }
+
+    fn meaning_in_one_line(&self) -> String {
+        let lines: Vec<&str> = self.meaning.iter().map(|line| line.trim()).collect();
+        lines.join(" ")
     }
 
     /// The error for a key that is not there and has no default.
@@ -158,7 +165,7 @@ impl Key {
                 self.name
             ),
         )
-        .with_details(format!("{}: {}", self.name, self.meaning.join(" ").trim()))
+        .with_details(format!("{}: {}", self.name, self.meaning_in_one_line()))
     }
 }
 

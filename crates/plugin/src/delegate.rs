@@ -3,7 +3,7 @@
 //! See [the specification, delegated plugins](https://www.cni.dev/docs/spec/#section-4-plugin-delegation).
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitStatus, Stdio};
@@ -51,18 +51,15 @@ impl<'a> Ipam<'a> {
     /// # Errors
     /// The IPAM plugin's, or why it could not be run.
     pub fn add(&self) -> Result<Lease<'a>, Error> {
-        let result = self.run(Command::Add)?.ok_or_else(|| {
-            Error::new(
-                ErrorCode::DECODING_FAILURE,
-                format!("the IPAM plugin {:?} printed no result", self.name.as_str()),
-            )
-        })?;
+        let answer = self.run(Command::Add)?;
         let mut undo = Undo::new();
         let again = Ipam::new(self.name.clone(), self.invocation);
         undo.on_failure(
             format!("the addresses of {:?}", self.name.as_str()),
             move || again.del(),
         );
+        // It has succeeded, so addresses that cannot be read are given back as well.
+        let result = self.result(answer)?;
         Ok(Lease { result, undo })
     }
 
@@ -93,16 +90,23 @@ impl<'a> Ipam<'a> {
     /// Asks the IPAM plugin whether it could give an address.
     ///
     /// # Errors
-    /// The IPAM plugin's, or why it could not be run.
+    /// The IPAM plugin's; [`ErrorCode::PLUGIN_NOT_AVAILABLE`] when it could not be run.
     pub fn status(&self) -> Result<(), Error> {
-        self.run(Command::Status).map(drop)
+        let unavailable = |error: Error| match error.code {
+            ErrorCode::IO_FAILURE => Error {
+                code: ErrorCode::PLUGIN_NOT_AVAILABLE,
+                ..error
+            },
+            _ => error,
+        };
+        self.run(Command::Status).map(drop).map_err(unavailable)
     }
 
-    fn run(&self, command: Command) -> Result<Option<Success>, Error> {
+    fn run(&self, command: Command) -> Result<Answer, Error> {
         let file = find_in_path(&self.name, &self.invocation.path)?;
         match self.built_in(&file) {
-            Some(handler) => self.run_here(handler, command),
-            None => self.run_process(&file, command),
+            Some(handler) => self.run_here(handler, command).map(Answer::Result),
+            None => self.run_process(&file, command).map(Answer::Printed),
         }
     }
 
@@ -122,33 +126,75 @@ impl<'a> Ipam<'a> {
         handler.handle(&self.invocation.with_command(command))
     }
 
-    fn run_process(&self, file: &Path, command: Command) -> Result<Option<Success>, Error> {
+    fn run_process(&self, file: &Path, command: Command) -> Result<Vec<u8>, Error> {
         let output = execute(file, self.invocation, command).map_err(|error| {
             Error::new(
                 ErrorCode::IO_FAILURE,
                 format!("cannot run the IPAM plugin {}: {error}", file.display()),
             )
+            .with_details(advice(&error))
         })?;
         if !output.status.success() {
             return Err(failure(self.name(), &output));
         }
-        if command != Command::Add {
-            return Ok(None);
-        }
-        parse_result(&output.stdout, self.invocation.version)
-            .map(Some)
-            .map_err(|error| {
-                Error::new(
-                    ErrorCode::DECODING_FAILURE,
-                    format!(
-                        "the result of the IPAM plugin {:?} cannot be read: {}",
-                        self.name(),
-                        error.msg
-                    ),
-                )
-                .with_details(error.details)
-            })
+        Ok(output.stdout)
     }
+
+    /// The result of an ADD that succeeded.
+    fn result(&self, answer: Answer) -> Result<Success, Error> {
+        let name = self.name();
+        let printed = match answer {
+            Answer::Result(Some(result)) => return Ok(result),
+            Answer::Result(None) => Vec::new(),
+            Answer::Printed(stdout) => stdout,
+        };
+        let invalid = |msg: String| Error::new(ErrorCode::DECODING_FAILURE, msg);
+        if printed.trim_ascii().is_empty() && printed.len() <= MAX_INPUT {
+            return Err(
+                invalid(format!("the IPAM plugin {name:?} printed no result")).with_details(
+                    "it succeeded and printed nothing; its documentation should tell why",
+                ),
+            );
+        }
+        parse_result(&printed, self.invocation.version).map_err(|error| {
+            let msg = format!(
+                "the result of the IPAM plugin {name:?} cannot be read: {}",
+                error.msg
+            );
+            invalid(msg).with_details(format!("it printed {:?}", excerpt(&printed)))
+        })
+    }
+}
+
+/// What a plugin that succeeded answered.
+enum Answer {
+    /// In this process.
+    Result(Option<Success>),
+    /// On its standard output.
+    Printed(Vec<u8>),
+}
+
+/// What to do about a file that cannot be run.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "the file is there; what is missing is the interpreter or dynamic linker that it names. Install \
+             that, or a plugin that is linked statically"
+        }
+        io::ErrorKind::ExecutableFileBusy => {
+            "it is being written, perhaps by an installation; try again"
+        }
+        io::ErrorKind::PermissionDenied => "its file system may be mounted noexec",
+        _ => "it may be built for another processor, or be damaged; install it anew",
+    }
+}
+
+/// The beginning of what a plugin printed.
+fn excerpt(printed: &[u8]) -> String {
+    const SHOWN: usize = 200;
+    String::from_utf8_lossy(&printed[..printed.len().min(SHOWN)])
+        .trim()
+        .to_owned()
 }
 
 /// Searches a plugin in the directories of CNI_PATH. The name is never a path (CVE-2021-20206).
@@ -160,23 +206,31 @@ pub fn find_in_path(name: &PluginType, path: &[PathBuf]) -> Result<PathBuf, Erro
         fs::metadata(file)
             .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     };
-    path.iter()
-        .map(|directory| directory.join(name.as_str()))
-        .find(is_program)
-        .ok_or_else(|| {
-            let searched: Vec<_> = path
-                .iter()
-                .map(|directory| directory.display().to_string())
-                .collect();
-            Error::new(
-                ErrorCode::IO_FAILURE,
-                format!(
-                    "failed to find plugin {:?} in path {searched:?}",
-                    name.as_str()
-                ),
-            )
-            .with_details("install the plugin into one of these directories, or correct CNI_PATH")
-        })
+    let candidates = path.iter().map(|directory| directory.join(name.as_str()));
+    candidates.clone().find(is_program).ok_or_else(|| {
+        let searched: Vec<_> = path
+            .iter()
+            .map(|directory| directory.display().to_string())
+            .collect();
+        let not_a_program = candidates.clone().find(|file| file.exists());
+        let details = match not_a_program {
+            Some(file) => format!(
+                "{} is there, but is not executable; make it so, or install the plugin anew",
+                file.display()
+            ),
+            None => {
+                "install the plugin into one of these directories, or correct CNI_PATH".to_owned()
+            }
+        };
+        Error::new(
+            ErrorCode::IO_FAILURE,
+            format!(
+                "failed to find plugin {:?} in path {searched:?}",
+                name.as_str()
+            ),
+        )
+        .with_details(details)
+    })
 }
 
 struct Output {
@@ -186,7 +240,7 @@ struct Output {
 
 /// Runs a plugin with this invocation's variables and another command. Its standard error is ours, so
 /// that what it logs is not lost.
-fn execute(file: &Path, invocation: &Invocation<'_>, command: Command) -> std::io::Result<Output> {
+fn execute(file: &Path, invocation: &Invocation<'_>, command: Command) -> io::Result<Output> {
     let stdin = invocation.config.to_string();
     let mut child = Process::new(file)
         .envs(invocation.environment())
@@ -200,7 +254,7 @@ fn execute(file: &Path, invocation: &Invocation<'_>, command: Command) -> std::i
     std::thread::scope(|scope| {
         scope.spawn(move || to_child.map(|mut pipe| pipe.write_all(stdin.as_bytes())));
         from_child
-            .map(|pipe| pipe.take(MAX_INPUT as u64).read_to_end(&mut stdout))
+            .map(|pipe| pipe.take(MAX_INPUT as u64 + 1).read_to_end(&mut stdout))
             .transpose()
     })?;
     Ok(Output {
@@ -226,9 +280,13 @@ fn failure(name: &str, output: &Output) -> Error {
             ErrorCode::DECODING_FAILURE,
             format!(
                 "netplugin failed but error parsing its diagnostic message {:?}: {error}",
-                String::from_utf8_lossy(&output.stdout)
+                excerpt(&output.stdout)
             ),
         )
+        .with_details(format!(
+            "{name:?} ended with {} and printed this",
+            output.status
+        ))
     })
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
 
-use linkspan_spec::decode::MAX_INPUT;
+use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{
     Command, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Version,
 };
@@ -56,9 +56,17 @@ impl<'a> Invocation<'a> {
         env: &dyn Fn(&str) -> Option<String>,
         stdin: &mut dyn Read,
         table: &'a Table,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Refusal> {
         let variables = Variables::read(env)?;
-        let config = PluginConfig::parse(&read_all(stdin)?)?;
+        let bytes = read_all(stdin)?;
+        Self::from_parts(variables, &bytes, table).map_err(|error| Refusal {
+            error: error.or_details(WRONG_CONFIGURATION),
+            version: version_of(&bytes),
+        })
+    }
+
+    fn from_parts(variables: Variables, bytes: &[u8], table: &'a Table) -> Result<Self, Error> {
+        let config = PluginConfig::parse(bytes)?;
         let network = config.name()?;
         let version = config.cni_version()?;
         require_version(variables.command, version)?;
@@ -111,8 +119,41 @@ impl<'a> Invocation<'a> {
     /// # Errors
     /// When its name is none.
     pub fn ipam(&'a self) -> Result<Option<Ipam<'a>>, Error> {
-        Ok(self.config.ipam_type()?.map(|name| Ipam::new(name, self)))
+        let name = self
+            .config
+            .ipam_type()
+            .map_err(|error| Error::from(error).or_details(WRONG_CONFIGURATION))?;
+        Ok(name.map(|name| Ipam::new(name, self)))
     }
+}
+
+/// Why a command is not even begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason.
+    pub error: Error,
+    /// The version to say so in: the configuration's, as far as it can be read.
+    pub version: Version,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            version: Version::LATEST,
+        }
+    }
+}
+
+const WRONG_CONFIGURATION: &str = "the network configuration is read from standard input; correct it where \
+     the container runtime takes it from, usually a file in /etc/cni/net.d";
+
+/// The version of a configuration that has something else wrong with it.
+fn version_of(bytes: &[u8]) -> Version {
+    let json = decode::value(bytes).unwrap_or_default();
+    json.get("cniVersion")
+        .and_then(|version| version.as_str()?.parse().ok())
+        .unwrap_or(Version::LATEST)
 }
 
 /// The environment, checked as a whole: all missing variables are named at once.
@@ -140,8 +181,18 @@ impl Variables {
         }
         missing.extend(required.iter().filter(|name| get(name).is_none()));
         let for_attachment = required.contains(&"CNI_CONTAINERID");
-        let container_id = parse(&get, "CNI_CONTAINERID", for_attachment)?;
-        let ifname = parse(&get, "CNI_IFNAME", for_attachment)?;
+        let container_id = parse(
+            &get,
+            "CNI_CONTAINERID",
+            "what it calls the container",
+            for_attachment,
+        )?;
+        let ifname = parse(
+            &get,
+            "CNI_IFNAME",
+            "the name of the interface in the container, such as eth0",
+            for_attachment,
+        )?;
         if !missing.is_empty() {
             return Err(missing_variables(&missing, command));
         }
@@ -176,6 +227,7 @@ fn required(command: Option<Command>) -> &'static [&'static str] {
 fn parse<T: std::str::FromStr>(
     get: &dyn Fn(&str) -> Option<String>,
     variable: &str,
+    meaning: &str,
     wanted: bool,
 ) -> Result<Option<T>, Error>
 where
@@ -189,6 +241,9 @@ where
             ErrorCode::INVALID_ENVIRONMENT,
             format!("invalid {variable}: {error}"),
         )
+        .with_details(format!(
+            "{variable} is set by the container runtime: {meaning}"
+        ))
     })
 }
 
@@ -224,12 +279,14 @@ fn read_all(stdin: &mut dyn Read) -> Result<Vec<u8>, Error> {
                 ErrorCode::IO_FAILURE,
                 format!("error reading from stdin: {error}"),
             )
+            .with_details(WRONG_CONFIGURATION)
         })?;
     if bytes.len() > MAX_INPUT {
         return Err(Error::new(
             ErrorCode::IO_FAILURE,
             format!("the network configuration on stdin is larger than {MAX_INPUT} bytes"),
-        ));
+        )
+        .with_details(WRONG_CONFIGURATION));
     }
     Ok(bytes)
 }

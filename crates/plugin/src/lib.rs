@@ -29,7 +29,7 @@ pub use args::CniArgs;
 pub use call::{Call, Gc};
 pub use config::Configuration;
 pub use delegate::{Ipam, Lease, find_in_path};
-pub use invocation::Invocation;
+pub use invocation::{Invocation, Refusal};
 pub use plugin::{Handler, Plugin, Table, find};
 pub use serve::{Answer, main, serve, warn};
 pub use undo::Undo;

@@ -63,7 +63,10 @@ pub fn serve(
     // In which version the error is printed, once that is known.
     let mut version = Version::LATEST;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let invocation = Invocation::read(env, stdin, table)?;
+        let invocation = Invocation::read(env, stdin, table).map_err(|refusal| {
+            version = refusal.version;
+            refusal.error
+        })?;
         version = invocation.version;
         let success = run(handler, invocation)?;
         Ok::<_, Error>(

@@ -256,7 +256,7 @@ mod tests {
     }
 
     fn args(text: &str) -> CniArgs {
-        CniArgs::parse(text, Static::ARGS.unwrap()).unwrap()
+        CniArgs::parse(text, Static::NAME, Static::ARGS.unwrap()).unwrap()
     }
 
     fn shown(config: &Config, cni_args: &str) -> Vec<String> {

@@ -85,6 +85,16 @@ impl Error {
         self
     }
 
+    /// The same error with details, unless it has some.
+    #[must_use]
+    pub fn or_details(self, details: impl Into<String>) -> Self {
+        if self.details.is_empty() {
+            self.with_details(details)
+        } else {
+            self
+        }
+    }
+
     /// Writes the error; empty details are left out.
     pub fn to_json(&self, version: Version) -> Value {
         let mut map = Map::new();
