@@ -1,5 +1,7 @@
 //! The MAC address of the container's interface, from whoever asks for one.
 
+use std::fmt::Display;
+
 use linkspan_plugin::spec::{Error, ErrorCode, MacAddr};
 
 /// The MAC address that is asked for, if any. `wishes` are ordered, the strongest first:
@@ -7,22 +9,26 @@ use linkspan_plugin::spec::{Error, ErrorCode, MacAddr};
 /// An empty text is no wish.
 ///
 /// # Errors
-/// [`ErrorCode::INVALID_NETWORK_CONFIG`] when the strongest wish is no MAC address.
+/// [`ErrorCode::INVALID_NETWORK_CONFIG`] when the strongest wish is no MAC address that an interface can
+/// have.
 pub fn requested<'a>(
     wishes: impl IntoIterator<Item = Option<&'a str>>,
 ) -> Result<Option<MacAddr>, Error> {
     let strongest = wishes.into_iter().flatten().find(|text| !text.is_empty());
-    strongest
-        .map(|text| {
-            text.parse().map_err(|error| {
-                Error::new(
-                    ErrorCode::INVALID_NETWORK_CONFIG,
-                    format!("invalid args {text} for MAC addr: {error}"),
-                )
-                .with_details("write six bytes as in 02:42:ac:11:00:02; the first must be even")
-            })
-        })
-        .transpose()
+    let Some(text) = strongest else {
+        return Ok(None);
+    };
+    let invalid = |reason: &dyn Display| {
+        let msg = format!("invalid args {text} for MAC addr: {reason}");
+        Error::new(ErrorCode::INVALID_NETWORK_CONFIG, msg)
+            .with_details("write six bytes as in 02:42:ac:11:00:02; the first must be even")
+    };
+    let mac: MacAddr = text.parse().map_err(|error| invalid(&error))?;
+    match mac.octets() {
+        [first, ..] if first & 1 != 0 => Err(invalid(&"it is that of a multicast group")),
+        [0, 0, 0, 0, 0, 0] => Err(invalid(&"it is nobody's")),
+        _ => Ok(Some(mac)),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod uplink;
 
 pub use detach::{Detach, collect_links};
 pub use host_end::host_end;
-pub use mtu::Mtu;
+pub use mtu::{Mtu, require_room};
 pub use prev_result::require_prev_result;
 pub use uplink::uplink;
 

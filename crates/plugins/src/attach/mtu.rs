@@ -2,7 +2,13 @@
 
 use linkspan_kernel::rtnl::Link;
 use linkspan_plugin::config::{FromKey, Wrong};
-use linkspan_plugin::spec::{Error, Value};
+use linkspan_plugin::spec::{Error, ErrorCode, Success, Value};
+
+/// What every link must be able to carry, in bytes (RFC 791, 3.2), and what the kernel asks of bridges.
+const LEAST: u32 = 68;
+
+/// The same for IPv6 (RFC 8200, 5): below it a link has no IPv6.
+const LEAST_WITH_IPV6: u32 = 1280;
 
 /// How large packets may be.
 ///
@@ -31,8 +37,33 @@ impl Mtu {
         match self {
             Self::Kernel => Ok(None),
             Self::Bytes(bytes) => Ok(Some(bytes)),
-            Self::Auto => Ok(Some(uplink()?.mtu)),
+            Self::Auto => uplink().map(|link| Some(link.mtu)).map_err(|error| {
+                Error::new(error.code, format!("\"mtu\": \"auto\": {}", error.msg))
+                    .with_details("give \"mtu\" a number, or add a default route")
+            }),
         }
+    }
+}
+
+/// An error when there is an IPv6 address, and the packets are to be too small for IPv6: the link would have
+/// none at all.
+///
+/// # Errors
+/// [`ErrorCode::INVALID_NETWORK_CONFIG`]
+pub fn require_room(mtu: Option<u32>, result: &Success) -> Result<(), Error> {
+    let address = result.ips.iter().find(|ip| ip.address.addr().is_ipv6());
+    match (mtu, address) {
+        (Some(bytes), Some(ip)) if bytes < LEAST_WITH_IPV6 => Err(Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            format!(
+                "an MTU of {bytes} is too small for the IPv6 address {}",
+                ip.address
+            ),
+        )
+        .with_details(format!(
+            "IPv6 needs at least {LEAST_WITH_IPV6}; correct \"mtu\" or remove the IPv6 range"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -45,6 +76,9 @@ impl FromKey for Mtu {
         }
         match u32::from_json(json) {
             Ok(0) => Ok(Self::Kernel),
+            Ok(bytes) if bytes < LEAST => Err(Wrong::Value(format!(
+                "it must be 0, or at least {LEAST}, and at least {LEAST_WITH_IPV6} for IPv6"
+            ))),
             Ok(bytes) => Ok(Self::Bytes(bytes)),
             Err(Wrong::Type(_)) => Err(Wrong::Type(Self::KIND.to_owned())),
             Err(wrong) => Err(wrong),
@@ -69,6 +103,8 @@ mod tests {
         let read = |text: &str| Mtu::from_json(&serde_json::from_str(text).unwrap());
         assert_eq!(read("0"), Ok(Mtu::Kernel));
         assert_eq!(read("1400"), Ok(Mtu::Bytes(1400)));
+        assert_eq!(read("68"), Ok(Mtu::Bytes(68)));
+        assert!(matches!(read("67"), Err(Wrong::Value(_))));
         assert_eq!(read("\"auto\""), Ok(Mtu::Auto));
         assert_eq!(
             read("\"1400\""),

@@ -86,6 +86,7 @@ fn end(interface: &Interface) -> Result<VethEnd, Error> {
                 interface.name
             ),
         )
+        .with_details(COMPARES)
     };
     Ok(VethEnd {
         name: interface.name.clone(),
@@ -101,5 +102,7 @@ fn missing(what: &str, whose: &str) -> Error {
         ErrorCode::INVALID_NETWORK_CONFIG,
         format!("prevResult does not have {what} of {whose}"),
     )
-    .with_details("CHECK compares with the result of ADD; the runtime must send it as it was")
+    .with_details(COMPARES)
 }
+
+const COMPARES: &str = "CHECK compares with the result of ADD; the runtime must send it as it was";

@@ -213,7 +213,7 @@ fn vlan_id(number: i64, key: &str) -> Result<u16, Error> {
     u16::try_from(number)
         .ok()
         .filter(|id| (1..=VLAN_MAX).contains(&i64::from(*id)))
-        .ok_or_else(|| invalid_trunk(&format!("incorrect trunk {key} parameter")))
+        .ok_or_else(|| invalid_trunk(&format!("incorrect trunk {key} parameter: {number}")))
 }
 
 fn invalid_trunk(msg: &str) -> Error {

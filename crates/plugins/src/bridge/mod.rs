@@ -14,7 +14,7 @@ use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, MacAddr, Success};
 use linkspan_plugin::{Call, Gc, Lease, Plugin, Undo};
 
-use crate::attach::{Detach, collect_links, mac, uplink};
+use crate::attach::{Detach, collect_links, mac, require_room, uplink};
 use crate::identity;
 use crate::netfilter::{self, Attachment, Kind, Owner};
 use crate::plan::{LinkRef, Namespaces, VethEnd, apply};
@@ -42,6 +42,7 @@ impl Plugin for Bridge {
         plan::complete(config, &mut result);
 
         let chosen = choose(call, config, &namespaces, &result)?;
+        require_room(chosen.mtu, &result)?;
         let plan = plan::plan(config, &chosen, &result);
         let mut undo = Undo::new();
         apply(&plan, &namespaces, &mut undo)?;

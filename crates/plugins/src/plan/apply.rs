@@ -165,10 +165,10 @@ pub(super) fn kernel_route(route: &Route, index: u32) -> rtnl::Route {
 }
 
 /// Why the kernel refused a step, with what the person who wrote the configuration can do.
-fn refused(step: &Step, error: &KernelError) -> Error {
+pub(super) fn refused(step: &Step, error: &KernelError) -> Error {
     let explained = explain_step(step, error);
     match step {
-        Step::Address(..) if error.errno() == Some(IPV6_OFF) => explained.with_details(
+        Step::Address(..) | Step::Gateway(..) if error.errno() == Some(IPV6_OFF) => explained.with_details(
             "IPv6 is switched off in this namespace (net.ipv6.conf.all.disable_ipv6, or ipv6.disable=1 \
              on the kernel's command line); remove the IPv6 range or switch it on",
         ),

@@ -6,7 +6,8 @@ use linkspan_kernel::rtnl::{Address, Change, Link, Rtnl};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
-use super::{Gateway, LinkRef, Namespaces, Side};
+use super::apply::refused;
+use super::{Gateway, LinkRef, Namespaces, Side, Step};
 use crate::fault::explain;
 
 /// Has the link hold the gateway's address.
@@ -44,7 +45,8 @@ pub(super) fn ensure<'a>(
         match outcome {
             // Another plugin has done the same at the same time.
             Err(error) if error.is_exists() || error.is_not_found() => {}
-            outcome => outcome.map_err(explain)?,
+            outcome => outcome
+                .map_err(|error| refused(&Step::Gateway(link.clone(), gateway.clone()), &error))?,
         }
     }
     let gateway = gateway.clone();

@@ -215,7 +215,17 @@ impl Side {
 fn not_a_namespace(path: &Path, error: &OpenError) -> Error {
     Error::new(
         ErrorCode::INVALID_ENVIRONMENT,
-        format!("failed to open netns {:?}: {error}", path.display().to_string()),
+        format!(
+            "failed to open netns {:?}: {error}",
+            path.display().to_string()
+        ),
     )
-    .with_details("CNI_NETNS is the path of the container's network namespace, such as /run/netns/NAME or /proc/PID/ns/net")
+    .with_details(format!(
+        "CNI_NETNS is the path of the container's network namespace, such as /run/netns/NAME or \
+         /proc/PID/ns/net{}",
+        match error {
+            OpenError::Missing => "; the container may have ended",
+            _ => "",
+        }
+    ))
 }
