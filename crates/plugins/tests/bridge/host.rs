@@ -151,8 +151,14 @@ pub(crate) fn dual_stack() -> Value {
 /// Left out is what stays after DEL: the bridge, what the reference's format keeps (`lock`, `last_reserved_ip.N`), empty
 /// directories, and of our own nftables all but the elements.
 pub(crate) fn left(containers: &[&Netns]) -> BTreeSet<String> {
-    let mut left = links("host");
+    let mut left = present(containers);
     left.remove("host link cni0");
+    left
+}
+
+/// The same with the bridge.
+pub(crate) fn present(containers: &[&Netns]) -> BTreeSet<String> {
+    let mut left = links("host");
     for netns in containers {
         left.extend(netns.enter(|| links(netns.name())));
     }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "so a test fails")]
 
+mod bad_input;
 mod concurrency;
 mod crash;
 mod host;
