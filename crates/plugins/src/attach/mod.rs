@@ -3,6 +3,8 @@
 pub mod configure;
 mod detach;
 mod host_end;
+mod interface;
+mod lease;
 pub mod mac;
 mod mtu;
 mod prev_result;
@@ -10,6 +12,10 @@ mod uplink;
 
 pub use detach::{Detach, collect_links};
 pub use host_end::host_end;
+pub use interface::{
+    attached, attached_host_end, container_interface, host_interface, told_mac, veth_end,
+};
+pub use lease::lease;
 pub use mtu::{Mtu, require_room};
 pub use prev_result::require_prev_result;
 pub use uplink::uplink;

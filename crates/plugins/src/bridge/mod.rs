@@ -9,12 +9,13 @@ mod plan;
 
 use std::path::Path;
 
-use linkspan_kernel::rtnl::Link;
 use linkspan_plugin::config::Deferred;
-use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, MacAddr, Success};
-use linkspan_plugin::{Call, Gc, Lease, Plugin, Undo};
+use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, Success};
+use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
-use crate::attach::{Detach, collect_links, mac, require_room, uplink};
+use crate::attach::{
+    Detach, collect_links, container_interface, host_interface, lease, mac, require_room, uplink,
+};
 use crate::identity;
 use crate::netfilter::{self, Attachment, Kind, Owner};
 use crate::plan::{LinkRef, Namespaces, VethEnd, apply};
@@ -34,7 +35,7 @@ impl Plugin for Bridge {
         let config = call.config.get()?;
         let netns = call.netns()?;
         let namespaces = Namespaces::open(netns)?;
-        let lease = lease(call, config)?;
+        let lease = lease(call)?;
         let mut result = lease
             .as_ref()
             .map(|lease| lease.result.clone())
@@ -62,7 +63,7 @@ impl Plugin for Bridge {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let owner = owner(call)?;
+        let owner = Owner::of(call)?;
         Detach::new(call, &owner)
             .netfilter(detached(call, owner.clone()))
             .link(identity::link_name(&owner))
@@ -90,32 +91,6 @@ impl Plugin for Bridge {
     }
 }
 
-/// The attachment's identity.
-fn owner(call: &Call<'_, Deferred<Config>>) -> Result<Owner, Error> {
-    Ok(Owner::new(
-        call.network(),
-        call.container_id()?,
-        call.ifname()?,
-    ))
-}
-
-/// Addresses, when there is an IPAM plugin.
-fn lease<'a>(
-    call: &Call<'a, Deferred<Config>>,
-    config: &Config,
-) -> Result<Option<Lease<'a>>, Error> {
-    let ipam = call.ipam()?.filter(|_| config.layer3);
-    let lease = ipam.map(|ipam| ipam.add()).transpose()?;
-    match &lease {
-        Some(lease) if lease.result.ips.is_empty() => Err(Error::new(
-            ErrorCode::DECODING_FAILURE,
-            "IPAM plugin returned missing IP config",
-        )
-        .with_details("the IPAM plugin answered without an address; look at its configuration")),
-        _ => Ok(lease),
-    }
-}
-
 /// Chooses names and MAC addresses for this attachment.
 fn choose(
     call: &Call<'_, Deferred<Config>>,
@@ -123,7 +98,7 @@ fn choose(
     namespaces: &Namespaces,
     result: &Success,
 ) -> Result<Chosen, Error> {
-    let owner = owner(call)?;
+    let owner = Owner::of(call)?;
     let [runtime, args] = &config.macs;
     let mac = mac::requested([runtime.as_deref(), args.as_deref(), call.args.get("MAC")])?;
     let host = VethEnd {
@@ -225,30 +200,18 @@ fn interfaces(
     let of_host = |name: &str| {
         namespaces
             .link(&LinkRef::host(name))
-            .map(|link| interface(&link))
+            .map(|link| host_interface(&link))
     };
     let container = namespaces.link(&LinkRef::container(chosen.container.name.as_str()))?;
     let mut interfaces = vec![
         of_host(config.bridge.as_str())?,
         of_host(chosen.host.name.as_str())?,
-        Interface {
-            sandbox: netns.to_string_lossy().into_owned(),
-            ..interface(&container)
-        },
+        container_interface(&container, netns),
     ];
     if let Some(ends) = &chosen.vlan_interface {
         interfaces.push(of_host(ends.address.name.as_str())?);
     }
     Ok(interfaces)
-}
-
-fn interface(link: &Link) -> Interface {
-    let mac = link.mac.map(|mac| MacAddr::new(mac).to_string());
-    Interface {
-        name: link.name.clone(),
-        mac: mac.unwrap_or_default(),
-        ..Interface::default()
-    }
 }
 
 /// A link of the bridge's name that is no bridge keeps every ADD from succeeding.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use linkspan_nft::MAX_COMMENT;
-use linkspan_plugin::spec::{ContainerId, IfName, NetworkName};
+use linkspan_plugin::Call;
+use linkspan_plugin::spec::{ContainerId, Error, IfName, NetworkName};
 use sha2::{Digest, Sha512};
 
 /// An attachment, as the comment of each of its elements names it: `network/container/interface`.
@@ -23,6 +24,18 @@ impl Owner {
     /// The attachment of a container's interface to a network.
     pub fn new(network: &NetworkName, container: &ContainerId, ifname: &IfName) -> Self {
         Self::from_texts(network.as_str(), container.as_str(), ifname.as_str())
+    }
+
+    /// The attachment that a call is about.
+    ///
+    /// # Errors
+    /// On STATUS, which is about none.
+    pub fn of<C>(call: &Call<'_, C>) -> Result<Self, Error> {
+        Ok(Self::new(
+            call.network(),
+            call.container_id()?,
+            call.ifname()?,
+        ))
     }
 
     /// The same from texts that a runtime sent to compare with, such as GC's valid attachments.

@@ -69,7 +69,7 @@ impl Plugin for Tuning {
     /// Puts the settings back. That one cannot be put back is said, but does not keep the container from being
     /// detached: it would not be the next time either.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let backup = Backup::of(&owner(call)?, &config::data_dir(call.raw()));
+        let backup = Backup::of(&Owner::of(call)?, &config::data_dir(call.raw()));
         if let Some(kept) = backup.settings()
             && let Err(error) = put_back(call, &kept)
         {
@@ -92,14 +92,6 @@ impl Plugin for Tuning {
             ..error
         })
     }
-}
-
-fn owner(call: &Call<'_, Deferred<Config>>) -> Result<Owner, Error> {
-    Ok(Owner::new(
-        call.network(),
-        call.container_id()?,
-        call.ifname()?,
-    ))
 }
 
 fn names(config: &Config) -> impl Iterator<Item = &str> {
@@ -137,7 +129,7 @@ fn keep(
     before: &Settings,
     undo: &mut Undo<'_>,
 ) -> Result<(), Error> {
-    let backup = Backup::of(&owner(call)?, &config.data_dir);
+    let backup = Backup::of(&Owner::of(call)?, &config.data_dir);
     let (again, kept) = (backup.clone(), backup.settings());
     // Before it is tried: a part of it may be there when it fails.
     undo.on_failure("the kept settings", move || match kept {

@@ -1,0 +1,123 @@
+//! The interfaces of a result.
+
+use std::path::Path;
+
+use linkspan_kernel::rtnl::Link;
+use linkspan_plugin::Call;
+use linkspan_plugin::spec::{Error, ErrorCode, Interface, MacAddr, Success};
+
+use crate::netfilter::Owner;
+use crate::plan::{Namespaces, VethEnd};
+
+/// A link of the host, as a result tells of it.
+pub fn host_interface(link: &Link) -> Interface {
+    let mac = link.mac.map(|mac| MacAddr::new(mac).to_string());
+    Interface {
+        name: link.name.clone(),
+        mac: mac.unwrap_or_default(),
+        ..Interface::default()
+    }
+}
+
+/// A link of the container in this namespace, as a result tells of it.
+pub fn container_interface(link: &Link, netns: &Path) -> Interface {
+    Interface {
+        mtu: Some(link.mtu),
+        sandbox: netns.to_string_lossy().into_owned(),
+        ..host_interface(link)
+    }
+}
+
+/// The container's interface in the result of ADD, with its position.
+///
+/// # Errors
+/// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there.
+pub fn attached<'r, C>(
+    call: &Call<'_, C>,
+    result: &'r Success,
+) -> Result<(usize, &'r Interface), Error> {
+    let (name, netns) = (call.ifname()?, call.netns()?.to_string_lossy());
+    let owner = Owner::of(call)?;
+    let mut interfaces = result.interfaces.iter().enumerate();
+    interfaces
+        .find(|(_, one)| one.name == name.as_str() && one.sandbox == netns)
+        .ok_or_else(|| missing(&format!("the container's interface of {owner}")))
+}
+
+/// The host's end of the pair whose other end is this link of the container, in the result of ADD: the
+/// interface of the host that is that end, else the first of those that are not in `others`.
+///
+/// # Errors
+/// [`ErrorCode::INVALID_NETWORK_CONFIG`] when the result has no interface of the host.
+pub fn attached_host_end<'r>(
+    result: &'r Success,
+    namespaces: &Namespaces,
+    container: &str,
+    others: &[&str],
+) -> Result<&'r Interface, Error> {
+    let inside = namespaces.container()?.link(container)?;
+    let candidates = || {
+        let outside = result
+            .interfaces
+            .iter()
+            .filter(|one| one.sandbox.is_empty());
+        outside.filter(|one| !others.contains(&one.name.as_str()))
+    };
+    let is_peer = |one: &&Interface| {
+        let link = namespaces.host().link(&one.name);
+        link.is_ok_and(|link| Some(link.index) == inside.parent)
+    };
+    candidates()
+        .find(is_peer)
+        .or_else(|| candidates().next())
+        .ok_or_else(|| missing(&format!("the host's end of {container:?}")))
+}
+
+/// One end of a pair, as the result of ADD has it.
+///
+/// # Errors
+/// [`ErrorCode::DECODING_FAILURE`] when its MAC address is none.
+pub fn veth_end(interface: &Interface) -> Result<VethEnd, Error> {
+    Ok(VethEnd {
+        name: interface.name.clone(),
+        mac: required_mac(interface)?,
+    })
+}
+
+/// The MAC address of an interface in the result of ADD.
+///
+/// # Errors
+/// [`ErrorCode::DECODING_FAILURE`] when it is none.
+fn required_mac(interface: &Interface) -> Result<MacAddr, Error> {
+    interface.mac.parse().map_err(|error| {
+        Error::new(
+            ErrorCode::DECODING_FAILURE,
+            format!(
+                "prevResult has an invalid interface {:?}: {error}",
+                interface.name
+            ),
+        )
+        .with_details(COMPARES)
+    })
+}
+
+/// The same; `None` when the result tells none.
+///
+/// # Errors
+/// [`ErrorCode::DECODING_FAILURE`] when it is there and is no MAC address.
+pub fn told_mac(interface: &Interface) -> Result<Option<MacAddr>, Error> {
+    if interface.mac.is_empty() {
+        return Ok(None);
+    }
+    required_mac(interface).map(Some)
+}
+
+fn missing(what: &str) -> Error {
+    Error::new(
+        ErrorCode::INVALID_NETWORK_CONFIG,
+        format!("prevResult does not have {what}"),
+    )
+    .with_details(COMPARES)
+}
+
+const COMPARES: &str = "CHECK compares with the result of ADD; the runtime must send it as it was";
