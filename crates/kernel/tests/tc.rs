@@ -114,6 +114,25 @@ fn latency_becomes_a_limit_as_tc_computes_it() {
 }
 
 #[test]
+fn a_burst_of_whole_microseconds_is_rounded_down() {
+    sandbox(|host| {
+        let rtnl = links(host);
+        let ours = index(&rtnl, "ours");
+        // 25000 bytes take 13333.3 us, which are 208328.1 ticks.
+        let tbf = Tbf {
+            whole_microseconds: true,
+            ..Tbf::with_latency(15 * MEGABIT, 25_000, Duration::from_millis(25))
+        };
+        rtnl.change(Change::AddQdisc(ours, Qdisc::root(QdiscKind::Tbf(tbf))))
+            .unwrap();
+        let shown = host.run("tc -raw qdisc show dev ours root");
+        assert!(shown.contains("[00032dc8]"), "{shown}");
+        let found = rtnl.qdisc(ours, Handle::ROOT).unwrap().unwrap();
+        assert!(matches!(found.kind, QdiscKind::Tbf(found) if tbf.agrees_with(&found)));
+    });
+}
+
+#[test]
 fn a_burst_without_limit_is_recognised() {
     sandbox(|host| {
         let rtnl = links(host);
@@ -198,6 +217,35 @@ fn a_tree_of_classes_is_what_tc_makes() {
         rtnl.change(Change::DeleteHtbClass(ours, classes[0].handle))
             .unwrap();
         assert_eq!(rtnl.htb_classes(ours).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_queue_with_a_limit_is_what_tc_makes() {
+    sandbox(|host| {
+        let rtnl = links(host);
+        let ours = index(&rtnl, "ours");
+        let (root, classes) = tree();
+        rtnl.change(Change::AddQdisc(ours, root)).unwrap();
+        rtnl.change(Change::AddHtbClass(ours, classes[0])).unwrap();
+        let queue = Qdisc {
+            handle: Handle::new(0x30, 0),
+            parent: classes[0].handle,
+            kind: QdiscKind::Bfifo(131_072),
+        };
+        rtnl.change(Change::AddQdisc(ours, queue.clone())).unwrap();
+        let (parent, class) = (classes[0].parent, classes[0].handle);
+        host.run("tc qdisc add dev theirs root handle 1: htb");
+        host.run(&format!(
+            "tc class add dev theirs parent {parent} classid {class} htb rate 8mbit"
+        ));
+        host.run(&format!(
+            "tc qdisc add dev theirs parent {class} handle 30: bfifo limit 131072"
+        ));
+        assert_alike(host.host(), "tc qdisc show dev LINK | grep bfifo");
+        for end in [ours, index(&rtnl, "theirs")] {
+            assert_eq!(rtnl.qdisc(end, queue.parent).unwrap(), Some(queue.clone()));
+        }
     });
 }
 
@@ -362,6 +410,7 @@ fn what_is_missing_is_told_from_what_fails() {
             rate: MEGABIT,
             burst: 10_000,
             limit: 10_000,
+            whole_microseconds: false,
         });
         let add = Change::AddQdisc(ours, Qdisc::root(tbf));
         rtnl.change(add.clone()).unwrap();

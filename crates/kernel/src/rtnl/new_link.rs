@@ -227,7 +227,8 @@ impl Rtnl {
     /// no link without its alias.
     ///
     /// # Errors
-    /// [`is_exists`](Error::is_exists) when the name, or for a pair either name, is taken.
+    /// [`is_exists`](Error::is_exists) when the name, or for a pair either name, is taken; the link that has
+    /// the name has then got the alias. Where it may be another's, whoever asks looks first.
     pub fn create_link(&self, link: &NewLink<'_>) -> Result<Link, Error> {
         // The echo tells the new link's index, on kernels from 6.2; older ones are asked for it.
         let mut request = link.request();

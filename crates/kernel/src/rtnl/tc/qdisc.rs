@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use linkspan_netlink::{AttributeWriter, Attributes, Message, Request};
+use linkspan_netlink::{Attribute, AttributeWriter, Attributes, Message, Request};
 
 use super::rate::{
-    RATE_SPEC, burst_of, bytes_per_second, large_rate, rate_of, rate_spec, same_burst, ticks,
+    RATE_SPEC, burst_of, bytes_per_second, large_rate, microsecond_ticks, rate_of, rate_spec,
+    same_burst, ticks,
 };
 use super::{Handle, Header, TCA_KIND, TCA_OPTIONS, u32_at};
 use crate::Error;
@@ -31,6 +32,8 @@ pub enum QdiscKind {
     Tbf(Tbf),
     /// A tree of token buckets, one for each class.
     Htb(Htb),
+    /// One packet after another; so many bytes may wait, more are dropped.
+    Bfifo(u32),
     /// A place for filters of what the link receives.
     Ingress,
     /// A place for filters of what the link receives and of what it sends.
@@ -48,6 +51,8 @@ pub struct Tbf {
     pub burst: u32,
     /// Bytes that may wait; more are dropped.
     pub limit: u32,
+    /// The burst is whole microseconds, rounded down: what programs ask for that count in these.
+    pub whole_microseconds: bool,
 }
 
 /// A tree of token buckets.
@@ -121,11 +126,10 @@ impl Qdisc {
         let header = Header::decode(message)?;
         let attributes = Attributes::new(message.attributes(super::HEADER));
         let kind = attributes.get(TCA_KIND)?.as_str()?;
-        let options = attributes.get(TCA_OPTIONS).map(|options| options.nested());
         Some(Self {
             handle: header.handle,
             parent: header.parent,
-            kind: QdiscKind::decode(kind, options.as_ref()),
+            kind: QdiscKind::decode(kind, attributes.get(TCA_OPTIONS).as_ref()),
         })
     }
 }
@@ -152,6 +156,7 @@ impl QdiscKind {
         match self {
             Self::Tbf(_) => "tbf",
             Self::Htb(_) => "htb",
+            Self::Bfifo(_) => "bfifo",
             Self::Ingress => "ingress",
             Self::Clsact => "clsact",
             Self::Other(name) => name,
@@ -162,14 +167,22 @@ impl QdiscKind {
         match self {
             Self::Tbf(tbf) => tbf.write(options),
             Self::Htb(htb) => htb.write(options),
+            // struct tc_fifo_qopt
+            Self::Bfifo(limit) => {
+                options.raw(&limit.to_ne_bytes());
+            }
             Self::Ingress | Self::Clsact | Self::Other(_) => {}
         }
     }
 
-    fn decode(name: &str, options: Option<&Attributes<'_>>) -> Self {
+    fn decode(name: &str, options: Option<&Attribute<'_>>) -> Self {
+        let nested = options.map(Attribute::nested);
         let known = match name {
-            "tbf" => options.and_then(Tbf::decode).map(Self::Tbf),
-            "htb" => options.and_then(Htb::decode).map(Self::Htb),
+            "tbf" => nested.as_ref().and_then(Tbf::decode).map(Self::Tbf),
+            "htb" => nested.as_ref().and_then(Htb::decode).map(Self::Htb),
+            "bfifo" => options
+                .and_then(|options| u32_at(options.payload, 0))
+                .map(Self::Bfifo),
             "ingress" => Some(Self::Ingress),
             "clsact" => Some(Self::Clsact),
             _ => None,
@@ -185,7 +198,12 @@ impl Tbf {
         let bytes = u128::from(bytes_per_second(rate));
         let waiting = bytes.saturating_mul(latency.as_micros()) / 1_000_000;
         let limit = u32::try_from(waiting + u128::from(burst)).unwrap_or(u32::MAX);
-        Self { rate, burst, limit }
+        Self {
+            rate,
+            burst,
+            limit,
+            whole_microseconds: false,
+        }
     }
 
     /// Whether one that was read back is this one. The kernel keeps a burst as the time that it takes,
@@ -202,13 +220,19 @@ impl Tbf {
         // No second rate for peaks.
         parameters.extend_from_slice(&[0; RATE_SPEC]);
         parameters.extend_from_slice(&self.limit.to_ne_bytes());
-        // Kernels from 3.13 take the burst in bytes, from the attribute.
-        let buffer = u32::try_from(ticks(self.rate, self.burst)).unwrap_or(u32::MAX);
-        parameters.extend_from_slice(&buffer.to_ne_bytes());
+        let ticks = if self.whole_microseconds {
+            microsecond_ticks(self.rate, self.burst)
+        } else {
+            ticks(self.rate, self.burst)
+        };
+        let buffer = u32::try_from(ticks);
+        parameters.extend_from_slice(&buffer.unwrap_or(u32::MAX).to_ne_bytes());
         parameters.extend_from_slice(&0u32.to_ne_bytes());
-        options
-            .bytes(TCA_TBF_PARMS, &parameters)
-            .u32(TCA_TBF_BURST, self.burst);
+        options.bytes(TCA_TBF_PARMS, &parameters);
+        // Kernels from 3.13 take the burst in bytes from the attribute, when there is one.
+        if !self.whole_microseconds || buffer.is_err() {
+            options.u32(TCA_TBF_BURST, self.burst);
+        }
         large_rate(self.rate).map(|rate| options.u64(TCA_TBF_RATE64, rate));
     }
 
@@ -221,6 +245,7 @@ impl Tbf {
             rate,
             burst: burst_of(rate, u32_at(parameters, LIMIT + 4)?),
             limit: u32_at(parameters, LIMIT)?,
+            whole_microseconds: false,
         })
     }
 }

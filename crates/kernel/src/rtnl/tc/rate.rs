@@ -48,6 +48,13 @@ pub(super) fn ticks(rate: u64, burst: u32) -> u64 {
     u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
+/// The ticks of the whole microseconds that `burst` bytes take at a rate.
+pub(super) fn microsecond_ticks(rate: u64, burst: u32) -> u64 {
+    let microseconds = u64::from(burst) * 1_000_000 / bytes_per_second(rate);
+    // 15.625 of them
+    microseconds.saturating_mul(125) / 8
+}
+
 /// The bytes that take this many ticks at a rate, to the nearest.
 pub(super) fn burst_of(rate: u64, ticks: u32) -> u32 {
     let product = u128::from(ticks) * TICK * u128::from(bytes_per_second(rate));
