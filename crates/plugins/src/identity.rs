@@ -1,7 +1,7 @@
 //! Names that are made from what an attachment is, so that DEL and GC find what ADD made.
 
 use linkspan_plugin::spec::{IfName, MacAddr};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 use crate::netfilter::Owner;
 
@@ -21,6 +21,28 @@ pub fn link_name(owner: &Owner) -> String {
 pub fn port_name(interface: &IfName) -> String {
     name_from(&Sha256::digest(interface.as_str()))
 }
+
+/// The names that the link can have through which what a container sends is shaped, the first one first: the
+/// reference's, which tells network and container, and one for a further interface of the same container.
+pub fn ifb_names(owner: &Owner) -> [String; 2] {
+    let (network, container) = (owner.network(), owner.container());
+    [
+        ifb_name(&[network, container].concat()),
+        ifb_name(&[network, container, "/", owner.ifname()].concat()),
+    ]
+}
+
+fn ifb_name(text: &str) -> String {
+    let digits: String = Sha512::digest(text)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{IFB_PREFIX}{digits}")
+}
+
+/// How the names of such links begin.
+pub const IFB_PREFIX: &str = "bwp";
 
 /// Another name of the same form.
 pub fn random_link_name() -> String {
@@ -84,6 +106,16 @@ mod tests {
         ] {
             assert_ne!(one, name(other));
         }
+    }
+
+    #[test]
+    fn an_ifb_has_the_name_that_the_reference_gives_it() {
+        // As its version 1.1.1 named it.
+        let [first, second] = ifb_names(&Owner::from_texts("net", "c1", "eth0"));
+        assert_eq!(first, "bwp623e1c388032");
+        let [same, other] = ifb_names(&Owner::from_texts("net", "c1", "eth1"));
+        assert_eq!(same, first);
+        assert!(second != other && second != first && second.len() == 15);
     }
 
     #[test]

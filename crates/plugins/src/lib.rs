@@ -1,6 +1,7 @@
 //! The reference plugins in one multi-call binary.
 #![forbid(unsafe_code)]
 
+pub mod bandwidth;
 pub mod bridge;
 pub mod host_local;
 pub mod loopback;
@@ -17,6 +18,7 @@ use linkspan_plugin::Table;
 
 /// The plugins, sorted by name.
 pub const PLUGINS: &Table = &[
+    &bandwidth::Bandwidth,
     &bridge::Bridge,
     &host_local::HostLocal,
     &loopback::Loopback,

@@ -12,8 +12,8 @@ use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode, Route};
 
 use super::{
-    Address, LinkRef, Namespaces, Place, Plan, PortVlans, Step, bridge, gateway, parameters,
-    settings, veth, vlan_interface,
+    Address, LinkRef, Namespaces, Place, Plan, PortVlans, Step, bridge, gateway, ifb, parameters,
+    settings, shaping, veth, vlan_interface,
 };
 use crate::fault::{explain, explain_step};
 
@@ -44,6 +44,7 @@ pub fn apply<'a>(
         };
         match group(first) {
             Some((place, Kind::Change)) => commit(now, place, namespaces, undo)?,
+            Some((place, Kind::Traffic)) => shaping::apply(now, place, namespaces, undo)?,
             Some((place, Kind::Sysctl)) => parameters::write(now, place, namespaces, undo)?,
             None => take(first, namespaces, undo)?,
         }
@@ -57,6 +58,7 @@ pub fn apply<'a>(
 enum Kind {
     Change,
     Sysctl,
+    Traffic,
 }
 
 fn group(step: &Step) -> Option<(Place, Kind)> {
@@ -65,6 +67,7 @@ fn group(step: &Step) -> Option<(Place, Kind)> {
             Some((link.place, Kind::Change))
         }
         Step::Sysctl(sysctl) => Some((sysctl.place, Kind::Sysctl)),
+        Step::Shape(link, _) | Step::Redirect(link, _) => Some((link.place, Kind::Traffic)),
         _ => None,
     }
 }
@@ -81,6 +84,7 @@ fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Res
             set_vlans(index, vlans, namespaces.side(port.place)?.rtnl())
                 .map_err(|error| explain_step(step, &error))
         }
+        Step::Ifb(wanted) => ifb::create(wanted, namespaces, undo),
         Step::AwaitRunning(link) => await_running(link, namespaces),
         Step::AwaitAddresses(link) => await_addresses(link, namespaces),
         Step::Announce(link, _) => {
@@ -93,7 +97,12 @@ fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Res
             undo.on_failure("what was set up in netfilter", move || again.remove());
             Ok(())
         }
-        Step::Settings(..) | Step::Address(..) | Step::Route(..) | Step::Sysctl(_) => Ok(()),
+        Step::Settings(..)
+        | Step::Address(..)
+        | Step::Route(..)
+        | Step::Sysctl(_)
+        | Step::Shape(..)
+        | Step::Redirect(..) => Ok(()),
     }
 }
 

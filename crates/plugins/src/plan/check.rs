@@ -6,7 +6,7 @@ use linkspan_kernel::rtnl::{LinkData, RouteFilter};
 use linkspan_plugin::spec::{Error, ErrorCode, MacAddr, Route};
 
 use super::bridge::IFF_PROMISC;
-use super::{Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, settings};
+use super::{Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, settings, shaping};
 use crate::fault::explain;
 
 /// What is not as the plan has it.
@@ -82,6 +82,8 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
             ))
         }
         Step::Route(link, wanted) => route(link, wanted, namespaces),
+        Step::Shape(link, wanted) => shaping::shape_differences(link, wanted, namespaces),
+        Step::Redirect(from, to) => shaping::redirect_differences(from, to, namespaces),
         Step::Netfilter(attachment) => Ok(attachment
             .check()?
             .into_iter()
@@ -94,6 +96,7 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
         Step::Sysctl(_)
         | Step::Gateway(..)
         | Step::VlanInterface(_)
+        | Step::Ifb(_)
         | Step::AwaitAddresses(_)
         | Step::AwaitRunning(_)
         | Step::Announce(..) => Ok(Vec::new()),

@@ -82,6 +82,16 @@ impl fmt::Display for Step {
                 let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
                 write!(f, "announce {} on {link}", addresses.join(", "))
             }
+            Self::Ifb(wanted) => {
+                write!(
+                    f,
+                    "create {}, that shapes what {} receives",
+                    wanted.link(),
+                    wanted.source
+                )
+            }
+            Self::Shape(link, shape) => write!(f, "limit what {link} sends to {shape}"),
+            Self::Redirect(from, to) => write!(f, "redirect what {from} receives to {to}"),
             Self::Netfilter(attachment) => attachment.fmt(f),
         }
     }

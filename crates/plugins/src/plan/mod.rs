@@ -11,9 +11,11 @@ mod bridge;
 mod check;
 mod display;
 mod gateway;
+mod ifb;
 mod namespaces;
 mod parameters;
 mod settings;
+mod shaping;
 pub mod sysctls;
 mod veth;
 mod vlan_interface;
@@ -25,7 +27,9 @@ use linkspan_plugin::spec::{IfName, MacAddr, Route};
 
 pub use apply::apply;
 pub use check::{Difference, check};
+pub use ifb::Ifb;
 pub use namespaces::{Namespaces, Side};
+pub use shaping::{Shape, Traffic};
 
 use crate::netfilter::Attachment;
 
@@ -112,6 +116,12 @@ pub enum Step {
     AwaitRunning(LinkRef),
     /// Neighbours are told where addresses are now.
     Announce(LinkRef, Vec<IpAddr>),
+    /// A link that traffic is redirected to in order to be shaped.
+    Ifb(Ifb),
+    /// What a link sends is limited.
+    Shape(LinkRef, Shape),
+    /// What the first link receives is sent out of the second, to arrive only then.
+    Redirect(LinkRef, LinkRef),
     /// What is wanted of netfilter.
     Netfilter(Box<Attachment>),
 }

@@ -1,0 +1,101 @@
+//! The links that shape what containers send, found without the containers.
+
+use linkspan_kernel::rtnl::tc::{Handle, Target};
+use linkspan_kernel::rtnl::{Link, Rtnl};
+use linkspan_plugin::spec::{Attachment, Error};
+
+use crate::fault::{all, explain};
+use crate::identity::{IFB_PREFIX, ifb_names};
+use crate::netfilter::Owner;
+
+/// Removes the ifb of an attachment, under either name. One without an alias is of the reference; one whose
+/// alias names another attachment is of another interface of the same container.
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn remove_ifbs(owner: &Owner) -> Result<(), Error> {
+    let rtnl = Rtnl::open().map_err(explain)?;
+    all(ifb_names(owner).iter().map(|name| {
+        let link = match rtnl.link(name) {
+            Ok(link) => link,
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(explain(error)),
+        };
+        let is_own = link
+            .alias
+            .as_ref()
+            .is_none_or(|alias| *alias == owner.to_string());
+        if is_own { remove(&link, &rtnl) } else { Ok(()) }
+    }))
+}
+
+/// Removes the ifbs of attachments of the network that are not valid, and those of the reference that no
+/// traffic reaches any more.
+///
+/// # Errors
+/// All that could not be removed, after all others were.
+pub(super) fn collect(network: &str, valid: &[Attachment]) -> Result<(), Error> {
+    let rtnl = Rtnl::open().map_err(explain)?;
+    let valid: Vec<Owner> = valid
+        .iter()
+        .map(|one| Owner::from_texts(network, &one.container_id, &one.ifname))
+        .collect();
+    let links = rtnl.links().map_err(explain)?;
+    let is_ifb = |link: &&Link| link.is_kind("ifb") && link.name.starts_with(IFB_PREFIX);
+    let (marked, unmarked): (Vec<&Link>, Vec<&Link>) = links
+        .iter()
+        .filter(is_ifb)
+        .partition(|link| link.alias.is_some());
+    let is_stale = |link: &&&Link| {
+        let alias = link.alias.as_deref().unwrap_or_default();
+        Owner::is_of_network(alias, network) && !valid.iter().any(|one| one.to_string() == alias)
+    };
+    let stale = marked.iter().filter(is_stale);
+    let dead = dead(&unmarked, &valid, &links, &rtnl)?;
+    all(stale.chain(&dead).map(|link| remove(link, &rtnl)))
+}
+
+/// Of ifbs that do not say whose they are, those that shape and that nothing is redirected to: the reference
+/// makes the limit last, after the redirection, so one that has a limit is not being made.
+fn dead<'l>(
+    unmarked: &[&'l Link],
+    valid: &[Owner],
+    links: &[Link],
+    rtnl: &Rtnl,
+) -> Result<Vec<&'l Link>, Error> {
+    let valid_names: Vec<String> = valid.iter().flat_map(ifb_names).collect();
+    let mut dead = Vec::new();
+    for link in unmarked {
+        match rtnl.qdisc(link.index, Handle::ROOT) {
+            Ok(Some(_)) if !valid_names.contains(&link.name) => dead.push(*link),
+            Err(error) if !error.is_not_found() => return Err(explain(error)),
+            _ => {}
+        }
+    }
+    if dead.is_empty() {
+        return Ok(dead);
+    }
+    for link in links.iter().filter(|link| link.is_kind("veth")) {
+        let filters = match rtnl.filters(link.index, Handle::INGRESS_FILTERS) {
+            Ok(filters) => filters,
+            // It is gone meanwhile.
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(explain(error)),
+        };
+        dead.retain(|dead| {
+            let target = Target::Redirect(dead.index);
+            filters.iter().all(|filter| filter.target != target)
+        });
+    }
+    Ok(dead)
+}
+
+fn remove(link: &Link, rtnl: &Rtnl) -> Result<(), Error> {
+    if !link.is_kind("ifb") {
+        return Ok(());
+    }
+    match rtnl.delete_link(&link.name) {
+        Err(error) if !error.is_not_found() => Err(explain(error)),
+        _ => Ok(()),
+    }
+}

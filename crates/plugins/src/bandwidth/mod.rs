@@ -1,0 +1,196 @@
+//! `bandwidth`: limits what the container receives and sends.
+//!
+//! See [the reference's documentation](https://www.cni.dev/plugins/current/meta/bandwidth/). What the container
+//! receives is shaped where the host's end of its link sends it. What it sends is shaped on a link of its own
+//! (ifb), out of reach of the container; that link is the only thing that does not go with the container. Its
+//! name is made from network and container as the reference makes it, so that either detaches what the other
+//! attached, and its alias names the attachment.
+
+pub mod config;
+mod leftovers;
+mod plan;
+
+use linkspan_kernel::rtnl::tc::{Handle, Target};
+use linkspan_kernel::rtnl::{Change, Link};
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
+use linkspan_plugin::{Call, Gc, Plugin, Undo};
+
+use crate::attach::{host_end, host_interface, require_prev_result};
+use crate::fault::{all, explain};
+use crate::identity;
+use crate::netfilter::Owner;
+use crate::plan::{LinkRef, Namespaces, Step, apply};
+use config::Config;
+use plan::Chosen;
+
+/// The plugin.
+pub struct Bandwidth;
+
+impl Plugin for Bandwidth {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "bandwidth";
+    const ABOUT: &'static str = "limits what the container receives and sends";
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let mut result = require_prev_result(call)?;
+        if config.is_empty() {
+            return Ok(result);
+        }
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let host = require_host_end(call, &namespaces)?;
+        let plan = plan::plan(config, &chosen(&Owner::of(call)?, &host));
+        namespaces.host().remember(&host.name.clone(), host);
+        let mut undo = Undo::new();
+        apply(&plan, &namespaces, &mut undo)?;
+        for step in &plan.steps {
+            if let Step::Ifb(ifb) = step {
+                let link = namespaces.link(&ifb.link())?;
+                result.interfaces.push(host_interface(&link));
+            }
+        }
+        undo.commit();
+        Ok(result)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        require_prev_result(call)?;
+        if config.is_empty() {
+            return Ok(());
+        }
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let host = require_host_end(call, &namespaces)?;
+        let mut chosen = chosen(&Owner::of(call)?, &host);
+        if config.egress.is_some()
+            && let Some(ifb) = redirected_to(&host, &namespaces)?
+        {
+            // By whichever name.
+            chosen.ifb_names = vec![ifb.name.clone()];
+            namespaces.host().remember(&ifb.name.clone(), ifb);
+        }
+        namespaces.host().remember(&host.name.clone(), host);
+        crate::plan::check(&plan::plan(config, &chosen), &namespaces)
+    }
+
+    /// Removes the limits. The namespace need not be there: what would be left then is the ifb alone, and that
+    /// is found by its name.
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let owner = Owner::of(call)?;
+        let config = call.config.get().ok();
+        if config.is_some_and(Config::is_empty) && nothing_was_made(call, &owner) {
+            return Ok(());
+        }
+        all([lift(call, config), leftovers::remove_ifbs(&owner)])
+    }
+
+    fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
+        leftovers::collect(gc.network().as_str(), &gc.valid)
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        call.config.get().map(drop)
+    }
+}
+
+fn chosen(owner: &Owner, host: &Link) -> Chosen {
+    Chosen {
+        host: host.name.clone(),
+        mtu: host.mtu,
+        owner: owner.to_string(),
+        ifb_names: identity::ifb_names(owner).into(),
+    }
+}
+
+/// The end of the container's interface on the host, where alone traffic can be limited.
+fn require_host_end(
+    call: &Call<'_, Deferred<Config>>,
+    namespaces: &Namespaces,
+) -> Result<Link, Error> {
+    let inside = LinkRef::container(call.ifname()?.as_str());
+    let link = namespaces.link(&inside)?;
+    host_end(namespaces, &link)?.ok_or_else(|| {
+        let kind = link.kind.as_deref().unwrap_or("device");
+        Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            format!("container interface {} has no veth peer on the host", link.name),
+        )
+        .with_details(format!(
+            "it is a {kind}; traffic is limited on the host's end of a veth, as bridge and ptp make it \
+             (plugins#656)"
+        ))
+    })
+}
+
+/// The link that what the host's end receives is redirected to.
+fn redirected_to(host: &Link, namespaces: &Namespaces) -> Result<Option<Link>, Error> {
+    let rtnl = namespaces.host().rtnl();
+    let filters = rtnl
+        .filters(host.index, Handle::INGRESS_FILTERS)
+        .map_err(explain)?;
+    let target = filters.iter().find_map(|filter| match filter.target {
+        Target::Redirect(index) => Some(index),
+        Target::Class(_) => None,
+    });
+    match target.map(|index| rtnl.link_at(index)) {
+        Some(Err(error)) if !error.is_not_found() => Err(explain(error)),
+        link => Ok(link.and_then(Result::ok)),
+    }
+}
+
+/// Whether the result of ADD tells that nothing was made. That of an ADD that failed is not there.
+fn nothing_was_made(call: &Call<'_, Deferred<Config>>, owner: &Owner) -> bool {
+    let names = identity::ifb_names(owner);
+    let is_ifb = |interface: &Interface| names.contains(&interface.name);
+    let result = call.prev_result().ok().flatten();
+    result.is_some_and(|result| !result.interfaces.iter().any(is_ifb))
+}
+
+/// Takes the limits from the host's end, as far as it is there.
+fn lift(call: &Call<'_, Deferred<Config>>, config: Option<&Config>) -> Result<(), Error> {
+    let Some(namespaces) = call
+        .netns
+        .as_deref()
+        .map(Namespaces::open_if_there)
+        .transpose()?
+        .flatten()
+    else {
+        return Ok(());
+    };
+    let inside = match namespaces.container()?.rtnl().link(call.ifname()?.as_str()) {
+        Ok(link) => link,
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(explain(error)),
+    };
+    let Some(host) = host_end(&namespaces, &inside)? else {
+        return Ok(());
+    };
+    // The redirection first: what goes to a link that is gone is lost.
+    let parents = [
+        (
+            config.is_some_and(|config| config.egress.is_some()),
+            Handle::INGRESS,
+        ),
+        (
+            config.is_some_and(|config| config.ingress.is_some()),
+            Handle::ROOT,
+        ),
+    ];
+    let changes: Vec<Change> = parents
+        .into_iter()
+        .filter(|(is_ours, _)| *is_ours)
+        .map(|(_, parent)| Change::DeleteQdisc(host.index, parent))
+        .collect();
+    let outcomes = namespaces.host().rtnl().commit(&changes).map_err(explain)?;
+    all(outcomes.into_iter().map(|outcome| match outcome {
+        // ENOENT and EINVAL: there is none, or only what the kernel puts there itself.
+        Err(error) if !error.is_not_found() && error.errno() != Some(INVALID) => {
+            Err(explain(error))
+        }
+        _ => Ok(()),
+    }))
+}
+
+/// `EINVAL`
+const INVALID: i32 = 22;
