@@ -10,6 +10,8 @@ use crate::sandbox::{Setup, unshared};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Feature {
+    /// Bridges that have frames pass netfilter's rules for routed packets.
+    BridgeNetfilter,
     /// Bridges that filter by VLAN.
     BridgeVlanFiltering,
     /// Interfaces of kind dummy.
@@ -34,6 +36,10 @@ impl Feature {
     /// Lines of shell that succeed, in a network namespace of their own, where the kernel has it.
     fn probe(self) -> &'static str {
         match self {
+            // A module that nothing loads by itself.
+            Self::BridgeNetfilter => {
+                "[ -e /proc/sys/net/bridge ] || modprobe br_netfilter || /.linkspan-vm/modprobe br_netfilter"
+            }
             Self::BridgeVlanFiltering => {
                 "ip link add b type bridge vlan_filtering 1
                  ip link add p type veth peer name q

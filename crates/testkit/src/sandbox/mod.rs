@@ -48,6 +48,7 @@ pub struct Setup {
     name: Option<String>,
     deadline: Duration,
     needs: Vec<Feature>,
+    kernel_parameters: String,
 }
 
 impl Default for Setup {
@@ -56,6 +57,7 @@ impl Default for Setup {
             name: None,
             deadline: DEFAULT_DEADLINE,
             needs: Vec::new(),
+            kernel_parameters: String::new(),
         }
     }
 }
@@ -65,6 +67,13 @@ impl Setup {
     #[must_use]
     pub fn needs(mut self, features: &[Feature]) -> Self {
         self.needs.extend(features);
+        self
+    }
+
+    /// Runs it in a virtual machine whose kernel is started with these parameters, such as `ipv6.disable=1`.
+    #[must_use]
+    pub fn kernel_parameters(mut self, parameters: impl Into<String>) -> Self {
+        self.kernel_parameters = parameters.into();
         self
     }
 
@@ -100,12 +109,15 @@ impl Setup {
 
     /// Where the test runs; `None` when the one who runs the tests has asked for others.
     fn place(&self) -> Option<Place> {
-        let here = || self.needs.iter().all(|feature| feature.is_here());
+        let machine = || Place::VirtualMachine(self.kernel_parameters.clone());
+        let here = || {
+            self.kernel_parameters.is_empty() && self.needs.iter().all(|feature| feature.is_here())
+        };
         match env::var(WHICH).as_deref() {
-            Ok("all") => Some(Place::VirtualMachine),
-            Ok("only") => (!here()).then_some(Place::VirtualMachine),
+            Ok("all") => Some(machine()),
+            Ok("only") => (!here()).then(machine),
             _ if here() => Some(Place::Here),
-            _ => Some(Place::VirtualMachine),
+            _ => Some(machine()),
         }
     }
 }

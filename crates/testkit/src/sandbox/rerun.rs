@@ -42,12 +42,12 @@ pub(super) fn test_name<F>() -> String {
 }
 
 /// Where a test runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// Under this machine's kernel.
     Here,
-    /// In a virtual machine.
-    VirtualMachine,
+    /// In a virtual machine, with these parameters of its kernel.
+    VirtualMachine(String),
 }
 
 /// Runs the test called `name` of this executable in a sandbox, and fails as it failed.
@@ -71,8 +71,9 @@ pub(super) fn rerun(name: &str, place: Place, deadline: Duration) {
             .under(&["setpriv", "--pdeathsig", "KILL", "--"])
             .deadline(deadline)
             .output(),
-        Place::VirtualMachine => vm::run(
+        Place::VirtualMachine(parameters) => vm::run(
             &test.under(&[&["unshare"], &namespaces::ALL[..], &["--"]].concat()),
+            &parameters,
             deadline,
         ),
     };

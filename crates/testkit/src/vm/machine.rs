@@ -40,14 +40,15 @@ pub(super) struct Machine {
     stdout: BufReader<UnixStream>,
     stderr: BufReader<UnixStream>,
     jobs: u32,
+    parameters: String,
 }
 
 impl Machine {
     #[track_caller]
-    pub(super) fn boot(image: &Image) -> Self {
+    pub(super) fn boot(image: &Image, parameters: &str) -> Self {
         let mut consoles = String::new();
         for _ in 0..BOOT_ATTEMPTS {
-            match Self::try_boot(image) {
+            match Self::try_boot(image, parameters) {
                 Ok(machine) => return machine,
                 Err(console) => consoles.push_str(&console),
             }
@@ -56,12 +57,12 @@ impl Machine {
     }
 
     /// Boots, or tells what stood on the console.
-    fn try_boot(image: &Image) -> Result<Self, String> {
+    fn try_boot(image: &Image, parameters: &str) -> Result<Self, String> {
         let (sockets, listeners) =
             listen().map_err(|error| format!("cannot make sockets: {error}"))?;
         let [files, control, stdout, stderr] = listeners;
         let virtiofsd = keep(virtiofsd(files));
-        let qemu = keep(qemu(image, sockets.path()));
+        let qemu = keep(qemu(image, sockets.path(), parameters));
         let connected = || -> io::Result<_> {
             let [mut control, stdout, stderr] =
                 [accept(&control)?, accept(&stdout)?, accept(&stderr)?];
@@ -85,6 +86,7 @@ impl Machine {
                     stdout,
                     stderr,
                     jobs: 0,
+                    parameters: parameters.to_owned(),
                 })
             }
             Err(error) => Err(format!(
@@ -93,6 +95,11 @@ impl Machine {
                 virtiofsd.kill()
             )),
         }
+    }
+
+    /// What its kernel was started with beside the usual.
+    pub(super) fn parameters(&self) -> &str {
+        &self.parameters
     }
 
     /// Whether it can do another job.
@@ -238,7 +245,7 @@ fn virtiofsd(files: UnixListener) -> Cmd {
     }
 }
 
-fn qemu(image: &Image, sockets: &Path) -> Cmd {
+fn qemu(image: &Image, sockets: &Path, parameters: &str) -> Cmd {
     // KVM, where it works, is many times faster; a nested one may hang, so it is used only on demand.
     let accelerator = env::var("LINKSPAN_VM_ACCEL").unwrap_or_else(|_| "tcg".to_owned());
     // One processor: with more, every third boot hangs under emulation.
@@ -256,7 +263,7 @@ fn qemu(image: &Image, sockets: &Path) -> Cmd {
         .arg(image.kernel())
         .arg("-initrd")
         .arg(image.initrd())
-        .args(["-append", &kernel_parameters()])
+        .args(["-append", &kernel_parameters(parameters)])
         .args([
             "-nodefaults",
             "-no-user-config",
@@ -292,8 +299,8 @@ fn qemu(image: &Image, sockets: &Path) -> Cmd {
     qemu
 }
 
-fn kernel_parameters() -> String {
-    let mut parameters = "console=ttyS0 panic=-1 reboot=t quiet mitigations=off".to_owned();
+fn kernel_parameters(more: &str) -> String {
+    let mut parameters = format!("console=ttyS0 panic=-1 reboot=t quiet mitigations=off {more}");
     // An emulated clock is hard to calibrate on a busy machine; told its frequency, the kernel need not try.
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let megahertz = info

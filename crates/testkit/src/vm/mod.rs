@@ -23,10 +23,10 @@ use crate::command::{Cmd, Output};
 /// Emulation is slower than the processor, by about this much.
 const SLOWNESS: u32 = 4;
 
-/// Runs a program in a virtual machine.
+/// Runs a program in a virtual machine whose kernel was started with these parameters beside the usual ones.
 #[track_caller]
-pub(crate) fn run(program: &Cmd, deadline: Duration) -> Output {
-    let mut machine = POOL.take();
+pub(crate) fn run(program: &Cmd, parameters: &str, deadline: Duration) -> Output {
+    let mut machine = POOL.take(parameters);
     let output = machine.run(program, deadline * SLOWNESS);
     POOL.give_back(machine);
     output
@@ -52,9 +52,9 @@ struct State {
 }
 
 impl Pool {
-    /// An idle machine, a new one, or the first that becomes idle.
+    /// An idle machine with these parameters, a new one, or the first that becomes idle.
     #[track_caller]
-    fn take(&self) -> Taken {
+    fn take(&self, parameters: &str) -> Taken {
         let most = thread::available_parallelism().map_or(1, NonZero::get);
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self
@@ -62,11 +62,16 @@ impl Pool {
             .wait_while(state, |state| state.taken >= most)
             .unwrap_or_else(PoisonError::into_inner);
         state.taken += 1;
-        Taken(state.idle.pop())
+        let is_alike = |machine: &Machine| machine.parameters() == parameters;
+        let position = state.idle.iter().position(is_alike);
+        Taken {
+            machine: position.map(|position| state.idle.swap_remove(position)),
+            parameters: parameters.to_owned(),
+        }
     }
 
     fn give_back(&self, mut taken: Taken) {
-        let machine = taken.0.take().filter(Machine::is_sound);
+        let machine = taken.machine.take().filter(Machine::is_sound);
         self.state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -76,13 +81,16 @@ impl Pool {
 }
 
 /// The right to use a machine, which is booted at the first use.
-struct Taken(Option<Machine>);
+struct Taken {
+    machine: Option<Machine>,
+    parameters: String,
+}
 
 impl Taken {
     #[track_caller]
     fn run(&mut self, program: &Cmd, deadline: Duration) -> Output {
-        self.0
-            .get_or_insert_with(|| Machine::boot(&Image::ready()))
+        self.machine
+            .get_or_insert_with(|| Machine::boot(&Image::ready(), &self.parameters))
             .run(program, deadline)
     }
 }
