@@ -38,9 +38,19 @@ pub fn steps(link: &LinkRef, result: &Success, index: usize, detect_duplicates: 
     if detect_duplicates && own.iter().any(|ip| ip.address.addr().is_ipv6()) {
         steps.push(Step::AwaitAddresses(link.clone()));
     }
-    let routes = result.routes.iter().map(|route| with_gateway(route, &own));
-    steps.extend(routes.map(|route| Step::Route(link.clone(), route)));
+    steps.extend(routes(result, &own).map(|route| Step::Route(link.clone(), route)));
     steps
+}
+
+/// The routes with their gateways; what is there twice then is one route, which the kernel takes once.
+fn routes(result: &Success, own: &[&IpConfig]) -> impl Iterator<Item = Route> {
+    let mut routes: Vec<Route> = Vec::new();
+    for route in result.routes.iter().map(|route| with_gateway(route, own)) {
+        if !routes.contains(&route) {
+            routes.push(route);
+        }
+    }
+    routes.into_iter()
 }
 
 fn with_gateway(route: &Route, own: &[&IpConfig]) -> Route {

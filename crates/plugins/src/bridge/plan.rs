@@ -61,7 +61,9 @@ pub(super) fn complete(config: &Config, result: &mut Success) {
             address, gateway, ..
         } = result.ips[index];
         let default = default_route(address);
-        let is_there = |route: &Route| route.dst == default && route.gw.is_some();
+        // One without a gateway of its own gets this address's.
+        let is_there =
+            |route: &Route| route.dst == default && (route.gw.is_some() || route.table.is_none());
         if !result.routes.iter().any(is_there) {
             result.routes.push(Route::new(default, gateway));
         }
