@@ -10,7 +10,7 @@ mod plan;
 use std::path::Path;
 
 use linkspan_plugin::config::Deferred;
-use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, Success};
+use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, Success, Version};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
 use crate::attach::{
@@ -18,7 +18,7 @@ use crate::attach::{
 };
 use crate::identity;
 use crate::netfilter::{self, Attachment, Kind, Owner};
-use crate::plan::{LinkRef, Namespaces, VethEnd, apply};
+use crate::plan::{LinkRef, Namespaces, Place, VethEnd, apply};
 use config::Config;
 use plan::{Chosen, VlanEnds};
 
@@ -48,6 +48,9 @@ impl Plugin for Bridge {
         let mut undo = Undo::new();
         apply(&plan, &namespaces, &mut undo)?;
         result.interfaces = interfaces(config, &chosen, &namespaces, netns)?;
+        if call.version() >= Version::V1_1_0 {
+            report_mtu(&mut result, &namespaces)?;
+        }
         if let Some(dns) = &config.dns {
             result.dns = dns.clone();
         }
@@ -212,6 +215,20 @@ fn interfaces(
         interfaces.push(of_host(ends.address.name.as_str())?);
     }
     Ok(interfaces)
+}
+
+/// Reports the MTU of the link's two ends. That of the bridge follows from those of its ports.
+fn report_mtu(result: &mut Success, namespaces: &Namespaces) -> Result<(), Error> {
+    let places = [
+        (1, Place::Host),
+        (plan::CONTAINER_INTERFACE, Place::Container),
+    ];
+    for (position, place) in places {
+        if let Some(interface) = result.interfaces.get_mut(position) {
+            interface.mtu = Some(namespaces.side(place)?.link(&interface.name)?.mtu);
+        }
+    }
+    Ok(())
 }
 
 /// A link of the bridge's name that is no bridge keeps every ADD from succeeding.
