@@ -100,6 +100,23 @@ impl Attached {
     pub(crate) fn address(&self, family: Family) -> String {
         address(&self.result, family)
     }
+
+    /// The name of the link's end on the host.
+    #[track_caller]
+    pub(crate) fn host_end(&self) -> String {
+        let name = &self.result["interfaces"][1]["name"];
+        name.as_str().unwrap().to_owned()
+    }
+}
+
+/// None of these addresses answers within a second; all are pinged at the same time.
+#[track_caller]
+pub(crate) fn reaches_none(from: &Netns, addresses: &[&str]) {
+    let addresses = addresses.join(" ");
+    let reached = from.run(&format!(
+        "for address in {addresses}; do (ping -n -c 1 -W 1 $address >/dev/null && echo $address) & done; wait"
+    ));
+    assert_eq!(reached, "", "reached from {}", from.name());
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

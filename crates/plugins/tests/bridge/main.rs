@@ -3,7 +3,12 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "so a test fails")]
 
+mod addresses;
 mod bad_input;
 mod concurrency;
 mod crash;
 mod host;
+mod ipv6;
+mod neighbours;
+mod ports;
+mod traffic;
