@@ -43,7 +43,8 @@ test: setup fmt-check lint doc
 ## make test-unit    the tests that need neither namespaces nor Debian's packages
 .PHONY: test-unit
 test-unit:
-	@$(CARGO) test --locked --workspace --lib $(T)
+	@$(CARGO) test --locked --workspace --lib --bins $(T)
+	@$(CARGO) test --locked -p linkspan-spec -p linkspan-nft --test '*' $(T)
 
 ## make test-vm      the tests that this kernel cannot run, in a virtual machine; with T=name any test of that name
 .PHONY: test-vm
