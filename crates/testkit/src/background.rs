@@ -1,7 +1,7 @@
 //! Programs that run while the test goes on.
 
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -106,6 +106,11 @@ impl Background {
         panic!("`{}` did not say {text:?}\n{stdout}{stderr}", self.line);
     }
 
+    /// Waits until somebody connects to a socket, it ends, or the time is over.
+    pub(crate) fn wait_to_accept(&self, socket: impl AsFd, time: Duration) {
+        any_readable_within(&[socket.as_fd(), pidfd(&self.child).as_fd()], time);
+    }
+
     /// Waits until it ends or its deadline passes.
     #[must_use]
     pub fn wait(mut self) -> Output {
@@ -206,18 +211,26 @@ fn feed(child: &mut Child, bytes: Vec<u8>) {
 
 /// Whether the process ends in time; waits on its pidfd, so that nothing is lost to polling.
 fn ends_within(child: &Child, time: Duration) -> bool {
+    any_readable_within(&[pidfd(child).as_fd()], time)
+}
+
+fn pidfd(child: &Child) -> OwnedFd {
     match pidfd_open(Pid::from_child(child), PidfdFlags::empty()) {
-        Ok(pidfd) => readable_within(pidfd, time),
+        Ok(pidfd) => pidfd,
         Err(error) => panic!("cannot watch process {}: {error}", child.id()),
     }
 }
 
-/// Whether there is something to read, or to accept, in time.
-pub(crate) fn readable_within(fd: impl AsFd, time: Duration) -> bool {
+/// Whether there is something to read, or to accept, in time on any of these.
+fn any_readable_within(fds: &[BorrowedFd<'_>], time: Duration) -> bool {
     let end = Instant::now() + time;
+    let mut fds: Vec<PollFd<'_>> = fds
+        .iter()
+        .map(|fd| PollFd::new(fd, PollFlags::IN))
+        .collect();
     loop {
         let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).ok();
-        match poll(&mut [PollFd::new(&fd, PollFlags::IN)], left.as_ref()) {
+        match poll(&mut fds, left.as_ref()) {
             Err(Errno::INTR) => {}
             ready => return ready != Ok(0),
         }

@@ -23,12 +23,13 @@ const INIT: &str = include_str!("init");
 pub(super) const VIRTIOFSD: &str = "/usr/lib/qemu/virtiofsd";
 
 /// What must be installed: the file, and Debian's package that has it.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("/usr/bin/qemu-system-x86_64", "qemu-system-x86"),
     (VIRTIOFSD, "qemu-system-common"),
     ("/bin/busybox", "busybox-static"),
     ("/sbin/depmod", "kmod"),
     ("/usr/bin/cpio", "cpio"),
+    ("/usr/bin/strace", "strace"),
     ("/usr/bin/apt-get", "apt"),
 ];
 

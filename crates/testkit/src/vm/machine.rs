@@ -16,7 +16,7 @@ use rustix::process::geteuid;
 use tempfile::TempDir;
 
 use super::image::{Image, VIRTIOFSD};
-use crate::background::{Background, readable_within};
+use crate::background::Background;
 use crate::command::{Cmd, Output};
 
 /// A machine that has not called by then never will: under emulation the kernel now and then fails to calibrate its clock.
@@ -64,8 +64,9 @@ impl Machine {
         let virtiofsd = keep(virtiofsd(files));
         let qemu = keep(qemu(image, sockets.path(), parameters));
         let connected = || -> io::Result<_> {
-            let [mut control, stdout, stderr] =
-                [accept(&control)?, accept(&stdout)?, accept(&stderr)?];
+            let [control, stdout, stderr] =
+                [&control, &stdout, &stderr].map(|port| accept(port, &qemu));
+            let (mut control, stdout, stderr) = (control?, stdout?, stderr?);
             control.get_ref().set_read_timeout(Some(BOOT_PATIENCE))?;
             let mut ready = String::new();
             control.read_line(&mut ready)?;
@@ -194,11 +195,12 @@ fn listen() -> io::Result<(TempDir, [UnixListener; 4])> {
     Ok((dir, listeners))
 }
 
-fn accept(listener: &UnixListener) -> io::Result<BufReader<UnixStream>> {
-    if !readable_within(listener, BOOT_PATIENCE) {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    Ok(BufReader::new(listener.accept()?.0))
+/// Accepts the connection of one of qemu's ports; an error when qemu has ended.
+fn accept(listener: &UnixListener, qemu: &Background) -> io::Result<BufReader<UnixStream>> {
+    qemu.wait_to_accept(listener, BOOT_PATIENCE);
+    listener.set_nonblocking(true)?;
+    let (stream, _) = listener.accept()?;
+    Ok(BufReader::new(stream))
 }
 
 /// Starts a program that is killed when this process ends.
@@ -225,7 +227,8 @@ fn keep(program: Cmd) -> Background {
 }
 
 /// The daemon that shows this machine's files. It gets its socket as standard input: when it makes one itself it also
-/// writes to /run, which only root may.
+/// writes to /run, which only root may. For an ordinary user it is root of a user namespace, where giving up one's groups,
+/// which it does first, is allowed to nobody; strace tells it that it has.
 fn virtiofsd(files: UnixListener) -> Cmd {
     // A file that the machine has seen does not change while it runs, so nothing is asked twice.
     let daemon = Cmd::new(VIRTIOFSD).args([
@@ -241,7 +244,17 @@ fn virtiofsd(files: UnixListener) -> Cmd {
     if geteuid().is_root() {
         daemon
     } else {
-        daemon.under(&["unshare", "--user", "--map-root-user", "--"])
+        daemon
+            .under(&[
+                "strace",
+                "-f",
+                "--seccomp-bpf",
+                "--trace=setgroups",
+                "--inject=setgroups:retval=0",
+                "--output=/dev/null",
+                "--",
+            ])
+            .under(&["unshare", "--user", "--map-root-user", "--"])
     }
 }
 
