@@ -256,7 +256,6 @@ impl Conntrack {
     pub fn open() -> Result<Self, Error> {
         let socket = NetfilterSocket::open()?;
         // To be closed without waiting for what others have deleted, either.
-        socket.note_deletion();
         Ok(Self { socket })
     }
 

@@ -1,6 +1,5 @@
 //! The socket that nf_tables and conntrack are spoken to by.
 
-use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +16,6 @@ use crate::socket::Socket;
 #[derive(Debug)]
 pub(crate) struct NetfilterSocket {
     socket: Socket,
-    has_deleted: Cell<bool>,
     /// What keeps the socket alive beyond us. Closed after it, since fields are dropped in order: closed
     /// before, the collector may be done with it while ours is still the last reference.
     in_flight: Option<[OwnedFd; 2]>,
@@ -29,14 +27,8 @@ impl NetfilterSocket {
             .map_err(|error| Error::new("open", "a socket to netfilter", error))?;
         Ok(Self {
             socket,
-            has_deleted: Cell::new(false),
             in_flight: None,
         })
-    }
-
-    /// Something may have been deleted by a request on this socket.
-    pub(crate) fn note_deletion(&self) {
-        self.has_deleted.set(true);
     }
 }
 
@@ -50,17 +42,15 @@ impl std::ops::Deref for NetfilterSocket {
 
 /// # Kernel
 /// The kernel frees what was deleted after an RCU grace period, in the background. But whoever closes a
-/// netfilter socket meanwhile waits for that (`nft_rcv_nl_event`), 5 to 40 ms on a busy machine, a
+/// netfilter socket meanwhile, be it another process, waits for that (`nft_rcv_nl_event`), 5 to 40 ms on a busy machine, a
 /// hundred times what the deletion took. Here the last reference to the socket is left to the kernel: the
 /// descriptor is sent over a pair of sockets that is closed with it in flight. The other end is in flight
 /// too, so that nobody but the collector of such cycles, which runs in the background since Linux 6.9,
 /// can free them. Kernels before that wait, as without this.
 impl Drop for NetfilterSocket {
     fn drop(&mut self) {
-        if self.has_deleted.get() {
-            // Where that fails the socket is closed here and now.
-            self.in_flight = leave_to_kernel(&self.socket).ok();
-        }
+        // Where that fails the socket is closed here and now.
+        self.in_flight = leave_to_kernel(&self.socket).ok();
     }
 }
 

@@ -62,9 +62,6 @@ impl Nftables {
         if batch.is_empty() {
             return Ok(());
         }
-        if batch.deletes() {
-            self.socket.note_deletion();
-        }
         let count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let encoded = batch.encode(self.socket.reserve(count.saturating_add(2)));
         self.send_batch(&encoded)

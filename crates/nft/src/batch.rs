@@ -138,13 +138,6 @@ impl Batch {
         self.items.is_empty()
     }
 
-    /// Whether any item deletes something.
-    pub fn deletes(&self) -> bool {
-        self.items
-            .iter()
-            .any(|item| matches!(item.verb, Verb::Delete | Verb::Destroy | Verb::Flush))
-    }
-
     /// How many items it has; lists of many elements count as several.
     pub fn len(&self) -> usize {
         self.items.len()
