@@ -176,9 +176,10 @@ impl<'a> Attachment<'a> {
     }
 }
 
-/// A line of strace about a message to netlink.
+/// A line of strace about a message to netlink: `1234 sendto(4<NETLINK:[ROUTE:1234]>, …`.
 fn is_netlink(line: &str) -> bool {
-    (line.contains("sendto(") || line.contains("sendmsg(")) && line.contains("NETLINK")
+    let socket = line.split(',').next().unwrap_or_default();
+    socket.contains("send") && socket.contains("<NETLINK")
 }
 
 /// Removes what host-local has kept of a network.
