@@ -4,10 +4,11 @@
 //! is any more; then the link and the addresses at the same time, since the kernel takes its time to
 //! remove a link.
 
-use linkspan_kernel::rtnl::Rtnl;
+use linkspan_kernel::rtnl::{Link, Rtnl};
 use linkspan_plugin::Call;
 use linkspan_plugin::spec::{Attachment as Valid, Error};
 
+use super::host_end;
 use crate::fault::{all, explain};
 use crate::netfilter::{Attachment, Owner};
 use crate::plan::Namespaces;
@@ -84,15 +85,31 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
             return Ok(());
         };
         let container = namespaces.container()?;
-        match container.rtnl().delete_link(self.call.ifname()?.as_str()) {
+        let link = match container.rtnl().link(self.call.ifname()?.as_str()) {
+            Ok(link) => link,
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(explain(error)),
+        };
+        if self.is_of_another(&link, &namespaces) {
+            return Ok(());
+        }
+        match container.rtnl().delete_link(&link.name) {
             Err(error) if !error.is_not_found() => Err(explain(error)),
             _ => Ok(()),
         }
     }
+
+    /// Whether the container's link is that of another attachment, as the alias of its other end says. An
+    /// ADD that was refused because the name is taken is followed by a DEL, too.
+    fn is_of_another(&self, link: &Link, namespaces: &Namespaces) -> bool {
+        let other_end = host_end(namespaces, link).ok().flatten();
+        let alias = other_end.and_then(|end| end.alias);
+        alias.is_some_and(|alias| alias != self.owner.to_string())
+    }
 }
 
 /// Removes the link on the host, unless its alias says that it is another attachment's. One without an
-/// alias is of an ADD that died before it wrote one.
+/// alias has lost it to somebody; nobody else's has this name.
 fn remove_own(name: &str, owner: &Owner) -> Result<(), Error> {
     let rtnl = Rtnl::open().map_err(explain)?;
     let link = match rtnl.link(name) {
