@@ -132,6 +132,7 @@ fn the_result_is_in_the_version_of_the_configuration() {
     }
 }
 
+/// cni#732: a runtime that got no answer said "netplugin failed with no error message".
 #[test]
 fn a_panic_is_an_answer() {
     let net = NET.replace("\"type\"", "\"mode\":\"panic\",\"type\"");

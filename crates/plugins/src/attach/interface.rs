@@ -55,7 +55,9 @@ pub fn attached_host_end<'r>(
     container: &str,
     others: &[&str],
 ) -> Result<&'r Interface, Error> {
-    let inside = namespaces.container()?.link(container)?;
+    // That it is gone is told by the comparison that comes after.
+    let peer = namespaces.container()?.link(container).ok();
+    let peer = peer.and_then(|inside| inside.parent);
     let candidates = || {
         let outside = result
             .interfaces
@@ -65,7 +67,7 @@ pub fn attached_host_end<'r>(
     };
     let is_peer = |one: &&Interface| {
         let link = namespaces.host().link(&one.name);
-        link.is_ok_and(|link| Some(link.index) == inside.parent)
+        link.is_ok_and(|link| Some(link.index) == peer)
     };
     candidates()
         .find(is_peer)

@@ -84,15 +84,10 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
         Step::Route(link, wanted) => route(link, wanted, namespaces),
         Step::Shape(link, wanted) => shaping::shape_differences(link, wanted, namespaces),
         Step::Redirect(from, to) => shaping::redirect_differences(from, to, namespaces),
-        Step::Netfilter(attachment) => Ok(attachment
-            .check()?
-            .into_iter()
-            .map(|difference| Difference {
-                object: "netfilter".to_owned(),
-                expected: "what ADD set up".to_owned(),
-                found: difference,
-            })
-            .collect()),
+        Step::Netfilter(attachment) => {
+            let sentences = attachment.check()?;
+            Ok(sentences.iter().map(|one| of_netfilter(one)).collect())
+        }
         Step::Sysctl(_)
         | Step::Gateway(..)
         | Step::VlanInterface(_)
@@ -100,6 +95,19 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
         | Step::AwaitAddresses(_)
         | Step::AwaitRunning(_)
         | Step::Announce(..) => Ok(Vec::new()),
+    }
+}
+
+/// A difference that netfilter tells in a whole sentence: "expected …, found …".
+fn of_netfilter(sentence: &str) -> Difference {
+    let (expected, found) = sentence
+        .strip_prefix("expected ")
+        .and_then(|rest| rest.rsplit_once(", found "))
+        .unwrap_or(("what ADD set up", sentence));
+    Difference {
+        object: "netfilter".to_owned(),
+        expected: expected.to_owned(),
+        found: found.to_owned(),
     }
 }
 
