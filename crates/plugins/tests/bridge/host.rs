@@ -186,20 +186,30 @@ pub(crate) fn present(containers: &[&Netns]) -> BTreeSet<String> {
     left
 }
 
+/// The lines of the ruleset, of our own tables only the elements, each for itself.
 fn ruleset() -> BTreeSet<String> {
-    let (mut ours, mut elements) = (false, false);
-    let mut lines = BTreeSet::new();
+    let (mut set, mut is_ours, mut in_elements) = (String::new(), false, false);
+    let mut facts = BTreeSet::new();
     for line in Cmd::new("nft").args(["list", "ruleset"]).run().lines() {
-        if line.starts_with("table ") {
-            ours = line.ends_with(" linkspan {");
+        let line = line.trim();
+        match line.split_once(' ') {
+            Some(("table", name)) => is_ours = name.ends_with(" linkspan {"),
+            Some(("set", name)) => set = name.trim_end_matches(" {").to_owned(),
+            _ => {}
         }
-        elements |= line.contains("elements = {");
-        if elements || !ours {
-            lines.insert(format!("nft {}", line.trim()));
+        let elements = line.strip_prefix("elements = {");
+        in_elements |= elements.is_some();
+        if in_elements {
+            let elements = elements.unwrap_or(line).trim_end_matches('}');
+            let elements = elements.split(',').map(str::trim);
+            let elements = elements.filter(|element| !element.is_empty());
+            facts.extend(elements.map(|element| format!("nft element of {set}: {element}")));
+            in_elements = !line.ends_with('}');
+        } else if !is_ours {
+            facts.insert(format!("nft {line}"));
         }
-        elements &= !line.trim_end().ends_with('}');
     }
-    lines
+    facts
 }
 
 fn links(netns: &str) -> BTreeSet<String> {

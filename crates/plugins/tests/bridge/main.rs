@@ -5,10 +5,16 @@
 
 mod addresses;
 mod bad_input;
+mod check;
+mod collect;
 mod concurrency;
 mod crash;
+mod detach;
 mod host;
 mod ipv6;
 mod neighbours;
 mod ports;
+mod process;
+mod reboot;
+mod session;
 mod traffic;

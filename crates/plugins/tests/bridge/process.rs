@@ -1,0 +1,213 @@
+//! What a call does as a process: how many there are, how large they are, what it asks of the kernel and when.
+
+use std::fs;
+use std::path::PathBuf;
+
+use linkspan_testkit::{Cmd, PLUGIN_NAMES, Sandbox, needs, sandbox, with_prev_result};
+use serde_json::{Value, json};
+
+use super::host::{Host, dual_stack, network};
+
+/// The calls of these names that a program makes, as strace shows them, one to a line.
+fn traced(sandbox: &Sandbox, program: Cmd, names: &str) -> Vec<String> {
+    let log: PathBuf = sandbox.dir().join("log");
+    let filter = format!("--trace={names}");
+    let strace = [
+        "strace",
+        "-f",
+        "-qq",
+        "-v",
+        "-s",
+        "256",
+        &filter,
+        "-o",
+        log.to_str().unwrap(),
+        "--",
+    ];
+    let output = program.under(&strace).output();
+    assert!(output.ok(), "{output}");
+    fs::read_to_string(log)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+fn everything() -> Value {
+    network(json!({ "ipMasq": true, "macspoofchk": true, "ipam": dual_stack() }))
+}
+
+/// siderolabs/talos#12463, multus#1346, plugins#510: a dozen processes for each container.
+#[test]
+fn no_process_is_started() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = everything();
+        let netns = sandbox.netns("a");
+        let starts = |verb: &str, config: &Value| {
+            let cmd = host.cmd(verb, config, &netns);
+            for line in traced(sandbox, cmd, "process") {
+                let is_start = ["execve(", "execveat(", "fork(", "vfork("]
+                    .iter()
+                    .any(|call| line.contains(call));
+                // A thread, to be in another namespace for a moment.
+                let is_thread = line.contains("CLONE_THREAD");
+                let is_itself = line.contains("execve(") && line.contains("/bridge\"");
+                assert!(!is_start || is_itself, "{verb}: {line}");
+                assert!(
+                    !line.contains("clone") || is_thread || line.contains("resumed"),
+                    "{verb}: {line}"
+                );
+            }
+        };
+        starts("ADD", &config);
+        let result = host.call("DEL", &config, &netns).run();
+        result.success();
+        let result = host.add(&config, &netns).success();
+        starts("CHECK", &with_prev_result(&config, &result));
+        starts("DEL", &config);
+        let mut gc = config.clone();
+        gc["cni.dev/valid-attachments"] = json!([]);
+        starts("GC", &gc);
+        starts("STATUS", &config);
+
+        // The other backend does, so what is looked for is seen.
+        let iptables = network(json!({ "ipMasq": true, "ipMasqBackend": "iptables" }));
+        let log = traced(sandbox, host.cmd("ADD", &iptables, &netns), "process");
+        assert!(
+            log.iter()
+                .any(|line| line.contains("execve(") && line.contains("iptables-restore"))
+        );
+    });
+}
+
+/// Nothing on an attachment's way lists what there is on the host: the same requests among a thousand links.
+#[test]
+fn an_add_costs_the_same_on_a_crowded_host() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = network(json!({ "ipMasq": true }));
+        host.attach(&config, "first");
+        let netns = sandbox.netns("a");
+        let calls = || {
+            let cmd = host.cmd("ADD", &config, &netns);
+            let calls = traced(sandbox, cmd, "sendto,sendmsg,recvfrom,recvmsg").len();
+            host.del(&config, &netns).success();
+            calls
+        };
+        let few = calls();
+        let many = "for i in $(seq 300); do echo link add x$i type veth peer name y$i; echo addr add 192.0.2.1/32 dev x$i; done";
+        sandbox.run(&format!("({many}) | ip -batch -"));
+        assert_eq!(calls(), few);
+    });
+}
+
+/// CVE-2020-10749: deaf to router advertisements before anything can be heard.
+#[test]
+fn router_advertisements_are_switched_off_before_the_bridge_is_switched_on() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let netns = sandbox.netns("a");
+        let log = traced(
+            sandbox,
+            host.cmd("ADD", &everything(), &netns),
+            "open,openat,openat2,sendto",
+        );
+        let first = |parts: &[&str]| {
+            let found = log
+                .iter()
+                .position(|line| parts.iter().all(|part| line.contains(part)));
+            found.unwrap_or_else(|| panic!("{parts:?} is not in {log:#?}"))
+        };
+        let deaf = first(&["cni0/accept_ra", "O_WRONLY"]);
+        let up = first(&[
+            "RTM_NEWLINK",
+            "if_nametoindex(\"cni0\")",
+            "ifi_flags=IFF_UP",
+        ]);
+        assert!(deaf < up, "{log:#?}");
+        // A port has no carrier before the container's end is switched on, in the same send as its addresses.
+        let port = first(&["\"veth", "/accept_ra", "O_WRONLY"]);
+        let address = first(&["RTM_NEWADDR", "10.22.0.1"]);
+        assert!(port < address, "{log:#?}");
+    });
+}
+
+/// plugins#737, plugins PR#738, PR#606: the reference's plugins are 55 MB and more, one file each.
+#[test]
+fn one_file_is_every_plugin() {
+    let binary = env!("CARGO_BIN_EXE_linkspan-plugins");
+    needs(&[]).sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let mut known = 0;
+        for name in PLUGIN_NAMES {
+            let by_link = Cmd::new(host.plugins.dir().join(name))
+                .env("CNI_COMMAND", "VERSION")
+                .stdin("{}")
+                .output();
+            let by_argument = Cmd::new(binary)
+                .arg(name)
+                .env("CNI_COMMAND", "VERSION")
+                .stdin("{}")
+                .output();
+            assert_eq!(by_link.stdout, by_argument.stdout, "{name}");
+            known += u32::from(by_link.ok());
+        }
+        assert!(known >= 4, "{known}");
+        let hard = sandbox.dir().join("bridge");
+        fs::copy(binary, &hard).unwrap();
+        let output = Cmd::new(&hard)
+            .env("CNI_COMMAND", "VERSION")
+            .stdin("{}")
+            .output();
+        assert!(output.success().contains("1.1.0"));
+        let unknown = Cmd::new(binary)
+            .arg("nonsense")
+            .env("CNI_COMMAND", "VERSION")
+            .output();
+        assert!(
+            !unknown.ok() && unknown.stderr.contains("bridge"),
+            "{unknown}"
+        );
+    });
+}
+
+/// By hand, on a terminal, without variables: what is this?
+#[test]
+fn run_by_hand_it_says_what_it_is() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let output = Cmd::new(host.plugins.dir().join("bridge"))
+            .env_remove("CNI_COMMAND")
+            .output();
+        assert!(output.ok() && output.stdout.is_empty(), "{output}");
+        for part in [
+            "CNI bridge plugin",
+            "connects the container to a bridge",
+            "0.1.0",
+            "1.1.0",
+        ] {
+            assert!(output.stderr.contains(part), "{part}: {output}");
+        }
+    });
+}
+
+/// A runtime that has gone away reads no answer; what was attached is found by its DEL.
+#[test]
+fn an_answer_that_nobody_takes_is_a_failure() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = everything();
+        let netns = sandbox.netns("a");
+        let program = host.cmd("ADD", &config, &netns);
+        let output = program
+            .under(&["sh", "-c", "exec \"$@\" >/dev/full", "sh"])
+            .output();
+        assert!(
+            !output.ok() && output.stderr.contains("No space left"),
+            "{output}"
+        );
+        host.del(&config, &netns).success();
+        assert_eq!(netns.run("ip -oneline link | wc -l"), "1");
+    });
+}
