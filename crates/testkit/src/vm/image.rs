@@ -9,12 +9,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::getuid;
+use rustix::process::{geteuid, getuid};
 
-use crate::command::Cmd;
+use crate::command::{Cmd, Output};
 
 /// Debian's package that depends on the newest kernel of its kind.
 const KERNEL: &str = "linux-image-cloud-amd64";
+
+/// How long apt may take.
+const DOWNLOAD: Duration = Duration::from_secs(300);
 
 /// The first process.
 const INIT: &str = include_str!("init");
@@ -46,17 +49,20 @@ impl Image {
     #[track_caller]
     pub(super) fn ready() -> Self {
         require_programs();
-        let (package, version) = kernel_package();
-        let mut hasher = DefaultHasher::new();
-        (INIT, DRIVERS, &package, &version).hash(&mut hasher);
         let built = cache().and_then(|cache| {
             let lock = File::create(cache.join("lock"))?;
             lock.lock()?;
-            let dir = cache.join(format!("{version}-{:016x}", hasher.finish()));
-            if !dir.is_dir() {
-                remove_images(&cache)?;
-                build(&cache.join("new"), &package, &version, &dir)?;
+            let kernel = Kernel::newest();
+            let dir = kernel.place(&cache);
+            if dir.is_dir() {
+                return Ok(Self { dir });
             }
+            remove_images(&cache)?;
+            let new = cache.join("new");
+            fs::create_dir_all(&new)?;
+            let kernel = kernel.download(&new);
+            let dir = kernel.place(&cache);
+            build(&new, &kernel, &dir)?;
             Ok(Self { dir })
         });
         built.unwrap_or_else(|error| panic!("cannot build the virtual machine's image: {error}"))
@@ -85,25 +91,73 @@ fn require_programs() {
     );
 }
 
-/// The newest kernel that apt knows: its package and version.
-#[track_caller]
-fn kernel_package() -> (String, String) {
-    let output = Cmd::new("apt-cache")
-        .args(["show", "--no-all-versions", KERNEL])
-        .output();
-    let depends = output
-        .stdout
-        .lines()
-        .find_map(|line| line.strip_prefix("Depends: "));
-    // "linux-image-6.1.0-56-cloud-amd64 (= 6.1.192-2)"
-    let kernel =
-        depends.and_then(|depends| depends.split(',').find_map(|one| one.split_once(" (= ")));
-    match kernel {
-        Some((package, version)) => (
-            package.trim().to_owned(),
-            version.trim_end_matches(')').to_owned(),
-        ),
-        None => panic!("apt does not know {KERNEL}: run `apt-get update` as root\n{output}"),
+/// One of Debian's kernels.
+struct Kernel {
+    package: String,
+    version: String,
+}
+
+impl Kernel {
+    /// The newest that apt knows.
+    #[track_caller]
+    fn newest() -> Self {
+        let output = Cmd::new("apt-cache")
+            .args(["show", "--no-all-versions", KERNEL])
+            .output();
+        let depends = output
+            .stdout
+            .lines()
+            .find_map(|line| line.strip_prefix("Depends: "));
+        // "linux-image-6.1.0-56-cloud-amd64 (= 6.1.192-2)"
+        let kernel =
+            depends.and_then(|depends| depends.split(',').find_map(|one| one.split_once(" (= ")));
+        match kernel {
+            Some((package, version)) => Self {
+                package: package.trim().to_owned(),
+                version: version.trim_end_matches(')').to_owned(),
+            },
+            None => panic!("apt does not know {KERNEL}: run `apt-get update` as root\n{output}"),
+        }
+    }
+
+    /// The directory of its image.
+    fn place(&self, cache: &Path) -> PathBuf {
+        let Self { package, version } = self;
+        let mut hasher = DefaultHasher::new();
+        (INIT, DRIVERS, package, version).hash(&mut hasher);
+        cache.join(format!("{version}-{:016x}", hasher.finish()))
+    }
+
+    /// Downloads its package; or the newest kernel's there is by now, when apt's lists are so old that the archive has no
+    /// such package any more.
+    #[track_caller]
+    fn download(self, dir: &Path) -> Self {
+        let outcome = self.try_download(dir);
+        if outcome.ok() {
+            return self;
+        }
+        assert!(
+            geteuid().is_root(),
+            "the kernel of the virtual machine cannot be had; perhaps apt's lists are too old: run `apt-get update` as \
+             root\n{outcome}"
+        );
+        Cmd::new("apt-get")
+            .args(["--quiet", "update"])
+            .deadline(DOWNLOAD)
+            .run();
+        let newest = Self::newest();
+        let _ = newest.try_download(dir).success();
+        newest
+    }
+
+    #[track_caller]
+    fn try_download(&self, dir: &Path) -> Output {
+        let Self { package, version } = self;
+        Cmd::new("apt-get")
+            .args(["download", "--quiet", &format!("{package}={version}")])
+            .current_dir(dir)
+            .deadline(DOWNLOAD)
+            .output()
     }
 }
 
@@ -136,22 +190,17 @@ fn remove_images(cache: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Builds in one directory, and moves it to its place when it is complete.
-fn build(new: &Path, package: &str, version: &str, place: &Path) -> io::Result<()> {
+/// Builds in the directory with the package, and moves it to its place when it is complete.
+fn build(new: &Path, kernel: &Kernel, place: &Path) -> io::Result<()> {
     let root = new.join("initrd-root");
     let modules = root.join("modules");
     for dir in ["bin", "dev", "proc", "sys", "root", "modules"] {
         fs::create_dir_all(root.join(dir))?;
     }
-    Cmd::new("apt-get")
-        .args(["download", "--quiet", &format!("{package}={version}")])
-        .current_dir(new)
-        .deadline(Duration::from_secs(300))
-        .run();
     Cmd::shell("dpkg -x *.deb .; rm *.deb; mv boot/vmlinuz-* vmlinuz")
         .current_dir(new)
         .run();
-    let release = package.trim_start_matches("linux-image-");
+    let release = kernel.package.trim_start_matches("linux-image-");
     Cmd::new("depmod")
         .arg("--basedir")
         .arg(new)
