@@ -17,14 +17,16 @@ pub(super) const ALL: [&str; 8] = [
 ];
 
 /// The program in new namespaces, and in a user namespace around them when this process may make none by itself.
+///
+/// That one comes first and has its root before the others are made: what the kernel's legacy iptables shows in /proc
+/// belongs to whoever is root when the network is made.
 pub(crate) fn unshared(program: Cmd, namespaces: &[&str]) -> Cmd {
-    let mut unshare = vec!["unshare"];
-    if !may_make_namespaces() {
-        unshare.extend(["--user", "--map-root-user"]);
+    let program = program.under(&[&["unshare"], namespaces, &["--"]].concat());
+    if may_make_namespaces() {
+        program
+    } else {
+        program.under(&["unshare", "--user", "--map-root-user", "--"])
     }
-    unshare.extend(namespaces);
-    unshare.push("--");
-    program.under(&unshare)
 }
 
 /// Whether namespaces need no user namespace around them: `CAP_NET_ADMIN` (12) and `CAP_SYS_ADMIN` (21) are at hand.
