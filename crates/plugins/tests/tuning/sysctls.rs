@@ -22,7 +22,7 @@ fn parameters_change_what_the_container_does_and_nothing_on_the_host() {
             "sysctl": {
                 "net.ipv4.icmp_echo_ignore_all": "1",
                 "net/ipv4/conf/IFNAME/arp_announce": "2",
-                "net.ipv4.ping_group_range": "0 7",
+                "net.ipv4.ip_local_port_range": "20001 30000",
             },
             "args": { "cni": { "sysctl": { "net.ipv4.conf.IFNAME.arp_announce": "1" } } },
         }));
@@ -39,14 +39,16 @@ fn parameters_change_what_the_container_does_and_nothing_on_the_host() {
         );
         assert_eq!(files(DATA_DIR), Vec::<String>::new(), "nothing to put back");
 
-        let config = sysctl(&world, "net.ipv4.ping_group_range", "0 7");
+        let config = sysctl(&world, "net.ipv4.ip_local_port_range", "20001 30000");
         world.check(&config).success();
         world
             .netns
-            .run("echo 0 8 > /proc/sys/net/ipv4/ping_group_range");
+            .run("echo 20001 30002 > /proc/sys/net/ipv4/ip_local_port_range");
         let (_, message) = world.check(&config).failure();
         assert!(
-            message.contains("net/ipv4/ping_group_range: expected \"0 7\", found \"0\\t8\""),
+            message.contains(
+                "net/ipv4/ip_local_port_range: expected \"20001 30000\", found \"20001\\t30002\""
+            ),
             "{message}"
         );
         world.del(&config).success();
