@@ -21,10 +21,11 @@ pub fn steps(link: &LinkRef, result: &Success, index: usize, detect_duplicates: 
         steps.extend(sysctls::ipv6(link));
     }
     steps.extend(own.iter().map(|ip| {
-        // Without detection the link is set so (accept_dad), as the reference sets it.
+        // The link is set so too (accept_dad), for addresses that it gets later. But with that alone the kernel
+        // makes an address usable some time after it was added, perhaps after ADD has returned.
         let address = Address {
             address: ip.address,
-            detect_duplicates: true,
+            detect_duplicates,
         };
         Step::Address(link.clone(), address)
     }));
