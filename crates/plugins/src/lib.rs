@@ -5,6 +5,7 @@ pub mod bandwidth;
 pub mod bridge;
 pub mod host_local;
 pub mod loopback;
+pub mod portmap;
 pub mod static_ipam;
 pub mod tuning;
 
@@ -22,6 +23,7 @@ pub const PLUGINS: &Table = &[
     &bridge::Bridge,
     &host_local::HostLocal,
     &loopback::Loopback,
+    &portmap::Portmap,
     &static_ipam::Static,
     &tuning::Tuning,
 ];

@@ -1,6 +1,7 @@
 //! What a plugin calls.
 
 use std::fmt;
+use std::path::Path;
 
 use ipnet::IpNet;
 use linkspan_plugin::spec::{Error, MacAddr};
@@ -9,8 +10,8 @@ use rustix::io::Errno;
 use super::backend::Backend;
 use super::fault::{explain, is_unsupported, unless_unsupported};
 use super::owner::Owner;
-use super::part::{Kind, Masquerade, Part, SpoofGuard, elements, kinds, unique};
-use super::record::{Found, Record, Records};
+use super::part::{Holder, Kind, Masquerade, Part, Reserved, SpoofGuard, elements, kinds, unique};
+use super::record::{self, Found, Record, Records};
 use super::ruleset::Ruleset;
 use super::status::probe_nftables;
 
@@ -20,7 +21,9 @@ use super::status::probe_nftables;
 #[derive(Clone, Debug)]
 pub struct Attachment {
     owner: Owner,
-    plugin: &'static str,
+    plugin: String,
+    /// From which boot and for which namespace it is, in text.
+    origin: Option<String>,
     backend: Option<Backend>,
     parts: Vec<Part>,
     expected: Vec<Kind>,
@@ -30,15 +33,24 @@ pub struct Attachment {
 impl Attachment {
     /// The attachment of `owner` as far as `plugin` is concerned: several plugins of a chain each have
     /// their own parts of it.
-    pub fn new(owner: Owner, plugin: &'static str) -> Self {
+    pub fn new(owner: Owner, plugin: &str) -> Self {
         Self {
             owner,
-            plugin,
+            plugin: plugin.to_owned(),
+            origin: None,
             backend: None,
             parts: Vec::new(),
             expected: Vec::new(),
             records: Records::default(),
         }
+    }
+
+    /// It is for the network namespace at this path: once that is gone, others may have what this one had
+    /// reserved.
+    #[must_use]
+    pub fn netns(mut self, path: &Path) -> Self {
+        self.origin = record::origin(path);
+        self
     }
 
     /// Uses this backend. Without one, nf_tables, or iptables where the kernel has no nf_tables.
@@ -88,7 +100,7 @@ impl Attachment {
         Self {
             backend: Some(record.backend),
             parts: record.parts.clone(),
-            ..Self::new(record.owner(), "")
+            ..Self::new(record.owner(), record.plugin())
         }
     }
 
@@ -126,7 +138,7 @@ impl Attachment {
 
     /// An ADD that died half-way left its record; what it made may be other than what is wanted now.
     fn forget_earlier(&self) -> Result<(), Error> {
-        match self.records.read(self.plugin, &self.owner) {
+        match self.records.read(&self.plugin, &self.owner) {
             Found::Nothing => Ok(()),
             Found::Record(_) | Found::Unreadable => self.clone_without_parts().remove(),
         }
@@ -140,17 +152,68 @@ impl Attachment {
     }
 
     fn install_by(&self, backend: Backend) -> Result<(), Failure> {
-        let record = Record::new(self.plugin, &self.owner, backend, &self.parts);
-        self.records.write(&record).map_err(Failure::Other)?;
-        self.set_up_by_iptables(backend, &self.parts)
-            .map_err(Failure::Other)?;
-        let by_nftables = left_to_nftables(backend, &self.parts);
-        if by_nftables.is_empty() {
-            return Ok(());
+        self.record(backend, &self.parts).map_err(Failure::Other)?;
+        let parts = self.reserve().map_err(Failure::Other)?;
+        if parts != self.parts {
+            self.record(backend, &parts).map_err(Failure::Other)?;
         }
-        Ruleset::open()
-            .and_then(|ruleset| ruleset.install(&by_nftables, &self.owner.to_string()))
-            .map_err(Failure::from_kernel)
+        self.set_up_by_iptables(backend, &parts)
+            .map_err(Failure::Other)?;
+        let by_nftables = left_to_nftables(backend, &parts);
+        if !by_nftables.is_empty() {
+            Ruleset::open()
+                .and_then(|ruleset| ruleset.install(&by_nftables, &self.owner.to_string()))
+                .map_err(Failure::from_kernel)?;
+        }
+        self.settle(&parts).map_err(Failure::Other)
+    }
+
+    fn record(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
+        let origin = self.origin.clone();
+        let record = Record::new(&self.plugin, &self.owner, origin, backend, parts);
+        self.records.write(&record)
+    }
+
+    fn holder(&self) -> Holder<'_> {
+        Holder {
+            owner: &self.owner,
+            plugin: &self.plugin,
+            records: &self.records,
+        }
+    }
+
+    /// Reserves what only one attachment can have; returns what there is to be set up. What attachments
+    /// have whose containers are gone is removed first.
+    fn reserve(&self) -> Result<Vec<Part>, Error> {
+        let mut parts = Vec::new();
+        for part in &self.parts {
+            loop {
+                match part.want().reserve(&self.holder())? {
+                    Reserved::Whole => parts.push(part.clone()),
+                    Reserved::Partly(less) => parts.extend(less),
+                    Reserved::HeldByDead(records) => {
+                        for record in &records {
+                            Self::recorded(record).remove()?;
+                        }
+                        continue;
+                    }
+                }
+                break;
+            }
+        }
+        Ok(parts)
+    }
+
+    fn settle(&self, parts: &[Part]) -> Result<(), Error> {
+        let holder = self.holder();
+        parts
+            .iter()
+            .try_for_each(|part| part.want().settle(&holder))
+    }
+
+    fn leave(&self, parts: &[Part]) -> Result<(), Error> {
+        let holder = self.holder();
+        parts.iter().try_for_each(|part| part.want().leave(&holder))
     }
 
     /// Sets up those of the parts that this backend leaves to iptables.
@@ -196,12 +259,12 @@ impl Attachment {
         self.take_down_by_iptables(backend, &self.parts)?;
         self.set_up_by_iptables(backend, &self.parts)?;
         let by_nftables = left_to_nftables(backend, &self.parts);
-        if by_nftables.is_empty() {
-            return Ok(());
+        if !by_nftables.is_empty() {
+            Ruleset::open()
+                .and_then(|ruleset| ruleset.repair(&by_nftables, &self.owner.to_string()))
+                .map_err(explain)?;
         }
-        Ruleset::open()
-            .and_then(|ruleset| ruleset.repair(&by_nftables, &self.owner.to_string()))
-            .map_err(explain)
+        self.settle(&self.parts)
     }
 
     /// What is not as [`install`](Self::install) leaves it: a sentence each, with what was expected and
@@ -210,24 +273,36 @@ impl Attachment {
     /// # Errors
     /// When it cannot be found out.
     pub fn check(&self) -> Result<Vec<String>, Error> {
-        let backend = match self.records.read(self.plugin, &self.owner) {
-            Found::Record(record) => record.backend,
-            Found::Unreadable | Found::Nothing => self.backend.unwrap_or_default(),
+        let (backend, parts) = match self.records.read(&self.plugin, &self.owner) {
+            Found::Record(record) => (record.backend, self.as_recorded(&record)),
+            Found::Unreadable | Found::Nothing => {
+                (self.backend.unwrap_or_default(), self.parts.clone())
+            }
         };
         let mut differences = Vec::new();
-        for kind in kinds(&self.parts) {
+        for kind in kinds(&parts) {
             if let Some(iptables) = kind.by_iptables(backend) {
-                differences.extend(iptables.differences(&self.owner, &of_kind(&self.parts, kind))?);
+                differences.extend(iptables.differences(&self.owner, &of_kind(&parts, kind))?);
             }
         }
-        let by_nftables = left_to_nftables(backend, &self.parts);
+        let by_nftables = left_to_nftables(backend, &parts);
         if !by_nftables.is_empty() {
             let found = Ruleset::open()
                 .and_then(|ruleset| ruleset.differences(&by_nftables, &self.owner.to_string()))
                 .map_err(explain)?;
             differences.extend(found);
         }
+        differences.extend(parts.iter().flat_map(|part| part.want().unsettled()));
         Ok(differences)
+    }
+
+    /// What is wanted, of the kinds that other attachments of the container can have a part in no more
+    /// than was set up.
+    fn as_recorded(&self, record: &Record) -> Vec<Part> {
+        let is_shared = |part: &&Part| part.kind().nature().is_shared_within_container();
+        let recorded = record.parts.iter().filter(is_shared);
+        let wanted = self.parts.iter().filter(|part| !is_shared(part));
+        wanted.chain(recorded).cloned().collect()
     }
 
     /// Removes all that this plugin made for this attachment, as its record says; without a record what
@@ -238,44 +313,61 @@ impl Attachment {
     /// # Errors
     /// What could not be removed and why; the record stays then.
     pub fn remove(&self) -> Result<(), Error> {
-        match self.records.read(self.plugin, &self.owner) {
+        match self.records.read(&self.plugin, &self.owner) {
             Found::Record(record) => self.remove_recorded(&record)?,
             Found::Unreadable => self.remove_unknown(&Kind::ALL)?,
             Found::Nothing => return self.remove_described(),
         }
-        self.records.remove(self.plugin, &self.owner)
+        self.records.remove(&self.plugin, &self.owner)
     }
 
     fn remove_recorded(&self, record: &Record) -> Result<(), Error> {
         self.take_down_by_iptables(record.backend, &record.parts)?;
-        let by_nftables = left_to_nftables(record.backend, &record.parts);
-        if by_nftables.is_empty() {
+        self.remove_elements(&left_to_nftables(record.backend, &record.parts))?;
+        self.leave(&record.parts)
+    }
+
+    fn remove_elements(&self, parts: &[Part]) -> Result<(), Error> {
+        if parts.is_empty() {
             return Ok(());
         }
         let comment = self.owner.to_string();
         Ruleset::open()
-            .and_then(|ruleset| ruleset.remove(&elements(&by_nftables), &comment))
+            .and_then(|ruleset| ruleset.remove(&elements(parts), &comment))
+            .or_else(unless_unsupported)
             .map_err(explain)
     }
 
+    /// Removes whatever names this attachment, and what the reference plugins made for it.
     fn remove_unknown(&self, kinds: &[Kind]) -> Result<(), Error> {
+        if kinds.is_empty() {
+            return Ok(());
+        }
         let comment = self.owner.to_string();
         Ruleset::open()
             .and_then(|ruleset| ruleset.sweep(kinds, &|holder| holder == comment))
             .or_else(unless_unsupported)
             .map_err(explain)?;
+        self.remove_reference(kinds)
+    }
+
+    fn remove_reference(&self, kinds: &[Kind]) -> Result<(), Error> {
         kinds
             .iter()
             .try_for_each(|kind| kind.nature().remove_reference(&self.owner))
     }
 
     fn remove_described(&self) -> Result<(), Error> {
-        let described = self.parts.iter().map(Part::kind);
-        let kinds = unique(described.chain(self.expected.iter().copied()));
-        if kinds.is_empty() {
-            return Ok(());
-        }
-        self.remove_unknown(&kinds)
+        let described = kinds(&self.parts);
+        let expected = unique(self.expected.iter().copied());
+        let searched: Vec<Kind> = expected
+            .into_iter()
+            .filter(|kind| !described.contains(kind))
+            .collect();
+        self.remove_elements(&self.parts)?;
+        self.remove_reference(&described)?;
+        self.remove_unknown(&searched)?;
+        self.leave(&self.parts)
     }
 }
 

@@ -58,6 +58,9 @@ fn tidy(records: &Records) -> Result<(), Error> {
     if !records.is_empty() {
         return Ok(());
     }
+    for kind in Kind::ALL {
+        kind.nature().restore(records)?;
+    }
     let tables = Kind::ALL.iter().map(|kind| kind.nature().table());
     let tidy = || {
         let ruleset = Ruleset::open()?;

@@ -25,6 +25,7 @@ mod backend;
 mod collect;
 mod fault;
 mod group;
+mod inet;
 mod iptables;
 mod owner;
 mod part;
@@ -38,7 +39,10 @@ pub use attachment::Attachment;
 pub use backend::{Backend, UnknownBackend};
 pub use collect::collect;
 pub use owner::{NotAnOwner, Owner};
-pub use part::{Kind, Masquerade, Part, SpoofGuard};
+pub use part::{
+    Conditions, Kind, Masquerade, NotUnderstood, Part, Port, PortRange, PublishedPorts, SourceNat,
+    SpoofGuard, Transport,
+};
 pub use reconcile::{Repaired, reconcile};
 pub use record::Record;
 pub use status::status;

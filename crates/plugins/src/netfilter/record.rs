@@ -9,11 +9,15 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use linkspan_kernel::lock::{self, Lock};
 use linkspan_plugin::spec::{Error, ErrorCode};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+
+use crate::host_local::origin::{Boot, Origin, Provenance};
 
 use super::backend::Backend;
 use super::owner::{Owner, hex_sha512};
@@ -40,6 +44,9 @@ pub struct Record {
     network: String,
     container: String,
     ifname: String,
+    /// From which boot and for which network namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
     /// What made it.
     pub backend: Backend,
     /// What it consists of.
@@ -47,13 +54,21 @@ pub struct Record {
 }
 
 impl Record {
-    pub(super) fn new(plugin: &str, owner: &Owner, backend: Backend, parts: &[Part]) -> Self {
+    /// `origin` is as [`origin`] tells it.
+    pub(super) fn new(
+        plugin: &str,
+        owner: &Owner,
+        origin: Option<String>,
+        backend: Backend,
+        parts: &[Part],
+    ) -> Self {
         Self {
             version: VERSION,
             plugin: plugin.to_owned(),
             network: owner.network().to_owned(),
             container: owner.container().to_owned(),
             ifname: owner.ifname().to_owned(),
+            origin,
             backend,
             parts: parts.to_vec(),
         }
@@ -68,6 +83,26 @@ impl Record {
     pub fn plugin(&self) -> &str {
         &self.plugin
     }
+
+    /// Why the attachment may still be there; `None` when its network namespace is certainly gone.
+    pub(super) fn reason_to_live(&self) -> Option<String> {
+        let origin = self.origin.as_deref().and_then(Origin::parse);
+        let provenance = Provenance {
+            // What has no origin counts as made now: its namespace may exist.
+            written: SystemTime::now(),
+            origin,
+        };
+        match Boot::current() {
+            Ok(boot) => provenance.reason_to_live(&boot),
+            Err(error) => Some(format!("it cannot be told which boot this is: {error}")),
+        }
+    }
+}
+
+/// The origin of an attachment whose network namespace is at this path, in text.
+pub(super) fn origin(netns: &Path) -> Option<String> {
+    let boot = Boot::current().ok()?;
+    Some(Origin::now(&boot, Some(netns)).to_text())
 }
 
 /// What was found where a record would be.
@@ -101,6 +136,11 @@ impl Records {
         }
     }
 
+    /// Where they are.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     fn path(&self, plugin: &str, owner: &Owner) -> PathBuf {
         self.directory.join(file_name(plugin, owner))
     }
@@ -112,13 +152,7 @@ impl Records {
             fs::create_dir_all(&self.directory)?;
             write_whole(&self.directory, &path, &serde_json::to_vec(record)?)
         };
-        write().map_err(|error| {
-            Error::new(
-                ErrorCode::IO_FAILURE,
-                format!("cannot write {}: {error}", path.display()),
-            )
-            .with_details("it records what DEL removes; /run must be writable and have space")
-        })
+        write().map_err(|error| failed("write", &path, &error))
     }
 
     pub(super) fn read(&self, plugin: &str, owner: &Owner) -> Found {
@@ -129,10 +163,9 @@ impl Records {
     pub(super) fn remove(&self, plugin: &str, owner: &Owner) -> Result<(), Error> {
         let path = self.path(plugin, owner);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::new(
-                ErrorCode::IO_FAILURE,
-                format!("cannot remove {}: {error}", path.display()),
-            )),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", &path, &error))
+            }
             _ => Ok(()),
         }
     }
@@ -189,7 +222,8 @@ fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-fn read(path: &Path) -> Found {
+/// Reads the record at a path.
+pub(super) fn read(path: &Path) -> Found {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
@@ -204,7 +238,7 @@ fn read(path: &Path) -> Found {
 
 /// Container, interface and plugin, apart by a character that none of them can hold; a hash of them
 /// where they are too long for a file's name.
-fn file_name(plugin: &str, owner: &Owner) -> String {
+pub(super) fn file_name(plugin: &str, owner: &Owner) -> String {
     const ENDING: &str = ".json";
     let name = format!("{}:{}:{plugin}", owner.container(), owner.ifname());
     if name.len() + ENDING.len() <= MAX_NAME {
@@ -212,6 +246,24 @@ fn file_name(plugin: &str, owner: &Owner) -> String {
     } else {
         hex_sha512(&name) + ENDING
     }
+}
+
+/// How long to wait for others who work on the same directory, which takes microseconds.
+const LOCK_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Makes a directory beside the records if need be, and locks it.
+pub(super) fn lock(directory: &Path) -> Result<Lock, Error> {
+    fs::create_dir_all(directory)
+        .and_then(|()| File::open(directory))
+        .and_then(|file| Lock::take(file, lock::Mode::Alone, LOCK_DEADLINE))
+        .map_err(|error| failed("lock", directory, &error))
+}
+
+/// Something in the records' directory could not be done.
+pub(super) fn failed(verb: &str, path: &Path, error: &io::Error) -> Error {
+    let msg = format!("cannot {verb} {}: {error}", path.display());
+    Error::new(ErrorCode::IO_FAILURE, msg)
+        .with_details("it records what DEL removes; /run must be writable and have space")
 }
 
 #[cfg(test)]
@@ -225,7 +277,7 @@ mod tests {
         let part = Part::Masquerade(Masquerade {
             address: "10.22.0.2/16".parse().expect("an address"),
         });
-        Record::new("bridge", &owner, Backend::Nftables, &[part])
+        Record::new("bridge", &owner, None, Backend::Nftables, &[part])
     }
 
     #[test]

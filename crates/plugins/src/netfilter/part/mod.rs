@@ -5,6 +5,7 @@
 //! and a line each in [`Part::want`], [`Part::kind`], [`Kind::nature`] and [`Kind::ALL`].
 
 mod masquerade;
+mod published;
 mod spoof_guard;
 
 use std::fmt;
@@ -14,11 +15,15 @@ use linkspan_plugin::spec::Error;
 use serde::{Deserialize, Serialize};
 
 pub use masquerade::Masquerade;
+pub use published::{
+    Conditions, NotUnderstood, Port, PortRange, PublishedPorts, SourceNat, Transport,
+};
 pub use spoof_guard::SpoofGuard;
 
 use super::backend::Backend;
 use super::group::{Group, Placed};
 use super::owner::Owner;
+use super::record::{Record, Records};
 
 /// One thing that an attachment wants of netfilter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +33,8 @@ pub enum Part {
     Masquerade(Masquerade),
     /// The container sends from its own MAC address only.
     SpoofGuard(SpoofGuard),
+    /// Ports of the host lead to the container.
+    PublishedPorts(PublishedPorts),
 }
 
 /// The kinds of parts.
@@ -37,13 +44,16 @@ pub enum Kind {
     Masquerade,
     /// [`Part::SpoofGuard`]
     SpoofGuard,
+    /// [`Part::PublishedPorts`]
+    PublishedPorts,
 }
 
 impl Part {
-    fn want(&self) -> &dyn Want {
+    pub(super) fn want(&self) -> &dyn Want {
         match self {
             Self::Masquerade(part) => part,
             Self::SpoofGuard(part) => part,
+            Self::PublishedPorts(part) => part,
         }
     }
 
@@ -52,19 +62,21 @@ impl Part {
         match self {
             Self::Masquerade(_) => Kind::Masquerade,
             Self::SpoofGuard(_) => Kind::SpoofGuard,
+            Self::PublishedPorts(_) => Kind::PublishedPorts,
         }
     }
 }
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 2] = [Self::Masquerade, Self::SpoofGuard];
+    pub(super) const ALL: [Self; 3] = [Self::Masquerade, Self::SpoofGuard, Self::PublishedPorts];
 
     /// What is so of all parts of this kind.
     pub(super) fn nature(self) -> &'static dyn Nature {
         match self {
             Self::Masquerade => &masquerade::Nature,
             Self::SpoofGuard => &spoof_guard::Nature,
+            Self::PublishedPorts => &published::Nature,
         }
     }
 
@@ -84,6 +96,45 @@ pub(super) trait Want: fmt::Display {
 
     /// What its elements need: what many attachments share.
     fn groups(&self) -> Vec<Group>;
+
+    /// Takes, before anything is set up, what only one attachment can have.
+    ///
+    /// The error names who has it.
+    fn reserve(&self, _holder: &Holder<'_>) -> Result<Reserved, Error> {
+        Ok(Reserved::Whole)
+    }
+
+    /// Does, after it was set up by either backend, what is not in tables.
+    fn settle(&self, _holder: &Holder<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// What is not as `settle` leaves it, a sentence each.
+    fn unsettled(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Does, after it was removed, what is not in tables; gives back what was reserved.
+    fn leave(&self, _holder: &Holder<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// An attachment that wants a part.
+pub(super) struct Holder<'a> {
+    pub(super) owner: &'a Owner,
+    pub(super) plugin: &'a str,
+    pub(super) records: &'a Records,
+}
+
+/// What came of reserving.
+pub(super) enum Reserved {
+    /// All that the part is about.
+    Whole,
+    /// No more than this, or nothing: the rest is another attachment's of the same container.
+    Partly(Option<Part>),
+    /// These have it, and their containers are gone.
+    HeldByDead(Vec<Record>),
 }
 
 /// What is so of all parts of a kind.
@@ -99,12 +150,22 @@ pub(super) trait Nature: Sync {
         None
     }
 
+    /// Whether several attachments of a container may want the same, of which one gets it.
+    fn is_shared_within_container(&self) -> bool {
+        false
+    }
+
     /// Removes what the reference plugins made for an attachment, whatever made it.
     fn remove_reference(&self, owner: &Owner) -> Result<(), Error>;
 
     /// Removes what the reference plugins made for a network's attachments other than these, as far as
     /// that can be told apart.
     fn collect_reference(&self, _network: &str, _valid: &[Owner]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Undoes what stays as long as there is any attachment, once there is none.
+    fn restore(&self, _records: &Records) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use linkspan_plugin::spec::Error;
 
 use super::{ByIptables, Owner, Part, addresses};
-use crate::netfilter::iptables::{Protocol, chain_name, has_chain, remove_chains, restore};
+use crate::netfilter::iptables::{Existing, NAT, Protocol, chain_name, remove_chains, restore};
 
 const POSTROUTING: &str = "POSTROUTING";
 
@@ -15,14 +15,12 @@ pub(super) struct Iptables;
 
 impl ByIptables for Iptables {
     fn install(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error> {
-        let mut all = addresses(parts);
-        all.extend(addresses(siblings));
-        masquerade(owner, &all)
+        masquerade(owner, &addresses(parts), &addresses(siblings))
     }
 
     fn remove(&self, owner: &Owner, siblings: &[Part]) -> Result<(), Error> {
         remove_chain(owner)?;
-        masquerade(owner, &addresses(siblings))
+        masquerade(owner, &addresses(siblings), &[])
     }
 
     fn differences(&self, owner: &Owner, parts: &[Part]) -> Result<Vec<String>, Error> {
@@ -30,8 +28,11 @@ impl ByIptables for Iptables {
         let chain = chain(owner);
         let mut differences = Vec::new();
         for protocol in Protocol::BOTH {
-            let is_wanted = addresses.iter().any(|one| Protocol::of(one) == protocol);
-            if is_wanted && !has_chain(protocol, POSTROUTING, &chain)? {
+            if of_protocol(&addresses, protocol).is_empty() {
+                continue;
+            }
+            let existing = Existing::anywhere(protocol)?;
+            if !existing.leads(NAT, POSTROUTING, &chain)? {
                 differences.push(format!(
                     "expected a rule of the nat table of {} that leads from {POSTROUTING} to {chain}, \
                      found none",
@@ -52,18 +53,22 @@ pub(super) fn remove_chain(owner: &Owner) -> Result<(), Error> {
     remove_chains(POSTROUTING, &[chain(owner)])
 }
 
-/// Masquerades these addresses, all that the container has in the network.
-fn masquerade(owner: &Owner, addresses: &[IpNet]) -> Result<(), Error> {
+/// Masquerades these addresses, and keeps masquerading those that the container has in the network by
+/// its other attachments.
+fn masquerade(owner: &Owner, addresses: &[IpNet], others: &[IpNet]) -> Result<(), Error> {
     for protocol in Protocol::BOTH {
-        let own: Vec<&IpNet> = addresses
-            .iter()
-            .filter(|address| Protocol::of(address) == protocol)
-            .collect();
+        let own = of_protocol(addresses, protocol);
         if !own.is_empty() {
-            restore(protocol, &input(owner, protocol, &own))?;
+            let others = of_protocol(others, protocol);
+            restore(protocol, &input(owner, protocol, &own, &others))?;
         }
     }
     Ok(())
+}
+
+fn of_protocol(addresses: &[IpNet], protocol: Protocol) -> Vec<IpNet> {
+    let is_such = |address: &&IpNet| Protocol::of(address.addr()) == protocol;
+    addresses.iter().filter(is_such).copied().collect()
 }
 
 /// The comment of a container's rules, with its quotes escaped.
@@ -72,13 +77,14 @@ fn comment(owner: &Owner) -> String {
     format!(r#""name: \"{network}\" id: \"{container}\"""#)
 }
 
-fn input(owner: &Owner, protocol: Protocol, addresses: &[&IpNet]) -> String {
+fn input(owner: &Owner, protocol: Protocol, addresses: &[IpNet], others: &[IpNet]) -> String {
     let (chain, comment) = (chain(owner), comment(owner));
     let about = format!("-m comment --comment {comment}");
     // Naming the chain creates it, or empties it.
     let mut lines = vec!["*nat".to_owned(), format!(":{chain} - [0:0]")];
     for subnet in addresses
         .iter()
+        .chain(others)
         .map(|address| address.trunc())
         .collect::<BTreeSet<_>>()
     {
@@ -107,7 +113,6 @@ mod tests {
         let addresses: Vec<IpNet> = ["10.22.0.2/16", "10.22.0.3/16"]
             .map(|address| address.parse().expect("an address"))
             .into();
-        let addresses: Vec<&IpNet> = addresses.iter().collect();
-        insta::assert_snapshot!(input(&owner, Protocol::Ipv4, &addresses));
+        insta::assert_snapshot!(input(&owner, Protocol::Ipv4, &addresses, &[]));
     }
 }

@@ -12,6 +12,7 @@ use linkspan_plugin::spec::Error;
 use serde::{Deserialize, Serialize};
 
 use super::{ByIptables, Group, Owner, Part, Placed, Want};
+use crate::netfilter::inet;
 
 /// What the container sends from this address beyond the address's own subnet, multicast excepted,
 /// leaves with an address of the host.
@@ -42,7 +43,7 @@ pub(super) struct Nature;
 
 impl super::Nature for Nature {
     fn table(&self) -> Table {
-        nftables::table()
+        inet::table()
     }
 
     fn owns(&self, set: &str) -> bool {

@@ -18,124 +18,79 @@
 //! by each commit; a verdict map that goes to a chain for each subnet would need half the elements, but
 //! makes the kernel check all of them again at each commit.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use linkspan_nft::{
-    Chain, DataType, Element, Family, Field, Hook, Rule, Set, Table, Value, Verdict,
-};
+use linkspan_nft::{Chain, Element, Family, Hook, Rule, Set, Value, Verdict};
 
 use super::{Group, Placed};
+use crate::netfilter::inet::{IpVersion, SOURCE_NAT, table};
 
-/// The priority of source NAT (`NF_IP_PRI_NAT_SRC`).
-const SOURCE_NAT: i32 = 100;
-
-/// The table of everything that concerns routed packets.
-pub(super) fn table() -> Table {
-    Table::new(Family::Inet, "linkspan").comment("Containers attached by Linkspan")
-}
-
-/// Whether a set of [`table`] is one of these.
+/// Whether a set of the table is one of these.
 pub(super) fn owns(set: &str) -> bool {
     set.starts_with("masquerade") || set.starts_with("subnets")
 }
 
-/// What differs between IPv4 and IPv6.
-struct Protocol {
-    digit: char,
-    address: DataType,
-    source: Field,
-    destination: Field,
-    multicast: IpAddr,
-    multicast_prefix: u8,
+fn sources(version: &IpVersion) -> Set {
+    let name = format!("masquerade{}", version.digit);
+    Set::new(&table(), name, [version.address]).comment("containers' addresses")
 }
 
-const IPV4: Protocol = Protocol {
-    digit: '4',
-    address: DataType::Ipv4Addr,
-    source: Field::IpSaddr,
-    destination: Field::IpDaddr,
-    multicast: IpAddr::V4(std::net::Ipv4Addr::new(224, 0, 0, 0)),
-    multicast_prefix: 4,
-};
+fn subnets(version: &IpVersion, prefix: u8) -> Set {
+    let name = format!("subnets{}-{prefix}", version.digit);
+    Set::new(&table(), name, [version.address, version.address])
+        .comment("containers' addresses and the subnets that they are in")
+}
 
-const IPV6: Protocol = Protocol {
-    digit: '6',
-    address: DataType::Ipv6Addr,
-    source: Field::Ip6Saddr,
-    destination: Field::Ip6Daddr,
-    multicast: IpAddr::V6(std::net::Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)),
-    multicast_prefix: 8,
-};
+fn masquerade_chain(version: &IpVersion) -> Chain {
+    Chain::regular(&table(), format!("masquerade{}", version.digit))
+}
 
-impl Protocol {
-    fn of(address: IpNet) -> &'static Self {
-        match address {
-            IpNet::V4(_) => &IPV4,
-            IpNet::V6(_) => &IPV6,
-        }
+fn subnets_chain(version: &IpVersion) -> Chain {
+    Chain::regular(&table(), format!("subnets{}", version.digit))
+}
+
+/// All multicast addresses: a prefix and its length.
+fn multicast(version: &IpVersion) -> (IpAddr, u8) {
+    match version.family {
+        Family::Ip6 => (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0).into(), 8),
+        _ => (Ipv4Addr::new(224, 0, 0, 0).into(), 4),
     }
+}
 
-    fn sources(&self) -> Set {
-        let name = format!("masquerade{}", self.digit);
-        Set::new(&table(), name, [self.address]).comment("containers' addresses")
-    }
-
-    fn subnets(&self, prefix: u8) -> Set {
-        let name = format!("subnets{}-{prefix}", self.digit);
-        Set::new(&table(), name, [self.address, self.address])
-            .comment("containers' addresses and the subnets that they are in")
-    }
-
-    fn masquerade_chain(&self) -> Chain {
-        Chain::regular(&table(), format!("masquerade{}", self.digit))
-    }
-
-    fn subnets_chain(&self) -> Chain {
-        Chain::regular(&table(), format!("subnets{}", self.digit))
-    }
-
-    /// A rule for packets of this protocol only.
-    fn rule(&self, chain: &str) -> Rule {
-        let rule = Rule::new(&table(), chain);
-        match self.address {
-            DataType::Ipv6Addr => rule.is_ipv6(),
-            _ => rule.is_ipv4(),
-        }
-    }
-
-    fn constant_rules(&self) -> [Rule; 4] {
-        let chain = self.masquerade_chain().name;
-        let multicast = self.destination.masked(self.multicast_prefix);
-        [
-            self.rule(POSTROUTING)
-                .in_set([self.source], self.sources().name)
-                .goto(chain.clone())
-                .comment(format!("from a container, IPv{}", self.digit)),
-            self.rule(&chain)
-                .is(multicast, self.multicast)
-                .return_()
-                .comment("not multicast"),
-            Rule::new(&table(), chain.clone())
-                .jump(self.subnets_chain().name)
-                .comment("not within the subnet"),
-            Rule::new(&table(), chain)
-                .masquerade()
-                .comment("everything else"),
-        ]
-    }
+fn constant_rules(version: &IpVersion) -> [Rule; 4] {
+    let chain = masquerade_chain(version).name;
+    let (multicast, prefix) = multicast(version);
+    [
+        version
+            .rule(POSTROUTING)
+            .in_set([version.source], sources(version).name)
+            .goto(chain.clone())
+            .comment(format!("from a container, {}", version.name())),
+        version
+            .rule(&chain)
+            .is(version.destination.masked(prefix), multicast)
+            .return_()
+            .comment("not multicast"),
+        Rule::new(&table(), chain.clone())
+            .jump(subnets_chain(version).name)
+            .comment("not within the subnet"),
+        Rule::new(&table(), chain)
+            .masquerade()
+            .comment("everything else"),
+    ]
 }
 
 const POSTROUTING: &str = "postrouting";
 
 /// The elements of one address.
 pub(super) fn elements(address: IpNet) -> Vec<Placed> {
-    let protocol = Protocol::of(address);
+    let version = IpVersion::of(address.addr());
     let (host, subnet) = (Value::from(address.addr()), Value::from(address.network()));
     vec![
-        Placed::new(protocol.sources(), Element::new(host.clone())),
+        Placed::new(sources(version), Element::new(host.clone())),
         Placed::new(
-            protocol.subnets(address.prefix_len()),
+            subnets(version, address.prefix_len()),
             Element::new([host, subnet]),
         ),
     ]
@@ -151,12 +106,12 @@ fn constant_group() -> Group {
     let mut objects = vec![table().into()];
     let mut chains = Vec::new();
     let mut rules = Vec::new();
-    for protocol in [&IPV4, &IPV6] {
-        objects.push(protocol.sources().into());
-        objects.push(protocol.masquerade_chain().into());
-        objects.push(protocol.subnets_chain().into());
-        chains.push(protocol.masquerade_chain());
-        rules.extend(protocol.constant_rules());
+    for version in IpVersion::both() {
+        objects.push(sources(version).into());
+        objects.push(masquerade_chain(version).into());
+        objects.push(subnets_chain(version).into());
+        chains.push(masquerade_chain(version));
+        rules.extend(constant_rules(version));
     }
     let postrouting = Chain::nat(&table(), POSTROUTING, Hook::Postrouting, SOURCE_NAT);
     chains.push(postrouting.clone());
@@ -170,13 +125,13 @@ fn constant_group() -> Group {
 
 /// What all addresses in subnets of the same size share.
 fn prefix_group(address: IpNet) -> Group {
-    let protocol = Protocol::of(address);
+    let version = IpVersion::of(address.addr());
     let prefix = address.prefix_len();
-    let set = protocol.subnets(prefix);
-    let within = protocol
-        .rule(&protocol.subnets_chain().name)
+    let set = subnets(version, prefix);
+    let within = version
+        .rule(subnets_chain(version).name)
         .in_set(
-            [protocol.source.into(), protocol.destination.masked(prefix)],
+            [version.source.into(), version.destination.masked(prefix)],
             set.name.clone(),
         )
         .verdict(Verdict::Accept)

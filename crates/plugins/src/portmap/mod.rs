@@ -1,0 +1,173 @@
+//! `portmap`: ports of the host lead to the container.
+//!
+//! A chained plugin: it takes the container's addresses from the result of the plugins before it, and passes
+//! that on. [`config`] is what a configuration may say; what it comes to in the kernel is told in
+//! [`crate::netfilter`]. See [the reference's documentation](https://www.cni.dev/plugins/current/meta/portmap/).
+
+pub mod config;
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use linkspan_kernel::rtnl::Rtnl;
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, ErrorCode, Success};
+use linkspan_plugin::{Call, Gc, Plugin};
+
+use crate::attach::require_prev_result;
+use crate::fault::explain;
+use crate::netfilter::{self, Attachment, Kind, Owner, Part, PublishedPorts, SourceNat};
+use config::Config;
+
+/// The plugin.
+pub struct Portmap;
+
+impl Plugin for Portmap {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "portmap";
+    const ABOUT: &'static str = "leads ports of the host to the container";
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let result = call.prev_result()?.ok_or_else(|| {
+            Error::new(
+                ErrorCode::INVALID_NETWORK_CONFIG,
+                "must be called as chained plugin",
+            )
+            .with_details(
+                "portmap takes the container's addresses from the plugin before it: list it in \
+                 \"plugins\" after one that makes an interface",
+            )
+        })?;
+        let attachment = parts(config, call.ifname()?.as_str(), &result)
+            .into_iter()
+            .map(|part| with_localnet(part).map(Part::PublishedPorts))
+            .try_fold(attachment(call, config)?, |attachment, part| {
+                Ok::<_, Error>(attachment.part(part?))
+            })?;
+        attachment.netns(call.netns()?).install()?;
+        Ok(result)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        let result = require_prev_result(call)?;
+        if !config.has_mappings() {
+            return Ok(());
+        }
+        let attachment = attachment(call, config)?;
+        let wanted = parts(config, call.ifname()?.as_str(), &result);
+        let wanted = wanted.into_iter().map(Part::PublishedPorts);
+        let differences = wanted.fold(attachment, Attachment::part).check()?;
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let msg = format!(
+            "ports are not published as they were: {}",
+            differences.join("; ")
+        );
+        Err(Error::new(ErrorCode::INTERNAL, msg)
+            .with_details("`linkspan reconcile` publishes them again"))
+    }
+
+    /// What to remove is in the record. Without one, only a configuration with mappings is a reason to ask
+    /// the kernel (plugins#464, plugins#510).
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let owner = owner(call)?;
+        let attachment = Attachment::new(owner, Self::NAME);
+        let Ok(config) = call.config.get() else {
+            return attachment.expect(Kind::PublishedPorts).remove();
+        };
+        if !config.has_mappings() {
+            return attachment.remove();
+        }
+        let result = call.prev_result().ok().flatten().unwrap_or_default();
+        let known = parts(config, call.ifname()?.as_str(), &result);
+        known
+            .into_iter()
+            .map(Part::PublishedPorts)
+            .fold(attachment.expect(Kind::PublishedPorts), Attachment::part)
+            .remove()
+    }
+
+    fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
+        let network = gc.network().as_str();
+        netfilter::collect(network, Self::NAME, &[Kind::PublishedPorts], &gc.valid)
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        netfilter::status(call.config.get()?.backend)
+    }
+}
+
+fn owner(call: &Call<'_, Deferred<Config>>) -> Result<Owner, Error> {
+    Ok(Owner::new(
+        call.network(),
+        call.container_id()?,
+        call.ifname()?,
+    ))
+}
+
+fn attachment(call: &Call<'_, Deferred<Config>>, config: &Config) -> Result<Attachment, Error> {
+    Ok(Attachment::new(owner(call)?, Portmap::NAME).backend(config.backend))
+}
+
+/// What is to be published: for the container's first address of each version of IP.
+fn parts(config: &Config, ifname: &str, result: &Success) -> Vec<PublishedPorts> {
+    let part = |container: IpNet| PublishedPorts {
+        container,
+        ports: config.ports(container.addr()),
+        source: config.source,
+        mark_bit: config.mark_bit,
+        set_mark_chain: config.set_mark_chain.clone(),
+        conditions: config.conditions(container.addr()).to_vec(),
+        localnet: None,
+    };
+    addresses(ifname, result)
+        .into_iter()
+        .map(part)
+        .filter(|part| !part.ports.is_empty())
+        .collect()
+}
+
+/// The first IPv4 and the first IPv6 address that are the container's: of no interface, or of its own.
+fn addresses(ifname: &str, result: &Success) -> Vec<IpNet> {
+    let is_own = |index: Option<usize>| {
+        let interface = index.and_then(|index| result.interfaces.get(index));
+        interface.is_none_or(|one| one.name == ifname && !one.sandbox.is_empty())
+    };
+    let own = || {
+        result
+            .ips
+            .iter()
+            .filter(|ip| is_own(ip.interface))
+            .map(|ip| ip.address)
+    };
+    let first = |of_ipv4: bool| own().find(|net| net.addr().is_ipv4() == of_ipv4);
+    [first(true), first(false)].into_iter().flatten().collect()
+}
+
+/// With the interface by which 127.0.0.1 is to reach the container: the one on the way to it.
+fn with_localnet(mut part: PublishedPorts) -> Result<PublishedPorts, Error> {
+    if part.source != SourceNat::Keep {
+        part.localnet = localnet(part.container.addr()).map_err(explain)?;
+    }
+    Ok(part)
+}
+
+/// There is no such thing for IPv6, whose ::1 never leaves the host.
+fn localnet(container: IpAddr) -> Result<Option<String>, linkspan_kernel::Error> {
+    if container.is_ipv6() {
+        return Ok(None);
+    }
+    let rtnl = Rtnl::open()?;
+    let Some(index) = rtnl.route_to(container)?.and_then(|route| route.link) else {
+        return Ok(None);
+    };
+    match rtnl.link_at(index) {
+        Ok(link) if link.is_loopback() => Ok(None),
+        Ok(link) => Ok(Some(link.name)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,7 @@
+//! `portmap` as a runtime calls it, after `bridge`: the traffic that it lets through, and what it leaves.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "so a test fails")]
+
+mod backends;
+mod traffic;
+mod world;
