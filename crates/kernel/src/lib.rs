@@ -20,6 +20,7 @@ pub mod selinux;
 mod socket;
 pub mod sysctl;
 pub mod tap;
+mod thread;
 
 pub use error::Error;
 pub use socket::requests_sent;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::Error;
+use crate::thread::apart;
 
 /// Where the kernel shows SELinux, when it is there.
 const SELINUX: &str = "/sys/fs/selinux";
@@ -31,18 +32,11 @@ pub fn with_exec_context<T: Send>(
     context: &str,
     work: impl FnOnce() -> T + Send,
 ) -> Result<T, Error> {
-    let failed = |error| Error::new("set SELinux context", format!("{context:?}"), error);
-    let outcome = std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            set(context)?;
-            Ok(work())
-        });
-        match thread.join() {
-            Ok(outcome) => outcome,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    });
-    outcome.map_err(failed)
+    apart(|| {
+        set(context)?;
+        Ok(work())
+    })
+    .map_err(|error| Error::new("set SELinux context", format!("{context:?}"), error))
 }
 
 fn set(context: &str) -> io::Result<()> {

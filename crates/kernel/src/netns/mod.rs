@@ -14,6 +14,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 
 use crate::Error;
 use crate::sandbox::leave_namespaces;
+use crate::thread::apart;
 
 pub use lock::Lock;
 
@@ -148,17 +149,11 @@ impl Netns {
     /// # Errors
     /// When the namespace cannot be entered, or no thread is to be had.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-        let inside = || {
+        apart(|| {
             move_into_link_name_space(self.fd.as_fd(), Some(LinkNameSpaceType::Network))?;
             Ok(work())
-        };
-        let entered: io::Result<T> = std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().spawn_scoped(scope, inside)?;
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        entered.map_err(|error| Error::new("enter", "the network namespace", error))
+        })
+        .map_err(|error| Error::new("enter", "the network namespace", error))
     }
 }
 
@@ -171,16 +166,10 @@ impl AsFd for Netns {
 /// Mounts a new network namespace on a file. It is made by a thread that ends in it; the calling thread
 /// stays where it is.
 fn pin_new_namespace(path: &Path) -> io::Result<()> {
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            leave_namespaces(UnshareFlags::NEWNET)?;
-            mount_bind("/proc/thread-self/ns/net", path)?;
-            Ok(())
-        });
-        match thread.join() {
-            Ok(outcome) => outcome,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+    apart(|| {
+        leave_namespaces(UnshareFlags::NEWNET)?;
+        mount_bind("/proc/thread-self/ns/net", path)?;
+        Ok(())
     })
 }
 
