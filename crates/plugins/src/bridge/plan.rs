@@ -222,7 +222,6 @@ fn gateways<'a>(
         let gateway = Gateway {
             address,
             force: config.force_address,
-            bridge: config.bridge.clone(),
         };
         Some(Step::Gateway(LinkRef::host(link), gateway))
     })

@@ -4,15 +4,15 @@
 //! what is there is then verified.
 
 use linkspan_kernel::Error as KernelError;
-use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Rtnl};
+use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, LinkData, NewLink, Rtnl};
 use linkspan_kernel::sysctl;
-use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
+use linkspan_plugin::{Undo, warn};
 
 use super::{Bridge, Namespaces, Side};
 use crate::fault::explain;
 
-/// How often it is looked again when somebody creates and removes the bridge at the same time.
+/// How often it is looked again when others create and remove the bridge at the same time.
 const ATTEMPTS: usize = 10;
 
 /// Uses the bridge that is there, or creates it.
@@ -24,7 +24,7 @@ pub(super) fn ensure<'a>(
     let rtnl = namespaces.host().rtnl();
     let name = wanted.name.as_str();
     namespaces.host().share();
-    let (found, created) = find_or_create(wanted, rtnl)?;
+    let (found, created) = find_or_create(wanted, namespaces.host())?;
     if created {
         let name = name.to_owned();
         undo.on_failure(format!("the bridge {name:?}"), move || {
@@ -34,12 +34,20 @@ pub(super) fn ensure<'a>(
     if !found.is_kind("bridge") {
         return Err(not_a_bridge(&found));
     }
+    if wanted.vlan_filtering && !filters_vlans(&found) && !created {
+        // As the reference does; but nothing is kept apart, and somebody should know.
+        warn(&format!(
+            "{name:?} exists and does not filter VLANs, so vlan and vlanTrunk have no effect: \
+             `ip link set {name} type bridge vlan_filtering 1` switches that on"
+        ));
+    }
     configure(wanted, &found, rtnl).map_err(explain)?;
     namespaces.host().remember(name, found);
     Ok(())
 }
 
-fn find_or_create(wanted: &Bridge, rtnl: &Rtnl) -> Result<(Link, bool), Error> {
+fn find_or_create(wanted: &Bridge, host: &Side) -> Result<(Link, bool), Error> {
+    let rtnl = host.rtnl();
     let name = wanted.name.as_str();
     let new = NewLink {
         mtu: wanted.mtu,
@@ -56,6 +64,11 @@ fn find_or_create(wanted: &Bridge, rtnl: &Rtnl) -> Result<(Link, bool), Error> {
         match rtnl.link(name) {
             Ok(found) => return Ok((found, false)),
             Err(error) if !error.is_not_found() => return Err(explain(error)),
+            Err(_) if !host.is_alone() && attempt == 1 => {
+                host.claim();
+                attempt += 1;
+                continue;
+            }
             Err(_) => {}
         }
         match rtnl.create_link(&new) {
@@ -65,6 +78,16 @@ fn find_or_create(wanted: &Bridge, rtnl: &Rtnl) -> Result<(Link, bool), Error> {
             Err(error) => return Err(explain(error)),
         }
     }
+}
+
+fn filters_vlans(bridge: &Link) -> bool {
+    matches!(
+        bridge.data,
+        LinkData::Bridge {
+            vlan_filtering: true,
+            ..
+        }
+    )
 }
 
 fn not_a_bridge(found: &Link) -> Error {
@@ -103,7 +126,7 @@ fn configure(wanted: &Bridge, found: &Link, rtnl: &Rtnl) -> Result<(), KernelErr
 /// `IFF_PROMISC`, linux/if.h.
 pub(super) const IFF_PROMISC: u32 = 0x100;
 
-/// Removes the bridge unless somebody uses it meanwhile.
+/// Removes the bridge unless somebody uses it who takes no part in the lock.
 fn remove_unused(name: &str, host: &Side) -> Result<(), Error> {
     if !host.is_alone() {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use linkspan_kernel::rtnl::{LinkData, RouteFilter};
+use linkspan_kernel::rtnl::RouteFilter;
 use linkspan_plugin::spec::{Error, ErrorCode, MacAddr, Route};
 
 use super::bridge::IFF_PROMISC;
@@ -144,30 +144,14 @@ fn bridge(wanted: &Bridge, namespaces: &Namespaces) -> Result<Vec<Difference>, E
         "switched on",
         "switched off",
     ));
-    let mode = |on: bool| {
-        if on {
-            "promiscuous mode"
-        } else {
-            "no promiscuous mode"
-        }
-    };
-    let promisc_is_right = promisc == wanted.promisc;
+    // Not the other way round: another network on the same bridge may want it. Nor whether it filters VLANs:
+    // that is its creator's choice.
     differences.extend(unless(
-        promisc_is_right,
+        promisc || !wanted.promisc,
         &object,
-        mode(wanted.promisc),
-        mode(promisc),
+        "promiscuous mode",
+        "no promiscuous mode",
     ));
-    if wanted.vlan_filtering {
-        let filters = matches!(
-            found.data,
-            LinkData::Bridge {
-                vlan_filtering: true,
-                ..
-            }
-        );
-        differences.extend(unless(filters, object, "VLAN filtering", "none"));
-    }
     namespaces.host().remember(wanted.name.as_str(), found);
     Ok(differences)
 }

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use linkspan_kernel::Error as KernelError;
-use linkspan_kernel::rtnl::{Address, Change, Link, Rtnl};
+use linkspan_kernel::rtnl::{Address, Change};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
@@ -20,13 +20,17 @@ pub(super) fn ensure<'a>(
     namespaces: &'a Namespaces,
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
-    let found = namespaces.link(link)?;
-    let index = found.index;
+    let index = namespaces.link(link)?.index;
     let side = namespaces.side(link.place)?;
     let rtnl = side.rtnl();
     let wanted = gateway.address;
-    let held = rtnl.addresses(index).map_err(explain)?;
-    if held.iter().any(|address| address.net == wanted) {
+    let is_held = |held: &[Address]| held.iter().any(|address| address.net == wanted);
+    let mut held = rtnl.addresses(index).map_err(explain)?;
+    if !is_held(&held) && !side.is_alone() {
+        side.claim();
+        held = rtnl.addresses(index).map_err(explain)?;
+    }
+    if is_held(&held) {
         return Ok(());
     }
     let in_the_way: Vec<Address> = held
@@ -49,12 +53,8 @@ pub(super) fn ensure<'a>(
                 .map_err(|error| refused(&Step::Gateway(link.clone(), gateway.clone()), &error))?,
         }
     }
-    let gateway = gateway.clone();
     undo.on_failure(format!("the address {wanted} of {link}"), move || {
-        if is_used(&found, &gateway, side)? {
-            return Ok(());
-        }
-        restore(index, wanted, in_the_way, side.rtnl())
+        restore(index, wanted, in_the_way, side)
     });
     Ok(())
 }
@@ -82,20 +82,13 @@ fn other_address(link: &LinkRef, held: IpNet, wanted: IpNet) -> Error {
     ))
 }
 
-/// Whether others attached themselves meanwhile. The port of the ADD that failed is still there, and so is
-/// that of the bridge's own interface in a VLAN, when the address is on one.
-fn is_used(link: &Link, gateway: &Gateway, side: &Side) -> Result<bool, Error> {
+/// Takes a gateway's address away again, and gives back what was in its way, unless others may have begun
+/// to use it.
+fn restore(index: u32, wanted: IpNet, removed: Vec<Address>, side: &Side) -> Result<(), Error> {
     if !side.is_alone() {
-        return Ok(true);
+        return Ok(());
     }
-    let bridge = side.link(gateway.bridge.as_str())?.index;
-    let ports = side.rtnl().ports(bridge).map_err(explain)?;
-    let own = |port: &&Link| Some(port.index) == link.parent;
-    Ok(ports.len() - ports.iter().filter(own).count() > 1)
-}
-
-/// Takes a gateway's address away again, and gives back what was in its way.
-fn restore(index: u32, wanted: IpNet, removed: Vec<Address>, rtnl: &Rtnl) -> Result<(), Error> {
+    let rtnl = side.rtnl();
     let mut changes = vec![Change::DeleteAddress(index, Address::new(wanted))];
     changes.extend(
         removed

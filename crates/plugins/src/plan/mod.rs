@@ -245,6 +245,4 @@ pub struct Gateway {
     pub address: IpNet,
     /// Another address in its way is taken away, instead of failing.
     pub force: bool,
-    /// The bridge whose ports use it.
-    pub bridge: IfName,
 }

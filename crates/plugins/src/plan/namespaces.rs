@@ -39,8 +39,17 @@ enum Turn {
     Alone(#[expect(dead_code, reason = "released when dropped")] Lock),
 }
 
-/// How long a plugin waits for others to be done: each of them takes milliseconds.
-const TURN_DEADLINE: Duration = Duration::from_secs(5);
+fn shared() -> Turn {
+    let lock = Netns::current().and_then(|own| own.share_lock(SHARE_DEADLINE));
+    Turn::Shared(lock.ok())
+}
+
+/// How long a plugin waits for one that makes what it needs: milliseconds, unless duplicate addresses are
+/// looked for.
+const SHARE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a plugin waits until all others are done: milliseconds, unless ever more come.
+const CLAIM_DEADLINE: Duration = Duration::from_secs(1);
 
 impl Namespaces {
     /// Opens the host's namespace alone.
@@ -161,36 +170,34 @@ impl Side {
         }
     }
 
-    /// Announces that what others share here (a bridge, a gateway's address) is going to be used: until this
-    /// is dropped nobody takes it away for want of use.
+    /// Waits until nobody is making what attachments share here (a bridge, a gateway's address): what is seen
+    /// from then on is not taken away again because its maker failed.
     ///
-    /// Who cannot say so in time goes on without: a process that keeps the lock for itself must not keep
-    /// containers from being attached.
+    /// Who waits in vain goes on without: a process that keeps the lock for itself must not keep containers
+    /// from being attached.
     pub(super) fn share(&self) {
         let mut turn = self.turn.borrow_mut();
         if matches!(*turn, Turn::None) {
-            *turn = Turn::Shared(
-                Netns::current()
-                    .and_then(|own| own.share_lock(TURN_DEADLINE))
-                    .ok(),
-            );
+            *turn = shared();
         }
     }
 
-    /// Waits until all have finished who have announced that, so that what is not used now can be taken
-    /// away; `false` when they have not in time.
-    pub(super) fn is_alone(&self) -> bool {
+    /// Keeps all others from using what is shared until this plugin has succeeded or undone what it makes.
+    /// Whoever made it may have been faster, so it is looked for again.
+    pub(super) fn claim(&self) {
         let mut turn = self.turn.borrow_mut();
         if matches!(*turn, Turn::Alone(_)) {
-            return true;
+            return;
         }
-        // Two that fail would wait for each other.
+        // Two that hold the lock together would wait for each other.
         *turn = Turn::None;
-        match Netns::current().and_then(|own| own.lock(TURN_DEADLINE)) {
-            Ok(lock) => *turn = Turn::Alone(lock),
-            Err(_) => return false,
-        }
-        true
+        let claimed = Netns::current().and_then(|own| own.lock(CLAIM_DEADLINE));
+        *turn = claimed.map_or_else(|_| shared(), Turn::Alone);
+    }
+
+    /// Whether nobody else can have used what this plugin made since it [claimed](Self::claim) it.
+    pub(super) fn is_alone(&self) -> bool {
+        matches!(*self.turn.borrow(), Turn::Alone(_))
     }
 
     /// The link of this name; asked for once.

@@ -3,7 +3,7 @@
 //! Any number of plugins create it at the same time, and one may die between its creation and the
 //! setting of its VLANs; so whoever uses it sets them, which is the same however often it is done.
 
-use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Peer, Rtnl};
+use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Peer};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
@@ -16,19 +16,23 @@ pub(super) fn ensure<'a>(
     namespaces: &'a Namespaces,
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
-    let rtnl = namespaces.host().rtnl();
-    let bridge = namespaces.host().link(wanted.bridge.as_str())?;
+    let host = namespaces.host();
+    let rtnl = host.rtnl();
+    let bridge = host.link(wanted.bridge.as_str())?;
     let name = wanted.name.as_str();
-    let found = match rtnl.create_link(&pair(wanted, &bridge)) {
-        Ok(_) => {
-            let (owned, bridge) = (name.to_owned(), bridge.index);
-            undo.on_failure(format!("the interface {name:?}"), move || {
-                remove_unused(&owned, bridge, namespaces.host())
-            });
-            rtnl.link(name).map_err(explain)?
-        }
-        Err(error) if error.is_exists() => existing(wanted, rtnl)?,
-        Err(error) => return Err(explain_step(&Step::VlanInterface(wanted.clone()), &error)),
+    let is_there = || match rtnl.link(name) {
+        Ok(found) => verified(found).map(Some),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(explain(error)),
+    };
+    let mut found = is_there()?;
+    if found.is_none() {
+        host.claim();
+        found = is_there()?;
+    }
+    let found = match found {
+        Some(found) => found,
+        None => create(wanted, &bridge, host, undo)?,
     };
     if let Some(port) = found.parent {
         apply::set_vlans(port, &wanted.vlans, rtnl)
@@ -38,8 +42,30 @@ pub(super) fn ensure<'a>(
         rtnl.change(Change::SetLink(found.index, LinkChange::up()))
             .map_err(explain)?;
     }
-    namespaces.host().remember(name, found);
+    host.remember(name, found);
     Ok(())
+}
+
+fn create<'a>(
+    wanted: &VlanInterface,
+    bridge: &Link,
+    host: &'a Side,
+    undo: &mut Undo<'a>,
+) -> Result<Link, Error> {
+    let rtnl = host.rtnl();
+    let name = wanted.name.as_str();
+    match rtnl.create_link(&pair(wanted, bridge)) {
+        Ok(_) => {
+            let owned = name.to_owned();
+            undo.on_failure(format!("the interface {name:?}"), move || {
+                remove_unused(&owned, host)
+            });
+        }
+        // Somebody who takes no part in the lock.
+        Err(error) if error.is_exists() => {}
+        Err(error) => return Err(explain_step(&Step::VlanInterface(wanted.clone()), &error)),
+    }
+    verified(rtnl.link(name).map_err(explain)?)
 }
 
 fn pair<'a>(wanted: &VlanInterface, bridge: &Link) -> NewLink<'a> {
@@ -58,12 +84,11 @@ fn pair<'a>(wanted: &VlanInterface, bridge: &Link) -> NewLink<'a> {
     }
 }
 
-fn existing(wanted: &VlanInterface, rtnl: &Rtnl) -> Result<Link, Error> {
-    let name = wanted.name.as_str();
-    let found = rtnl.link(name).map_err(explain)?;
+fn verified(found: Link) -> Result<Link, Error> {
     if found.is_kind("veth") {
         return Ok(found);
     }
+    let name = &found.name;
     Err(Error::new(
         ErrorCode::INVALID_NETWORK_CONFIG,
         format!("{name:?} already exists but is not the interface of a bridge in a VLAN"),
@@ -74,17 +99,12 @@ fn existing(wanted: &VlanInterface, rtnl: &Rtnl) -> Result<Link, Error> {
     )))
 }
 
-/// Removes the interface unless somebody else uses the bridge meanwhile.
-fn remove_unused(name: &str, bridge: u32, host: &Side) -> Result<(), Error> {
+/// Removes the interface, unless others may have begun to use it.
+fn remove_unused(name: &str, host: &Side) -> Result<(), Error> {
     if !host.is_alone() {
         return Ok(());
     }
-    let rtnl = host.rtnl();
-    // The interface's own port, and that of the ADD that failed.
-    if rtnl.ports(bridge).map_err(explain)?.len() > 2 {
-        return Ok(());
-    }
-    match rtnl.delete_link(name) {
+    match host.rtnl().delete_link(name) {
         Err(error) if !error.is_not_found() => Err(explain(error)),
         _ => Ok(()),
     }
