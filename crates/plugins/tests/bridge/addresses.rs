@@ -144,6 +144,24 @@ fn another_address_of_the_bridge_is_replaced_only_when_that_is_asked_for() {
     });
 }
 
+#[test]
+fn the_gateway_of_an_add_that_failed_goes_though_others_use_the_bridge() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let layer2 = network(json!({ "ipam": null, "isGateway": null }));
+        let [a, b] = ["a", "b"].map(|name| host.attach(&layer2, name).netns);
+        let c = sandbox.netns("c");
+        sandbox.run("mkdir -p /run/cni; mount -t tmpfs -o ro none /run/cni");
+        let before = host.snapshot(&[&a, &b, &c]);
+        host.add(
+            &network(json!({ "ipMasq": true, "ipam": dual_stack() })),
+            &c,
+        )
+        .failure();
+        before.assert_same(&host.snapshot(&[&a, &b, &c]), "after the failure");
+    });
+}
+
 /// cni#285, flannel-io/flannel#1381: half a minute of interruption each time that a port came or went.
 #[test]
 fn the_bridges_mac_address_stays_as_ports_come_and_go() {

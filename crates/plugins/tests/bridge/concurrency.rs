@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use linkspan_testkit::{Netns, Outcome, needs, with_prev_result};
 use serde_json::{Value, json};
 
-use super::host::{Family, Host, address, dual_stack, left, network};
+use super::host::{Family, Host, address, dual_stack, left, network, request_number};
 
 const DEADLINE: Duration = Duration::from_secs(180);
 
@@ -222,11 +222,14 @@ fn a_bridge_is_not_removed_from_under_an_add_that_has_found_it() {
         let host = Host::new(sandbox);
         let config = network(json!({}));
         let [fails, works] = [sandbox.netns("fails"), sandbox.netns("works")];
-        let [when_first, when_second] =
-            [0, 1].map(|_| number_of_veth_request(&host, &config, &works));
+        let [when_first, when_second] = [0, 1].map(|_| {
+            let number = request_number(sandbox, host.cmd("ADD", &config, &works), "\"veth");
+            host.del(&config, &works).success();
+            number
+        });
         sandbox.run("ip link del cni0");
         fails.run("ip link add eth0 type veth peer name other");
-        let held_up = |netns: &Netns, when: usize, milliseconds: u32| {
+        let held_up = |netns: &Netns, when: u32, milliseconds: u32| {
             let inject = format!("--inject=sendto:delay_enter={milliseconds}ms:when={when}");
             let strace = ["strace", "-f", "-qq", "-o", "/dev/null", &inject, "--"];
             host.cmd("ADD", &config, netns).under(&strace).start()
@@ -238,29 +241,6 @@ fn a_bridge_is_not_removed_from_under_an_add_that_has_found_it() {
         assert!(working.wait().success().contains("10.22.0."));
         works.ping("10.22.0.1");
     });
-}
-
-/// Which of the datagrams that an ADD sends asks for the link.
-fn number_of_veth_request(host: &Host<'_>, config: &Value, netns: &Netns) -> usize {
-    let log = host.sandbox.dir().join("log");
-    let path = log.to_str().unwrap();
-    let strace = [
-        "strace",
-        "-f",
-        "-qq",
-        "-e",
-        "trace=sendto",
-        "-o",
-        path,
-        "--",
-    ];
-    assert!(host.cmd("ADD", config, netns).under(&strace).output().ok());
-    host.del(config, netns).success();
-    let log = std::fs::read_to_string(path).unwrap();
-    let mut requests = log.lines().filter(|line| line.contains("sendto("));
-    1 + requests
-        .position(|line| line.contains("RTM_NEWLINK") && line.contains("\"veth"))
-        .unwrap()
 }
 
 fn survivors<'a>(all: &'a [Netns], outcomes: &[Outcome]) -> Vec<(&'a Netns, Value)> {

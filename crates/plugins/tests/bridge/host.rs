@@ -109,6 +109,31 @@ impl Attached {
     }
 }
 
+/// Which of the datagrams that a program sends is the first to hold a text, as strace shows it; counted from 1.
+#[track_caller]
+pub(crate) fn request_number(sandbox: &Sandbox, program: Cmd, text: &str) -> u32 {
+    let log = sandbox.dir().join("log");
+    let path = log.to_str().unwrap();
+    let strace = [
+        "strace",
+        "-f",
+        "-qq",
+        "-e",
+        "trace=sendto",
+        "-o",
+        path,
+        "--",
+    ];
+    let output = program.under(&strace).output();
+    assert!(output.ok(), "{output}");
+    let log = fs::read_to_string(path).unwrap();
+    let requests = log.lines().filter(|line| line.contains("sendto("));
+    let found = (1..).zip(requests).find(|(_, line)| line.contains(text));
+    found
+        .unwrap_or_else(|| panic!("nothing of {text}: {log}"))
+        .0
+}
+
 /// None of these addresses answers within a second; all are pinged at the same time.
 #[track_caller]
 pub(crate) fn reaches_none(from: &Netns, addresses: &[&str]) {

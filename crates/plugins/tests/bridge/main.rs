@@ -18,3 +18,4 @@ mod process;
 mod reboot;
 mod session;
 mod traffic;
+mod vlan;
