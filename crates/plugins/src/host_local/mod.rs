@@ -6,7 +6,7 @@
 //! - [`config`] is what a configuration may say, [`range`] the ranges and the order of their addresses;
 //! - [`allocator`] chooses an address, wherever reservations are kept;
 //! - [`store`] keeps them in the directory, with an index beside it that makes it fast;
-//! - [`record`] and [`origin`] say who holds an address and whether that can still be alive;
+//! - [`mod@record`] and [`origin`] say who holds an address and whether that can still be alive;
 //! - [`assign`] puts an attachment's addresses together.
 
 pub mod allocator;

@@ -1,8 +1,8 @@
 //! What an attachment is to consist of, as data: the wanted kernel objects in the order in which they
 //! come to be.
 //!
-//! A plugin turns its configuration into a [`Plan`] with a pure function. [`apply`] makes it so, with
-//! undo; [`check`] compares it with the kernel; its [`Display`] is what a person reads.
+//! A plugin turns its configuration into a [`Plan`] with a pure function. [`apply()`] makes it so, with
+//! undo; [`check()`] compares it with the kernel; its [`Display`] is what a person reads.
 //!
 //! [`Display`]: std::fmt::Display
 

@@ -1,7 +1,7 @@
 //! `tuning`: adjusts kernel parameters of the container's namespace and settings of its interface.
 //!
 //! See [the reference's documentation](https://www.cni.dev/plugins/current/meta/tuning/). The settings that are
-//! replaced are kept in a file ([`backup`]) and put back by DEL. Kernel parameters are not: they go with the
+//! replaced are kept in a file (`backup.rs`) and put back by DEL. Kernel parameters are not: they go with the
 //! namespace.
 
 mod allowlist;
