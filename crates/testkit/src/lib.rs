@@ -42,7 +42,7 @@ mod vm;
 
 pub use background::Background;
 pub use command::{Cmd, Output};
-pub use crash::{Kill, kill_at_every_syscall, kill_at_syscall};
+pub use crash::{Kill, kill_at_every_change, kill_at_every_syscall, kill_at_syscall};
 pub use features::{Feature, needs};
 pub use netns::Netns;
 pub use plugins::{Call, Outcome, PLUGIN_NAMES, Plugins, with_prev_result};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use linkspan_testkit::{
-    Cmd, Kill, Netns, Sandbox, kill_at_every_syscall, kill_at_syscall, needs, sandbox,
+    Cmd, Kill, Netns, Sandbox, kill_at_every_change, kill_at_every_syscall, needs, sandbox,
 };
 use serde_json::{Value, json};
 
@@ -12,44 +12,6 @@ use super::host::{Host, dual_stack, left, network};
 
 /// How long a loop may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(300);
-
-/// The system calls by which a plugin changes anything that outlives it. State is the same whichever call between two
-/// of these it dies at, so a loop over these alone sees every state that there can be.
-const CHANGES: [&str; 17] = [
-    "sendto",
-    "sendmsg",
-    "write",
-    "pwrite64",
-    "ftruncate",
-    "fallocate",
-    "fsetxattr",
-    "flock",
-    "linkat",
-    "link",
-    "rename",
-    "renameat",
-    "unlink",
-    "unlinkat",
-    "mkdir",
-    "mkdirat",
-    "exit_group",
-];
-
-/// As [`kill_at_every_syscall`], at those that change something.
-fn kill_at_every_change(program: impl Fn() -> Cmd, mut after: impl FnMut(Option<&Kill>)) -> u32 {
-    let mut kills = 0;
-    for name in CHANGES {
-        for occurrence in 1.. {
-            let kill = kill_at_syscall(program(), name, occurrence);
-            after(kill.as_ref());
-            if kill.is_none() {
-                break;
-            }
-            kills += 1;
-        }
-    }
-    kills
-}
 
 /// Everything at once that leaves something on the host.
 fn everything() -> Value {
