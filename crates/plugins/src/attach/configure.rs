@@ -11,54 +11,58 @@ use crate::plan::{Address, LinkRef, Settings, Step, sysctls};
 /// `index` is the position of the interface in the result; addresses of others are left out. A route
 /// without a gateway gets the first of its family.
 pub fn steps(link: &LinkRef, result: &Success, index: usize, detect_duplicates: bool) -> Vec<Step> {
-    let own: Vec<&IpConfig> = result
-        .ips
-        .iter()
-        .filter(|ip| ip.interface == Some(index))
-        .collect();
+    let mut steps = addresses(link, result, index, detect_duplicates);
+    steps.extend(routes(link, result, index));
+    steps
+}
+
+/// The steps that give the interface its addresses and switch it on.
+pub fn addresses(
+    link: &LinkRef,
+    result: &Success,
+    index: usize,
+    detect_duplicates: bool,
+) -> Vec<Step> {
     let mut steps = Vec::new();
-    if own.iter().any(|ip| ip.address.addr().is_ipv6()) {
+    let has_ipv6 = own(result, index).any(|ip| ip.address.addr().is_ipv6());
+    if has_ipv6 {
         steps.extend(sysctls::ipv6(link));
     }
-    steps.extend(own.iter().map(|ip| {
-        // The link is set so too (accept_dad), for addresses that it gets later. But with that alone the kernel
-        // makes an address usable some time after it was added, perhaps after ADD has returned.
+    steps.extend(own(result, index).map(|ip| {
+        // The link may be set so too (accept_dad), for addresses that it gets later. But with that alone the
+        // kernel makes an address usable some time after it was added, perhaps after ADD has returned.
         let address = Address {
             address: ip.address,
             detect_duplicates,
         };
         Step::Address(link.clone(), address)
     }));
-    steps.push(Step::Settings(
-        link.clone(),
-        Settings {
-            up: true,
-            ..Settings::default()
-        },
-    ));
-    if detect_duplicates && own.iter().any(|ip| ip.address.addr().is_ipv6()) {
+    steps.push(Step::Settings(link.clone(), Settings::up()));
+    if detect_duplicates && has_ipv6 {
         steps.push(Step::AwaitAddresses(link.clone()));
     }
-    steps.extend(routes(result, &own).map(|route| Step::Route(link.clone(), route)));
     steps
 }
 
-/// The routes with their gateways; what is there twice then is one route, which the kernel takes once.
-fn routes(result: &Success, own: &[&IpConfig]) -> impl Iterator<Item = Route> {
+/// The steps that give the interface its routes, once it has its addresses. What is there twice then is one
+/// route, which the kernel takes once.
+pub fn routes(link: &LinkRef, result: &Success, index: usize) -> Vec<Step> {
     let mut routes: Vec<Route> = Vec::new();
-    for route in result.routes.iter().map(|route| with_gateway(route, own)) {
+    for route in &result.routes {
+        let same_family = |gateway: &IpAddr| gateway.is_ipv4() == route.dst.addr().is_ipv4();
+        let mut gateways = own(result, index).filter_map(|ip| ip.gateway);
+        let gw = route.gw.or_else(|| gateways.find(same_family));
+        let route = Route { gw, ..*route };
         if !routes.contains(&route) {
             routes.push(route);
         }
     }
-    routes.into_iter()
+    let step = |route| Step::Route(link.clone(), route);
+    routes.into_iter().map(step).collect()
 }
 
-fn with_gateway(route: &Route, own: &[&IpConfig]) -> Route {
-    let same_family = |gateway: &IpAddr| gateway.is_ipv4() == route.dst.addr().is_ipv4();
-    let first = own.iter().filter_map(|ip| ip.gateway).find(same_family);
-    Route {
-        gw: route.gw.or(first),
-        ..*route
-    }
+/// The addresses of the interface at this position in the result.
+pub fn own(result: &Success, index: usize) -> impl Iterator<Item = &IpConfig> {
+    let is_own = move |ip: &&IpConfig| ip.interface == Some(index);
+    result.ips.iter().filter(is_own)
 }

@@ -1,10 +1,8 @@
 //! The interfaces of a result.
 
-use std::path::Path;
-
 use linkspan_kernel::rtnl::Link;
 use linkspan_plugin::Call;
-use linkspan_plugin::spec::{Error, ErrorCode, Interface, MacAddr, Success};
+use linkspan_plugin::spec::{Error, ErrorCode, Interface, MacAddr, Success, Version};
 
 use crate::netfilter::Owner;
 use crate::plan::{Namespaces, VethEnd};
@@ -19,13 +17,25 @@ pub fn host_interface(link: &Link) -> Interface {
     }
 }
 
-/// A link of the container in this namespace, as a result tells of it.
-pub fn container_interface(link: &Link, netns: &Path) -> Interface {
+/// A link of the host that is the attachment's own, as the result of this call tells of it; with its MTU in
+/// the version that has brought that.
+pub fn own_interface<C>(link: &Link, call: &Call<'_, C>) -> Interface {
+    let tells_mtu = call.version() >= Version::V1_1_0;
     Interface {
-        mtu: Some(link.mtu),
-        sandbox: netns.to_string_lossy().into_owned(),
+        mtu: tells_mtu.then_some(link.mtu),
         ..host_interface(link)
     }
+}
+
+/// The same of a link of the container.
+///
+/// # Errors
+/// When the call names no namespace.
+pub fn container_interface<C>(link: &Link, call: &Call<'_, C>) -> Result<Interface, Error> {
+    Ok(Interface {
+        sandbox: call.netns()?.to_string_lossy().into_owned(),
+        ..own_interface(link, call)
+    })
 }
 
 /// The container's interface in the result of ADD, with its position.

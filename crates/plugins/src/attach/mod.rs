@@ -13,7 +13,8 @@ mod uplink;
 pub use detach::{Detach, collect_links};
 pub use host_end::host_end;
 pub use interface::{
-    attached, attached_host_end, container_interface, host_interface, told_mac, veth_end,
+    attached, attached_host_end, container_interface, host_interface, own_interface, told_mac,
+    veth_end,
 };
 pub use lease::lease;
 pub use mtu::{Mtu, require_room};

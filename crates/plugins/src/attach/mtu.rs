@@ -2,7 +2,7 @@
 
 use linkspan_kernel::rtnl::Link;
 use linkspan_plugin::config::{FromKey, Wrong};
-use linkspan_plugin::spec::{Error, ErrorCode, Success, Value};
+use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success, Value};
 
 /// What every link must be able to carry, in bytes (RFC 791, 3.2), and what the kernel asks of bridges.
 const LEAST: u32 = 68;
@@ -41,6 +41,19 @@ impl Mtu {
                 Error::new(error.code, format!("\"mtu\": \"auto\": {}", error.msg))
                     .with_details("give \"mtu\" a number, or add a default route")
             }),
+        }
+    }
+}
+
+impl Mtu {
+    /// What CHECK finds when nobody has changed it: what the result of ADD tells of the interface, which a
+    /// later plugin of the chain may have changed, else what the configuration says; `None` when
+    /// neither says anything.
+    pub fn expected(self, attached: &Interface) -> Option<u32> {
+        match self {
+            Self::Kernel => None,
+            Self::Auto => attached.mtu,
+            Self::Bytes(bytes) => attached.mtu.or(Some(bytes)),
         }
     }
 }

@@ -7,18 +7,17 @@ mod check;
 pub mod config;
 mod plan;
 
-use std::path::Path;
-
 use linkspan_plugin::config::Deferred;
-use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, Success, Version};
+use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
 use crate::attach::{
-    Detach, collect_links, container_interface, host_interface, lease, mac, require_room, uplink,
+    Detach, collect_links, container_interface, host_interface, lease, mac, own_interface,
+    require_room, uplink,
 };
 use crate::identity;
 use crate::netfilter::{self, Attachment, Kind, Owner};
-use crate::plan::{LinkRef, Namespaces, Place, VethEnd, apply};
+use crate::plan::{LinkRef, Namespaces, VethEnd, apply};
 use config::Config;
 use plan::{Chosen, VlanEnds};
 
@@ -33,8 +32,7 @@ impl Plugin for Bridge {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let netns = call.netns()?;
-        let namespaces = Namespaces::open(netns)?;
+        let namespaces = Namespaces::open(call.netns()?)?;
         let lease = lease(call)?;
         let mut result = lease
             .as_ref()
@@ -47,10 +45,7 @@ impl Plugin for Bridge {
         let plan = plan::plan(config, &chosen, &result);
         let mut undo = Undo::new();
         apply(&plan, &namespaces, &mut undo)?;
-        result.interfaces = interfaces(config, &chosen, &namespaces, netns)?;
-        if call.version() >= Version::V1_1_0 {
-            report_mtu(&mut result, &namespaces)?;
-        }
+        result.interfaces = interfaces(call, config, &chosen, &namespaces)?;
         if let Some(dns) = &config.dns {
             result.dns = dns.clone();
         }
@@ -195,40 +190,23 @@ fn vlan_ends(config: &Config) -> Result<Option<VlanEnds>, Error> {
 /// The interfaces of the result: the bridge, the two ends of the link, and the bridge's interface in
 /// the container's VLAN.
 fn interfaces(
+    call: &Call<'_, Deferred<Config>>,
     config: &Config,
     chosen: &Chosen,
     namespaces: &Namespaces,
-    netns: &Path,
 ) -> Result<Vec<Interface>, Error> {
-    let of_host = |name: &str| {
-        namespaces
-            .link(&LinkRef::host(name))
-            .map(|link| host_interface(&link))
-    };
+    let on_host = |name: &str| namespaces.link(&LinkRef::host(name));
     let container = namespaces.link(&LinkRef::container(chosen.container.name.as_str()))?;
+    // The MTU of the bridge follows from those of its ports.
     let mut interfaces = vec![
-        of_host(config.bridge.as_str())?,
-        of_host(chosen.host.name.as_str())?,
-        container_interface(&container, netns),
+        host_interface(&on_host(config.bridge.as_str())?),
+        own_interface(&on_host(chosen.host.name.as_str())?, call),
+        container_interface(&container, call)?,
     ];
     if let Some(ends) = &chosen.vlan_interface {
-        interfaces.push(of_host(ends.address.name.as_str())?);
+        interfaces.push(host_interface(&on_host(ends.address.name.as_str())?));
     }
     Ok(interfaces)
-}
-
-/// Reports the MTU of the link's two ends. That of the bridge follows from those of its ports.
-fn report_mtu(result: &mut Success, namespaces: &Namespaces) -> Result<(), Error> {
-    let places = [
-        (1, Place::Host),
-        (plan::CONTAINER_INTERFACE, Place::Container),
-    ];
-    for (position, place) in places {
-        if let Some(interface) = result.interfaces.get_mut(position) {
-            interface.mtu = Some(namespaces.side(place)?.link(&interface.name)?.mtu);
-        }
-    }
-    Ok(())
 }
 
 /// A link of the bridge's name that is no bridge keeps every ADD from succeeding.

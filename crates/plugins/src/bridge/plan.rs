@@ -109,11 +109,7 @@ pub(super) fn plan(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
         plan.extend(container_steps(config, &container, result));
         plan.extend(gateway_steps(config, chosen, result));
     } else if !config.disable_container_interface {
-        let up = Settings {
-            up: true,
-            ..Settings::default()
-        };
-        plan.push(Step::Settings(container.clone(), up));
+        plan.push(Step::Settings(container.clone(), Settings::up()));
     }
     let netfilter = chosen.netfilter.clone().map(Box::new);
     plan.extend(netfilter.map(Step::Netfilter));

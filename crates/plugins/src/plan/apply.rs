@@ -12,8 +12,8 @@ use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode, Route};
 
 use super::{
-    Address, LinkRef, Namespaces, Place, Plan, PortVlans, Step, bridge, gateway, ifb, parameters,
-    settings, shaping, veth, vlan_interface,
+    Address, LinkRef, Namespaces, Place, Plan, PortVlans, Step, bridge, container_link, gateway,
+    ifb, parameters, point_to_point, settings, shaping, veth, vlan_interface,
 };
 use crate::fault::{explain, explain_step};
 
@@ -63,9 +63,10 @@ enum Kind {
 
 fn group(step: &Step) -> Option<(Place, Kind)> {
     match step {
-        Step::Settings(link, _) | Step::Address(link, _) | Step::Route(link, _) => {
-            Some((link.place, Kind::Change))
-        }
+        Step::Settings(link, _)
+        | Step::Address(link, _)
+        | Step::Route(link, _)
+        | Step::PointToPoint(link, _) => Some((link.place, Kind::Change)),
         Step::Sysctl(sysctl) => Some((sysctl.place, Kind::Sysctl)),
         Step::Shape(link, _) | Step::Redirect(link, _) => Some((link.place, Kind::Traffic)),
         _ => None,
@@ -77,6 +78,7 @@ fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Res
     match step {
         Step::Bridge(wanted) => bridge::ensure(wanted, namespaces, undo),
         Step::VethPair(pair) => veth::create(pair, namespaces, undo),
+        Step::ContainerLink(wanted) => container_link::create(wanted, namespaces, undo),
         Step::VlanInterface(wanted) => vlan_interface::ensure(wanted, namespaces, undo),
         Step::Gateway(link, gateway) => gateway::ensure(link, gateway, namespaces, undo),
         Step::PortVlans(port, vlans) => {
@@ -100,6 +102,7 @@ fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Res
         Step::Settings(..)
         | Step::Address(..)
         | Step::Route(..)
+        | Step::PointToPoint(..)
         | Step::Sysctl(_)
         | Step::Shape(..)
         | Step::Redirect(..) => Ok(()),
@@ -118,36 +121,44 @@ fn commit<'a>(
             settings::remember(link, wanted, namespaces, undo)?;
         }
     }
-    let changes = steps
-        .iter()
-        .filter_map(|step| change(step, namespaces).transpose())
-        .collect::<Result<Vec<_>, Error>>()?;
+    let mut changes = Vec::new();
+    let mut reasons = Vec::new();
+    for step in steps {
+        changes.extend(changes_of(step, namespaces)?);
+        reasons.resize(changes.len(), step);
+    }
     let outcomes = namespaces
         .side(place)?
         .rtnl()
         .commit(&changes)
         .map_err(explain)?;
-    for (step, outcome) in steps.iter().zip(outcomes) {
-        outcome.map_err(|error| refused(step, &error))?;
+    for ((change, step), outcome) in changes.iter().zip(reasons).zip(outcomes) {
+        match (change, outcome) {
+            (Change::DeleteRoute(_), Err(error)) if error.is_not_found() => {}
+            (_, outcome) => outcome.map_err(|error| refused(step, &error))?,
+        }
     }
     Ok(())
 }
 
-fn change(step: &Step, namespaces: &Namespaces) -> Result<Option<Change>, Error> {
+fn changes_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
     Ok(match step {
-        Step::Settings(link, settings) => Some(Change::SetLink(
+        Step::Settings(link, settings) => vec![Change::SetLink(
             namespaces.link(link)?.index,
             settings::change(settings),
-        )),
-        Step::Address(link, address) => {
-            let index = namespaces.link(link)?.index;
-            Some(Change::AddAddress(index, kernel_address(address)))
-        }
-        Step::Route(link, route) => Some(Change::AddRoute(kernel_route(
+        )],
+        Step::Address(link, address) => vec![Change::AddAddress(
+            namespaces.link(link)?.index,
+            kernel_address(address),
+        )],
+        Step::Route(link, route) => vec![Change::AddRoute(kernel_route(
             route,
             namespaces.link(link)?.index,
-        ))),
-        _ => None,
+        ))],
+        Step::PointToPoint(link, wanted) => {
+            point_to_point::changes(wanted, namespaces.link(link)?.index)
+        }
+        _ => Vec::new(),
     })
 }
 

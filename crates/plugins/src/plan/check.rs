@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use linkspan_kernel::rtnl::RouteFilter;
+use linkspan_kernel::rtnl::{Link, RouteFilter};
 use linkspan_plugin::spec::{Error, ErrorCode, MacAddr, Route};
 
 use super::bridge::IFF_PROMISC;
-use super::{Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, settings, shaping};
+use super::{
+    Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, container_link, point_to_point,
+    settings, shaping,
+};
 use crate::fault::explain;
 
 /// What is not as the plan has it.
@@ -59,6 +62,7 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
     match step {
         Step::Bridge(wanted) => bridge(wanted, namespaces),
         Step::VethPair(pair) => veth_pair(pair, namespaces),
+        Step::ContainerLink(wanted) => container_link::differences(wanted, namespaces),
         Step::Settings(link, wanted) => settings::differences(link, wanted, namespaces),
         Step::PortVlans(port, wanted) => port_vlans(port, wanted, namespaces),
         Step::Address(link, address) => {
@@ -82,6 +86,7 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
             ))
         }
         Step::Route(link, wanted) => route(link, wanted, namespaces),
+        Step::PointToPoint(link, wanted) => point_to_point::differences(link, wanted, namespaces),
         Step::Shape(link, wanted) => shaping::shape_differences(link, wanted, namespaces),
         Step::Redirect(from, to) => shaping::redirect_differences(from, to, namespaces),
         Step::Netfilter(attachment) => {
@@ -191,6 +196,9 @@ fn veth_pair(pair: &VethPair, namespaces: &Namespaces) -> Result<Vec<Difference>
     let mac_is_right = container.mac == Some(wanted_mac.octets());
     let object = format!("the MAC address of {inside}");
     differences.extend(unless(mac_is_right, object, wanted_mac, mac(container.mac)));
+    for (end, link) in [(&outside, &host), (&inside, &container)] {
+        differences.extend(mtu(end, pair.mtu, link));
+    }
     if let Some(master) = &pair.master {
         let expected = namespaces
             .host()
@@ -209,6 +217,15 @@ fn veth_pair(pair: &VethPair, namespaces: &Namespaces) -> Result<Vec<Difference>
         ));
     }
     Ok(differences)
+}
+
+/// A difference when another MTU is wanted than the link has.
+pub(super) fn mtu(link: &LinkRef, wanted: Option<u32>, found: &Link) -> Vec<Difference> {
+    let Some(wanted) = wanted else {
+        return Vec::new();
+    };
+    let object = format!("the MTU of {link}");
+    unless(wanted == found.mtu, object, wanted, found.mtu)
 }
 
 fn port_vlans(
@@ -260,8 +277,12 @@ fn route(
     };
     let routes = rtnl.routes(filter).map_err(explain)?;
     let matches = |route: &linkspan_kernel::rtnl::Route| {
+        // IPv6 has no scopes.
+        let scope_is_right =
+            wanted.dst.addr().is_ipv6() || wanted.scope.is_none_or(|scope| route.scope == scope);
         route.destination == wanted.dst.trunc()
             && (wanted.gw.is_none() || route.gateway == wanted.gw)
+            && scope_is_right
     };
     let same_target: Vec<_> = routes
         .iter()

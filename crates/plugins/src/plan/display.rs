@@ -40,6 +40,7 @@ impl fmt::Display for Step {
                     None => Ok(()),
                 }
             }
+            Self::ContainerLink(link) => write!(f, "create {link}"),
             Self::Settings(link, settings) => write!(f, "{settings} {link}"),
             Self::PortVlans(port, vlans) => {
                 write!(
@@ -73,6 +74,10 @@ impl fmt::Display for Step {
                     Some(gateway) => write!(f, " via {gateway} on {link}"),
                     None => write!(f, " on {link}"),
                 }
+            }
+            Self::PointToPoint(link, wanted) => {
+                let (subnet, gateway) = (wanted.address.trunc(), wanted.gateway);
+                write!(f, "reach {subnet} through {gateway} alone on {link}")
             }
             Self::AwaitAddresses(link) => {
                 write!(f, "wait until the addresses of {link} are usable")

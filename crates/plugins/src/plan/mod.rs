@@ -9,11 +9,13 @@
 mod apply;
 mod bridge;
 mod check;
+mod container_link;
 mod display;
 mod gateway;
 mod ifb;
 mod namespaces;
 mod parameters;
+mod point_to_point;
 mod settings;
 mod shaping;
 pub mod sysctls;
@@ -27,8 +29,10 @@ use linkspan_plugin::spec::{IfName, MacAddr, Route};
 
 pub use apply::apply;
 pub use check::{Difference, check};
+pub use container_link::{ContainerLink, LinkKind};
 pub use ifb::Ifb;
 pub use namespaces::{Namespaces, Side};
+pub use point_to_point::PointToPoint;
 pub use shaping::{Shape, Traffic};
 
 use crate::netfilter::Attachment;
@@ -96,6 +100,8 @@ pub enum Step {
     Bridge(Bridge),
     /// A pair of virtual ethernet links, made in one request.
     VethPair(VethPair),
+    /// A link that lives in the container alone.
+    ContainerLink(ContainerLink),
     /// Settings of a link, changed in one request.
     Settings(LinkRef, Settings),
     /// The VLANs that pass a bridge port.
@@ -110,6 +116,8 @@ pub enum Step {
     Gateway(LinkRef, Gateway),
     /// A route out of a link.
     Route(LinkRef, Route),
+    /// The subnet of an address of a link is reached through its gateway alone.
+    PointToPoint(LinkRef, PointToPoint),
     /// The addresses of a link are usable: duplicate address detection is over.
     AwaitAddresses(LinkRef),
     /// A link carries traffic, and as a bridge port forwards it.

@@ -134,6 +134,25 @@ impl Namespaces {
         self.side(Place::Container)
     }
 
+    /// An error when the container has a link of this name already.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_ENVIRONMENT`] with what it is.
+    pub(super) fn refuse_taken_name(&self, name: &str) -> Result<(), Error> {
+        match self.container()?.rtnl().link(name) {
+            Ok(taken) => Err(Error::new(
+                ErrorCode::INVALID_ENVIRONMENT,
+                format!("CNI_IFNAME {name:?} already exists in the container"),
+            )
+            .with_details(format!(
+                "it is {}; detach it with DEL first, or use another interface name",
+                taken.kind.as_deref().unwrap_or("a device")
+            ))),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(explain(error)),
+        }
+    }
+
     /// The link that a plan speaks of: as it was made or found when the plan first came to it.
     ///
     /// # Errors

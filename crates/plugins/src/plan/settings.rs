@@ -15,6 +15,14 @@ use crate::fault::explain;
 const IFF_ALLMULTI: u32 = 0x200;
 
 impl Settings {
+    /// Switches a link on.
+    pub fn up() -> Self {
+        Self {
+            up: true,
+            ..Self::default()
+        }
+    }
+
     /// Of these settings, those that a link has which replace a value.
     pub fn of(&self, link: &Link) -> Self {
         let flag = |wanted: Option<bool>, flag| wanted.map(|_| link.flags & flag != 0);

@@ -45,7 +45,7 @@ fn create_host_end(pair: &VethPair, namespaces: &Namespaces) -> Result<Link, Err
                 });
             }
             Err(error) if error.is_exists() => {
-                refuse_taken_name(pair, namespaces)?;
+                namespaces.refuse_taken_name(&pair.container.name)?;
                 if attempt == ATTEMPTS {
                     return Err(explain(error));
                 }
@@ -83,21 +83,4 @@ fn request(pair: &VethPair, name: &str, namespaces: &Namespaces) -> Result<Creat
         ..NewLink::new(name, Kind::Veth(inside))
     };
     Ok(namespaces.host().rtnl().create_link(&outside))
-}
-
-/// An error when it is the container's end whose name is taken.
-fn refuse_taken_name(pair: &VethPair, namespaces: &Namespaces) -> Result<(), Error> {
-    let name = pair.container.name.as_str();
-    match namespaces.container()?.rtnl().link(name) {
-        Ok(taken) => Err(Error::new(
-            ErrorCode::INVALID_ENVIRONMENT,
-            format!("CNI_IFNAME {name:?} already exists in the container"),
-        )
-        .with_details(format!(
-            "it is {}; detach it with DEL first, or use another interface name",
-            taken.kind.as_deref().unwrap_or("a device")
-        ))),
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(explain(error)),
-    }
 }
