@@ -6,6 +6,7 @@ pub mod bridge;
 pub mod host_local;
 pub mod loopback;
 pub mod portmap;
+pub mod ptp;
 pub mod static_ipam;
 pub mod tuning;
 
@@ -24,6 +25,7 @@ pub const PLUGINS: &Table = &[
     &host_local::HostLocal,
     &loopback::Loopback,
     &portmap::Portmap,
+    &ptp::Ptp,
     &static_ipam::Static,
     &tuning::Tuning,
 ];

@@ -1,0 +1,34 @@
+//! CHECK: the attachment is as ADD made it.
+
+use linkspan_plugin::Call;
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::Error;
+
+use super::config::Config;
+use super::netfilter;
+use super::plan::{self, Chosen};
+use crate::attach::{attached, attached_host_end, require_prev_result, veth_end};
+use crate::netfilter::Owner;
+use crate::plan::Namespaces;
+
+/// Compares what the result of ADD and the configuration say with the kernel, and asks the IPAM plugin.
+pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+    let config = call.config.get()?;
+    let namespaces = Namespaces::open(call.netns()?)?;
+    if let Some(ipam) = call.ipam()? {
+        ipam.check()?;
+    }
+    let result = require_prev_result(call)?;
+    let (index, container) = attached(call, &result)?;
+    let host = attached_host_end(&result, &namespaces, &container.name, &[])?;
+    let owner = Owner::of(call)?;
+    let chosen = Chosen {
+        container: veth_end(container)?,
+        host: veth_end(host)?,
+        mtu: config.mtu.expected(container),
+        owner: owner.to_string(),
+        netfilter: netfilter(config, owner, &result),
+    };
+    let plan = plan::plan(&chosen, &result, index)?;
+    crate::plan::check(&plan, &namespaces)
+}

@@ -1,0 +1,139 @@
+//! `ptp`: a pair of links between the container and the host, which routes for it.
+//!
+//! Each address of the container has its gateway on the host's end, and a route to it there. The container
+//! reaches everything, its own subnet included, through the gateway, so no two containers are on one link.
+//! See [the reference's documentation](https://www.cni.dev/plugins/current/main/ptp/).
+
+mod check;
+pub mod config;
+mod plan;
+
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, Success};
+use linkspan_plugin::{Call, Gc, Plugin, Undo};
+
+use crate::attach::{
+    Detach, collect_links, container_interface, lease, own_interface, require_room, uplink,
+};
+use crate::identity;
+use crate::netfilter::{self, Attachment, Kind, Owner};
+use crate::plan::{LinkRef, Namespaces, VethEnd, apply};
+use config::Config;
+use plan::{CONTAINER_INTERFACE, Chosen};
+
+/// The plugin.
+pub struct Ptp;
+
+impl Plugin for Ptp {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "ptp";
+    const ABOUT: &'static str = "connects the container to the host, which routes for it";
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let lease = lease(call)?;
+        let mut result = lease
+            .as_ref()
+            .map(|lease| lease.result.clone())
+            .unwrap_or_default();
+        for ip in &mut result.ips {
+            ip.interface = Some(CONTAINER_INTERFACE);
+        }
+        let chosen = choose(call, config, &namespaces, &result)?;
+        let plan = plan::plan(&chosen, &result, CONTAINER_INTERFACE)?;
+        let mut undo = Undo::new();
+        apply(&plan, &namespaces, &mut undo)?;
+        let container = namespaces.link(&LinkRef::container(&chosen.container.name))?;
+        result.interfaces = vec![
+            own_interface(&namespaces.link(&LinkRef::host(&chosen.host.name))?, call),
+            container_interface(&container, call)?,
+        ];
+        if let Some(dns) = &config.dns {
+            result.dns = dns.clone();
+        }
+        undo.commit();
+        if let Some(lease) = lease {
+            lease.commit();
+        }
+        Ok(result)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        check::check(call)
+    }
+
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let owner = Owner::of(call)?;
+        let config = call.config.get().ok();
+        let backend = config.and_then(|config| config.backend);
+        let attachment = Attachment::new(owner.clone(), Self::NAME).backend(backend);
+        let kinds = expected(config);
+        Detach::new(call, &owner)
+            .netfilter(kinds.iter().copied().fold(attachment, Attachment::expect))
+            .link(identity::link_name(&owner))
+            .run()
+    }
+
+    fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
+        let kinds = expected(gc.config.get().ok());
+        let network = gc.network().as_str();
+        crate::fault::all([
+            netfilter::collect(network, Self::NAME, kinds, &gc.valid),
+            collect_links(network, &gc.valid),
+            gc.ipam()
+                .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.gc())),
+        ])
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        if config.ip_masq {
+            netfilter::status(config.backend)?;
+        }
+        call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
+    }
+}
+
+/// Chooses names and MAC addresses for this attachment.
+fn choose(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    namespaces: &Namespaces,
+    result: &Success,
+) -> Result<Chosen, Error> {
+    let owner = Owner::of(call)?;
+    let mtu = config.mtu.resolve(|| uplink(namespaces.host()))?;
+    require_room(mtu, result)?;
+    Ok(Chosen {
+        container: VethEnd {
+            name: call.ifname()?.to_string(),
+            mac: identity::random_mac(),
+        },
+        host: VethEnd {
+            name: identity::link_name(&owner),
+            mac: identity::random_mac(),
+        },
+        mtu,
+        owner: owner.to_string(),
+        netfilter: netfilter(config, owner, result),
+    })
+}
+
+/// What is wanted of netfilter; `None` for nothing.
+fn netfilter(config: &Config, owner: Owner, result: &Success) -> Option<Attachment> {
+    if !config.ip_masq || result.ips.is_empty() {
+        return None;
+    }
+    let attachment = Attachment::new(owner, Ptp::NAME).backend(config.backend);
+    Some(attachment.masquerade(result.ips.iter().map(|ip| ip.address)))
+}
+
+/// The kinds of parts that a configuration asks for; all of them where it cannot be read.
+fn expected(config: Option<&Config>) -> &'static [Kind] {
+    if config.is_none_or(|config| config.ip_masq) {
+        &[Kind::Masquerade]
+    } else {
+        &[]
+    }
+}

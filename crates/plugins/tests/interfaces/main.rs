@@ -1,0 +1,8 @@
+//! The plugins that make an interface, as a runtime calls them: traffic between containers, CHECK after each thing that
+//! somebody may have changed, and nothing left behind, whatever was missing or failed.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "so a test fails")]
+
+mod crash;
+mod ptp;
+mod world;
