@@ -17,6 +17,14 @@ pub fn link_name(owner: &Owner) -> String {
     name_from(&Sha256::digest(text))
 }
 
+/// The name of a file about an attachment: 64 hexadecimal digits and `.json`, whatever the lengths of names.
+pub fn file_name(owner: &Owner) -> String {
+    let text = [owner.network(), owner.container(), owner.ifname()].join("/");
+    let digits = Sha256::digest(text);
+    let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digits}.json")
+}
+
 /// The name of the port behind a bridge's interface in a VLAN.
 pub fn port_name(interface: &IfName) -> String {
     name_from(&Sha256::digest(interface.as_str()))

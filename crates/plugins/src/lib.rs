@@ -3,6 +3,7 @@
 
 pub mod bandwidth;
 pub mod bridge;
+pub mod host_device;
 pub mod host_local;
 pub mod loopback;
 pub mod portmap;
@@ -22,6 +23,7 @@ use linkspan_plugin::Table;
 pub const PLUGINS: &Table = &[
     &bandwidth::Bandwidth,
     &bridge::Bridge,
+    &host_device::HostDevice,
     &host_local::HostLocal,
     &loopback::Loopback,
     &portmap::Portmap,

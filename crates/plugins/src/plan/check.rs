@@ -7,8 +7,8 @@ use linkspan_plugin::spec::{Error, ErrorCode, MacAddr, Route};
 
 use super::bridge::IFF_PROMISC;
 use super::{
-    Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, container_link, point_to_point,
-    settings, shaping,
+    Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, container_link, device,
+    point_to_point, settings, shaping,
 };
 use crate::fault::explain;
 
@@ -63,6 +63,7 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
         Step::Bridge(wanted) => bridge(wanted, namespaces),
         Step::VethPair(pair) => veth_pair(pair, namespaces),
         Step::ContainerLink(wanted) => container_link::differences(wanted, namespaces),
+        Step::Device(wanted) => device::differences(wanted, namespaces),
         Step::Settings(link, wanted) => settings::differences(link, wanted, namespaces),
         Step::PortVlans(port, wanted) => port_vlans(port, wanted, namespaces),
         Step::Address(link, address) => {

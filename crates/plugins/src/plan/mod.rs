@@ -10,6 +10,7 @@ mod apply;
 mod bridge;
 mod check;
 mod container_link;
+mod device;
 mod display;
 mod gateway;
 mod ifb;
@@ -30,6 +31,7 @@ use linkspan_plugin::spec::{IfName, MacAddr, Route};
 pub use apply::apply;
 pub use check::{Difference, check};
 pub use container_link::{ContainerLink, LinkKind};
+pub use device::{Device, move_out, rename};
 pub use ifb::Ifb;
 pub use namespaces::{Namespaces, Side};
 pub use point_to_point::PointToPoint;
@@ -102,6 +104,8 @@ pub enum Step {
     VethPair(VethPair),
     /// A link that lives in the container alone.
     ContainerLink(ContainerLink),
+    /// A device of the host, moved into the container.
+    Device(Device),
     /// Settings of a link, changed in one request.
     Settings(LinkRef, Settings),
     /// The VLANs that pass a bridge port.

@@ -1,0 +1,96 @@
+//! The way home of a device.
+
+use std::path::Path;
+
+use linkspan_kernel::rtnl::Link;
+use linkspan_plugin::spec::Error;
+
+use super::record::{self, Record};
+use super::sysfs::Sysfs;
+use crate::fault::explain;
+use crate::netfilter::Owner;
+use crate::plan::{Namespaces, move_out, rename};
+
+/// Brings the device of an attachment home, from the container or from wherever the kernel has put it.
+pub(super) fn bring(netns: Option<&Path>, ifname: &str, owner: &Owner) -> Result<(), Error> {
+    let record = Record::of(owner);
+    if let Some(path) = netns
+        && let Some(namespaces) = Namespaces::open_if_there(path)?
+        && let Some((inside, name)) = find_inside(&namespaces, ifname, record.as_ref())?
+    {
+        let returned = move_out(&namespaces, &inside, &name, "", false)?;
+        // Under another name it is to be found by GC, once its own is free.
+        return if returned.name == name {
+            record::forget(owner)
+        } else {
+            Ok(())
+        };
+    }
+    match record {
+        Some(record) => collect(&record),
+        // Half of one may be there, of an ADD that died.
+        None => record::forget(owner),
+    }
+}
+
+/// The container's link, and the name that it had on the host; `None` when there is no such link, or it is
+/// none of ours. The alias tells the name, whoever moved the link. A DEL that died may have given the link
+/// its name back already.
+fn find_inside(
+    namespaces: &Namespaces,
+    ifname: &str,
+    record: Option<&Record>,
+) -> Result<Option<(String, String)>, Error> {
+    let is_recorded =
+        |link: &Link| record.filter(|record| record.mac == link.permanent_mac.or(link.mac));
+    let names = [Some(ifname), record.map(|record| record.name.as_str())];
+    for inside in names.into_iter().flatten() {
+        let link = match namespaces.container()?.rtnl().link(inside) {
+            Ok(link) => link,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(explain(error)),
+        };
+        let alias = link.alias.clone().filter(|alias| !alias.is_empty());
+        let alias = alias.filter(|_| inside == ifname);
+        let name = alias.or_else(|| is_recorded(&link).map(|record| record.name.clone()));
+        if let Some(name) = name {
+            return Ok(Some((inside.to_owned(), name)));
+        }
+    }
+    Ok(None)
+}
+
+/// Gives a device that the kernel has returned under another name its own back (multus#1134).
+pub(super) fn collect(record: &Record) -> Result<(), Error> {
+    let namespaces = Namespaces::host_only()?;
+    let Some(link) = returned(record, &namespaces)? else {
+        // Perhaps somebody holds the namespace, and the device comes later.
+        return if record.may_live() {
+            Ok(())
+        } else {
+            record::forget(&record.owner())
+        };
+    };
+    if link.name != record.name {
+        rename(&link, &record.name, &namespaces)?;
+    }
+    record::forget(&record.owner())
+}
+
+/// The device on the host: by its MAC address, and by its folder where it is hardware.
+fn returned(record: &Record, namespaces: &Namespaces) -> Result<Option<Link>, Error> {
+    let Some(mac) = record.mac else {
+        return Ok(None);
+    };
+    let sysfs = Sysfs::default();
+    let is_it = |link: &Link| match &record.device {
+        Some(device) => sysfs.device_of(&link.name).as_ref() == Some(device),
+        None => link.name == record.name || link.alias.as_deref() == Some(record.name.as_str()),
+    };
+    let links = namespaces
+        .host()
+        .rtnl()
+        .links_by_mac(mac)
+        .map_err(explain)?;
+    Ok(links.into_iter().find(is_it))
+}

@@ -1,0 +1,165 @@
+//! `host-device`: moves a device of the host into the container, and back.
+//!
+//! See [the reference's documentation](https://www.cni.dev/plugins/current/main/host-device/).
+
+pub mod config;
+pub mod device;
+mod home;
+pub mod record;
+pub mod sysfs;
+
+use linkspan_kernel::rtnl::Link;
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
+use linkspan_plugin::{Call, Gc, Plugin, Undo};
+
+use crate::attach::{attached, configure, host_interface, lease, require_prev_result, told_mac};
+use crate::fault::all;
+use crate::netfilter::Owner;
+use crate::plan::{self, LinkRef, Namespaces, Plan, Step, apply};
+use config::Config;
+use device::Device;
+use record::Record;
+use sysfs::Sysfs;
+
+/// The position of the container's interface in the result.
+const CONTAINER_INTERFACE: usize = 0;
+
+/// The plugin.
+pub struct HostDevice;
+
+impl Plugin for HostDevice {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "host-device";
+    const ABOUT: &'static str = "moves a device of the host into the container";
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let device = device::find(config, namespaces.host().rtnl(), &Sysfs::default())?;
+        let lease = lease(call)?;
+        let mut result = lease
+            .as_ref()
+            .map(|lease| lease.result.clone())
+            .unwrap_or_default();
+        for ip in &mut result.ips {
+            ip.interface = Some(CONTAINER_INTERFACE);
+        }
+        let mut undo = Undo::new();
+        let mut interface = Interface {
+            name: call.ifname()?.to_string(),
+            ..Interface::default()
+        };
+        if let Device::Link(link) = &device {
+            take(call, link, &result, &namespaces, &mut undo)?;
+            let inside = LinkRef::container(call.ifname()?.as_str());
+            interface = host_interface(&namespaces.link(&inside)?);
+        }
+        interface.sandbox = call.netns()?.to_string_lossy().into_owned();
+        result.interfaces = vec![interface];
+        // Not those of the IPAM plugin: the reference never printed them.
+        result.dns = config.dns.clone();
+        undo.commit();
+        if let Some(lease) = lease {
+            lease.commit();
+        }
+        Ok(result)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        if let Some(ipam) = call.ipam()? {
+            ipam.check()?;
+        }
+        let result = require_prev_result(call)?;
+        let (index, interface) = attached(call, &result)?;
+        if is_for_user_space(config, &namespaces) {
+            return Ok(());
+        }
+        let wanted = plan::Device {
+            name: String::new(),
+            inside: interface.name.clone(),
+            mac: told_mac(interface)?,
+        };
+        plan::check(&steps(wanted, &result, index), &namespaces)
+    }
+
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let owner = Owner::of(call)?;
+        all([
+            home::bring(call.netns.as_deref(), call.ifname()?.as_str(), &owner),
+            call.ipam()
+                .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.del())),
+        ])
+    }
+
+    fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
+        let network = gc.network().as_str();
+        let is_stale = |record: &Record| {
+            let owner = record.owner();
+            owner.network() == network && !gc.is_valid(owner.container(), owner.ifname())
+        };
+        all([
+            all(Record::all()
+                .filter(is_stale)
+                .map(|record| home::collect(&record))),
+            gc.ipam()
+                .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.gc())),
+        ])
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        let namespaces = Namespaces::host_only()?;
+        device::find(config, namespaces.host().rtnl(), &Sysfs::default()).map_err(|error| {
+            Error {
+                code: ErrorCode::PLUGIN_NOT_AVAILABLE,
+                ..error
+            }
+        })?;
+        call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
+    }
+}
+
+/// Whether the device is a PCI device that a program drives. While a link is in the container it cannot be
+/// found on the host, and is none.
+fn is_for_user_space(config: &Config, namespaces: &Namespaces) -> bool {
+    let found = device::find(config, namespaces.host().rtnl(), &Sysfs::default());
+    matches!(found, Ok(Device::UserSpace))
+}
+
+/// Writes down whose the device is, then moves and configures it.
+fn take<'a>(
+    call: &Call<'_, Deferred<Config>>,
+    link: &Link,
+    result: &Success,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    let owner = Owner::of(call)?;
+    let mut record = Record::new(&owner, call.netns()?, &link.name);
+    record.mac = link.permanent_mac.or(link.mac);
+    record.device = Sysfs::default().device_of(&link.name);
+    record.keep()?;
+    undo.on_failure("the record of the device", move || record::forget(&owner));
+    let wanted = plan::Device {
+        name: link.name.clone(),
+        inside: call.ifname()?.to_string(),
+        mac: None,
+    };
+    apply(
+        &steps(wanted, result, CONTAINER_INTERFACE),
+        namespaces,
+        undo,
+    )
+}
+
+/// Everything that the attachment is to consist of.
+fn steps(device: plan::Device, result: &Success, index: usize) -> Plan {
+    let link = LinkRef::container(device.inside.as_str());
+    let mut plan = Plan::default();
+    plan.push(Step::Device(device));
+    plan.extend(configure::steps(&link, result, index, false));
+    plan
+}

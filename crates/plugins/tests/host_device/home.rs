@@ -1,0 +1,128 @@
+//! The ways home.
+
+use linkspan_testkit::{Plugins, sandbox, with_prev_result};
+use serde_json::json;
+
+use super::{World, layer2, network, records};
+
+// plugins#773: the name is taken on the host when the device comes back.
+#[test]
+fn a_device_whose_name_is_taken_comes_home_under_another_and_gets_its_own_from_gc() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let mut config = layer2(json!({ "device": "nic0" }));
+        config["cniVersion"] = "1.1.0".into();
+        world.add(&config).success();
+        world.host.run("ip link add nic0 type veth peer name taker");
+        world.del(&config).success();
+        let devices = world.devices();
+        assert!(
+            matches!(devices.as_slice(), [(name, alias, _)] if name.starts_with("dev") && alias == "nic0"),
+            "{devices:?}"
+        );
+        let (_, message) = world.ours.gc(&config, &[]).failure();
+        assert!(message.contains("File exists"), "{message}");
+        world.host.run("ip link del taker");
+        world.ours.gc(&config, &[]).success();
+        world.assert_home("after GC");
+    });
+}
+
+// multus#1134: the container's namespace died with the device in it, and the kernel returned it as "eth0".
+#[test]
+fn a_device_that_the_kernel_returned_gets_its_name_back() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let mut config = network(json!({ "device": "nic0" }));
+        config["cniVersion"] = "1.1.0".into();
+        for returned_as in ["eth0", "dev7"] {
+            world.add(&config).success();
+            // What the kernel does with hardware; virtual devices die with their namespace.
+            world.netns.run("ip link set eth0 down netns 1; true");
+            world
+                .host
+                .run(&format!("ip link set eth0 name {returned_as} || true"));
+            let bare = world
+                .ours
+                .call("DEL", &config)
+                .container("c1")
+                .ifname("eth0")
+                .netns("");
+            if returned_as == "eth0" {
+                bare.run().success();
+            } else {
+                world.ours.gc(&config, &[("other", "eth0")]).success();
+            }
+            world.assert_home(returned_as);
+        }
+    });
+}
+
+#[test]
+fn gc_leaves_devices_of_attachments_in_use_alone() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let mut config = network(json!({ "device": "nic0" }));
+        config["cniVersion"] = "1.1.0".into();
+        world.add(&config).success();
+        world.ours.gc(&config, &[("c1", "eth0")]).success();
+        world.netns.ping("10.1.0.1");
+        assert_eq!(records(), 1);
+    });
+}
+
+#[test]
+fn a_device_that_died_with_its_namespace_leaves_nothing() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let config = network(json!({ "device": "nic0" }));
+        world.add(&config).success();
+        let path = world.netns.path().to_owned();
+        world.netns.delete();
+        let call = |netns: &std::path::Path| {
+            let call = world
+                .ours
+                .call("DEL", &config)
+                .container("c1")
+                .ifname("eth0");
+            call.netns(netns).run().success()
+        };
+        call(&path);
+        call("".as_ref());
+        assert_eq!(records(), 0);
+    });
+}
+
+#[test]
+fn a_link_of_others_is_left_where_it_is() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        world
+            .netns
+            .run("ip link add eth0 type veth peer name other");
+        world.del(&layer2(json!({ "device": "nic0" }))).success();
+        world.netns.run("ip link show dev eth0");
+        world.assert_home("after DEL of nothing");
+    });
+}
+
+/// What the reference has moved in is brought home by ours, and the other way round.
+#[test]
+fn either_brings_home_what_the_other_has_taken() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let reference = Plugins::reference();
+        let config = layer2(json!({ "device": "nic0" }));
+        for (add, del) in [(&reference, &world.ours), (&world.ours, &reference)] {
+            let result = add.add(&config, "c1", &world.netns, "eth0").success();
+            let checked = with_prev_result(&config, &result);
+            del.check(&checked, "c1", &world.netns, "eth0").success();
+            del.del(&checked, "c1", &world.netns, "eth0").success();
+            assert_eq!(world.devices()[0].0, "nic0");
+            // The reference knows nothing of what we have written down.
+            world.del(&config).success();
+            assert_eq!(records(), 0);
+            world.host.run("ip link set nic0 alias ''");
+        }
+    });
+}
