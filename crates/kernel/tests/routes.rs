@@ -22,6 +22,11 @@ fn cables(host: &Sandbox) -> Rtnl {
     }
     host.run("ip addr add 10.1.0.2/24 dev e0; ip addr add 10.2.0.2/24 dev f0");
     host.run("ip addr add fd01::2/64 dev e0 nodad; ip addr add fd02::2/64 dev f0 nodad");
+    // The kernel adds the local routes of these in the background.
+    for address in ["fd01::2", "fd02::2"] {
+        let there = format!("ip -6 route show table local | grep -q {address}");
+        host.run(&format!("until {there}; do sleep 0.01; done"));
+    }
     Rtnl::open().unwrap()
 }
 
