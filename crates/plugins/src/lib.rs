@@ -9,6 +9,7 @@ pub mod loopback;
 pub mod portmap;
 pub mod ptp;
 pub mod static_ipam;
+pub mod tap;
 pub mod tuning;
 
 pub mod attach;
@@ -29,5 +30,6 @@ pub const PLUGINS: &Table = &[
     &portmap::Portmap,
     &ptp::Ptp,
     &static_ipam::Static,
+    &tap::Tap,
     &tuning::Tuning,
 ];

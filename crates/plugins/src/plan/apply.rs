@@ -13,7 +13,7 @@ use linkspan_plugin::spec::{Error, ErrorCode, Route};
 
 use super::{
     Address, LinkRef, Namespaces, Place, Plan, PortVlans, Step, bridge, container_link, device,
-    gateway, ifb, parameters, point_to_point, settings, shaping, veth, vlan_interface,
+    gateway, ifb, parameters, point_to_point, settings, shaping, tap, veth, vlan_interface,
 };
 use crate::fault::{explain, explain_step};
 
@@ -77,6 +77,7 @@ fn group(step: &Step) -> Option<(Place, Kind)> {
 fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
     match step {
         Step::Bridge(wanted) => bridge::ensure(wanted, namespaces, undo),
+        Step::Tap(wanted) => tap::create(wanted, namespaces, undo),
         Step::Device(device) => device::move_in(device, namespaces, undo),
         Step::VethPair(pair) => veth::create(pair, namespaces, undo),
         Step::ContainerLink(wanted) => container_link::create(wanted, namespaces, undo),

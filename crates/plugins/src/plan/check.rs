@@ -8,7 +8,7 @@ use linkspan_plugin::spec::{Error, ErrorCode, MacAddr, Route};
 use super::bridge::IFF_PROMISC;
 use super::{
     Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, container_link, device,
-    point_to_point, settings, shaping,
+    point_to_point, settings, shaping, tap,
 };
 use crate::fault::explain;
 
@@ -64,6 +64,7 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
         Step::VethPair(pair) => veth_pair(pair, namespaces),
         Step::ContainerLink(wanted) => container_link::differences(wanted, namespaces),
         Step::Device(wanted) => device::differences(wanted, namespaces),
+        Step::Tap(wanted) => tap::differences(wanted, namespaces),
         Step::Settings(link, wanted) => settings::differences(link, wanted, namespaces),
         Step::PortVlans(port, wanted) => port_vlans(port, wanted, namespaces),
         Step::Address(link, address) => {

@@ -42,6 +42,7 @@ impl fmt::Display for Step {
             }
             Self::ContainerLink(link) => write!(f, "create {link}"),
             Self::Device(device) => device.fmt(f),
+            Self::Tap(tap) => tap.fmt(f),
             Self::Settings(link, settings) => write!(f, "{settings} {link}"),
             Self::PortVlans(port, vlans) => {
                 write!(

@@ -20,6 +20,7 @@ mod point_to_point;
 mod settings;
 mod shaping;
 pub mod sysctls;
+mod tap;
 mod veth;
 mod vlan_interface;
 
@@ -36,6 +37,7 @@ pub use ifb::Ifb;
 pub use namespaces::{Namespaces, Side};
 pub use point_to_point::PointToPoint;
 pub use shaping::{Shape, Traffic};
+pub use tap::{Tap, tap_status};
 
 use crate::netfilter::Attachment;
 
@@ -104,6 +106,8 @@ pub enum Step {
     VethPair(VethPair),
     /// A link that lives in the container alone.
     ContainerLink(ContainerLink),
+    /// A tap device in the container.
+    Tap(Tap),
     /// A device of the host, moved into the container.
     Device(Device),
     /// Settings of a link, changed in one request.

@@ -1,0 +1,127 @@
+//! `tap`: a device in the container whose other end is a program, such as a virtual machine.
+//!
+//! See [the reference's documentation](https://www.cni.dev/plugins/current/main/tap/).
+
+pub mod config;
+
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, MacAddr, Success};
+use linkspan_plugin::{Call, Plugin, Undo};
+
+use crate::attach::{
+    Detach, attached, configure, container_interface, lease, mac, require_prev_result,
+    require_room, told_mac, uplink,
+};
+use crate::netfilter::Owner;
+use crate::plan::{self, LinkRef, Namespaces, Plan, Step, apply, sysctls};
+use config::Config;
+
+/// The position of the container's interface in the result.
+const CONTAINER_INTERFACE: usize = 0;
+
+/// The plugin.
+pub struct Tap;
+
+impl Plugin for Tap {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "tap";
+    const ABOUT: &'static str = "makes a device in the container whose other end is a program";
+    const ARGS: Option<&'static [&'static str]> = Some(&["MAC"]);
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let device = device(call, config, &namespaces)?;
+        let lease = lease(call)?;
+        let mut result = lease
+            .as_ref()
+            .map(|lease| lease.result.clone())
+            .unwrap_or_default();
+        for ip in &mut result.ips {
+            ip.interface = Some(CONTAINER_INTERFACE);
+        }
+        require_room(device.mtu, &result)?;
+        let mut undo = Undo::new();
+        let link = LinkRef::container(device.name.as_str());
+        apply(
+            &steps(device, &result, CONTAINER_INTERFACE),
+            &namespaces,
+            &mut undo,
+        )?;
+        result.interfaces = vec![container_interface(&namespaces.link(&link)?, call)?];
+        // Not those of the IPAM plugin: the reference never printed them.
+        result.dns = config.dns.clone();
+        undo.commit();
+        if let Some(lease) = lease {
+            lease.commit();
+        }
+        Ok(result)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        if let Some(ipam) = call.ipam()? {
+            ipam.check()?;
+        }
+        let result = require_prev_result(call)?;
+        let (index, interface) = attached(call, &result)?;
+        let device = plan::Tap {
+            name: interface.name.clone(),
+            mtu: config.mtu.expected(interface),
+            ..of(config, told_mac(interface)?)
+        };
+        plan::check(&steps(device, &result, index), &namespaces)
+    }
+
+    /// The device lives in the container alone.
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        Detach::new(call, &Owner::of(call)?).run()
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        call.config.get()?;
+        plan::tap_status()?;
+        call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
+    }
+}
+
+/// The device that the configuration asks for.
+fn device(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    namespaces: &Namespaces,
+) -> Result<plan::Tap, Error> {
+    let [runtime, args, key] = config.macs.each_ref().map(|mac| mac.as_deref());
+    let mac = mac::requested([runtime, args, call.args.get("MAC"), key])?;
+    Ok(plan::Tap {
+        name: call.ifname()?.to_string(),
+        mtu: config.mtu.resolve(|| uplink(namespaces.host()))?,
+        ..of(config, mac)
+    })
+}
+
+fn of(config: &Config, mac: Option<MacAddr>) -> plan::Tap {
+    plan::Tap {
+        name: String::new(),
+        mtu: None,
+        mac,
+        owner: config.owner,
+        group: config.group,
+        multi_queue: config.multi_queue,
+        bridge: config.bridge.clone(),
+        selinux_context: config.selinux_context.clone(),
+    }
+}
+
+/// Everything that the attachment is to consist of.
+fn steps(device: plan::Tap, result: &Success, index: usize) -> Plan {
+    let link = LinkRef::container(device.name.as_str());
+    let mut plan = Plan::default();
+    plan.push(Step::Tap(device));
+    if !result.ips.is_empty() {
+        plan.extend(sysctls::announcements(&link, result));
+    }
+    plan.extend(configure::steps(&link, result, index, false));
+    plan
+}
