@@ -223,7 +223,11 @@ fn a_bridge_is_not_removed_from_under_an_add_that_has_found_it() {
         let config = network(json!({}));
         let [fails, works] = [sandbox.netns("fails"), sandbox.netns("works")];
         let [when_first, when_second] = [0, 1].map(|_| {
-            let number = request_number(sandbox, host.cmd("ADD", &config, &works), "\"veth");
+            let number = request_number(
+                sandbox,
+                host.cmd("ADD", &config, &works),
+                &["RTM_NEWLINK", "\"veth"],
+            );
             host.del(&config, &works).success();
             number
         });

@@ -109,9 +109,9 @@ impl Attached {
     }
 }
 
-/// Which of the datagrams that a program sends is the first to hold a text, as strace shows it; counted from 1.
+/// Which of the datagrams that a program sends is the first to hold all of these, as strace shows it; counted from 1.
 #[track_caller]
-pub(crate) fn request_number(sandbox: &Sandbox, program: Cmd, text: &str) -> u32 {
+pub(crate) fn request_number(sandbox: &Sandbox, program: Cmd, parts: &[&str]) -> u32 {
     let log = sandbox.dir().join("log");
     let path = log.to_str().unwrap();
     let strace = [
@@ -128,9 +128,10 @@ pub(crate) fn request_number(sandbox: &Sandbox, program: Cmd, text: &str) -> u32
     assert!(output.ok(), "{output}");
     let log = fs::read_to_string(path).unwrap();
     let requests = log.lines().filter(|line| line.contains("sendto("));
-    let found = (1..).zip(requests).find(|(_, line)| line.contains(text));
+    let has_all = |line: &str| parts.iter().all(|part| line.contains(part));
+    let found = (1..).zip(requests).find(|(_, line)| has_all(line));
     found
-        .unwrap_or_else(|| panic!("nothing of {text}: {log}"))
+        .unwrap_or_else(|| panic!("nothing of {parts:?}: {log}"))
         .0
 }
 
