@@ -115,6 +115,7 @@ fn executable(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// CVE-2021-20206 among them: a type that is a path.
 #[test]
 fn plugins_that_cannot_be_run_or_answer_badly() {
     // The type, and whether the plugin has been called and so is told to give back what it may have reserved.
