@@ -8,6 +8,7 @@ pub mod host_local;
 pub mod loopback;
 pub mod portmap;
 pub mod ptp;
+pub mod sbr;
 pub mod static_ipam;
 pub mod tap;
 pub mod tuning;
@@ -29,6 +30,7 @@ pub const PLUGINS: &Table = &[
     &loopback::Loopback,
     &portmap::Portmap,
     &ptp::Ptp,
+    &sbr::Sbr,
     &static_ipam::Static,
     &tap::Tap,
     &tuning::Tuning,

@@ -8,6 +8,7 @@ mod lease;
 pub mod mac;
 mod mtu;
 mod prev_result;
+pub mod routes;
 mod uplink;
 
 pub use detach::{Detach, collect_links};

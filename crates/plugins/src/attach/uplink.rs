@@ -3,11 +3,9 @@
 use linkspan_kernel::rtnl::{Link, Route, RouteFilter};
 use linkspan_plugin::spec::{Error, ErrorCode};
 
+use super::routes::MAIN_TABLE;
 use crate::fault::explain;
 use crate::plan::Side;
-
-/// The main routing table, `RT_TABLE_MAIN`.
-const MAIN_TABLE: u32 = 254;
 
 /// The link of the default route with the lowest metric; IPv4's come first.
 ///

@@ -13,7 +13,8 @@ use linkspan_plugin::spec::{Error, ErrorCode, Route};
 
 use super::{
     Address, LinkRef, Namespaces, Place, Plan, PortVlans, Step, bridge, container_link, device,
-    gateway, ifb, parameters, point_to_point, settings, shaping, tap, veth, vlan_interface,
+    gateway, ifb, parameters, point_to_point, routing, settings, shaping, tap, veth,
+    vlan_interface,
 };
 use crate::fault::{explain, explain_step};
 
@@ -45,6 +46,7 @@ pub fn apply<'a>(
         match group(first) {
             Some((place, Kind::Change)) => commit(now, place, namespaces, undo)?,
             Some((place, Kind::Traffic)) => shaping::apply(now, place, namespaces, undo)?,
+            Some((place, Kind::Routing { .. })) => routing::apply(now, place, namespaces, undo)?,
             Some((place, Kind::Sysctl)) => parameters::write(now, place, namespaces, undo)?,
             None => take(first, namespaces, undo)?,
         }
@@ -59,6 +61,7 @@ enum Kind {
     Change,
     Sysctl,
     Traffic,
+    Routing { takes_away: bool },
 }
 
 fn group(step: &Step) -> Option<(Place, Kind)> {
@@ -69,6 +72,10 @@ fn group(step: &Step) -> Option<(Place, Kind)> {
         | Step::PointToPoint(link, _) => Some((link.place, Kind::Change)),
         Step::Sysctl(sysctl) => Some((sysctl.place, Kind::Sysctl)),
         Step::Shape(link, _) | Step::Redirect(link, _) => Some((link.place, Kind::Traffic)),
+        Step::Routing(place, routing) => {
+            let takes_away = routing.takes_away();
+            Some((*place, Kind::Routing { takes_away }))
+        }
         _ => None,
     }
 }
@@ -106,6 +113,7 @@ fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Res
         | Step::Route(..)
         | Step::PointToPoint(..)
         | Step::Sysctl(_)
+        | Step::Routing(..)
         | Step::Shape(..)
         | Step::Redirect(..) => Ok(()),
     }

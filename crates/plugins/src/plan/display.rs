@@ -81,6 +81,7 @@ impl fmt::Display for Step {
                 let (subnet, gateway) = (wanted.address.trunc(), wanted.gateway);
                 write!(f, "reach {subnet} through {gateway} alone on {link}")
             }
+            Self::Routing(_, routing) => routing.fmt(f),
             Self::AwaitAddresses(link) => {
                 write!(f, "wait until the addresses of {link} are usable")
             }

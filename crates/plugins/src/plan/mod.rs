@@ -17,6 +17,7 @@ mod ifb;
 mod namespaces;
 mod parameters;
 mod point_to_point;
+mod routing;
 mod settings;
 mod shaping;
 pub mod sysctls;
@@ -36,6 +37,7 @@ pub use device::{Device, move_out, rename};
 pub use ifb::Ifb;
 pub use namespaces::{Namespaces, Side};
 pub use point_to_point::PointToPoint;
+pub use routing::Routing;
 pub use shaping::{Shape, Traffic};
 pub use tap::{Tap, tap_status};
 
@@ -126,6 +128,8 @@ pub enum Step {
     Route(LinkRef, Route),
     /// The subnet of an address of a link is reached through its gateway alone.
     PointToPoint(LinkRef, PointToPoint),
+    /// A rule or a route as the kernel has it.
+    Routing(Place, Routing),
     /// The addresses of a link are usable: duplicate address detection is over.
     AwaitAddresses(LinkRef),
     /// A link carries traffic, and as a bridge port forwards it.

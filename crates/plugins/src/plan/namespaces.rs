@@ -75,7 +75,8 @@ impl Namespaces {
     /// # Errors
     /// [`ErrorCode::INVALID_ENVIRONMENT`] when the path is no network namespace.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::open_if_there(path)?.ok_or_else(|| not_a_namespace(path, &OpenError::Missing))
+        let netns = Netns::open(path).map_err(|error| not_a_namespace(path, &error))?;
+        Self::with_container(netns)
     }
 
     /// The same, `None` when there is nothing at the path or a plain file: the mount point of a
@@ -84,11 +85,14 @@ impl Namespaces {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_if_there(path: &Path) -> Result<Option<Self>, Error> {
-        let netns = match Netns::open(path) {
-            Ok(netns) => netns,
-            Err(OpenError::Missing) => return Ok(None),
-            Err(error) => return Err(not_a_namespace(path, &error)),
-        };
+        match Netns::open(path) {
+            Ok(netns) => Self::with_container(netns).map(Some),
+            Err(OpenError::Missing | OpenError::NotANamespace) => Ok(None),
+            Err(error) => Err(not_a_namespace(path, &error)),
+        }
+    }
+
+    fn with_container(netns: Netns) -> Result<Self, Error> {
         // One thread inside opens all that is needed; nothing later has to enter.
         let opened = netns.run(|| (Rtnl::open(), LinkParameters::open()));
         let (rtnl, parameters) = opened.map_err(explain)?;
@@ -99,10 +103,10 @@ impl Namespaces {
             links: RefCell::default(),
             turn: RefCell::default(),
         };
-        Ok(Some(Self {
+        Ok(Self {
             container: Some(container),
             ..Self::host_only()?
-        }))
+        })
     }
 
     /// The side of a place.
