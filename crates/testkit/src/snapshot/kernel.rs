@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Snapshot;
+use crate::command::Cmd;
 use crate::netns::Netns;
 
 /// Keys whose values change by themselves or depend on what happened before.
@@ -37,60 +38,111 @@ const VOLATILE: [&str; 22] = [
 /// Flags that follow the operational state.
 const VOLATILE_FLAGS: [&str; 4] = ["LOWER_UP", "NO-CARRIER", "M-DOWN", "DORMANT"];
 
-/// One question to `ip` or `bridge`: the word in our facts, the command, and how an object of the answer is called.
+/// One question to `ip`: the word in our facts, the line of the batch, and how an object of the answer is called.
 type Question = (&'static str, &'static str, fn(&Value) -> String);
 
-const QUESTIONS: [Question; 8] = [
-    ("link", "ip -details -json link show", by_ifname),
-    ("address", "ip -json address show", by_ifname),
-    ("route", "ip -details -json route show table all", route),
-    ("route", "ip -6 -details -json route show table all", route),
-    ("rule", "ip -json rule show; ip -6 -json rule show", rule),
-    (
-        "neighbour",
-        "ip -json neighbour show nud permanent",
-        neighbour,
-    ),
-    ("port", "bridge -details -json link show", by_ifname),
-    ("vlan", "bridge -json vlan show", by_ifname),
+/// What is asked of all families at once, or of IPv4 alone where `ip` makes that of no family.
+const QUESTIONS: [Question; 4] = [
+    ("address", "address show", by_ifname),
+    ("route", "route show table all", route),
+    ("rule", "rule show", rule),
+    ("neighbour", "neighbour show nud permanent", neighbour),
 ];
 
-/// Stands between two answers.
-const MARK: &str = "@@next@@";
+/// What is asked of IPv6 once more.
+const QUESTIONS_OF_IPV6: [Question; 2] = [
+    ("route", "route show table all", route),
+    ("rule", "rule show", rule),
+];
 
-pub(super) fn look(netns: &Netns, snapshot: &mut Snapshot) {
-    let script: Vec<&str> = QUESTIONS.iter().map(|(_, command, _)| *command).collect();
-    let answers = netns.run(&script.join(&format!("; echo '{MARK}'; ")));
-    for ((kind, command, name), answer) in QUESTIONS.iter().zip(answers.split(MARK)) {
-        for object in objects(command, answer)
-            .into_iter()
-            .filter(|object| !is_kernels_own(object))
+/// Looks at everything with few programs, for a snapshot is taken after each step of a test. Gives the links with their
+/// addresses, as `ip` tells of them.
+pub(super) fn look(netns: &Netns, firewall: bool, snapshot: &mut Snapshot) -> Vec<Value> {
+    netns.enter(|| {
+        let name = netns.name();
+        let links = ask(name, &[], &QUESTIONS, snapshot);
+        ask(name, &["-6"], &QUESTIONS_OF_IPV6, snapshot);
+        if links
+            .iter()
+            .any(|link| link["linkinfo"]["info_kind"] == "bridge")
         {
+            look_at_bridges(name, snapshot);
+        }
+        if firewall {
+            look_at_nftables(name, snapshot);
+            look_at_legacy_iptables(name, snapshot);
+        }
+        look_at_traffic_control(name, &links, snapshot);
+        look_at_sysctls(name, snapshot);
+        links
+    })
+}
+
+/// Adds the answers of one run of `ip`, and gives those to the first question.
+fn ask(
+    netns: &str,
+    options: &[&str],
+    questions: &[Question],
+    snapshot: &mut Snapshot,
+) -> Vec<Value> {
+    let batch: String = questions
+        .iter()
+        .flat_map(|(_, line, _)| [*line, "\n"])
+        .collect();
+    let printed = Cmd::new("ip")
+        .args(options)
+        .args(["-details", "-json", "-batch", "-"])
+        .stdin(batch)
+        .run();
+    // A line is answered by an array, in a line of its own.
+    let answers: Vec<Vec<Value>> = arrays("ip", &printed).collect();
+    assert_eq!(
+        answers.len(),
+        questions.len(),
+        "answers of ip -batch\n{printed}"
+    );
+    for ((kind, _, name), objects) in questions.iter().zip(&answers) {
+        for object in objects.iter().filter(|object| !is_kernels_own(object)) {
             add(
-                &format!("{} {kind} {}", netns.name(), name(&object)),
+                &format!("{netns} {kind} {}", name(object)),
                 object,
                 snapshot,
             );
         }
     }
-    look_at_nftables(netns, snapshot);
-    look_at_legacy_iptables(netns, snapshot);
-    look_at_traffic_control(netns, snapshot);
-    netns.enter(|| look_at_sysctls(netns.name(), snapshot));
+    answers.into_iter().next().unwrap_or_default()
 }
 
-/// The objects in the answer, which may be several arrays, or nothing at all.
-fn objects(command: &str, answer: &str) -> Vec<Value> {
-    serde_json::Deserializer::from_str(answer)
+/// Ports, and the VLANs of all links that have any.
+fn look_at_bridges(netns: &str, snapshot: &mut Snapshot) {
+    let ports = Cmd::new("bridge")
+        .args(["-details", "-json", "link", "show"])
+        .run();
+    let vlans = Cmd::new("bridge").args(["-json", "vlan", "show"]).run();
+    for (kind, printed) in [("port", ports), ("vlan", vlans)] {
+        for object in arrays("bridge", &printed).flatten() {
+            add(
+                &format!("{netns} {kind} {}", by_ifname(&object)),
+                &object,
+                snapshot,
+            );
+        }
+    }
+}
+
+/// The objects of each array in what a program has printed.
+fn arrays<'a>(program: &'a str, printed: &'a str) -> impl Iterator<Item = Vec<Value>> + 'a {
+    serde_json::Deserializer::from_str(printed)
         .into_iter::<Value>()
-        .flat_map(|array| match array {
-            Ok(Value::Array(objects)) => objects,
+        .map(move |array| match array {
+            Ok(Value::Array(mut objects)) => {
+                // `ip` leaves an empty object where it filters one out.
+                objects.retain(|object| object.as_object().is_some_and(|map| !map.is_empty()));
+                objects
+            }
             Ok(other) => vec![other],
-            Err(error) => panic!("`{command}` printed no JSON: {error}\n{answer}"),
+            Err(error) => panic!("{program} printed no JSON: {error}\n{printed}"),
         })
-        // `ip` leaves an empty object where it filters one out.
-        .filter(|object| object.as_object().is_some_and(|map| !map.is_empty()))
-        .collect()
 }
 
 /// Whether it is a route that the kernel makes and removes as addresses and carriers of IPv6 come and go.
@@ -109,7 +161,8 @@ fn is_link_local(address: &Value) -> bool {
 }
 
 /// Adds an object; of an interface's addresses and VLANs each as a fact of its own.
-fn add(what: &str, mut object: Value, snapshot: &mut Snapshot) {
+fn add(what: &str, object: &Value, snapshot: &mut Snapshot) {
+    let mut object = object.clone();
     strip(&mut object);
     if let (Some(map), true) = (object.as_object_mut(), what.contains(" port ")) {
         // bridge(8) prints the index of the port's link here, or the name of another interface with that index.
@@ -129,13 +182,11 @@ fn add(what: &str, mut object: Value, snapshot: &mut Snapshot) {
             snapshot.add_json(&format!("{what} {name}"), &item);
         }
     }
-    // Of an interface in the list of addresses, all but the addresses stands in the list of links.
-    if !what
-        .split(' ')
-        .nth(1)
-        .is_some_and(|kind| kind == "address" || kind == "vlan")
-    {
-        snapshot.add_json(what, &object);
+    match what.split(' ').nth(1) {
+        // All but the addresses is about the link itself.
+        Some("address") => snapshot.add_json(&what.replacen(" address ", " link ", 1), &object),
+        Some("vlan") => {}
+        _ => snapshot.add_json(what, &object),
     }
 }
 
@@ -189,8 +240,10 @@ fn neighbour(object: &Value) -> String {
 }
 
 /// Rules by their place in their chain, elements of sets each by itself, everything else by name.
-fn look_at_nftables(netns: &Netns, snapshot: &mut Snapshot) {
-    let ruleset = netns.json("nft --json list ruleset");
+fn look_at_nftables(netns: &str, snapshot: &mut Snapshot) {
+    let printed = Cmd::new("nft").args(["--json", "list", "ruleset"]).run();
+    let ruleset: Value = serde_json::from_str(&printed)
+        .unwrap_or_else(|error| panic!("nft printed no JSON: {error}\n{printed}"));
     let mut places = std::collections::BTreeMap::new();
     for object in ruleset["nftables"].as_array().into_iter().flatten() {
         let Some((kind, body)) = object.as_object().and_then(|map| map.iter().next()) else {
@@ -215,7 +268,7 @@ fn look_at_nftables(netns: &Netns, snapshot: &mut Snapshot) {
             *place += 1;
             what = format!("{what} #{place}");
         }
-        let what = format!("{} nft {kind}{what}", netns.name());
+        let what = format!("{netns} nft {kind}{what}");
         if let Some(Value::Array(elements)) =
             body.as_object_mut().and_then(|map| map.remove("elem"))
         {
@@ -244,19 +297,22 @@ fn strip_nftables(value: &mut Value) {
 }
 
 /// The rules of the legacy iptables, when a table of it exists; asking for them would make the tables.
-fn look_at_legacy_iptables(netns: &Netns, snapshot: &mut Snapshot) {
+fn look_at_legacy_iptables(netns: &str, snapshot: &mut Snapshot) {
     for (names, program) in [
         ("ip_tables_names", "iptables-legacy-save"),
         ("ip6_tables_names", "ip6tables-legacy-save"),
     ] {
-        let line = format!("if grep -q . /proc/net/{names} 2>/dev/null; then {program}; fi");
-        let saved = netns.run(&line);
+        let tables = fs::read_to_string(Path::new("/proc/thread-self/net").join(names));
+        if tables.is_ok_and(|tables| tables.is_empty()) {
+            continue;
+        }
+        let saved = Cmd::new(program).run();
         let rules = saved
             .lines()
             .filter(|line| !line.starts_with('#'))
             .map(without_counters);
         for (place, rule) in rules.enumerate() {
-            snapshot.add(format!("{} {program} {place:04}", netns.name()), rule);
+            snapshot.add(format!("{netns} {program} {place:04}"), rule);
         }
     }
 }
@@ -266,15 +322,40 @@ fn without_counters(line: &str) -> &str {
     line.rsplit_once(" [").map_or(line, |(line, _)| line)
 }
 
-fn look_at_traffic_control(netns: &Netns, snapshot: &mut Snapshot) {
-    let script = "tc qdisc show; for link in $(ls /sys/class/net); do for at in root ingress egress; do \
-                  tc filter show dev $link $at 2>/dev/null | sed \"s/^/$link $at /\"; done; done";
-    for (place, line) in netns.run(script).lines().enumerate() {
-        // An interface without a queue of its own says nothing by that.
-        if !line.contains("noqueue") {
-            snapshot.add(format!("{} tc {place:04}", netns.name()), line.trim_end());
-        }
+fn look_at_traffic_control(netns: &str, links: &[Value], snapshot: &mut Snapshot) {
+    let qdiscs = Cmd::new("tc").args(["qdisc", "show"]).run();
+    // An interface without a queue of its own says nothing by that, and has no filters.
+    let mut lines: Vec<String> = qdiscs
+        .lines()
+        .filter(|line| !line.contains("noqueue"))
+        .map(str::to_owned)
+        .collect();
+    if !lines.is_empty() {
+        lines.extend(links.iter().flat_map(filters));
     }
+    for (place, line) in lines.iter().enumerate() {
+        snapshot.add(format!("{netns} tc {place:04}"), line.trim_end());
+    }
+}
+
+fn filters(link: &Value) -> Vec<String> {
+    let ifname = text(&link["ifname"]);
+    let of = |at: &str| {
+        let shown = Cmd::new("tc")
+            .args(["filter", "show", "dev", &ifname, at])
+            .output();
+        let prefix = format!("{ifname} {at} ");
+        let lines: Vec<String> = shown
+            .stdout
+            .lines()
+            .map(|line| format!("{prefix}{line}"))
+            .collect();
+        lines
+    };
+    ["root", "ingress", "egress"]
+        .into_iter()
+        .flat_map(of)
+        .collect()
 }
 
 fn look_at_sysctls(netns: &str, snapshot: &mut Snapshot) {

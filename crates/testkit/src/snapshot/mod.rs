@@ -37,14 +37,31 @@ impl Snapshot {
     #[track_caller]
     #[must_use]
     pub fn of(namespaces: &[&Netns], directories: &[&str]) -> Self {
+        Self::look(namespaces, directories, true)
+    }
+
+    /// The same but for nftables and iptables, for those who do not compare them.
+    ///
+    /// # Panics
+    /// As [`of`](Self::of) does.
+    #[track_caller]
+    #[must_use]
+    pub fn without_firewall(namespaces: &[&Netns], directories: &[&str]) -> Self {
+        Self::look(namespaces, directories, false)
+    }
+
+    #[track_caller]
+    fn look(namespaces: &[&Netns], directories: &[&str], firewall: bool) -> Self {
         let mut snapshot = Self::default();
+        let mut links = Vec::new();
         for netns in namespaces {
-            kernel::look(netns, &mut snapshot);
+            let there = kernel::look(netns, firewall, &mut snapshot);
+            links.extend(there.into_iter().map(|link| (netns.name(), link)));
         }
         for directory in directories {
             files::look(Path::new(directory), &mut snapshot);
         }
-        snapshot.names = normalise::names(namespaces);
+        snapshot.names = normalise::names(&links);
         snapshot
     }
 

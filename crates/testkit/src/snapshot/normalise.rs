@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::Snapshot;
-use crate::netns::Netns;
 
 impl Snapshot {
     /// The same facts, with what chance has named called by its role: a MAC address by the interface that has it, a
@@ -53,9 +52,13 @@ struct Link {
     link_local: Vec<String>,
 }
 
-/// Chance names in these namespaces and what to call them; longer names first, so that none is replaced within another.
-pub(super) fn names(namespaces: &[&Netns]) -> Vec<(String, String)> {
-    let links: Vec<Link> = namespaces.iter().flat_map(|netns| links(netns)).collect();
+/// Chance names of these links, each with its namespace, and what to call them; longer names first, so that none is replaced within another.
+pub(super) fn names(links: &[(&str, Value)]) -> Vec<(String, String)> {
+    let links: Vec<Link> = links
+        .iter()
+        .filter(|(_, object)| object["ifname"].is_string())
+        .map(|(netns, object)| link(netns, object))
+        .collect();
     let mut names = Vec::new();
     for link in &links {
         let role = role(link, &links);
@@ -91,23 +94,12 @@ fn role(link: &Link, links: &[Link]) -> Option<String> {
         .map(|other| format!("peer of {}/{}", other.netns, other.ifname))
 }
 
-fn links(netns: &Netns) -> Vec<Link> {
-    let objects = netns.ip_json("address show");
-    objects
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|object| object["ifname"].is_string())
-        .map(|o| link(netns, o))
-        .collect()
-}
-
-fn link(netns: &Netns, object: &Value) -> Link {
+fn link(netns: &str, object: &Value) -> Link {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let is_veth = object["linkinfo"]["info_kind"] == "veth";
     let addresses = object["addr_info"].as_array().into_iter().flatten();
     Link {
-        netns: netns.name().to_owned(),
+        netns: netns.to_owned(),
         ifname: text(&object["ifname"]),
         mac: text(&object["address"]),
         index: object["ifindex"].as_u64().unwrap_or_default(),
