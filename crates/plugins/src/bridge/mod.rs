@@ -8,13 +8,14 @@ pub mod config;
 mod plan;
 
 use linkspan_plugin::config::Deferred;
-use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, Success};
+use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, MacAddr, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
 use crate::attach::{
     Detach, collect_links, container_interface, host_interface, lease, mac, own_interface,
     require_room, uplink,
 };
+use crate::fault::explain;
 use crate::identity;
 use crate::netfilter::{self, Attachment, Kind, Owner};
 use crate::plan::{LinkRef, Namespaces, VethEnd, apply};
@@ -33,6 +34,7 @@ impl Plugin for Bridge {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = Namespaces::open(call.netns()?)?;
+        let mac = wanted_mac(call, config)?;
         let lease = lease(call)?;
         let mut result = lease
             .as_ref()
@@ -40,7 +42,7 @@ impl Plugin for Bridge {
             .unwrap_or_default();
         plan::complete(config, &mut result);
 
-        let chosen = choose(call, config, &namespaces, &result)?;
+        let chosen = choose(call, config, mac, &namespaces, &result)?;
         require_room(chosen.mtu, &result)?;
         let plan = plan::plan(config, &chosen, &result);
         let mut undo = Undo::new();
@@ -89,16 +91,24 @@ impl Plugin for Bridge {
     }
 }
 
+/// The MAC address that is asked for, which is known to be one before an address is reserved.
+fn wanted_mac(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+) -> Result<Option<MacAddr>, Error> {
+    let [runtime, args] = &config.macs;
+    mac::requested([runtime.as_deref(), args.as_deref(), call.args.get("MAC")])
+}
+
 /// Chooses names and MAC addresses for this attachment.
 fn choose(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
+    mac: Option<MacAddr>,
     namespaces: &Namespaces,
     result: &Success,
 ) -> Result<Chosen, Error> {
     let owner = Owner::of(call)?;
-    let [runtime, args] = &config.macs;
-    let mac = mac::requested([runtime.as_deref(), args.as_deref(), call.args.get("MAC")])?;
     let host = VethEnd {
         name: identity::link_name(&owner),
         mac: identity::random_mac(),
@@ -197,9 +207,15 @@ fn interfaces(
 ) -> Result<Vec<Interface>, Error> {
     let on_host = |name: &str| namespaces.link(&LinkRef::host(name));
     let container = namespaces.link(&LinkRef::container(chosen.container.name.as_str()))?;
+    let mut bridge = on_host(config.bridge.as_str())?;
+    if bridge.mac != Some(chosen.bridge_mac.octets()) {
+        // One that somebody else made may have taken the MAC address of the new port.
+        let rtnl = namespaces.host().rtnl();
+        bridge = rtnl.link(config.bridge.as_str()).map_err(explain)?;
+    }
     // The MTU of the bridge follows from those of its ports.
     let mut interfaces = vec![
-        host_interface(&on_host(config.bridge.as_str())?),
+        host_interface(&bridge),
         own_interface(&on_host(chosen.host.name.as_str())?, call),
         container_interface(&container, call)?,
     ];

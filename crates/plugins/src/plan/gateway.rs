@@ -2,13 +2,14 @@
 
 use ipnet::IpNet;
 use linkspan_kernel::Error as KernelError;
-use linkspan_kernel::rtnl::{Address, Change};
+use linkspan_kernel::rtnl::{Address, Change, Link, LinkChange};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
 use super::apply::refused;
 use super::{Gateway, LinkRef, Namespaces, Side, Step};
 use crate::fault::explain;
+use crate::identity;
 
 /// Has the link hold the gateway's address.
 ///
@@ -20,7 +21,8 @@ pub(super) fn ensure<'a>(
     namespaces: &'a Namespaces,
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
-    let index = namespaces.link(link)?.index;
+    let found = namespaces.link(link)?;
+    let index = found.index;
     let side = namespaces.side(link.place)?;
     let rtnl = side.rtnl();
     let wanted = gateway.address;
@@ -44,6 +46,7 @@ pub(super) fn ensure<'a>(
         .iter()
         .map(|address| Change::DeleteAddress(index, address.clone()))
         .collect();
+    changes.extend(keep_mac(&found));
     changes.push(Change::AddAddress(index, Address::new(wanted)));
     for outcome in rtnl.commit(&changes).map_err(explain)? {
         match outcome {
@@ -57,6 +60,22 @@ pub(super) fn ensure<'a>(
         restore(index, wanted, in_the_way, side)
     });
     Ok(())
+}
+
+/// A bridge that somebody made without a MAC address takes that of one of its ports, and another one when
+/// that port goes. Once it is given one, the gateway that neighbours know stays the same (cni#285). One
+/// whose last port went has none at all.
+fn keep_mac(link: &Link) -> Option<Change> {
+    let found = link.mac.filter(|_| link.is_kind("bridge"))?;
+    let own = || {
+        let name = link.name.parse().ok()?;
+        Some(identity::bridge_mac(&name).octets())
+    };
+    let change = LinkChange {
+        mac: Some(found).filter(|mac| *mac != [0; 6]).or_else(own),
+        ..LinkChange::default()
+    };
+    Some(Change::SetLink(link.index, change))
 }
 
 fn conflicts(held: IpNet, wanted: IpNet) -> bool {
