@@ -268,16 +268,15 @@ impl Attachment {
     }
 
     /// What is not as [`install`](Self::install) leaves it: a sentence each, with what was expected and
-    /// what was found.
+    /// what was found. An attachment without a record is of the reference plugins, whose rules are others.
     ///
     /// # Errors
     /// When it cannot be found out.
     pub fn check(&self) -> Result<Vec<String>, Error> {
         let (backend, parts) = match self.records.read(&self.plugin, &self.owner) {
             Found::Record(record) => (record.backend, self.as_recorded(&record)),
-            Found::Unreadable | Found::Nothing => {
-                (self.backend.unwrap_or_default(), self.parts.clone())
-            }
+            Found::Unreadable => (self.backend.unwrap_or_default(), self.parts.clone()),
+            Found::Nothing => return Ok(Vec::new()),
         };
         let mut differences = Vec::new();
         for kind in kinds(&parts) {
