@@ -1,0 +1,223 @@
+//! What is compared: a network, and the calls that are made to it.
+
+use std::time::Duration;
+
+use linkspan_testkit::{Plugins, Setup};
+use serde_json::{Value, json};
+
+use crate::expected::{Difference, Era};
+use crate::report::Report;
+use crate::run::{Cast, run};
+
+/// The versions that Debian's reference knows.
+pub(crate) const VERSIONS: [&str; 6] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"];
+
+/// The version that a case uses when it does not ask for all.
+const USUAL_VERSION: &str = "1.0.0";
+
+/// The first version with CHECK, and with a prevResult for DEL.
+pub(crate) const FIRST_WITH_CHECK: &str = "0.4.0";
+
+/// For everything that a test may do in one version; most take a second or two.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// One thing that is done. Attachments are named by their container, and by their interface after a slash when it is
+/// not `eth0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// ADD.
+    Add(&'static str),
+    /// ADD by the one who does the rest, in a handover.
+    Join(&'static str),
+    /// ADD for an attachment that is there.
+    Again(&'static str),
+    /// CHECK, with the result of the ADD.
+    Check(&'static str),
+    /// DEL, with the result of the ADD where the version has it.
+    Del(&'static str),
+    /// DEL without a namespace and without a result, as containerd calls it for a sandbox that has died.
+    DelBare(&'static str),
+    /// The container's namespace goes, and its interfaces with it.
+    Lose(&'static str),
+    /// What the container reaches: its gateways, and the world outside.
+    Talk(&'static str),
+    /// What comes of a connection between two containers.
+    Meet(&'static str, &'static str),
+    /// A line of shell on the host.
+    Run(&'static str),
+}
+
+/// A network and what is done with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) chain: Vec<Value>,
+    pub(crate) args: &'static str,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) failure: Option<(u64, &'static str)>,
+    pub(crate) differences: Vec<Difference>,
+    versions: Vec<&'static str>,
+}
+
+impl Case {
+    /// One plugin: ADD, CHECK, DEL and DEL once more.
+    pub(crate) fn new(plugin: Value) -> Self {
+        Self::chain(&json!([plugin]))
+    }
+
+    /// Several plugins, as in the `plugins` of a network list.
+    pub(crate) fn chain(plugins: &Value) -> Self {
+        Self {
+            chain: plugins.as_array().cloned().unwrap_or_default(),
+            args: "",
+            steps: vec![
+                Step::Add("a"),
+                Step::Check("a"),
+                Step::Del("a"),
+                Step::Del("a"),
+            ],
+            failure: None,
+            differences: Vec::new(),
+            versions: vec![USUAL_VERSION],
+        }
+    }
+
+    /// In every version that the reference knows.
+    pub(crate) fn in_all_versions(mut self) -> Self {
+        self.versions = VERSIONS.to_vec();
+        self
+    }
+
+    /// In one version.
+    pub(crate) fn version(self, version: &'static str) -> Self {
+        self.versions(&[version])
+    }
+
+    /// In these versions.
+    pub(crate) fn versions(mut self, versions: &[&'static str]) -> Self {
+        self.versions = versions.to_vec();
+        self
+    }
+
+    /// `CNI_ARGS`.
+    pub(crate) fn args(mut self, args: &'static str) -> Self {
+        self.args = args;
+        self
+    }
+
+    /// Other steps than ADD, CHECK, DEL, DEL.
+    pub(crate) fn steps(mut self, steps: &[Step]) -> Self {
+        self.steps = steps.to_vec();
+        self
+    }
+
+    /// A line of shell on the host, before all that was asked for until now.
+    pub(crate) fn on_a_host_with(mut self, line: &'static str) -> Self {
+        self.steps.insert(0, Step::Run(line));
+        self
+    }
+
+    /// After each ADD the traffic is tried, too.
+    pub(crate) fn and_traffic(mut self) -> Self {
+        let talk = |step: &Step| match *step {
+            Step::Add(attachment) => vec![*step, Step::Talk(attachment)],
+            _ => vec![*step],
+        };
+        self.steps = self.steps.iter().flat_map(talk).collect();
+        self
+    }
+
+    /// A step fails, with both; the first failure of ours has this code, and these words in its message.
+    pub(crate) fn fails(mut self, code: u64, words: &'static str) -> Self {
+        self.failure = Some((code, words));
+        self
+    }
+
+    /// A difference that is meant to be, in all lines that contain `fact`. It is an error when it does not occur.
+    pub(crate) fn differs(self, fact: &'static str, reason: &'static str) -> Self {
+        self.difference(fact, reason, Era::Any, true)
+    }
+
+    /// A difference that chance may bring.
+    pub(crate) fn may_differ(self, fact: &'static str, reason: &'static str) -> Self {
+        self.difference(fact, reason, Era::Any, false)
+    }
+
+    /// A difference from Debian's reference which a newer one does not show.
+    pub(crate) fn differs_from_debian(self, fact: &'static str, reason: &'static str) -> Self {
+        self.difference(fact, reason, Era::Debian, true)
+    }
+
+    /// The reference fails, and ours does not.
+    pub(crate) fn fails_with_reference(self, reason: &'static str) -> Self {
+        self.differs("+ exit status = Some(0)", reason)
+            .may_differ("", reason)
+    }
+
+    fn difference(
+        mut self,
+        fact: &'static str,
+        reason: &'static str,
+        era: Era,
+        always: bool,
+    ) -> Self {
+        self.differences.push(Difference {
+            fact,
+            reason,
+            era,
+            always,
+        });
+        self
+    }
+
+    /// Runs the case with the reference and with ours.
+    ///
+    /// # Panics
+    /// When they differ, with everything that both did.
+    #[track_caller]
+    pub(crate) fn compare(self) {
+        self.compare_with(|reference, ours| (Cast::one(reference), Cast::one(ours)));
+    }
+
+    /// Runs the case with the reference alone, and then with the reference's ADD and all the rest by ours.
+    ///
+    /// # Panics
+    /// As [`compare`](Self::compare) does.
+    #[track_caller]
+    pub(crate) fn hand_over_to_ours(self) {
+        self.compare_with(|reference, ours| {
+            (Cast::one(reference), Cast::handover(reference, ours))
+        });
+    }
+
+    /// Runs the case with ours alone, and then with our ADD and all the rest by the reference.
+    ///
+    /// # Panics
+    /// As [`compare`](Self::compare) does.
+    #[track_caller]
+    pub(crate) fn hand_over_to_reference(self) {
+        self.compare_with(|reference, ours| (Cast::one(ours), Cast::handover(ours, reference)));
+    }
+
+    #[track_caller]
+    fn compare_with(
+        self,
+        casts: impl for<'a> Fn(&'a Plugins, &'a Plugins) -> (Cast<'a>, Cast<'a>),
+    ) {
+        let runs = u32::try_from(self.versions.len()).unwrap_or(1);
+        Setup::default().deadline(DEADLINE * runs).sandbox(|host| {
+            let (reference, ours) = (Plugins::reference(), ours());
+            let (left, right) = casts(&reference, &ours);
+            let mut report = Report::new(&self, &left, &right);
+            for &version in &self.versions {
+                let runs = [&left, &right].map(|cast| run(&self, version, cast, host));
+                report.compare(version, &runs[0], &runs[1]);
+            }
+            report.finish();
+        });
+    }
+}
+
+/// Our plugins, as they were built for this test.
+pub(crate) fn ours() -> Plugins {
+    Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins"))
+}
