@@ -66,6 +66,11 @@ Examples:
   # Remove all but two attachments
   linkspan gc mynet --keep c1 --keep c2:net1";
 
+const RECONCILE_EXAMPLES: &str = "\
+Examples:
+  nft flush ruleset; linkspan reconcile
+  linkspan reconcile --watch     as the unit contrib/systemd/linkspan-reconcile.service runs it";
+
 const VERSION_EXAMPLES: &str = "\
 Examples:
   linkspan version
@@ -111,6 +116,13 @@ pub(crate) enum Command {
     Status(OneNetwork),
     /// List the networks on disk and the attachments made.
     List(List),
+    /// Put back what others removed from netfilter.
+    ///
+    /// A firewall that is reloaded, or a ruleset that is flushed, takes the masquerading, published ports and
+    /// admissions of running containers along. What each attachment had stands in /run/cni/linkspan; this
+    /// compares it with the kernel and puts back what is missing. It is no failure when nothing is.
+    #[command(after_help = RECONCILE_EXAMPLES)]
+    Reconcile(Reconcile),
     /// Tell the versions of Linkspan, or those that plugins support.
     #[command(after_help = VERSION_EXAMPLES)]
     Version(Version),
@@ -131,6 +143,14 @@ pub(crate) enum Command {
     /// What has another outcome than it should is an error.
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(Demo),
+}
+
+/// `reconcile`.
+#[derive(Args, Debug)]
+pub(crate) struct Reconcile {
+    /// Go on: put back whenever the ruleset was changed
+    #[arg(long)]
+    pub(crate) watch: bool,
 }
 
 /// Where things are.

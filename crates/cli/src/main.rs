@@ -50,6 +50,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Gc(args) => commands::network::gc(ui, args),
         Command::Status(args) => commands::network::status(ui, args),
         Command::List(args) => commands::list::list(ui, args),
+        Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),
         Command::Version(args) => commands::version::version(ui, args),
         Command::Install(args) => commands::install::install(ui, args),
         Command::Demo(args) => commands::demo::demo(ui, args),

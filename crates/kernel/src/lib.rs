@@ -15,6 +15,7 @@ mod netfilter;
 pub mod netns;
 pub mod nftables;
 pub mod rtnl;
+mod ruleset_events;
 pub mod sandbox;
 pub mod selinux;
 mod socket;
@@ -23,4 +24,5 @@ pub mod tap;
 mod thread;
 
 pub use error::Error;
+pub use ruleset_events::RulesetEvents;
 pub use socket::requests_sent;

@@ -102,6 +102,11 @@ impl Socket {
         Self::open_with_groups(None, groups)
     }
 
+    /// Opens one that hears of another family's events in these groups.
+    pub(crate) fn listen_to(protocol: Protocol, groups: u32) -> io::Result<Self> {
+        Self::open_with_groups(Some(protocol), groups)
+    }
+
     /// Receives one datagram, if one comes in time.
     ///
     /// # Errors

@@ -5,4 +5,5 @@ pub(crate) mod demo;
 pub(crate) mod install;
 pub(crate) mod list;
 pub(crate) mod network;
+pub(crate) mod reconcile;
 pub(crate) mod version;

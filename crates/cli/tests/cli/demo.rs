@@ -25,7 +25,7 @@ fn demo() -> Cmd {
 
 /// Cargo builds the programs of a test's own package only; that of the plugins is built here, outside of
 /// the sandbox. It is quick when they are there already, and up to who runs the test without Cargo.
-fn build_plugins() {
+pub(crate) fn build_plugins() {
     if env::var_os("LINKSPAN_SANDBOX").is_some() {
         return;
     }

@@ -9,4 +9,5 @@ mod attach;
 mod demo;
 mod install;
 mod network;
+mod reconcile;
 mod world;

@@ -253,8 +253,21 @@ impl Attachment {
             .collect()
     }
 
-    /// Sets up anew what [`check`](Self::check) found missing.
-    pub(super) fn repair(&self) -> Result<(), Error> {
+    /// Sets up anew what [`check`](Self::check) finds missing, and tells what that was; nothing when the
+    /// attachment has been removed meanwhile.
+    pub(super) fn check_and_repair(&self) -> Result<Vec<String>, Error> {
+        let _held = self.records.hold(&self.plugin, &self.owner)?;
+        if self.records.read(&self.plugin, &self.owner) == Found::Nothing {
+            return Ok(Vec::new());
+        }
+        let differences = self.check()?;
+        if !differences.is_empty() {
+            self.repair()?;
+        }
+        Ok(differences)
+    }
+
+    fn repair(&self) -> Result<(), Error> {
         let backend = self.backend.unwrap_or_default();
         self.take_down_by_iptables(backend, &self.parts)?;
         self.set_up_by_iptables(backend, &self.parts)?;
@@ -312,6 +325,8 @@ impl Attachment {
     /// # Errors
     /// What could not be removed and why; the record stays then.
     pub fn remove(&self) -> Result<(), Error> {
+        // Else `reconcile` could put back what is just being removed.
+        let _held = self.records.hold(&self.plugin, &self.owner)?;
         match self.records.read(&self.plugin, &self.owner) {
             Found::Record(record) => self.remove_recorded(&record)?,
             Found::Unreadable => self.remove_unknown(&Kind::ALL)?,

@@ -43,6 +43,6 @@ pub use part::{
     Conditions, Kind, Masquerade, NotUnderstood, Part, Port, PortRange, PublishedPorts, SourceNat,
     SpoofGuard, Transport,
 };
-pub use reconcile::{Repaired, reconcile};
+pub use reconcile::reconcile;
 pub use record::Record;
 pub use status::status;

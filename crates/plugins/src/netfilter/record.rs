@@ -155,6 +155,18 @@ impl Records {
         write().map_err(|error| failed("write", &path, &error))
     }
 
+    /// Keeps others from removing, or putting back, what the record says; `None` when there is no record.
+    pub(super) fn hold(&self, plugin: &str, owner: &Owner) -> Result<Option<Lock>, Error> {
+        let path = self.path(plugin, owner);
+        match File::open(&path) {
+            Ok(file) => Lock::take(file, lock::Mode::Alone, LOCK_DEADLINE)
+                .map(Some)
+                .map_err(|error| failed("lock", &path, &error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("open", &path, &error)),
+        }
+    }
+
     pub(super) fn read(&self, plugin: &str, owner: &Owner) -> Found {
         read(&self.path(plugin, owner))
     }
