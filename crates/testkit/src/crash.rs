@@ -15,7 +15,7 @@ pub struct Kill {
 }
 
 /// The system calls by which a plugin changes anything that outlives it.
-const CHANGES: [&str; 17] = [
+const CHANGES: [&str; 20] = [
     "sendto",
     "sendmsg",
     "write",
@@ -32,6 +32,9 @@ const CHANGES: [&str; 17] = [
     "unlinkat",
     "mkdir",
     "mkdirat",
+    "rmdir",
+    "symlink",
+    "symlinkat",
     "exit_group",
 ];
 

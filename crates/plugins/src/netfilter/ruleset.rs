@@ -10,7 +10,7 @@ use linkspan_kernel::nftables::{CommitError, Nftables, Snapshot};
 use linkspan_nft::{Batch, Chain, Element, Object, Query, Rule, Set, Table};
 
 use super::group::{Group, Placed};
-use super::part::{Kind, Part, elements, groups};
+use super::part::{Kind, Part, elements, groups, unique};
 
 /// How often a lost race is run again. Each time, another plugin got its work done.
 const ATTEMPTS: u32 = 1000;
@@ -190,13 +190,13 @@ impl Ruleset {
 
     fn missing_rules(&self, group: &Group) -> Result<Vec<Rule>, Error> {
         let mut missing = Vec::new();
-        for rule in &group.rules {
-            let table = Table::new(rule.family, rule.table.clone());
-            let chain = Chain::regular(&table, rule.chain.clone());
+        for chain in unique(group.rules.iter().map(chain_of)) {
             let installed = self.kernel.rules(&chain)?;
-            if !installed.iter().any(|there| there.comment == rule.comment) {
-                missing.push(rule.clone());
-            }
+            let is_missing = |rule: &&Rule| {
+                chain_of(rule) == chain
+                    && !installed.iter().any(|there| there.comment == rule.comment)
+            };
+            missing.extend(group.rules.iter().filter(is_missing).cloned());
         }
         Ok(missing)
     }
@@ -236,6 +236,12 @@ impl Ruleset {
     }
 }
 
+/// The chain that a rule is in.
+fn chain_of(rule: &Rule) -> Chain {
+    let table = Table::new(rule.family, rule.table.clone());
+    Chain::regular(&table, rule.chain.clone())
+}
+
 fn pairs(elements: &[Placed]) -> Vec<(&Set, &Element)> {
     elements
         .iter()
@@ -257,8 +263,9 @@ fn difference(placed: &Placed, found: Option<Element>, comment: &str) -> Option<
     let expected = format!("{} in set {family} {table} {name}", placed.element);
     let found = match found {
         None => "none".to_owned(),
-        Some(found) if found.comment.as_deref() == Some(comment) => return None,
-        Some(found) => match found.comment {
+        Some(found) => match &found.comment {
+            Some(own) if own == comment && found.target == placed.element.target => return None,
+            Some(own) if own == comment => found.to_string(),
             Some(other) => format!("that of another attachment ({other})"),
             None => "one without an owner".to_owned(),
         },
@@ -267,9 +274,13 @@ fn difference(placed: &Placed, found: Option<Element>, comment: &str) -> Option<
 }
 
 impl Group {
-    /// Adds the missing rules; where their order matters, all rules of the chain anew.
+    /// Adds the missing rules, and the chains that they may lead to; where their order matters, all rules of
+    /// the chain anew.
     fn restore(&self, missing: &[Rule]) -> Batch {
         let mut batch = Batch::new();
+        for object in &self.objects {
+            batch.add(object.clone());
+        }
         let own: Vec<_> = self
             .chains
             .iter()

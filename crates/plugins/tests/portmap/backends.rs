@@ -30,7 +30,7 @@ with_both!(
 );
 
 /// A folder, for PATH, in which the commands of iptables are those of one implementation.
-fn commands(variant: &str) -> String {
+pub(crate) fn commands(variant: &str) -> String {
     let directory = format!("/opt/cni/{variant}");
     std::fs::create_dir_all(&directory).unwrap();
     for command in ["iptables", "ip6tables"] {

@@ -3,5 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "so a test fails")]
 
 mod backends;
+mod conditions;
+mod conflicts;
+mod crash;
+mod lifecycle;
+mod many;
+mod masquerade;
+mod stale;
 mod traffic;
 mod world;

@@ -375,7 +375,7 @@ fn count(container: &Container) -> usize {
         .count()
 }
 
-/// promise 35: route_localnet does not open the host's own 127.0.0.1 to its neighbours.
+/// Promise 35: route_localnet does not open the host's own 127.0.0.1 to its neighbours.
 #[test]
 fn nobody_on_a_wire_reaches_the_hosts_loopback() {
     sandbox(|host| {
@@ -403,6 +403,7 @@ fn nobody_on_a_wire_reaches_the_hosts_loopback() {
     });
 }
 
+/// moby#14288, promise 35: a range costs what its ports cost in one transaction, and is recorded as a range.
 #[test]
 fn a_range_of_ports_is_as_good_as_one() {
     sandbox(|host| {

@@ -32,6 +32,9 @@ pub(crate) struct Container {
 
 impl<'s> World<'s> {
     pub(crate) fn new(host: &'s Sandbox) -> Self {
+        // As long as a bridge's link-local address is being checked for duplicates, the host asks nobody on it for the
+        // way to an IPv6 address that it forwards to.
+        host.run("sysctl -qw net.ipv6.conf.default.accept_dad=0");
         let outside = host.outside().netns;
         // What the kernel may not have, and then does not need to be told.
         host.host().try_run(

@@ -293,7 +293,6 @@ fn constant_group() -> Group {
     let regular = |name: &str| Chain::regular(&table(), name);
     let prerouting = Chain::nat(&table(), PREROUTING, Hook::Prerouting, LATE_NAT);
     let output = Chain::nat(&table(), OUTPUT, Hook::Output, LATE_NAT);
-    let hairpin = Chain::nat(&table(), HAIRPIN, Hook::Postrouting, SOURCE_NAT - 1);
     let martians = Chain::filter(&table(), MARTIANS, Hook::Prerouting, RAW);
     let mut objects = vec![table().into(), regular(PORTS).into()];
     let mut chains = vec![
@@ -310,7 +309,7 @@ fn constant_group() -> Group {
         chains.push(class.ports_chain());
         rules.extend(class.rules());
     }
-    objects.extend([output.into(), hairpin.into(), martians.into()]);
+    objects.extend([output.into(), martians.into()]);
     rules.extend(martian_rules());
     Group {
         objects,
@@ -378,8 +377,9 @@ fn mark_group(bit: u8) -> Group {
         .ct_status(CtStatus::DNAT)
         .masquerade()
         .comment(format!("marked with bit {bit}"));
+    let hairpin = Chain::nat(&table(), HAIRPIN, Hook::Postrouting, SOURCE_NAT - 1);
     Group {
-        objects: Vec::new(),
+        objects: vec![hairpin.into()],
         marker: chain.clone().into(),
         chains: vec![chain],
         rules: vec![set, masquerade],
@@ -390,18 +390,18 @@ fn mark_group(bit: u8) -> Group {
 fn class_group(class: &Class<'_>) -> Group {
     let chain = class.ports_chain();
     let [ports, host_ports, _, hairpin] = class.objects();
-    let from = conditional_chain(class.version).name;
+    let from = conditional_chain(class.version);
     let mut rules: Vec<Rule> = class.rules().into();
     // A configuration whose conditions cannot be translated has been refused before it comes to this.
     let alternatives = Conditions::parse(class.conditions).unwrap_or_default();
-    let entries = alternatives.rules(class.version, &from).into_iter();
+    let entries = alternatives.rules(class.version, &from.name).into_iter();
     let ends = entries.enumerate().map(|(number, rule)| {
         let comment = format!("conditions {}, {}", &class.suffix[1..], number + 1);
         rule.jump(chain.name.clone()).comment(comment)
     });
     rules.extend(ends);
     Group {
-        objects: vec![ports, host_ports, hairpin],
+        objects: vec![from.into(), ports, host_ports, hairpin],
         marker: chain.clone().into(),
         chains: vec![chain],
         rules,
@@ -432,7 +432,7 @@ fn hairpin_group(class: &Class<'_>, prefix: u8) -> Group {
             .comment(format!("from /{prefix}, to a single address")),
     ];
     Group {
-        objects: vec![single.into()],
+        objects: vec![class.hairpin_chain().into(), single.into()],
         marker: any.into(),
         chains: Vec::new(),
         rules: rules.into(),
