@@ -22,6 +22,7 @@ mod socket;
 pub mod sysctl;
 pub mod tap;
 mod thread;
+pub mod xtables;
 
 pub use error::Error;
 pub use ruleset_events::RulesetEvents;

@@ -205,6 +205,12 @@ impl Field {
         }
     }
 
+    /// Whether it is what a payload expression with this header, offset and length fetches.
+    pub(crate) fn is_payload(self, header: u32, offset: u32, length: u32) -> bool {
+        matches!(self.source(), Source::Payload(own, at) if (own, at) == (header, offset))
+            && usize::try_from(length) == Ok(self.size())
+    }
+
     /// The attributes of the expression that fetches it into `register`.
     pub(crate) fn write(self, to: &mut AttributeWriter, register: Register) {
         const DREG: u16 = 1;

@@ -238,6 +238,14 @@ impl Rule {
             .expression(Expr::SetMark(Register::FIRST))
     }
 
+    /// Clears bits of the packet's mark, leaving the others: `meta mark set meta mark & ~bits`.
+    #[must_use]
+    pub fn clear_mark_bits(self, bits: u32) -> Self {
+        self.load([Field::Mark])
+            .expression(Expr::Mask(Register::FIRST, (!bits).to_ne_bytes().into()))
+            .expression(Expr::SetMark(Register::FIRST))
+    }
+
     /// Sets the connection's mark.
     #[must_use]
     pub fn set_ct_mark(self, mark: u32) -> Self {
@@ -354,6 +362,10 @@ pub struct InstalledRule {
     pub comment: Option<String>,
     /// The chain that it jumps or goes to.
     pub target: Option<String>,
+    /// The one source address that it is about, as `ip saddr` and `iptables -s` write it.
+    pub source: Option<IpAddr>,
+    /// The one destination address that it is about.
+    pub destination: Option<IpAddr>,
 }
 
 impl InstalledRule {
@@ -364,6 +376,8 @@ impl InstalledRule {
         }
         let family = Family::from_number(*message.payload.first()?)?;
         let attributes = Attributes::new(message.attributes(HEADER_LEN));
+        let expressions = attributes.get(rule::EXPRESSIONS)?.nested();
+        let [source, destination] = addresses(&expressions);
         Some(Self {
             family,
             table: attributes.get(rule::TABLE)?.as_str()?.to_owned(),
@@ -372,10 +386,11 @@ impl InstalledRule {
             comment: attributes
                 .get(rule::USERDATA)
                 .and_then(|userdata| userdata::read_comment(userdata.payload)),
-            target: attributes
-                .get(rule::EXPRESSIONS)?
-                .nested()
+            target: expressions
+                .clone()
                 .find_map(|expression| target(&expression)),
+            source,
+            destination,
         })
     }
 
@@ -401,4 +416,49 @@ fn target(expression: &Attribute<'_>) -> Option<String> {
     let immediate = attributes.get(expr::DATA)?.nested();
     let verdict = immediate.get(2)?.nested().get(data::VERDICT)?;
     Verdict::decode(&verdict)?.chain().map(str::to_owned)
+}
+
+/// The source and the destination address that a rule compares the packet's with, each as a whole.
+fn addresses(expressions: &Attributes<'_>) -> [Option<IpAddr>; 2] {
+    let mut found = [None; 2];
+    let mut loaded = None;
+    for expression in expressions.clone() {
+        let attributes = expression.nested();
+        let name = attributes.get(expr::NAME).and_then(|name| name.as_str());
+        let data = attributes.get(expr::DATA).map(|data| data.nested());
+        let (Some(name), Some(data)) = (name, data) else {
+            continue;
+        };
+        match (name, loaded.take()) {
+            ("payload", _) => loaded = address_at(&data),
+            ("cmp", Some(side)) => found[side] = found[side].or(compared(&data)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Which of the two addresses a payload expression loads.
+fn address_at(payload: &Attributes<'_>) -> Option<usize> {
+    let number = |kind| payload.get(kind).and_then(|value| value.as_be32());
+    let loads = |field: Field| {
+        field
+            .is_payload(number(2)?, number(3)?, number(4)?)
+            .then_some(())
+    };
+    let side = |fields: [Field; 2]| fields.into_iter().find_map(loads);
+    side([Field::IpSaddr, Field::Ip6Saddr])
+        .map(|()| 0)
+        .or_else(|| side([Field::IpDaddr, Field::Ip6Daddr]).map(|()| 1))
+}
+
+/// The address that a comparison for equality is with.
+fn compared(cmp: &Attributes<'_>) -> Option<IpAddr> {
+    const EQUAL: u32 = 0;
+    if cmp.get(2)?.as_be32()? != EQUAL {
+        return None;
+    }
+    let value = cmp.get(3)?.nested().get(data::VALUE)?.payload;
+    let four = || <[u8; 4]>::try_from(value).ok().map(IpAddr::from);
+    four().or_else(|| <[u8; 16]>::try_from(value).ok().map(IpAddr::from))
 }

@@ -1,0 +1,287 @@
+//! The tables of the older iptables, without nf_tables: what a chain of theirs leads to.
+//!
+//! They are read by the socket options that `iptables-legacy` itself uses, so that nobody needs to be
+//! started in order to know that nothing has to be done. They are not written here: a table is written as a
+//! whole, under the lock of the commands.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
+
+use crate::Error;
+
+/// `IPT_SO_GET_INFO`, `IP6T_SO_GET_INFO`
+const GET_INFO: libc::c_int = 64;
+/// `IPT_SO_GET_ENTRIES`, `IP6T_SO_GET_ENTRIES`
+const GET_ENTRIES: libc::c_int = 65;
+
+/// How often a table is read again because it changed between its size and its content.
+const ATTEMPTS: u32 = 100;
+
+/// The largest table that is read.
+const MAX_BYTES: usize = 256 << 20;
+
+/// IPv4 or IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `iptables-legacy`
+    Ipv4,
+    /// `ip6tables-legacy`
+    Ipv6,
+}
+
+impl Protocol {
+    /// The file in which the kernel lists the tables.
+    fn table_names(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "/proc/thread-self/net/ip_tables_names",
+            Self::Ipv6 => "/proc/thread-self/net/ip6_tables_names",
+        }
+    }
+
+    /// Offset of `target_offset` in `struct ipt_entry`, `struct ip6t_entry`; `next_offset` follows it.
+    fn offsets_at(self) -> usize {
+        match self {
+            Self::Ipv4 => 88,
+            Self::Ipv6 => 140,
+        }
+    }
+
+    /// The length of the same, after which its matches begin.
+    fn entry_len(self) -> usize {
+        match self {
+            Self::Ipv4 => 112,
+            Self::Ipv6 => 168,
+        }
+    }
+}
+
+/// Whether a table is in use in the namespace of the calling thread. To ask for its content makes it.
+pub fn is_in_use(protocol: Protocol, table: &str) -> bool {
+    let names = fs::read_to_string(protocol.table_names()).unwrap_or_default();
+    names.lines().any(|name| name == table)
+}
+
+/// A table in the namespace of the calling thread; `None` when it is not in use.
+///
+/// # Errors
+/// Those of the kernel: `EPERM` without CAP_NET_ADMIN.
+pub fn table(protocol: Protocol, name: &str) -> Result<Option<Table>, Error> {
+    if !is_in_use(protocol, name) {
+        return Ok(None);
+    }
+    read(protocol, name)
+        .map(|entries| Some(parse(protocol, &entries)))
+        .map_err(|error| {
+            Error::new(
+                "read",
+                format!("the table {name} of iptables-legacy"),
+                error,
+            )
+        })
+}
+
+/// A table as far as it matters here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// The chains that are not the kernel's own.
+    pub chains: Vec<String>,
+    /// The rules of all chains, in order.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule of a [`Table`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its chain; `None` in a chain of the kernel's own (`FORWARD`).
+    pub chain: Option<String>,
+    /// The text of `-m comment`.
+    pub comment: Option<String>,
+    /// The chain that it jumps or goes to.
+    pub jump: Option<String>,
+}
+
+fn read(protocol: Protocol, table: &str) -> io::Result<Vec<u8>> {
+    let (family, ip) = match protocol {
+        Protocol::Ipv4 => (AddressFamily::INET, libc::IPPROTO_IP),
+        Protocol::Ipv6 => (AddressFamily::INET6, libc::IPPROTO_IPV6),
+    };
+    let socket = socket_with(
+        family,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        Some(ipproto::RAW),
+    )?;
+    for _ in 0..ATTEMPTS {
+        let mut info = request(table, INFO_LEN);
+        get_option(&socket, ip, GET_INFO, &mut info)?;
+        let size = u32_at(&info, NAME_LEN + INFO_LEN - 4)
+            .and_then(|size| usize::try_from(size).ok())
+            .filter(|size| *size <= MAX_BYTES)
+            .ok_or(io::ErrorKind::InvalidData)?;
+        let mut entries = request(table, ENTRIES_AT - NAME_LEN + size);
+        let header = u32::try_from(size).unwrap_or(u32::MAX).to_ne_bytes();
+        entries[NAME_LEN..NAME_LEN + 4].copy_from_slice(&header);
+        match get_option(&socket, ip, GET_ENTRIES, &mut entries) {
+            Ok(()) => return Ok(entries.split_off(ENTRIES_AT)),
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::EAGAIN))
+}
+
+/// `XT_TABLE_MAXNAMELEN`
+const NAME_LEN: usize = 32;
+
+/// What follows the name in `struct ipt_getinfo`: hooks, two offsets for each of five hooks, two counts.
+const INFO_LEN: usize = 4 * 13;
+
+/// Where the entries begin in `struct ipt_get_entries`, which are aligned to 8 bytes.
+const ENTRIES_AT: usize = 40;
+
+/// A request begins with the table's name.
+fn request(table: &str, more: usize) -> Vec<u8> {
+    let mut bytes = vec![0; NAME_LEN + more];
+    let length = table.len().min(NAME_LEN - 1);
+    bytes[..length].copy_from_slice(&table.as_bytes()[..length]);
+    bytes
+}
+
+/// No safe wrapper knows these options, whose value is a request too.
+fn get_option(socket: &OwnedFd, level: i32, option: i32, value: &mut [u8]) -> io::Result<()> {
+    let mut length = libc::socklen_t::try_from(value.len()).unwrap_or_default();
+    // SAFETY: the kernel reads and writes at most `length` bytes at the pointer, which is as long; it
+    // keeps neither pointer.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            value.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    match outcome {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// One entry: a rule, or what names the chain that follows it.
+struct Entry<'a> {
+    at: usize,
+    comment: Option<String>,
+    target: &'a str,
+    data: &'a [u8],
+}
+
+/// Ends at what cannot be an entry.
+fn parse(protocol: Protocol, bytes: &[u8]) -> Table {
+    let entries = entries(protocol, bytes);
+    // A chain's first rule follows the entry that names it.
+    let name_of = |entry: &Entry<'_>| (entry.target == "ERROR").then(|| text(entry.data));
+    let chains: Vec<(usize, String)> = entries
+        .windows(2)
+        .filter_map(|pair| Some((pair[1].at, name_of(&pair[0])?)))
+        .collect();
+    let mut chain = None;
+    let mut rules = Vec::new();
+    for entry in &entries {
+        if let Some(name) = name_of(entry) {
+            chain = Some(name);
+            continue;
+        }
+        let verdict = (entry.target.is_empty())
+            .then(|| u32_at(entry.data, 0))
+            .flatten();
+        let to = verdict.and_then(|verdict| usize::try_from(verdict.cast_signed()).ok());
+        let jump = chains.iter().find(|(at, _)| Some(*at) == to);
+        rules.push(Rule {
+            chain: chain.clone(),
+            comment: entry.comment.clone(),
+            jump: jump.map(|(_, name)| name.clone()),
+        });
+    }
+    Table {
+        chains: chains.into_iter().map(|(_, name)| name).collect(),
+        rules,
+    }
+}
+
+fn entries(protocol: Protocol, bytes: &[u8]) -> Vec<Entry<'_>> {
+    let mut entries = Vec::new();
+    let mut at = 0;
+    while let Some(entry) = bytes.get(at..) {
+        let offsets = protocol.offsets_at();
+        let (Some(target), Some(next)) = (u16_at(entry, offsets), u16_at(entry, offsets + 2))
+        else {
+            break;
+        };
+        let (target, next) = (usize::from(target), usize::from(next));
+        let (Some(matches), Some(target)) = (
+            entry.get(protocol.entry_len()..target),
+            entry.get(target..next),
+        ) else {
+            break;
+        };
+        let Some((name, data)) = extension(target) else {
+            break;
+        };
+        entries.push(Entry {
+            at,
+            comment: comment(matches),
+            target: name,
+            data,
+        });
+        at += next;
+    }
+    entries
+}
+
+/// `-m comment` among the matches.
+fn comment(mut matches: &[u8]) -> Option<String> {
+    while let Some(length) = u16_at(matches, 0)
+        .map(usize::from)
+        .filter(|length| *length != 0)
+    {
+        let (name, data) = extension(matches.get(..length)?)?;
+        if name == "comment" {
+            return Some(text(data));
+        }
+        matches = &matches[length..];
+    }
+    None
+}
+
+/// The name and the data of a match or target.
+fn extension(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    const HEADER_LEN: usize = 32;
+    let name = bytes.get(2..HEADER_LEN - 1)?;
+    let end = name
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(name.len());
+    Some((
+        std::str::from_utf8(&name[..end]).ok()?,
+        &bytes[HEADER_LEN..],
+    ))
+}
+
+fn text(data: &[u8]) -> String {
+    let end = data
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(data.len());
+    String::from_utf8_lossy(&data[..end]).into_owned()
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
