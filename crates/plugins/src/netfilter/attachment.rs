@@ -10,7 +10,9 @@ use rustix::io::Errno;
 use super::backend::Backend;
 use super::fault::{explain, is_unsupported, unless_unsupported};
 use super::owner::Owner;
-use super::part::{Holder, Kind, Masquerade, Part, Reserved, SpoofGuard, elements, kinds, unique};
+use super::part::{
+    Elsewhere, Holder, Kind, Masquerade, Part, Reserved, SpoofGuard, elements, kinds, unique,
+};
 use super::record::{self, Found, Record, Records};
 use super::ruleset::Ruleset;
 use super::status::probe_nftables;
@@ -165,6 +167,7 @@ impl Attachment {
                 .and_then(|ruleset| ruleset.install(&by_nftables, &self.owner.to_string()))
                 .map_err(Failure::from_kernel)?;
         }
+        ensure_elsewhere(&by_nftables).map_err(Failure::Other)?;
         self.settle(&parts).map_err(Failure::Other)
     }
 
@@ -277,6 +280,7 @@ impl Attachment {
                 .and_then(|ruleset| ruleset.repair(&by_nftables, &self.owner.to_string()))
                 .map_err(explain)?;
         }
+        ensure_elsewhere(&by_nftables)?;
         self.settle(&self.parts)
     }
 
@@ -303,6 +307,9 @@ impl Attachment {
                 .and_then(|ruleset| ruleset.differences(&by_nftables, &self.owner.to_string()))
                 .map_err(explain)?;
             differences.extend(found);
+        }
+        for (elsewhere, parts) in elsewhere(&by_nftables) {
+            differences.extend(elsewhere.differences(&parts)?);
         }
         differences.extend(parts.iter().flat_map(|part| part.want().unsettled()));
         Ok(differences)
@@ -366,9 +373,10 @@ impl Attachment {
     }
 
     fn remove_reference(&self, kinds: &[Kind]) -> Result<(), Error> {
-        kinds
-            .iter()
-            .try_for_each(|kind| kind.nature().remove_reference(&self.owner))
+        kinds.iter().try_for_each(|kind| {
+            let parts = of_kind(&self.parts, *kind);
+            kind.nature().remove_reference(&self.owner, &parts)
+        })
     }
 
     fn remove_described(&self) -> Result<(), Error> {
@@ -407,6 +415,17 @@ fn left_to_nftables(backend: Backend, parts: &[Part]) -> Vec<Part> {
 fn of_kind(parts: &[Part], kind: Kind) -> Vec<Part> {
     let is_such = |part: &&Part| part.kind() == kind;
     parts.iter().filter(is_such).cloned().collect()
+}
+
+/// What these parts need in tables of others, with the parts that do.
+fn elsewhere(parts: &[Part]) -> impl Iterator<Item = (&'static dyn Elsewhere, Vec<Part>)> {
+    kinds(parts)
+        .into_iter()
+        .filter_map(|kind| Some((kind.nature().elsewhere()?, of_kind(parts, kind))))
+}
+
+fn ensure_elsewhere(parts: &[Part]) -> Result<(), Error> {
+    elsewhere(parts).try_for_each(|(elsewhere, parts)| elsewhere.ensure(&parts))
 }
 
 enum Failure {

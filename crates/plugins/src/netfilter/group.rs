@@ -2,6 +2,9 @@
 
 use linkspan_nft::{Chain, Element, Object, Rule, Set, Table};
 
+/// The comment of elements that belong to no attachment; no owner's, which have slashes.
+pub(super) const SHARED: &str = "shared";
+
 /// An element and the set that it is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Placed {
@@ -12,6 +15,16 @@ pub(super) struct Placed {
 impl Placed {
     pub(super) fn new(set: Set, element: Element) -> Self {
         Self { set, element }
+    }
+
+    /// An element that belongs to no attachment: whoever needs it makes sure that it is there. It stays
+    /// until its table goes.
+    pub(super) fn shared(set: Set, element: Element) -> Self {
+        Self::new(set, element.comment(SHARED))
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.element.comment.as_deref() == Some(SHARED)
     }
 
     pub(super) fn table(&self) -> Table {

@@ -24,6 +24,7 @@ mod attachment;
 mod backend;
 mod collect;
 mod fault;
+mod forward;
 mod group;
 mod inet;
 mod iptables;
@@ -38,10 +39,11 @@ mod status;
 pub use attachment::Attachment;
 pub use backend::{Backend, UnknownBackend};
 pub use collect::collect;
+pub use forward::describe as describe_forwarding;
 pub use owner::{NotAnOwner, Owner};
 pub use part::{
-    Conditions, Kind, Masquerade, NotUnderstood, Part, Port, PortRange, PublishedPorts, SourceNat,
-    SpoofGuard, Transport,
+    Admission, Conditions, Confinement, Kind, Masquerade, NotUnderstood, Part, Port, PortIsolation,
+    PortRange, PublishedPorts, SourceNat, SpoofGuard, Transport,
 };
 pub use reconcile::reconcile;
 pub use record::Record;

@@ -9,7 +9,7 @@ use linkspan_kernel::Error;
 use linkspan_kernel::nftables::{CommitError, Nftables, Snapshot};
 use linkspan_nft::{Batch, Chain, Element, Object, Query, Rule, Set, Table};
 
-use super::group::{Group, Placed};
+use super::group::{Group, Placed, SHARED};
 use super::part::{Kind, Part, elements, groups, unique};
 
 /// How often a lost race is run again. Each time, another plugin got its work done.
@@ -142,7 +142,7 @@ impl Ruleset {
         Ok(())
     }
 
-    /// Removes a table none of whose sets has an element.
+    /// Removes a table none of whose sets has an element of an attachment.
     pub(super) fn remove_if_empty(&self, table: &Table) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let generation = self.kernel.generation()?;
@@ -151,7 +151,8 @@ impl Ruleset {
                 return Ok(());
             }
             for set in &sets {
-                if !self.kernel.elements(set)?.is_empty() {
+                let is_used = |one: &Element| one.comment.as_deref() != Some(SHARED);
+                if self.kernel.elements(set)?.iter().any(is_used) {
                     return Ok(());
                 }
             }
@@ -263,6 +264,7 @@ fn difference(placed: &Placed, found: Option<Element>, comment: &str) -> Option<
     let expected = format!("{} in set {family} {table} {name}", placed.element);
     let found = match found {
         None => "none".to_owned(),
+        Some(_) if placed.is_shared() => return None,
         Some(found) => match &found.comment {
             Some(own) if own == comment && found.target == placed.element.target => return None,
             Some(own) if own == comment => found.to_string(),
@@ -329,7 +331,7 @@ enum Next {
 impl Installation {
     fn new(parts: &[Part], comment: &str) -> Self {
         let mut elements = elements(parts);
-        for placed in &mut elements {
+        for placed in elements.iter_mut().filter(|placed| !placed.is_shared()) {
             placed.element.comment = Some(comment.to_owned());
         }
         Self {
@@ -350,7 +352,8 @@ impl Installation {
                 *state = State::Missing;
             }
         }
-        if found.elements.iter().any(Option::is_some) {
+        let mut others = self.elements.iter().zip(&found.elements);
+        if others.any(|(placed, found)| !placed.is_shared() && found.is_some()) {
             self.holders = Some(found);
         }
     }
@@ -422,6 +425,10 @@ fn lacking(failure: &CommitError) -> Error {
 }
 
 fn create(batch: &mut Batch, placed: &Placed) {
+    if placed.is_shared() {
+        batch.add_elements(&placed.table(), &placed.set.name, [placed.element.clone()]);
+        return;
+    }
     batch.create_elements(&placed.table(), &placed.set.name, [placed.element.clone()]);
 }
 
@@ -429,8 +436,8 @@ fn create(batch: &mut Batch, placed: &Placed) {
 fn replace(batch: &mut Batch, placed: &Placed, holder: Option<&Element>) {
     match holder {
         Some(holder) if *holder == placed.element => return,
-        Some(_) => delete(batch, placed),
-        None => {}
+        Some(_) if !placed.is_shared() => delete(batch, placed),
+        _ => {}
     }
     create(batch, placed);
 }

@@ -4,14 +4,17 @@
 //! be removed by the reference plugins, and the other way round.
 
 mod existing;
+mod lock;
 mod program;
 
 use std::net::IpAddr;
 
+use linkspan_kernel::xtables;
 use linkspan_nft::{Family, Table};
 use linkspan_plugin::spec::Error;
 
 pub(super) use existing::Existing;
+pub(super) use lock::locked;
 use program::{Program, Variant};
 
 use super::owner::{Owner, hex_sha512};
@@ -56,6 +59,11 @@ impl Protocol {
         }
     }
 
+    /// The table that filters.
+    pub(super) fn filter(self) -> Table {
+        Table::new(self.family(), "filter")
+    }
+
     /// The file in which the kernel lists the tables of the older iptables.
     fn table_names(self) -> &'static str {
         match self {
@@ -68,6 +76,15 @@ impl Protocol {
     fn is_legacy_in_use(self) -> bool {
         let names = std::fs::read_to_string(self.table_names()).unwrap_or_default();
         names.lines().any(|name| name == NAT)
+    }
+}
+
+impl From<Protocol> for xtables::Protocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Ipv4 => Self::Ipv4,
+            Protocol::Ipv6 => Self::Ipv6,
+        }
     }
 }
 
@@ -106,6 +123,11 @@ pub(super) fn restore(protocol: Protocol, input: &str) -> Result<(), Error> {
     Program::restore(protocol, Variant::Default)
         .run(input)
         .map(|_| ())
+}
+
+/// Has `iptables-legacy-restore` read this.
+pub(super) fn restore_legacy(protocol: Protocol, input: &str) -> Result<(), Error> {
+    Program::restore_legacy(protocol).run(input).map(|_| ())
 }
 
 fn remove_legacy_chains(protocol: Protocol, base: &str, chains: &[String]) -> Result<(), Error> {

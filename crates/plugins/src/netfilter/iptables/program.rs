@@ -1,6 +1,8 @@
 //! The commands of iptables, run.
 
+use std::env;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use linkspan_plugin::spec::{Error, ErrorCode};
@@ -33,6 +35,15 @@ impl Program {
     pub(super) fn restore(protocol: Protocol, variant: Variant) -> Self {
         let arguments = vec!["--noflush".to_owned(), format!("--wait={LOCK_SECONDS}")];
         Self::new(protocol, variant, "restore", arguments)
+    }
+
+    /// `iptables-legacy-restore`; where there is none under that name, `iptables-restore` is the older one.
+    pub(super) fn restore_legacy(protocol: Protocol) -> Self {
+        let legacy = Self::restore(protocol, Variant::Legacy);
+        match legacy.is_installed() {
+            true => legacy,
+            false => Self::restore(protocol, Variant::Default),
+        }
     }
 
     /// `iptables-save`: all tables.
@@ -81,6 +92,14 @@ impl Program {
             format!("{name} failed ({status}): {reason}"),
         )
         .with_details(format!("its input was:\n{input}")))
+    }
+
+    fn is_installed(&self) -> bool {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let usual = USUAL_DIRECTORIES.map(PathBuf::from);
+        env::split_paths(&path)
+            .chain(usual)
+            .any(|directory| directory.join(&self.name).exists())
     }
 
     fn start(&self) -> io::Result<std::process::Child> {

@@ -4,6 +4,8 @@
 //! A new kind takes a module with a [`Want`] and a [`Nature`], a variant of [`Part`] and one of [`Kind`],
 //! and a line each in [`Part::want`], [`Part::kind`], [`Kind::nature`] and [`Kind::ALL`].
 
+mod admission;
+mod confinement;
 mod masquerade;
 mod published;
 mod spoof_guard;
@@ -14,6 +16,8 @@ use linkspan_nft::Table;
 use linkspan_plugin::spec::Error;
 use serde::{Deserialize, Serialize};
 
+pub use admission::Admission;
+pub use confinement::{Confinement, PortIsolation};
 pub use masquerade::Masquerade;
 pub use published::{
     Conditions, NotUnderstood, Port, PortRange, PublishedPorts, SourceNat, Transport,
@@ -35,6 +39,12 @@ pub enum Part {
     SpoofGuard(SpoofGuard),
     /// Ports of the host lead to the container.
     PublishedPorts(PublishedPorts),
+    /// The host forwards for the container.
+    Admission(Admission),
+    /// The container's bridge is out of reach of others.
+    Confinement(Confinement),
+    /// The container is out of reach of its neighbours.
+    PortIsolation(PortIsolation),
 }
 
 /// The kinds of parts.
@@ -46,6 +56,12 @@ pub enum Kind {
     SpoofGuard,
     /// [`Part::PublishedPorts`]
     PublishedPorts,
+    /// [`Part::Admission`]
+    Admission,
+    /// [`Part::Confinement`]
+    Confinement,
+    /// [`Part::PortIsolation`]
+    PortIsolation,
 }
 
 impl Part {
@@ -54,6 +70,9 @@ impl Part {
             Self::Masquerade(part) => part,
             Self::SpoofGuard(part) => part,
             Self::PublishedPorts(part) => part,
+            Self::Admission(part) => part,
+            Self::Confinement(part) => part,
+            Self::PortIsolation(part) => part,
         }
     }
 
@@ -63,13 +82,23 @@ impl Part {
             Self::Masquerade(_) => Kind::Masquerade,
             Self::SpoofGuard(_) => Kind::SpoofGuard,
             Self::PublishedPorts(_) => Kind::PublishedPorts,
+            Self::Admission(_) => Kind::Admission,
+            Self::Confinement(_) => Kind::Confinement,
+            Self::PortIsolation(_) => Kind::PortIsolation,
         }
     }
 }
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 3] = [Self::Masquerade, Self::SpoofGuard, Self::PublishedPorts];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Masquerade,
+        Self::SpoofGuard,
+        Self::PublishedPorts,
+        Self::Admission,
+        Self::Confinement,
+        Self::PortIsolation,
+    ];
 
     /// What is so of all parts of this kind.
     pub(super) fn nature(self) -> &'static dyn Nature {
@@ -77,6 +106,9 @@ impl Kind {
             Self::Masquerade => &masquerade::Nature,
             Self::SpoofGuard => &spoof_guard::Nature,
             Self::PublishedPorts => &published::Nature,
+            Self::Admission => &admission::Nature,
+            Self::Confinement => &confinement::Nature,
+            Self::PortIsolation => &confinement::PortNature,
         }
     }
 
@@ -155,8 +187,14 @@ pub(super) trait Nature: Sync {
         false
     }
 
-    /// Removes what the reference plugins made for an attachment, whatever made it.
-    fn remove_reference(&self, owner: &Owner) -> Result<(), Error>;
+    /// What parts of this kind need in tables of others, when they are set up by nf_tables.
+    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+        None
+    }
+
+    /// Removes what the reference plugins made for an attachment, whatever made it. `parts` are those that
+    /// are known of it.
+    fn remove_reference(&self, owner: &Owner, parts: &[Part]) -> Result<(), Error>;
 
     /// Removes what the reference plugins made for a network's attachments other than these, as far as
     /// that can be told apart.
@@ -168,6 +206,16 @@ pub(super) trait Nature: Sync {
     fn restore(&self, _records: &Records) -> Result<(), Error> {
         Ok(())
     }
+}
+
+/// What parts of a kind need in tables that are not ours: constant rules, however many attachments there
+/// are.
+pub(super) trait Elsewhere {
+    /// Places what is missing.
+    fn ensure(&self, parts: &[Part]) -> Result<(), Error>;
+
+    /// What is missing, a sentence each.
+    fn differences(&self, parts: &[Part]) -> Result<Vec<String>, Error>;
 }
 
 /// A kind of parts, set up by iptables with the reference plugins' chains.

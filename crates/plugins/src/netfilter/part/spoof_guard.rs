@@ -14,7 +14,7 @@ use linkspan_nft::{Chain, DataType, Element, Family, Field, Hook, Rule, Set, Tab
 use linkspan_plugin::spec::{Error, MacAddr};
 use serde::{Deserialize, Serialize};
 
-use super::{Group, Owner, Placed, Want};
+use super::{Group, Owner, Part, Placed, Want};
 use crate::netfilter::reference::remove_chains;
 
 /// The container sends from its own MAC address only.
@@ -51,11 +51,13 @@ impl super::Nature for Nature {
         table()
     }
 
-    fn owns(&self, _set: &str) -> bool {
-        true
+    fn owns(&self, set: &str) -> bool {
+        [guarded().name, genuine().name]
+            .iter()
+            .any(|own| own == set)
     }
 
-    fn remove_reference(&self, owner: &Owner) -> Result<(), Error> {
+    fn remove_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
         let interface = format!("cni-br-iface-{}-{}", owner.container(), owner.ifname());
         let address = format!("{interface}-mac");
         let table = Table::new(Family::Bridge, "nat");
@@ -69,7 +71,7 @@ const FIRST: i32 = -300;
 const PREROUTING: &str = "prerouting";
 
 /// The table of everything that concerns bridged frames.
-fn table() -> Table {
+pub(super) fn table() -> Table {
     Table::new(Family::Bridge, "linkspan").comment("Containers attached by Linkspan")
 }
 

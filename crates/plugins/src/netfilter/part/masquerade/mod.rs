@@ -54,7 +54,7 @@ impl super::Nature for Nature {
         Some(&iptables::Iptables)
     }
 
-    fn remove_reference(&self, owner: &Owner) -> Result<(), Error> {
+    fn remove_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
         reference::remove(owner)
     }
 

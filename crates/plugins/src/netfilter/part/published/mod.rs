@@ -136,7 +136,7 @@ impl super::Nature for Nature {
         true
     }
 
-    fn remove_reference(&self, owner: &Owner) -> Result<(), Error> {
+    fn remove_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
         reference::remove(owner)
     }
 
