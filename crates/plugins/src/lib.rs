@@ -3,6 +3,7 @@
 
 pub mod bandwidth;
 pub mod bridge;
+pub mod firewall;
 pub mod host_device;
 pub mod host_local;
 pub mod loopback;
@@ -25,6 +26,7 @@ use linkspan_plugin::Table;
 pub const PLUGINS: &Table = &[
     &bandwidth::Bandwidth,
     &bridge::Bridge,
+    &firewall::Firewall,
     &host_device::HostDevice,
     &host_local::HostLocal,
     &loopback::Loopback,

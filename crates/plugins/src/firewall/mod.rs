@@ -1,0 +1,174 @@
+//! `firewall`: has the host forward for the container, and keeps others away from it.
+//!
+//! A host whose firewall forwards nothing by default, as Docker sets it up, lets pass what the container
+//! sends, the replies to it, and connections to its published ports; whatever else may reach the container is
+//! for the host's own rules and `ingressPolicy` to say. See [the reference's
+//! documentation](https://www.cni.dev/plugins/current/meta/firewall/).
+
+pub mod config;
+
+use std::net::IpAddr;
+
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, ErrorCode, Success};
+use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
+
+use crate::attach::{host_end, require_prev_result};
+use crate::netfilter::{
+    self, Admission, Attachment, Backend, Confinement, Kind, Owner, Part, PortIsolation,
+};
+use crate::plan::{self, Namespaces, Plan, Step, apply};
+use config::{Config, Filter, IngressPolicy};
+
+/// The plugin.
+pub struct Firewall;
+
+/// What attachments have of netfilter.
+const KINDS: [Kind; 3] = [Kind::Admission, Kind::Confinement, Kind::PortIsolation];
+
+impl Plugin for Firewall {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "firewall";
+    const ABOUT: &'static str = "has the host forward for the container, and keeps others away";
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let result = require_prev_result(call)?;
+        let (plan, namespaces) = plan(call, config, &result)?;
+        let mut undo = Undo::new();
+        apply(&plan, &namespaces, &mut undo)?;
+        undo.commit();
+        Ok(result)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        let result = require_prev_result(call)?;
+        let (plan, namespaces) = plan(call, config, &result)?;
+        plan::check(&plan, &namespaces)
+    }
+
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        // Only where there is no record: the attachment was made by the reference plugin.
+        let result = call.prev_result().ok().flatten().unwrap_or_default();
+        let attachment = Attachment::new(Owner::of(call)?, Self::NAME);
+        let described = admissions(&result, "").fold(attachment, Attachment::part);
+        KINDS
+            .into_iter()
+            .fold(described, Attachment::expect)
+            .remove()
+    }
+
+    fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
+        netfilter::collect(gc.network().as_str(), Self::NAME, &KINDS, &gc.valid)
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        let backend = backend(config)?;
+        netfilter::status(backend)?;
+        let backend = backend.unwrap_or_default();
+        warn(&format!("firewall: the backend is {backend}"));
+        if backend == Backend::Nftables {
+            for line in netfilter::describe_forwarding()? {
+                warn(&format!("firewall: {line}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What filters; `None` for nf_tables, or iptables where the kernel lacks it.
+fn backend(config: &Config) -> Result<Option<Backend>, Error> {
+    match config.backend {
+        None => Ok(None),
+        Some(Filter::Nftables) => Ok(Some(Backend::Nftables)),
+        Some(other @ (Filter::Iptables | Filter::Firewalld)) => Err(Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            format!("the backend {other:?} is not supported yet"),
+        )
+        .with_details("use \"nftables\", or no \"backend\"")),
+    }
+}
+
+/// What is wanted for the addresses and the bridge of the previous result.
+fn plan(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    result: &Success,
+) -> Result<(Plan, Namespaces), Error> {
+    let namespaces = match config.ingress_policy {
+        IngressPolicy::Isolated => Namespaces::open(call.netns()?)?,
+        _ => Namespaces::host_only()?,
+    };
+    let attachment = Attachment::new(Owner::of(call)?, Firewall::NAME).backend(backend(config)?);
+    let attachment = admissions(result, &config.admin_chain)
+        .chain(policy(call, config, result, &namespaces)?)
+        .fold(attachment, Attachment::part);
+    let steps = match attachment.is_empty() {
+        true => Vec::new(),
+        false => vec![Step::Netfilter(Box::new(attachment))],
+    };
+    Ok((Plan { steps }, namespaces))
+}
+
+fn admissions(result: &Success, admin_chain: &str) -> impl Iterator<Item = Part> {
+    result.ips.iter().map(move |ip| {
+        Part::Admission(Admission {
+            address: canonical(ip.address.addr()),
+            admin_chain: admin_chain.to_owned(),
+        })
+    })
+}
+
+/// An IPv4 address is one, however it is written.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// What the policy takes.
+fn policy(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    result: &Success,
+    namespaces: &Namespaces,
+) -> Result<Vec<Part>, Error> {
+    let isolated = match config.ingress_policy {
+        IngressPolicy::Open => return Ok(Vec::new()),
+        IngressPolicy::SameBridge => false,
+        IngressPolicy::Isolated => true,
+    };
+    let bridge = bridge(config, result, namespaces)?;
+    let mut parts = vec![Part::Confinement(Confinement { bridge, isolated })];
+    if isolated {
+        let inside = namespaces.container()?.link(call.ifname()?.as_str())?;
+        parts.extend(host_end(namespaces, &inside)?.map(|outside| {
+            Part::PortIsolation(PortIsolation {
+                interface: outside.name,
+            })
+        }));
+    }
+    Ok(parts)
+}
+
+/// The bridge: the first interface of the result, which must be on the host.
+fn bridge(config: &Config, result: &Success, namespaces: &Namespaces) -> Result<String, Error> {
+    let policy = config.ingress_policy;
+    let first = result.interfaces.first();
+    let candidate = first.filter(|one| one.sandbox.is_empty() && !one.name.is_empty());
+    let is_bridge = |name: &str| {
+        let link = namespaces.host().rtnl().link(name);
+        link.is_ok_and(|link| link.is_kind("bridge"))
+    };
+    match candidate {
+        Some(one) if is_bridge(&one.name) => Ok(one.name.clone()),
+        _ => Err(Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            format!("the ingress policy {policy} needs a bridge, and prevResult begins with none"),
+        )
+        .with_details(
+            "\"same-bridge\" and \"isolated\" are for networks of the plugin bridge, which \"firewall\" must \
+             come after in \"plugins\"",
+        )),
+    }
+}

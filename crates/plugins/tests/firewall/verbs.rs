@@ -1,0 +1,244 @@
+//! Each verb by itself: what it needs, what it leaves, and what it tolerates.
+
+use std::time::Duration;
+
+use linkspan_testkit::{Outcome, Plugins, kill_at_every_syscall, needs, sandbox, with_prev_result};
+use serde_json::{Value, json};
+
+use super::world::{Forwarding, LEGACY, NFT, World, firewall, reconcile, ruleset};
+
+fn plugins() -> Plugins {
+    Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins"))
+}
+
+fn nftables() -> Value {
+    json!({ "backend": "nftables" })
+}
+
+#[test]
+fn the_result_is_passed_on_in_every_version() {
+    sandbox(|sandbox| {
+        let netns = sandbox.netns("one");
+        for version in [
+            "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0",
+        ] {
+            let result = match version {
+                "0.1.0" | "0.2.0" => {
+                    json!({ "cniVersion": version, "ip4": { "ip": "10.22.0.2/16" } })
+                }
+                _ => json!({
+                    "cniVersion": version,
+                    "ips": [{ "version": "4", "address": "10.22.0.2/16", "gateway": "10.22.0.1" }],
+                }),
+            };
+            let mut config = firewall("mynet", nftables());
+            config["cniVersion"] = json!(version);
+            let config = with_prev_result(&config, &result);
+            let printed = plugins().add(&config, "one", &netns, "eth0").success();
+            assert_eq!(printed["cniVersion"], version);
+            let address = match version {
+                "0.1.0" | "0.2.0" => &printed["ip4"]["ip"],
+                _ => &printed["ips"][0]["address"],
+            };
+            assert_eq!(address, "10.22.0.2/16", "{printed}");
+            if version >= "0.4.0" {
+                plugins().check(&config, "one", &netns, "eth0").success();
+            }
+            plugins().del(&config, "one", &netns, "eth0").success();
+            assert!(!ruleset().contains("mynet/one"), "{}", ruleset());
+        }
+        let versions = plugins().version("firewall", "1.1.0").success();
+        assert_eq!(versions["supportedVersions"].as_array().unwrap().len(), 7);
+    });
+}
+
+#[test]
+fn add_and_check_need_the_result_of_the_plugin_before() {
+    sandbox(|sandbox| {
+        let netns = sandbox.netns("one");
+        let config = firewall("mynet", nftables());
+        let (_, text) = plugins().add(&config, "one", &netns, "eth0").failure();
+        assert!(text.contains("prevResult missing"), "{text}");
+        let (_, text) = plugins().check(&config, "one", &netns, "eth0").failure();
+        assert!(text.contains("prevResult missing"), "{text}");
+    });
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_add_and_tolerated_by_del() {
+    sandbox(|sandbox| {
+        let netns = sandbox.netns("one");
+        let result = json!({ "cniVersion": "1.1.0", "ips": [{ "address": "10.22.0.2/16" }] });
+        for (keys, word) in [
+            (json!({ "backend": "ipfw" }), "backend"),
+            (json!({ "backend": 7 }), "backend"),
+            (json!({ "ingressPolicy": "closed" }), "ingressPolicy"),
+            (
+                json!({ "iptablesAdminChainName": "a b" }),
+                "iptablesAdminChainName",
+            ),
+            (
+                json!({ "iptablesAdminChainName": "-j" }),
+                "iptablesAdminChainName",
+            ),
+            (
+                json!({ "iptablesAdminChainName": "x".repeat(29) }),
+                "iptablesAdminChainName",
+            ),
+        ] {
+            let config = with_prev_result(&firewall("mynet", keys), &result);
+            let (_, text) = plugins().add(&config, "one", &netns, "eth0").failure();
+            assert!(text.contains(word), "{text}");
+            plugins().del(&config, "one", &netns, "eth0").success();
+        }
+        // As nobody had said anything.
+        let keys = json!({ "backend": "", "ingressPolicy": "", "iptablesAdminChainName": "", "firewalldZone": "" });
+        let config = with_prev_result(&firewall("mynet", keys), &result);
+        plugins().add(&config, "one", &netns, "eth0").success();
+    });
+}
+
+/// The reference removes nothing on such a DEL.
+#[test]
+fn del_needs_neither_result_nor_namespace() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox, NFT, nftables());
+        let one = world.attach("one");
+        let call = |netns: &str| -> Outcome {
+            let call = world
+                .plugins
+                .call("DEL", &world.firewall)
+                .container("one")
+                .ifname("eth0");
+            call.env("CNI_NETNS", netns).run()
+        };
+        let admitted = || sandbox.run("nft list set inet linkspan admitted4");
+        assert!(admitted().contains("mynet/one/eth0"));
+        one.netns.delete();
+        call("").success();
+        assert!(!admitted().contains("mynet/one/eth0"), "{}", admitted());
+        call("/run/netns/one").success();
+        sandbox.run("nft flush ruleset; rm -rf /run/cni");
+        call("").success();
+    });
+}
+
+/// A late DEL takes nothing from the container that has the address by now.
+#[test]
+fn del_leaves_an_address_that_another_container_has() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox, NFT, nftables());
+        let one = world.attach_bridge("one");
+        let config = with_prev_result(&world.firewall, &one.result);
+        for container in ["old", "new"] {
+            world
+                .plugins
+                .add(&config, container, &one.netns, "eth0")
+                .success();
+        }
+        world
+            .plugins
+            .del(&config, "old", &one.netns, "eth0")
+            .success();
+        let admitted = sandbox.run("nft list set inet linkspan admitted4");
+        assert!(admitted.contains("mynet/new/eth0"), "{admitted}");
+        world
+            .plugins
+            .check(&config, "new", &one.netns, "eth0")
+            .success();
+    });
+}
+
+#[test]
+fn check_sees_what_is_missing() {
+    sandbox(|sandbox| {
+        let keys = json!({ "backend": "nftables", "ingressPolicy": "isolated" });
+        let world = World::new(sandbox, NFT, keys);
+        let one = world.attach("one");
+        let check = || world.call("CHECK", &one).run();
+        check().success();
+        for (spoil, word) in [
+            (
+                format!(
+                    "nft delete element inet linkspan admitted4 '{{ {} }}'",
+                    one.v4
+                ),
+                "admitted4",
+            ),
+            (
+                "nft flush set bridge linkspan isolated".to_owned(),
+                "set bridge linkspan isolated",
+            ),
+            (
+                "nft flush set inet linkspan confined".to_owned(),
+                "confined",
+            ),
+            (
+                "nft flush chain inet linkspan inbound".to_owned(),
+                "replies",
+            ),
+            (
+                "iptables-nft -F LINKSPAN-FORWARD".to_owned(),
+                "accepts the mark",
+            ),
+        ] {
+            sandbox.run(&spoil);
+            let (_, text) = check().failure();
+            assert!(text.contains(word), "{spoil}: {text}");
+            reconcile();
+            check().success();
+        }
+    });
+}
+
+fn killed_anywhere(forwarding: Forwarding) {
+    let deadline = Duration::from_secs(240);
+    needs(&[]).deadline(deadline).sandbox(|sandbox| {
+        let world = World::new(sandbox, forwarding, nftables());
+        let one = world.attach_bridge("one");
+        world.attach("other");
+        let left = || {
+            let elements = sandbox
+                .run("nft list set inet linkspan admitted4; nft list set inet linkspan admitted6");
+            let records = sandbox.run("ls /run/cni/linkspan/netfilter");
+            assert!(
+                !elements.contains("mynet/one") && !records.contains("one:eth0:firewall"),
+                "{elements}{records}"
+            );
+        };
+        let cmd = |verb: &str| world.call(verb, &one).cmd().env_remove("LD_LIBRARY_PATH");
+        for variant in ["nft", "legacy"] {
+            if forwarding == Forwarding::DroppedBy(variant) {
+                sandbox.run(&format!("iptables-{variant} -F FORWARD"));
+            }
+        }
+        let kills = kill_at_every_syscall(
+            || cmd("ADD"),
+            |_| {
+                world.call("DEL", &one).run().success();
+                left();
+            },
+        );
+        assert!(kills > 40, "{kills}");
+        kill_at_every_syscall(
+            || {
+                world.call("ADD", &one).run().success();
+                cmd("DEL")
+            },
+            |_| {
+                world.call("DEL", &one).run().success();
+                left();
+            },
+        );
+    });
+}
+
+#[test]
+fn killed_anywhere_where_iptables_drops() {
+    killed_anywhere(NFT);
+}
+
+#[test]
+fn killed_anywhere_where_the_older_iptables_drops() {
+    killed_anywhere(LEGACY);
+}
