@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use linkspan_netlink::{Attributes, Message, Request};
 
-use super::{DUMP, REQUEST, Rtnl};
+use super::{DUMP, Opaque, REQUEST, Rtnl};
 use crate::Error;
 
 /// An address of a link.
@@ -18,10 +18,15 @@ pub struct Address {
     pub scope: u8,
     /// `IFA_F_…`, such as [`Address::TENTATIVE`].
     pub flags: u32,
+    /// How long it is valid and preferred, and the metric of its subnet's route: one that was listed and is
+    /// added again is as it was.
+    pub other: Opaque,
 }
 
 /// Bytes of `struct ifaddrmsg`.
 const HEADER: usize = 8;
+/// `IFA_RT_PRIORITY`, linux/if_addr.h.
+const IFA_RT_PRIORITY: u16 = 9;
 
 impl Address {
     /// Duplicate address detection is not done (`IFA_F_NODAD`).
@@ -41,6 +46,7 @@ impl Address {
             net,
             scope: libc::RT_SCOPE_UNIVERSE,
             flags,
+            other: Opaque::default(),
         }
     }
 
@@ -66,6 +72,7 @@ impl Address {
         if self.flags != 0 {
             request.u32(libc::IFA_FLAGS, self.flags);
         }
+        self.other.write(&mut request);
         request
     }
 
@@ -86,6 +93,7 @@ impl Address {
             net: IpNet::new(address, prefix).ok()?,
             scope,
             flags: all_flags.unwrap_or_else(|| u32::from(flags)),
+            other: Opaque::of(attributes, &[libc::IFA_CACHEINFO, IFA_RT_PRIORITY]),
         })
     }
 }
