@@ -13,6 +13,7 @@ pub mod sbr;
 pub mod static_ipam;
 pub mod tap;
 pub mod tuning;
+pub mod vrf;
 
 pub mod attach;
 mod fault;
@@ -36,4 +37,5 @@ pub const PLUGINS: &Table = &[
     &static_ipam::Static,
     &tap::Tap,
     &tuning::Tuning,
+    &vrf::Vrf,
 ];

@@ -12,9 +12,9 @@ use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode, Route};
 
 use super::{
-    Address, LinkRef, Namespaces, Place, Plan, PortVlans, Step, bridge, container_link, device,
-    gateway, ifb, parameters, point_to_point, routing, settings, shaping, tap, veth,
-    vlan_interface,
+    Address, LinkRef, Namespaces, Place, Plan, PortVlans, Step, bridge, carry, container_link,
+    device, gateway, ifb, parameters, point_to_point, routing, settings, shaping, tap, veth,
+    vlan_interface, vrf,
 };
 use crate::fault::{explain, explain_step};
 
@@ -95,6 +95,8 @@ fn take<'a>(step: &Step, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Res
             set_vlans(index, vlans, namespaces.side(port.place)?.rtnl())
                 .map_err(|error| explain_step(step, &error))
         }
+        Step::Vrf(wanted) => vrf::ensure(wanted, namespaces, undo),
+        Step::Carry(link, wanted) => carry::carry(link, wanted, namespaces, undo),
         Step::Ifb(wanted) => ifb::create(wanted, namespaces, undo),
         Step::AwaitRunning(link) => await_running(link, namespaces),
         Step::AwaitAddresses(link) => await_addresses(link, namespaces),

@@ -7,8 +7,8 @@ use linkspan_plugin::spec::{Error, ErrorCode, MacAddr, Route};
 
 use super::bridge::IFF_PROMISC;
 use super::{
-    Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, container_link, device,
-    point_to_point, routing, settings, shaping, tap,
+    Bridge, LinkRef, Namespaces, Plan, PortVlans, Step, VethPair, carry, container_link, device,
+    point_to_point, routing, settings, shaping, tap, vrf,
 };
 use crate::fault::explain;
 
@@ -89,6 +89,8 @@ fn differences_of(step: &Step, namespaces: &Namespaces) -> Result<Vec<Difference
         }
         Step::Route(link, wanted) => route(link, wanted, namespaces),
         Step::PointToPoint(link, wanted) => point_to_point::differences(link, wanted, namespaces),
+        Step::Vrf(wanted) => vrf::differences(wanted, namespaces),
+        Step::Carry(link, wanted) => carry::differences(link, wanted, namespaces),
         Step::Routing(place, wanted) => routing::differences(*place, wanted, namespaces),
         Step::Shape(link, wanted) => shaping::shape_differences(link, wanted, namespaces),
         Step::Redirect(from, to) => shaping::redirect_differences(from, to, namespaces),

@@ -81,6 +81,8 @@ impl fmt::Display for Step {
                 let (subnet, gateway) = (wanted.address.trunc(), wanted.gateway);
                 write!(f, "reach {subnet} through {gateway} alone on {link}")
             }
+            Self::Vrf(wanted) => wanted.fmt(f),
+            Self::Carry(link, carry) => carry.describe(link, f),
             Self::Routing(_, routing) => routing.fmt(f),
             Self::AwaitAddresses(link) => {
                 write!(f, "wait until the addresses of {link} are usable")
@@ -90,14 +92,7 @@ impl fmt::Display for Step {
                 let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
                 write!(f, "announce {} on {link}", addresses.join(", "))
             }
-            Self::Ifb(wanted) => {
-                write!(
-                    f,
-                    "create {}, that shapes what {} receives",
-                    wanted.link(),
-                    wanted.source
-                )
-            }
+            Self::Ifb(wanted) => wanted.fmt(f),
             Self::Shape(link, shape) => write!(f, "limit what {link} sends to {shape}"),
             Self::Redirect(from, to) => write!(f, "redirect what {from} receives to {to}"),
             Self::Netfilter(attachment) => attachment.fmt(f),

@@ -1,5 +1,7 @@
 //! The link that traffic is redirected to in order to be shaped.
 
+use std::fmt;
+
 use linkspan_kernel::rtnl::tc::{Handle, Target};
 use linkspan_kernel::rtnl::{Kind, Link, NewLink, Rtnl};
 use linkspan_plugin::Undo;
@@ -25,6 +27,14 @@ impl Ifb {
     /// By which a plan speaks of it, whichever name it has got.
     pub fn link(&self) -> LinkRef {
         LinkRef::host(self.names.first().map_or("", String::as_str))
+    }
+}
+
+/// As it stands after "cannot" or in a list.
+impl fmt::Display for Ifb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (link, source) = (self.link(), &self.source);
+        write!(f, "create {link}, that shapes what {source} receives")
     }
 }
 

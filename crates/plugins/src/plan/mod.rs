@@ -8,6 +8,7 @@
 
 mod apply;
 mod bridge;
+mod carry;
 mod check;
 mod container_link;
 mod device;
@@ -24,6 +25,7 @@ pub mod sysctls;
 mod tap;
 mod veth;
 mod vlan_interface;
+mod vrf;
 
 use std::net::IpAddr;
 
@@ -31,6 +33,7 @@ use ipnet::IpNet;
 use linkspan_plugin::spec::{IfName, MacAddr, Route};
 
 pub use apply::apply;
+pub use carry::Carry;
 pub use check::{Difference, check};
 pub use container_link::{ContainerLink, LinkKind};
 pub use device::{Device, move_out, rename};
@@ -40,6 +43,7 @@ pub use point_to_point::PointToPoint;
 pub use routing::Routing;
 pub use shaping::{Shape, Traffic};
 pub use tap::{Tap, tap_status};
+pub use vrf::{Vrf, remove_unused as remove_unused_vrf};
 
 use crate::netfilter::Attachment;
 
@@ -128,6 +132,10 @@ pub enum Step {
     Route(LinkRef, Route),
     /// The subnet of an address of a link is reached through its gateway alone.
     PointToPoint(LinkRef, PointToPoint),
+    /// A vrf, created when it is not there, used when it is.
+    Vrf(Vrf),
+    /// A link becomes part of a vrf, or of none, with what it has.
+    Carry(LinkRef, Carry),
     /// A rule or a route as the kernel has it.
     Routing(Place, Routing),
     /// The addresses of a link are usable: duplicate address detection is over.

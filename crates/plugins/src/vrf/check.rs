@@ -1,0 +1,71 @@
+//! CHECK: the interface is part of the vrf, with what the result of ADD tells.
+
+use linkspan_kernel::rtnl::{LinkData, Route};
+use linkspan_plugin::Call;
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, IpConfig, Success};
+
+use super::config::Config;
+use crate::attach::require_prev_result;
+use crate::attach::routes::MAIN_TABLE;
+use crate::plan::{Address, Carry, LinkRef, Namespaces, Place, Plan, Routing, Step, Vrf};
+
+pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+    let config = call.config.get()?;
+    let result = require_prev_result(call)?;
+    let namespaces = Namespaces::open(call.netns()?)?;
+    let container = namespaces.container()?;
+    let ifname = call.ifname()?.as_str();
+    let link = container.link(ifname)?.index;
+    let table = match container.link(config.name.as_str()) {
+        Ok(found) => match found.data {
+            LinkData::Vrf { table } => table,
+            _ => config.table.unwrap_or(0),
+        },
+        Err(_) => config.table.unwrap_or(0),
+    };
+    let mut wanted = Plan::default();
+    wanted.push(Step::Vrf(Vrf {
+        name: config.name.clone(),
+        table: config.table.unwrap_or(table),
+    }));
+    wanted.push(Step::Carry(
+        LinkRef::container(ifname),
+        Carry {
+            vrf: Some(config.name.clone()),
+            addresses: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+        },
+    ));
+    wanted.extend(addresses_and_routes(&result, ifname, link, table));
+    crate::plan::check(&wanted, &namespaces)
+}
+
+/// The addresses of the interface, and the routes by gateways in their subnets.
+fn addresses_and_routes(result: &Success, ifname: &str, link: u32, table: u32) -> Vec<Step> {
+    let is_own = |ip: &&IpConfig| {
+        let interface = ip.interface.and_then(|index| result.interfaces.get(index));
+        interface.is_some_and(|one| one.name == ifname && !one.sandbox.is_empty())
+    };
+    let own: Vec<&IpConfig> = result.ips.iter().filter(is_own).collect();
+    let addresses = own.iter().map(|ip| {
+        let address = Address {
+            address: ip.address,
+            detect_duplicates: false,
+        };
+        Step::Address(LinkRef::container(ifname), address)
+    });
+    let routes = result.routes.iter().filter_map(|route| {
+        let gateway = route.gw?;
+        let is_own = own.iter().any(|ip| ip.address.contains(&gateway));
+        // Those of other tables have not moved.
+        let is_moved = route.table.is_none_or(|table| table == MAIN_TABLE);
+        (is_own && is_moved).then(|| Route {
+            table,
+            ..Route::new(route.dst.trunc(), Some(gateway), link)
+        })
+    });
+    let routes = routes.map(|route| Step::Routing(Place::Container, Routing::new(route)));
+    addresses.chain(routes).collect()
+}
