@@ -3,16 +3,20 @@
 
 pub mod bandwidth;
 pub mod bridge;
+pub mod dummy;
 pub mod firewall;
 pub mod host_device;
 pub mod host_local;
+pub mod ipvlan;
 pub mod loopback;
+pub mod macvlan;
 pub mod portmap;
 pub mod ptp;
 pub mod sbr;
 pub mod static_ipam;
 pub mod tap;
 pub mod tuning;
+pub mod vlan;
 pub mod vrf;
 
 pub mod attach;
@@ -27,15 +31,19 @@ use linkspan_plugin::Table;
 pub const PLUGINS: &Table = &[
     &bandwidth::Bandwidth,
     &bridge::Bridge,
+    &dummy::Dummy,
     &firewall::Firewall,
     &host_device::HostDevice,
     &host_local::HostLocal,
+    &ipvlan::Ipvlan,
     &loopback::Loopback,
+    &macvlan::Macvlan,
     &portmap::Portmap,
     &ptp::Ptp,
     &sbr::Sbr,
     &static_ipam::Static,
     &tap::Tap,
     &tuning::Tuning,
+    &vlan::Vlan,
     &vrf::Vrf,
 ];

@@ -19,6 +19,7 @@ pub struct Detach<'c, 'i, C> {
     owner: &'c Owner,
     netfilter: Option<Attachment>,
     link: Option<String>,
+    interim: Option<String>,
 }
 
 impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
@@ -29,6 +30,7 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
             owner,
             netfilter: None,
             link: None,
+            interim: None,
         }
     }
 
@@ -43,6 +45,13 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
     #[must_use]
     pub fn link(mut self, name: String) -> Self {
         self.link = Some(name);
+        self
+    }
+
+    /// And the link of this name in the container: the interface before it was given its name.
+    #[must_use]
+    pub fn interim(mut self, name: String) -> Self {
+        self.interim = Some(name);
         self
     }
 
@@ -84,13 +93,22 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
         let Some(namespaces) = Namespaces::open_if_there(path)? else {
             return Ok(());
         };
+        let ifname = self.call.ifname()?.as_str();
+        let names = [Some(ifname), self.interim.as_deref()];
+        all(names
+            .into_iter()
+            .flatten()
+            .map(|name| self.remove_one(name, &namespaces)))
+    }
+
+    fn remove_one(&self, name: &str, namespaces: &Namespaces) -> Result<(), Error> {
         let container = namespaces.container()?;
-        let link = match container.rtnl().link(self.call.ifname()?.as_str()) {
+        let link = match container.rtnl().link(name) {
             Ok(link) => link,
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(explain(error)),
         };
-        if self.is_of_another(&link, &namespaces) {
+        if self.is_of_another(&link, namespaces) {
             return Ok(());
         }
         match container.rtnl().delete_link(&link.name) {
@@ -99,12 +117,17 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
         }
     }
 
-    /// Whether the container's link is that of another attachment, as the alias of its other end says. An
-    /// ADD that was refused because the name is taken is followed by a DEL, too.
+    /// Whether the container's link is that of another attachment, as its alias or that of its other end says.
+    /// An ADD that was refused because the name is taken is followed by a DEL, too.
     fn is_of_another(&self, link: &Link, namespaces: &Namespaces) -> bool {
+        let own = self.owner.to_string();
+        let names_another = |alias: &String| *alias != own && Owner::is_named_by(alias);
+        if link.alias.as_ref().is_some_and(names_another) {
+            return true;
+        }
         let other_end = host_end(namespaces, link).ok().flatten();
         let alias = other_end.and_then(|end| end.alias);
-        alias.is_some_and(|alias| alias != self.owner.to_string())
+        alias.is_some_and(|alias| alias != own)
     }
 }
 

@@ -1,16 +1,19 @@
 //! What the plugins that make an interface, or adjust one, share.
 
 pub mod configure;
+mod container_interface;
 mod detach;
 mod host_end;
 mod interface;
 mod lease;
 pub mod mac;
+mod master;
 mod mtu;
 mod prev_result;
 pub mod routes;
 mod uplink;
 
+pub use container_interface::ContainerInterface;
 pub use detach::{Detach, collect_links};
 pub use host_end::host_end;
 pub use interface::{
@@ -18,11 +21,31 @@ pub use interface::{
     veth_end,
 };
 pub use lease::lease;
+pub use master::Master;
 pub use mtu::{Mtu, require_room};
 pub use prev_result::require_prev_result;
 pub use uplink::uplink;
 
+use linkspan_plugin::spec::{Error, ErrorCode};
+
 /// A text that says something: an empty one is as good as none, as in the reference.
 pub fn not_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
+}
+
+/// An error when there is no IPAM plugin, for plugins whose interfaces must have an address.
+///
+/// # Errors
+/// [`ErrorCode::INVALID_NETWORK_CONFIG`]
+pub fn require_ipam(ipam_type: Option<String>, plugin: &str) -> Result<(), Error> {
+    match not_empty(ipam_type) {
+        Some(_) => Ok(()),
+        None => Err(Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            format!("{plugin} interface requires an IPAM configuration"),
+        )
+        .with_details(
+            "set \"ipam\", such as { \"type\": \"host-local\", \"subnet\": \"10.22.0.0/16\" }",
+        )),
+    }
 }

@@ -4,6 +4,8 @@ use linkspan_kernel::rtnl::Link;
 use linkspan_plugin::config::{FromKey, Wrong};
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success, Value};
 
+use crate::plan::LinkRef;
+
 /// What every link must be able to carry, in bytes (RFC 791, 3.2), and what the kernel asks of bridges.
 const LEAST: u32 = 68;
 
@@ -46,6 +48,29 @@ impl Mtu {
 }
 
 impl Mtu {
+    /// Bytes of an interface on a master, at most the master's; `None` leaves it to the kernel, which takes
+    /// the master's, or less where that is needed.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when the master's is smaller.
+    pub fn on(self, master: &LinkRef, link: &Link) -> Result<Option<u32>, Error> {
+        match self {
+            Self::Kernel | Self::Auto => Ok(None),
+            Self::Bytes(bytes) if bytes <= link.mtu => Ok(Some(bytes)),
+            Self::Bytes(bytes) => Err(Error::new(
+                ErrorCode::INVALID_NETWORK_CONFIG,
+                format!(
+                    "invalid MTU {bytes}, must be [0, master MTU({})]",
+                    link.mtu
+                ),
+            )
+            .with_details(format!(
+                "the master {master} carries no larger packets; correct \"mtu\", write \"auto\" to follow the \
+                 master, or raise the master's"
+            ))),
+        }
+    }
+
     /// What CHECK finds when nobody has changed it: what the result of ADD tells of the interface, which a
     /// later plugin of the chain may have changed, else what the configuration says; `None` when
     /// neither says anything.

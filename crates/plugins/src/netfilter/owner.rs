@@ -62,6 +62,11 @@ impl Owner {
         &self.ifname
     }
 
+    /// Whether a text has the form of a comment that names an attachment.
+    pub fn is_named_by(text: &str) -> bool {
+        text.parse::<Self>().is_ok() || text.starts_with('#')
+    }
+
     /// Whether a comment names an attachment to this network, whichever it is.
     pub fn is_of_network(comment: &str, network: &str) -> bool {
         let is_first = |first: &str| {

@@ -199,17 +199,30 @@ pub(super) fn kernel_route(route: &Route, index: u32) -> rtnl::Route {
 /// Why the kernel refused a step, with what the person who wrote the configuration can do.
 pub(super) fn refused(step: &Step, error: &KernelError) -> Error {
     let explained = explain_step(step, error);
-    match step {
-        Step::Address(..) | Step::Gateway(..) if error.errno() == Some(IPV6_OFF) => explained.with_details(
+    match (step, error.errno().unwrap_or_default()) {
+        (Step::Address(..) | Step::Gateway(..), IPV6_OFF) => explained.with_details(
             "IPv6 is switched off in this namespace (net.ipv6.conf.all.disable_ipv6, or ipv6.disable=1 \
              on the kernel's command line); remove the IPv6 range or switch it on",
         ),
+        (Step::Settings(..), MAC_IN_USE) => explained.with_details(
+            "another link on the same master, or the master itself, has this MAC address; give each container \
+             one of its own, or let the kernel choose",
+        ),
+        (Step::Settings(..), MASTER_OFF) => {
+            explained.with_details("the master was switched off just now; switch it on")
+        }
         _ => explained,
     }
 }
 
 /// What the kernel says to an IPv6 address where IPv6 is switched off (`EACCES`).
 const IPV6_OFF: i32 = 13;
+
+/// What it says to the second link of a master with the same MAC address (`EADDRINUSE`).
+const MAC_IN_USE: i32 = 98;
+
+/// What it says to a VLAN of a link that is switched off (`ENETDOWN`).
+const MASTER_OFF: i32 = 100;
 
 /// Has these VLANs pass the port with this index.
 pub(super) fn set_vlans(

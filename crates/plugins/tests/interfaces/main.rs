@@ -4,5 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "so a test fails")]
 
 mod crash;
+mod dummy;
+mod ipvlan;
+mod macvlan;
 mod ptp;
+mod vlan;
+mod wire;
 mod world;

@@ -77,7 +77,7 @@ impl<'a> World<'a> {
     /// directories, the files `lock` and `last_reserved_ip.N`, and the constant part of the ruleset.
     #[track_caller]
     pub(crate) fn snapshot(&self, container: &Netns) -> Snapshot {
-        const STAYS: [&str; 13] = [
+        const STAYS: [&str; 14] = [
             "= directory ",
             "/lock =",
             "/last_reserved_ip.",
@@ -94,6 +94,8 @@ impl<'a> World<'a> {
             " nft table ip nat",
             " nft chain ip nat",
             "[\"linkdown\"]",
+            // Of a master, until the kernel has removed a container's namespace, which it does later.
+            " promiscuity = ",
         ];
         Snapshot::of(&[self.host, container], &DIRECTORIES).without(&STAYS)
     }
@@ -111,6 +113,16 @@ impl<'a> World<'a> {
         let before = self.snapshot(netns);
         fails(&self.add(netns), code, words);
         before.assert_same(&self.snapshot(netns), "after an ADD that failed");
+    }
+
+    /// STATUS fails with code 50 and these words.
+    #[track_caller]
+    pub(crate) fn is_not_available(&self, words: &[&str]) {
+        fails(
+            &self.plugins.status(&self.config),
+            code::NOT_AVAILABLE,
+            words,
+        );
     }
 
     /// ADD, CHECK and DEL in every version.

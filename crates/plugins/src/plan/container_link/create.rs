@@ -17,6 +17,10 @@ pub(in crate::plan) fn create<'a>(
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
     let container = namespaces.container()?;
+    if !is_on_the_host(wanted) {
+        // Made where it stays, its alias travels with it, and would be written on a link that has its name.
+        namespaces.refuse_taken_name(&wanted.name)?;
+    }
     let made = match request(wanted, &wanted.name, namespaces)? {
         Err(error) if error.is_exists() => {
             namespaces.refuse_taken_name(&wanted.name)?;
@@ -50,9 +54,13 @@ pub(in crate::plan) fn create<'a>(
 /// Before Linux 6.14 a new link's name is also looked for where the request comes from (`rtnl_newlink`), which
 /// must be where the parent is. There the link is made under another name, and then given its own.
 fn is_taken_on_the_host(wanted: &ContainerLink, namespaces: &Namespaces) -> bool {
-    let is_on_the_host = |parent: &LinkRef| parent.place == Place::Host;
-    wanted.parent.as_ref().is_some_and(is_on_the_host)
-        && namespaces.host().rtnl().link(&wanted.name).is_ok()
+    is_on_the_host(wanted) && namespaces.host().rtnl().link(&wanted.name).is_ok()
+}
+
+/// Whether its parent is on the host.
+fn is_on_the_host(wanted: &ContainerLink) -> bool {
+    let parent = wanted.parent.as_ref();
+    parent.is_some_and(|parent| parent.place == Place::Host)
 }
 
 type Created = Result<Link, KernelError>;

@@ -1,0 +1,121 @@
+//! The plugins whose link lives in the container alone: made, given its addresses, compared, removed.
+
+use linkspan_plugin::spec::{Dns, Error, Interface, Success};
+use linkspan_plugin::{Call, Undo};
+
+use super::{attached, configure, container_interface, lease, require_prev_result, require_room};
+use crate::plan::{
+    ContainerLink, LinkRef, Namespaces, Plan, Settings, Step, apply, check, sysctls,
+};
+
+/// An interface whose link lives in the container alone.
+#[derive(Clone, Debug)]
+pub struct ContainerInterface {
+    /// The link.
+    pub link: ContainerLink,
+    /// Neighbours are told where its addresses are now: others may have had them before.
+    pub announce: bool,
+    /// Other hosts that have one of its IPv6 addresses are looked for, and the outcome is awaited.
+    pub detect_duplicates: bool,
+    /// The DNS settings that replace the IPAM plugin's.
+    pub dns: Option<Dns>,
+}
+
+/// The position of the interface in the result: nothing else is made.
+const INTERFACE: usize = 0;
+
+impl ContainerInterface {
+    /// ADD. Without an IPAM plugin the addresses are those of the result `before`; when that has none
+    /// either, the interface is switched on and has none.
+    ///
+    /// The link comes first, since an IPAM plugin may need it, as dhcp does.
+    ///
+    /// # Errors
+    /// What could not be made and why; what was made is undone.
+    pub fn add<C>(
+        &self,
+        call: &Call<'_, C>,
+        namespaces: &Namespaces,
+        before: Option<Success>,
+    ) -> Result<Success, Error> {
+        let mut undo = Undo::new();
+        apply(&self.link_plan(), namespaces, &mut undo)?;
+        let lease = lease(call)?;
+        let mut result = match &lease {
+            Some(lease) => lease.result.clone(),
+            None => before.unwrap_or_default(),
+        };
+        for ip in &mut result.ips {
+            ip.interface = Some(INTERFACE);
+        }
+        let link = namespaces.link(&self.link_ref())?;
+        require_room(Some(link.mtu), &result)?;
+        apply(
+            &self.configuration(&result, INTERFACE),
+            namespaces,
+            &mut undo,
+        )?;
+        result.interfaces = vec![container_interface(&link, call)?];
+        if let Some(dns) = &self.dns {
+            result.dns = dns.clone();
+        }
+        undo.commit();
+        if let Some(lease) = lease {
+            lease.commit();
+        }
+        Ok(result)
+    }
+
+    /// CHECK. `wanted` is what is wanted, given the interface as the result of ADD has it.
+    ///
+    /// # Errors
+    /// All differences, or that they cannot be found out.
+    pub fn check<C>(
+        call: &Call<'_, C>,
+        wanted: impl FnOnce(&Interface) -> Result<Self, Error>,
+    ) -> Result<(), Error> {
+        let namespaces = Namespaces::open(call.netns()?)?;
+        if let Some(ipam) = call.ipam()? {
+            ipam.check()?;
+        }
+        let result = require_prev_result(call)?;
+        let (index, interface) = attached(call, &result)?;
+        let wanted = wanted(interface)?;
+        let mut plan = wanted.link_plan();
+        plan.extend(wanted.configuration(&result, index).steps);
+        check(&plan, &namespaces)
+    }
+
+    fn link_ref(&self) -> LinkRef {
+        LinkRef::container(&self.link.name)
+    }
+
+    fn link_plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        plan.push(Step::ContainerLink(self.link.clone()));
+        plan
+    }
+
+    /// Addresses and routes, or nothing but the switch.
+    fn configuration(&self, result: &Success, index: usize) -> Plan {
+        let link = self.link_ref();
+        let mut plan = Plan::default();
+        if configure::own(result, index).next().is_none() {
+            plan.push(Step::Settings(link, Settings::up()));
+            return plan;
+        }
+        if self.detect_duplicates {
+            plan.extend(sysctls::duplicate_address_detection(&link, true));
+        }
+        if self.announce {
+            plan.extend(sysctls::announcements(&link, result));
+        }
+        plan.extend(configure::steps(
+            &link,
+            result,
+            index,
+            self.detect_duplicates,
+        ));
+        plan
+    }
+}

@@ -1,0 +1,117 @@
+//! The link that a container's interface is made on: the keys `master` and `linkInContainer`.
+
+use linkspan_kernel::rtnl::Link;
+use linkspan_plugin::spec::{Error, ErrorCode};
+
+use super::{Mtu, uplink};
+use crate::fault::explain;
+use crate::plan::{LinkRef, Namespaces, Place};
+
+/// Which link it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Master {
+    /// Its name; `None` is the link of the default route.
+    pub name: Option<String>,
+    /// It is in the container instead of on the host.
+    pub in_container: bool,
+}
+
+impl Master {
+    fn place(&self) -> Place {
+        if self.in_container {
+            Place::Container
+        } else {
+            Place::Host
+        }
+    }
+
+    /// The link that the configuration names.
+    pub fn named(&self) -> Option<LinkRef> {
+        let place = self.place();
+        self.name.clone().map(|name| LinkRef { place, name })
+    }
+
+    /// The link, which is there and switched on.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there, [`ErrorCode::TRY_AGAIN_LATER`] when it is
+    /// switched off: nothing would pass.
+    pub fn find(&self, namespaces: &Namespaces) -> Result<(LinkRef, Link), Error> {
+        let side = namespaces.side(self.place())?;
+        let found = match &self.name {
+            None => uplink(side)?,
+            Some(name) => match side.rtnl().link(name) {
+                Ok(link) => link,
+                Err(error) if error.is_not_found() => return Err(self.missing(name, namespaces)),
+                Err(error) => return Err(explain(error)),
+            },
+        };
+        let link = LinkRef {
+            place: self.place(),
+            name: self.name.clone().unwrap_or_else(|| found.name.clone()),
+        };
+        if !found.is_up() {
+            return Err(switched_off(&link));
+        }
+        side.remember(&link.name, found.clone());
+        Ok((link, found))
+    }
+
+    fn missing(&self, name: &str, namespaces: &Namespaces) -> Error {
+        let (here, there) = match self.place() {
+            Place::Host => ("on the host", Place::Container),
+            Place::Container => ("in the container", Place::Host),
+        };
+        let elsewhere = namespaces
+            .side(there)
+            .is_ok_and(|side| side.rtnl().link(name).is_ok());
+        let advice = match (there, elsewhere) {
+            (_, false) => "`ip link` shows what is there; correct \"master\", or see why the device is missing: it may have been \
+                           given to a container"
+                .to_owned(),
+            (Place::Container, true) => {
+                "the container has a link of this name; set \"linkInContainer\" to true if that is meant".to_owned()
+            }
+            (Place::Host, true) => {
+                "the host has a link of this name; remove \"linkInContainer\" if that is meant".to_owned()
+            }
+        };
+        Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            format!("failed to lookup master {name:?}: there is no such link {here}"),
+        )
+        .with_details(advice)
+    }
+
+    /// Whether an interface with this MTU can be made on it; nobody can tell of a master in a container that
+    /// does not exist yet.
+    ///
+    /// # Errors
+    /// [`ErrorCode::PLUGIN_NOT_AVAILABLE`] with the reason.
+    pub fn status(&self, mtu: Mtu) -> Result<(), Error> {
+        if self.in_container {
+            return Ok(());
+        }
+        let namespaces = Namespaces::host_only()?;
+        let possible = self
+            .find(&namespaces)
+            .and_then(|(link, found)| mtu.on(&link, &found));
+        possible.map(drop).map_err(|error| Error {
+            code: ErrorCode::PLUGIN_NOT_AVAILABLE,
+            ..error
+        })
+    }
+}
+
+fn switched_off(link: &LinkRef) -> Error {
+    let name = &link.name;
+    let command = match link.place {
+        Place::Host => format!("`ip link set {name} up`"),
+        Place::Container => format!("`ip link set {name} up` inside"),
+    };
+    Error::new(
+        ErrorCode::TRY_AGAIN_LATER,
+        format!("the master {link} is switched off"),
+    )
+    .with_details(format!("nothing would pass; {command} switches it on"))
+}

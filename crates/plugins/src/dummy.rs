@@ -1,0 +1,79 @@
+//! `dummy`: an interface in the container that swallows what is sent, to hold addresses.
+//!
+//! See [the reference's documentation](https://www.cni.dev/plugins/current/main/dummy/).
+
+use linkspan_plugin::config::{Configuration, Deferred, Key};
+use linkspan_plugin::keys;
+use linkspan_plugin::spec::{Error, MacAddr, PluginConfig, Success};
+use linkspan_plugin::{Call, Plugin};
+
+use crate::attach::{ContainerInterface, Detach, require_ipam, told_mac};
+use crate::identity;
+use crate::netfilter::Owner;
+use crate::plan::{ContainerLink, LinkKind, Namespaces};
+
+keys! {
+    /// The keys of `dummy` as they stand in a configuration.
+    pub struct Keys {
+        /// The type of the IPAM plugin, which gives the addresses.
+        "ipam.type" => ipam_type: Option<String>, read by [Add, Check, Del, Gc, Status];
+    }
+}
+
+/// A configuration of `dummy`: there is an IPAM plugin.
+#[derive(Clone, Copy, Debug)]
+pub struct Config;
+
+impl Configuration for Config {
+    const KEYS: &'static [Key] = Keys::KEYS;
+
+    fn read(config: &PluginConfig) -> Result<Self, Error> {
+        require_ipam(Keys::read(config)?.ipam_type, "dummy")?;
+        Ok(Self)
+    }
+}
+
+/// The plugin.
+pub struct Dummy;
+
+impl Plugin for Dummy {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "dummy";
+    const ABOUT: &'static str = "makes an interface in the container that swallows what is sent";
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        call.config.get()?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        interface(call, None)?.add(call, &namespaces, None)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        call.config.get()?;
+        ContainerInterface::check(call, |attached| interface(call, told_mac(attached)?))
+    }
+
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        Detach::new(call, &Owner::of(call)?).run()
+    }
+}
+
+fn interface(
+    call: &Call<'_, Deferred<Config>>,
+    mac: Option<MacAddr>,
+) -> Result<ContainerInterface, Error> {
+    let owner = Owner::of(call)?;
+    Ok(ContainerInterface {
+        link: ContainerLink {
+            name: call.ifname()?.to_string(),
+            interim_name: identity::link_name(&owner),
+            kind: LinkKind::Dummy,
+            parent: None,
+            mtu: None,
+            mac,
+            alias: owner.to_string(),
+        },
+        announce: false,
+        detect_duplicates: false,
+        dns: None,
+    })
+}

@@ -1,0 +1,109 @@
+//! `ipvlan`: gives the container further addresses on a link of the host, with that link's MAC address.
+//!
+//! The interface lives in the container alone. In a chain the master can be the interface of the plugin
+//! before, and the addresses its. See [the reference's documentation](https://www.cni.dev/plugins/current/main/ipvlan/).
+
+pub mod config;
+
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, ErrorCode, Success};
+use linkspan_plugin::{Call, Plugin};
+
+use crate::attach::{ContainerInterface, Detach, Master, require_ipam};
+use crate::identity;
+use crate::netfilter::Owner;
+use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
+use config::Config;
+
+/// The plugin.
+pub struct Ipvlan;
+
+impl Plugin for Ipvlan {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "ipvlan";
+    const ABOUT: &'static str =
+        "gives the container addresses on a link of the host, with that link's MAC address";
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let before = call.prev_result()?;
+        let has_addresses = before.as_ref().is_some_and(|before| !before.ips.is_empty());
+        if !config.has_ipam && !has_addresses {
+            require_ipam(None, Self::NAME)?;
+        }
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let master = master(config, before.as_ref())?;
+        let (parent, found) = master.find(&namespaces)?;
+        let mtu = config.mtu.on(&parent, &found)?;
+        interface(call, config, Some(parent), mtu)?.add(call, &namespaces, before)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        ContainerInterface::check(call, |attached| {
+            let mtu = config.mtu.expected(attached);
+            interface(call, config, config.master.named(), mtu)
+        })
+    }
+
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let owner = Owner::of(call)?;
+        Detach::new(call, &owner)
+            .interim(identity::link_name(&owner))
+            .run()
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        // Which link a chain's first plugin will make is not known.
+        if config.master.name.is_some() {
+            config.master.status(config.mtu)?;
+        }
+        call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
+    }
+}
+
+/// The master that the configuration names, else the interface of the plugin before, which has made one.
+fn master(config: &Config, before: Option<&Success>) -> Result<Master, Error> {
+    let (None, Some(before)) = (&config.master.name, before) else {
+        return Ok(config.master.clone());
+    };
+    match before.interfaces.as_slice() {
+        [one] if !one.name.is_empty() => Ok(Master {
+            name: Some(one.name.clone()),
+            ..config.master.clone()
+        }),
+        _ => Err(Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            "chained master failure. PrevResult lacks a single named interface",
+        )
+        .with_details(
+            "set \"master\", since the plugin before did not make exactly one interface",
+        )),
+    }
+}
+
+fn interface(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    parent: Option<LinkRef>,
+    mtu: Option<u32>,
+) -> Result<ContainerInterface, Error> {
+    let owner = Owner::of(call)?;
+    Ok(ContainerInterface {
+        link: ContainerLink {
+            name: call.ifname()?.to_string(),
+            interim_name: identity::link_name(&owner),
+            kind: LinkKind::Ipvlan(config.mode),
+            parent,
+            mtu,
+            // Always the master's.
+            mac: None,
+            alias: owner.to_string(),
+        },
+        announce: true,
+        detect_duplicates: false,
+        // Not those of the IPAM plugin: the reference never printed them.
+        dns: Some(config.dns.clone()),
+    })
+}

@@ -1,0 +1,92 @@
+//! `macvlan`: gives the container a further MAC address on a link of the host, and so a place in that link's
+//! network.
+//!
+//! The interface lives in the container alone; nothing of it is on the host. See
+//! [the reference's documentation](https://www.cni.dev/plugins/current/main/macvlan/).
+
+pub mod config;
+
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, MacAddr, Success};
+use linkspan_plugin::{Call, Plugin};
+
+use crate::attach::{ContainerInterface, Detach, mac, told_mac};
+use crate::identity;
+use crate::netfilter::Owner;
+use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
+use config::Config;
+
+/// The plugin.
+pub struct Macvlan;
+
+impl Plugin for Macvlan {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "macvlan";
+    const ABOUT: &'static str =
+        "gives the container a MAC address of its own on a link of the host";
+    const ARGS: Option<&'static [&'static str]> = Some(&["MAC"]);
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let [runtime, args, own] = config.macs.each_ref().map(Option::as_deref);
+        let mac = mac::requested([runtime, args, call.args.get("MAC"), own])?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let (parent, found) = config.master.find(&namespaces)?;
+        let mtu = config.mtu.on(&parent, &found)?;
+        interface(call, config, Some(parent), mtu, mac)?.add(call, &namespaces, None)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        ContainerInterface::check(call, |attached| {
+            let mtu = config.mtu.expected(attached);
+            interface(
+                call,
+                config,
+                config.master.named(),
+                mtu,
+                told_mac(attached)?,
+            )
+        })
+    }
+
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let owner = Owner::of(call)?;
+        Detach::new(call, &owner)
+            .interim(identity::link_name(&owner))
+            .run()
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        config.master.status(config.mtu)?;
+        call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
+    }
+}
+
+fn interface(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    parent: Option<LinkRef>,
+    mtu: Option<u32>,
+    mac: Option<MacAddr>,
+) -> Result<ContainerInterface, Error> {
+    let owner = Owner::of(call)?;
+    Ok(ContainerInterface {
+        link: ContainerLink {
+            name: call.ifname()?.to_string(),
+            interim_name: identity::link_name(&owner),
+            kind: LinkKind::Macvlan {
+                mode: config.mode,
+                broadcast_queue_len: config.broadcast_queue_len,
+            },
+            parent,
+            mtu,
+            mac,
+            alias: owner.to_string(),
+        },
+        announce: true,
+        detect_duplicates: config.enable_dad,
+        dns: config.dns.clone(),
+    })
+}

@@ -1,0 +1,79 @@
+//! `vlan`: gives the container the frames of a link that have a VLAN ID.
+//!
+//! The interface lives in the container alone. Linux has one interface for each VLAN of a link in the whole
+//! system, so one container has the VLAN. See [the reference's documentation](https://www.cni.dev/plugins/current/main/vlan/).
+
+pub mod config;
+
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, MacAddr, Success};
+use linkspan_plugin::{Call, Plugin};
+
+use crate::attach::{ContainerInterface, Detach, told_mac};
+use crate::identity;
+use crate::netfilter::Owner;
+use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
+use config::Config;
+
+/// The plugin.
+pub struct Vlan;
+
+impl Plugin for Vlan {
+    type Config = Deferred<Config>;
+    const NAME: &'static str = "vlan";
+    const ABOUT: &'static str = "gives the container the frames of a link that have a VLAN ID";
+
+    fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let namespaces = Namespaces::open(call.netns()?)?;
+        let (parent, found) = config.master.find(&namespaces)?;
+        let mtu = config.mtu.on(&parent, &found)?;
+        interface(call, config, Some(parent), mtu, None)?.add(call, &namespaces, None)
+    }
+
+    fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        ContainerInterface::check(call, |attached| {
+            let (mtu, mac) = (config.mtu.expected(attached), told_mac(attached)?);
+            interface(call, config, config.master.named(), mtu, mac)
+        })
+    }
+
+    fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let owner = Owner::of(call)?;
+        Detach::new(call, &owner)
+            .interim(identity::link_name(&owner))
+            .run()
+    }
+
+    fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
+        let config = call.config.get()?;
+        config.master.status(config.mtu)?;
+        call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
+    }
+}
+
+fn interface(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    parent: Option<LinkRef>,
+    mtu: Option<u32>,
+    mac: Option<MacAddr>,
+) -> Result<ContainerInterface, Error> {
+    let owner = Owner::of(call)?;
+    Ok(ContainerInterface {
+        link: ContainerLink {
+            name: call.ifname()?.to_string(),
+            interim_name: identity::link_name(&owner),
+            kind: LinkKind::Vlan(config.vlan_id),
+            parent,
+            mtu,
+            mac,
+            alias: owner.to_string(),
+        },
+        announce: false,
+        detect_duplicates: false,
+        // Not those of the IPAM plugin: the reference never printed them.
+        dns: Some(config.dns.clone()),
+    })
+}
