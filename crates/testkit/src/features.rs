@@ -22,6 +22,8 @@ pub enum Feature {
     Macvlan,
     /// The queueing discipline that delays and drops.
     Netem,
+    /// Sockets of SCTP.
+    Sctp,
     /// Tap devices.
     Tap,
     /// Interfaces of kind vlan (802.1Q).
@@ -52,6 +54,9 @@ impl Feature {
                 "ip link add p type veth; ip link add m link p type macvlan mode bridge"
             }
             Self::Netem => "tc qdisc add dev lo root netem delay 1ms",
+            Self::Sctp => {
+                "perl -MSocket -e 'socket(my $socket, AF_INET, SOCK_STREAM, 132) or exit 1'"
+            }
             Self::Tap => "ip tuntap add dev t mode tap",
             Self::Vlan => "ip link add p type veth; ip link add v link p type vlan id 7",
             Self::Vrf => "ip link add v type vrf table 7",

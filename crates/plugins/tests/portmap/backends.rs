@@ -23,6 +23,8 @@ macro_rules! with_both {
 }
 
 with_both!(
+    many_at_once_by_iptables,
+    the_other_implementation_may_be_in_use_too,
     everybody_reaches_a_published_port_by_iptables,
     keys_of_the_configuration_mean_the_same_by_iptables,
     each_implementation_removes_what_the_other_made,
@@ -371,5 +373,74 @@ fn attachments_of_one_container_share_a_chain_by_iptables(variant: &str) {
         run("CHECK", "eth1", 8081);
         run("DEL", "eth1", 8081);
         assert_eq!(reached(), [false, false]);
+    });
+}
+
+/// A host on which the other implementation has rules of its own, and chains of these names from earlier.
+fn the_other_implementation_may_be_in_use_too(variant: &str) {
+    sandbox(|host| {
+        let world = World::new(host);
+        let other = if variant == "nft" { "legacy" } else { "nft" };
+        let (path, other_path) = (commands(variant), commands(other));
+        let (server, neighbour) = (world.server("server"), world.container("neighbour"));
+        let keys = json!({ "backend": "iptables" });
+        let ports = publish_with(&["8080:80/tcp", "8080:80/udp"], keys);
+        call(&world, &world.ours, &other_path, "ADD", &server, &ports).success();
+        call(&world, &world.ours, &other_path, "DEL", &server, &ports).success();
+        call(&world, &world.ours, &path, "ADD", &server, &ports).success();
+        everybody_reaches(&world, &server, &neighbour);
+        let own = |variant: &str| {
+            let rules = host.run(&format!("iptables-{variant}-save -t nat"));
+            rules.matches(":CNI-DN-").count()
+        };
+        assert_eq!((own(variant), own(other)), (1, 0));
+        call(&world, &world.ours, &path, "CHECK", &server, &ports).success();
+        // Whichever is the host's by now.
+        call(&world, &world.ours, &other_path, "DEL", &server, &ports).success();
+        assert_eq!((own(variant), own(other)), (0, 0));
+        nobody_reaches(&world, &server, &neighbour);
+    });
+}
+
+/// hashicorp/nomad#6567: the chains that all share are made once, whoever is first.
+fn many_at_once_by_iptables(variant: &str) {
+    sandbox(|host| {
+        let world = World::new(host);
+        let path = commands(variant);
+        let server = world.container("server");
+        let run = |verb: &str, number: usize| {
+            let keys = json!({ "backend": "iptables" });
+            let ports = publish_with(&[&format!("{}:80/tcp", 8000 + number)], keys);
+            let call = world.ours.call(verb, &world.config(&server, &ports));
+            let call = call
+                .container(&format!("c{number}"))
+                .netns(server.netns.path());
+            call.ifname("eth0").env("PATH", &path)
+        };
+        for verb in ["ADD", "CHECK", "DEL"] {
+            std::thread::scope(|scope| {
+                let calls: Vec<_> = (0..20)
+                    .map(|number| {
+                        let call = run(verb, number);
+                        scope.spawn(move || call.run().success())
+                    })
+                    .collect();
+                calls.into_iter().for_each(|call| {
+                    call.join().unwrap();
+                });
+            });
+            let rules = host.run(&format!("iptables-{variant}-save -t nat"));
+            let count = |words: &str| rules.lines().filter(|line| line.contains(words)).count();
+            let containers = if verb == "DEL" { 0 } else { 20 };
+            assert_eq!(count(":CNI-DN-"), containers, "{verb}\n{rules}");
+            assert_eq!(
+                count("-A CNI-HOSTPORT-DNAT "),
+                containers,
+                "{verb}\n{rules}"
+            );
+            for from in ["-A PREROUTING ", "-A OUTPUT ", "-A POSTROUTING "] {
+                assert_eq!(count(from), 1, "{verb}\n{rules}");
+            }
+        }
     });
 }

@@ -9,6 +9,7 @@ mod crash;
 mod lifecycle;
 mod many;
 mod masquerade;
+mod sctp;
 mod stale;
 mod traffic;
 mod world;

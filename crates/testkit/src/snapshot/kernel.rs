@@ -36,7 +36,7 @@ const VOLATILE: [&str; 22] = [
 ];
 
 /// Flags that follow the operational state.
-const VOLATILE_FLAGS: [&str; 4] = ["LOWER_UP", "NO-CARRIER", "M-DOWN", "DORMANT"];
+const VOLATILE_FLAGS: [&str; 5] = ["LOWER_UP", "linkdown", "NO-CARRIER", "M-DOWN", "DORMANT"];
 
 /// One question to `ip`: the word in our facts, the line of the batch, and how an object of the answer is called.
 type Question = (&'static str, &'static str, fn(&Value) -> String);
