@@ -7,9 +7,13 @@
 //!
 //! A plugin describes what it wants ([`Attachment`]) and has it installed, checked or removed; what it
 //! wants turns into elements, and into the chains, sets and rules that they need, by pure functions
-//! (one module for each kind of thing below `part`). `ruleset` brings them into the kernel without a lock, while any number
-//! of plugins do the same. [`Record`]s outlive the plugin, so that DEL needs nothing but the container's
-//! ID and the interface's name.
+//! (one module for each kind of thing below `part`). `ruleset` brings them into the kernel without a
+//! lock, while any number of plugins do the same. [`Record`]s outlive the plugin, so that DEL needs
+//! nothing but the container's ID and the interface's name.
+//!
+//! What a kind of thing is besides sets and rules, its module says too: what only one attachment can have
+//! (a port of the host) and so is reserved first, and what is done after the transaction (a kernel parameter
+//! set, remembered connections forgotten).
 //!
 //! Invariants:
 //! - A record is written before the first change and removed after the last.

@@ -317,3 +317,66 @@ fn quoted(word: &str) -> String {
     let escaped = word.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{escaped}\"")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netfilter::part::PortRange;
+
+    fn range(host_port: u16, container_port: u16, count: u16) -> PortRange {
+        PortRange {
+            host_address: None,
+            protocol: Transport::Tcp,
+            host_port,
+            container_port,
+            count,
+        }
+    }
+
+    fn part(container: &str, ports: Vec<PortRange>) -> PublishedPorts {
+        PublishedPorts {
+            container: container.parse().expect("an address"),
+            ports,
+            source: SourceNat::Hairpin,
+            mark_bit: 13,
+            set_mark_chain: None,
+            conditions: vec![
+                "-m".into(),
+                "comment".into(),
+                "--comment".into(),
+                "a \"b\" \\".into(),
+            ],
+            localnet: None,
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_container() {
+        let owner = Owner::from_texts("mynet", "c1", "eth0");
+        let single = PortRange {
+            host_address: Some("192.0.2.1".parse().expect("an address")),
+            protocol: Transport::Udp,
+            ..range(53, 5353, 1)
+        };
+        let v4 = part("10.22.0.2/16", vec![range(8080, 80, 2), single]);
+        let v6 = part("fd22::2/64", vec![range(8080, 80, 1)]);
+        let mut lines = martian_lines();
+        lines.extend(mark_lines(13));
+        lines.extend(own_lines(&owner, Protocol::Ipv4, &[&v4]));
+        lines.extend(own_lines(&owner, Protocol::Ipv6, &[&v6]));
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_rule_takes_fifteen_ports_and_a_range_counts_twice() {
+        let ports: Vec<PortRange> = (0..9).map(|number| range(100 * number + 1, 1, 2)).collect();
+        let rules = multiports(&part("10.22.0.2/16", ports));
+        let lengths: Vec<usize> = rules
+            .iter()
+            .map(|(_, ports)| ports.split(',').count())
+            .collect();
+        assert_eq!(lengths, [7, 2]);
+        let ports: Vec<PortRange> = (0..16).map(|number| range(2 * number + 1, 1, 1)).collect();
+        assert_eq!(multiports(&part("10.22.0.2/16", ports)).len(), 2);
+    }
+}
