@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
@@ -46,6 +47,20 @@ impl Protocol {
         match self {
             Self::Ipv4 => 88,
             Self::Ipv6 => 140,
+        }
+    }
+
+    /// The source (0) or destination (1) address of an entry, if it is about one and not a network. The two
+    /// begin the entry, and their masks follow.
+    fn address(self, entry: &[u8], which: usize) -> Option<IpAddr> {
+        fn pair<const LEN: usize>(entry: &[u8], which: usize) -> Option<[u8; LEN]> {
+            let address = entry.get(which * LEN..)?.first_chunk::<LEN>()?;
+            let mask = entry.get((which + 2) * LEN..)?.first_chunk::<LEN>()?;
+            (*mask == [0xff; LEN]).then_some(*address)
+        }
+        match self {
+            Self::Ipv4 => pair::<4>(entry, which).map(IpAddr::from),
+            Self::Ipv6 => pair::<16>(entry, which).map(IpAddr::from),
         }
     }
 
@@ -101,6 +116,10 @@ pub struct Rule {
     pub comment: Option<String>,
     /// The chain that it jumps or goes to.
     pub jump: Option<String>,
+    /// The one source address that it is about.
+    pub source: Option<IpAddr>,
+    /// The one destination address that it is about.
+    pub destination: Option<IpAddr>,
 }
 
 fn read(protocol: Protocol, table: &str) -> io::Result<Vec<u8>> {
@@ -174,6 +193,7 @@ fn get_option(socket: &OwnedFd, level: i32, option: i32, value: &mut [u8]) -> io
 struct Entry<'a> {
     at: usize,
     comment: Option<String>,
+    addresses: [Option<IpAddr>; 2],
     target: &'a str,
     data: &'a [u8],
 }
@@ -203,6 +223,8 @@ fn parse(protocol: Protocol, bytes: &[u8]) -> Table {
             chain: chain.clone(),
             comment: entry.comment.clone(),
             jump: jump.map(|(_, name)| name.clone()),
+            source: entry.addresses[0],
+            destination: entry.addresses[1],
         });
     }
     Table {
@@ -233,6 +255,7 @@ fn entries(protocol: Protocol, bytes: &[u8]) -> Vec<Entry<'_>> {
         entries.push(Entry {
             at,
             comment: comment(matches),
+            addresses: [0, 1].map(|which| protocol.address(entry, which)),
             target: name,
             data,
         });

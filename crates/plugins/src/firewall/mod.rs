@@ -83,9 +83,10 @@ fn backend(config: &Config) -> Result<Option<Backend>, Error> {
     match config.backend {
         None => Ok(None),
         Some(Filter::Nftables) => Ok(Some(Backend::Nftables)),
-        Some(other @ (Filter::Iptables | Filter::Firewalld)) => Err(Error::new(
+        Some(Filter::Iptables) => Ok(Some(Backend::Iptables)),
+        Some(Filter::Firewalld) => Err(Error::new(
             ErrorCode::INVALID_NETWORK_CONFIG,
-            format!("the backend {other:?} is not supported yet"),
+            "the backend \"firewalld\" is not supported yet",
         )
         .with_details("use \"nftables\", or no \"backend\"")),
     }

@@ -233,7 +233,7 @@ impl Attachment {
     fn take_down_by_iptables(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
         for kind in kinds(parts) {
             if let Some(iptables) = kind.by_iptables(backend) {
-                iptables.remove(&self.owner, &self.siblings(kind))?;
+                iptables.remove(&self.owner, &of_kind(parts, kind), &self.siblings(kind))?;
             }
         }
         Ok(())

@@ -11,11 +11,19 @@ use super::fault::{explain, unless_unsupported};
 
 /// Removes those rules of a chain whose comment `is_stale` accepts.
 pub(super) fn remove_rules(chain: &Chain, is_stale: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+    remove_rules_where(chain, &|rule| rule.comment.as_deref().is_some_and(is_stale))
+}
+
+/// Removes those rules of a chain that `is_stale` accepts.
+pub(super) fn remove_rules_where(
+    chain: &Chain,
+    is_stale: &dyn Fn(&InstalledRule) -> bool,
+) -> Result<(), Error> {
     let remove = || -> Result<(), KernelError> {
         let kernel = Nftables::open()?;
         let mut batch = Batch::new();
         for rule in kernel.rules(chain)? {
-            if rule.comment.as_deref().is_some_and(is_stale) {
+            if is_stale(&rule) {
                 batch.delete(rule.to_delete());
             }
         }

@@ -15,6 +15,7 @@ macro_rules! cases {
 }
 
 mod forward;
+mod iptables;
 mod policy;
 mod upkeep;
 mod verbs;

@@ -296,3 +296,11 @@ pub(crate) fn reconcile() -> Vec<String> {
         .flat_map(|(_, differences)| differences.unwrap())
         .collect()
 }
+
+/// The rules of both iptables of one variant.
+#[track_caller]
+pub(crate) fn save(sandbox: &Sandbox, variant: &str) -> String {
+    sandbox.run(&format!(
+        "iptables-{variant}-save; ip6tables-{variant}-save"
+    ))
+}

@@ -1,5 +1,7 @@
 //! What iptables has set up already.
 
+use std::net::IpAddr;
+
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::nftables::Nftables;
 use linkspan_nft::{Chain, Table};
@@ -93,6 +95,26 @@ impl Existing {
         self.lines(table).filter(move |line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             words.starts_with(&["-A", from]) && words.ends_with(&["-j", to])
+        })
+    }
+
+    /// The saved rules of a chain about one of these addresses.
+    pub(super) fn rules_about<'e>(
+        &'e self,
+        table: &'e str,
+        chain: &'e str,
+        addresses: &'e [IpAddr],
+    ) -> impl Iterator<Item = &'e str> {
+        let is_one = |word: &str| {
+            let address = word.rsplit_once('/').map_or(word, |(address, _)| address);
+            address
+                .parse()
+                .is_ok_and(|address| addresses.contains(&address))
+        };
+        self.lines(table).filter(move |line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let names = |pair: &[&str]| ["-s", "-d"].contains(&pair[0]) && is_one(pair[1]);
+            words.starts_with(&["-A", chain]) && words.windows(2).any(names)
         })
     }
 

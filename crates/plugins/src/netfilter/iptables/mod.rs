@@ -4,6 +4,7 @@
 //! be removed by the reference plugins, and the other way round.
 
 mod existing;
+mod filter;
 mod lock;
 mod program;
 
@@ -14,6 +15,7 @@ use linkspan_nft::{Family, Table};
 use linkspan_plugin::spec::Error;
 
 pub(super) use existing::Existing;
+pub(super) use filter::{FilterRule, FilterTable, has_rules_about, remove_rules_about};
 pub(super) use lock::locked;
 use program::{Program, Variant};
 

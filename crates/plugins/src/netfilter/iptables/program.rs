@@ -1,9 +1,9 @@
 //! The commands of iptables, run.
 
-use std::env;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{env, fs};
 
 use linkspan_plugin::spec::{Error, ErrorCode};
 
@@ -95,11 +95,26 @@ impl Program {
     }
 
     fn is_installed(&self) -> bool {
+        self.path().is_some()
+    }
+
+    /// Whether it is the older iptables: `xtables-legacy-multi`, or before there were two, `xtables-multi`.
+    pub(super) fn is_legacy(&self) -> bool {
+        let file = self.path().and_then(|path| fs::canonicalize(path).ok());
+        let name = file.as_deref().and_then(Path::file_name);
+        name.is_some_and(|name| {
+            let name = name.to_string_lossy();
+            name.contains("legacy") || name == "xtables-multi"
+        })
+    }
+
+    fn path(&self) -> Option<PathBuf> {
         let path = env::var_os("PATH").unwrap_or_default();
         let usual = USUAL_DIRECTORIES.map(PathBuf::from);
         env::split_paths(&path)
             .chain(usual)
-            .any(|directory| directory.join(&self.name).exists())
+            .map(|directory| directory.join(&self.name))
+            .find(|path| path.exists())
     }
 
     fn start(&self) -> io::Result<std::process::Child> {

@@ -225,7 +225,7 @@ pub(super) trait Elsewhere {
 pub(super) trait ByIptables {
     fn install(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error>;
 
-    fn remove(&self, owner: &Owner, siblings: &[Part]) -> Result<(), Error>;
+    fn remove(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error>;
 
     /// What is not as it is after `install`, a sentence each.
     fn differences(&self, owner: &Owner, parts: &[Part]) -> Result<Vec<String>, Error>;

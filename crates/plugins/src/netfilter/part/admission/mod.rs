@@ -1,6 +1,8 @@
 //! Admission: what `firewall` lets pass through a host that forwards nothing by default.
 
+mod iptables;
 mod nftables;
+mod reference;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,7 +11,7 @@ use linkspan_nft::Table;
 use linkspan_plugin::spec::Error;
 use serde::{Deserialize, Serialize};
 
-use super::{Elsewhere, Group, Owner, Part, Placed, Want};
+use super::{ByIptables, Elsewhere, Group, Owner, Part, Placed, Want};
 use crate::netfilter::forward;
 use crate::netfilter::inet;
 use crate::netfilter::iptables::Protocol;
@@ -53,12 +55,16 @@ impl super::Nature for Nature {
         nftables::owns(set)
     }
 
+    fn by_iptables(&self) -> Option<&dyn ByIptables> {
+        Some(&iptables::Iptables)
+    }
+
     fn elsewhere(&self) -> Option<&dyn Elsewhere> {
         Some(&Nature)
     }
 
-    fn remove_reference(&self, _owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
-        Ok(())
+    fn remove_reference(&self, owner: &Owner, parts: &[Part]) -> Result<(), Error> {
+        reference::remove(owner, &addresses(parts))
     }
 
     fn restore(&self, _records: &Records) -> Result<(), Error> {
@@ -82,6 +88,11 @@ fn admissions(parts: &[Part]) -> impl Iterator<Item = &Admission> {
         Part::Admission(part) => Some(part),
         _ => None,
     })
+}
+
+/// The addresses that are admitted.
+fn addresses(parts: &[Part]) -> Vec<IpAddr> {
+    admissions(parts).map(|part| part.address).collect()
 }
 
 /// The chains of administrators, for each protocol that has addresses.

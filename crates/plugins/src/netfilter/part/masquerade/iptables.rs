@@ -18,7 +18,7 @@ impl ByIptables for Iptables {
         masquerade(owner, &addresses(parts), &addresses(siblings))
     }
 
-    fn remove(&self, owner: &Owner, siblings: &[Part]) -> Result<(), Error> {
+    fn remove(&self, owner: &Owner, _parts: &[Part], siblings: &[Part]) -> Result<(), Error> {
         remove_chain(owner)?;
         masquerade(owner, &addresses(siblings), &[])
     }

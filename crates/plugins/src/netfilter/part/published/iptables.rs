@@ -45,7 +45,7 @@ impl ByIptables for Iptables {
         publish(owner, &all)
     }
 
-    fn remove(&self, owner: &Owner, siblings: &[Part]) -> Result<(), Error> {
+    fn remove(&self, owner: &Owner, _parts: &[Part], siblings: &[Part]) -> Result<(), Error> {
         remove_chain(owner)?;
         publish(owner, &published(siblings))
     }

@@ -1,0 +1,34 @@
+//! The reference plugin's rules, which do not say whose they are: they are found by the address.
+
+use std::net::IpAddr;
+
+use linkspan_plugin::spec::Error;
+
+use super::iptables::CHAIN;
+use super::{Owner, addresses};
+use crate::netfilter::iptables::{Protocol, has_rules_about, remove_rules_about};
+use crate::netfilter::record::{Record, Records};
+
+/// Removes the rules of these addresses, whichever iptables made them, but for addresses that another
+/// attachment has by now.
+pub(super) fn remove(owner: &Owner, addresses: &[IpAddr]) -> Result<(), Error> {
+    for protocol in Protocol::BOTH {
+        let own = |address: &&IpAddr| Protocol::of(**address) == protocol;
+        let mut own: Vec<IpAddr> = addresses.iter().filter(own).copied().collect();
+        if own.is_empty() || !has_rules_about(protocol, CHAIN, &own)? {
+            continue;
+        }
+        let taken = taken(owner);
+        own.retain(|address| !taken.contains(address));
+        remove_rules_about(protocol, CHAIN, &own)?;
+    }
+    Ok(())
+}
+
+/// The addresses of all other attachments.
+fn taken(owner: &Owner) -> Vec<IpAddr> {
+    let is_other = |record: &Record| record.owner() != *owner;
+    let records = Records::default();
+    let others = records.all().filter(is_other);
+    others.flat_map(|record| addresses(&record.parts)).collect()
+}
