@@ -5,11 +5,10 @@
 
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, LinkData, NewLink, Rtnl};
-use linkspan_kernel::sysctl;
 use linkspan_plugin::spec::{Error, ErrorCode};
 use linkspan_plugin::{Undo, warn};
 
-use super::{Bridge, Namespaces, Side};
+use super::{Bridge, Namespaces, Side, sysctls};
 use crate::fault::explain;
 
 /// How often it is looked again when others create and remove the bridge at the same time.
@@ -106,11 +105,7 @@ fn not_a_bridge(found: &Link) -> Error {
 
 /// Switches it on, deaf to router advertisements before that.
 fn configure(wanted: &Bridge, found: &Link, rtnl: &Rtnl) -> Result<(), KernelError> {
-    let path = format!("net/ipv6/conf/{}/accept_ra", wanted.name);
-    if sysctl::read(&path).is_ok_and(|value| value != "0") {
-        // Best effort, as the host's routes matter more to it than to us.
-        drop(sysctl::write(&path, "0"));
-    }
+    sysctls::ignore_router_advertisements(wanted.name.as_str());
     let is_promisc = found.flags & IFF_PROMISC != 0;
     let change = LinkChange {
         up: (!found.is_up()).then_some(true),

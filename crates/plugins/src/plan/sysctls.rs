@@ -1,5 +1,6 @@
 //! The kernel parameters that attachments set.
 
+use linkspan_kernel::sysctl;
 use linkspan_plugin::spec::Success;
 
 use super::{LinkRef, Step, Sysctl};
@@ -8,6 +9,14 @@ use super::{LinkRef, Step, Sysctl};
 /// router (CVE-2020-10749).
 pub fn no_router_advertisements(link: &LinkRef) -> Step {
     of_link(link, "ipv6", "accept_ra", "0", false)
+}
+
+/// The same at once, for a link of the host. Best effort, as the host's routes matter more to it than to us.
+pub(super) fn ignore_router_advertisements(link: &str) {
+    let path = format!("net/ipv6/conf/{link}/accept_ra");
+    if sysctl::read(&path).is_ok_and(|value| value != "0") {
+        drop(sysctl::write(&path, "0"));
+    }
 }
 
 /// Whether the link's own IPv6 addresses are checked for duplicates.

@@ -7,7 +7,7 @@ use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Peer};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
-use super::{Namespaces, Side, Step, VlanInterface, apply};
+use super::{Namespaces, Side, Step, VlanInterface, apply, sysctls};
 use crate::fault::{explain, explain_step};
 
 /// Uses the interface that is there, or creates it.
@@ -37,6 +37,9 @@ pub(super) fn ensure<'a>(
     if let Some(port) = found.parent {
         apply::set_vlans(port, &wanted.vlans, rtnl)
             .map_err(|error| explain_step(&Step::VlanInterface(wanted.clone()), &error))?;
+    }
+    for link in [wanted.port.name.as_str(), name] {
+        sysctls::ignore_router_advertisements(link);
     }
     if !found.is_up() {
         rtnl.change(Change::SetLink(found.index, LinkChange::up()))
