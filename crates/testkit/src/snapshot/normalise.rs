@@ -46,8 +46,10 @@ struct Link {
     ifname: String,
     mac: String,
     index: u64,
-    /// The other end's index, of a veth.
+    /// The other end's index, of a veth that leads into another namespace.
     peer: Option<u64>,
+    /// The other end's name, of a veth that stays in its namespace.
+    neighbour: Option<String>,
     /// Addresses that the kernel made from the MAC address.
     link_local: Vec<String>,
 }
@@ -78,15 +80,19 @@ pub(super) fn names(links: &[(&str, Value)]) -> Vec<(String, String)> {
     names
 }
 
-/// What an interface with a chance name is: the host's end of a veth that leads into a container.
+/// What an interface with a chance name is: the host's end of a veth that leads into a container, or to an interface of the
+/// host that was given a name.
 fn role(link: &Link, links: &[Link]) -> Option<String> {
     if !link.ifname.starts_with("veth") {
         return None;
     }
     let is_other_end = |other: &&Link| {
-        other.netns != link.netns
-            && other.peer == Some(link.index)
-            && link.peer == Some(other.index)
+        if other.netns == link.netns {
+            let is_named = !other.ifname.starts_with("veth");
+            is_named && link.neighbour.as_ref() == Some(&other.ifname)
+        } else {
+            other.peer == Some(link.index) && link.peer == Some(other.index)
+        }
     };
     links
         .iter()
@@ -104,6 +110,10 @@ fn link(netns: &str, object: &Value) -> Link {
         mac: text(&object["address"]),
         index: object["ifindex"].as_u64().unwrap_or_default(),
         peer: object["link_index"].as_u64().filter(|_| is_veth),
+        neighbour: object["link"]
+            .as_str()
+            .filter(|_| is_veth)
+            .map(str::to_owned),
         link_local: addresses
             .filter(|address| address["family"] == "inet6" && address["scope"] == "link")
             .map(|address| text(&address["local"]))
