@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linkspan_testkit::{Plugins, Setup};
+use linkspan_testkit::{Feature, Plugins, Sandbox, Setup};
 use serde_json::{Value, json};
 
 use crate::expected::{Difference, Era};
@@ -31,6 +31,8 @@ pub(crate) enum Step {
     Join(&'static str),
     /// ADD for an attachment that is there.
     Again(&'static str),
+    /// DEL of the first with the result of the second.
+    DelWith(&'static str, &'static str),
     /// CHECK, with the result of the ADD.
     Check(&'static str),
     /// DEL, with the result of the ADD where the version has it.
@@ -52,6 +54,8 @@ pub(crate) enum Step {
 pub(crate) struct Case {
     pub(crate) chain: Vec<Value>,
     pub(crate) args: &'static str,
+    /// How much longer container IDs are than they have to be.
+    pub(crate) longer: usize,
     pub(crate) steps: Vec<Step>,
     pub(crate) failure: Option<(u64, &'static str)>,
     pub(crate) differences: Vec<Difference>,
@@ -69,6 +73,7 @@ impl Case {
         Self {
             chain: plugins.as_array().cloned().unwrap_or_default(),
             args: "",
+            longer: 0,
             steps: vec![
                 Step::Add("a"),
                 Step::Check("a"),
@@ -101,6 +106,12 @@ impl Case {
     /// `CNI_ARGS`.
     pub(crate) fn args(mut self, args: &'static str) -> Self {
         self.args = args;
+        self
+    }
+
+    /// Container IDs of so many characters more.
+    pub(crate) fn longer_ids(mut self, characters: usize) -> Self {
+        self.longer = characters;
         self
     }
 
@@ -207,14 +218,41 @@ impl Case {
         Setup::default().deadline(DEADLINE * runs).sandbox(|host| {
             let (reference, ours) = (Plugins::reference(), ours());
             let (left, right) = casts(&reference, &ours);
-            let mut report = Report::new(&self, &left, &right);
-            for &version in &self.versions {
-                let runs = [&left, &right].map(|cast| run(&self, version, cast, host));
-                report.compare(version, &runs[0], &runs[1]);
-            }
-            report.finish();
+            let differences = self.differences(&left, &right, host);
+            assert!(differences.is_empty(), "{differences}");
         });
     }
+
+    fn differences(&self, left: &Cast<'_>, right: &Cast<'_>, host: &Sandbox) -> String {
+        let mut report = Report::new(self, left, right);
+        for &version in &self.versions {
+            let runs = [left, right].map(|cast| run(self, version, cast, host));
+            report.compare(version, &runs[0], &runs[1]);
+        }
+        report.finish()
+    }
+}
+
+/// Compares several cases one after the other in one sandbox, whose kernel has these features.
+///
+/// # Panics
+/// When they differ in any of them.
+#[track_caller]
+pub(crate) fn compare_together(features: &[Feature], cases: &[(&str, Case)]) {
+    let runs = u32::try_from(cases.len()).unwrap_or(1);
+    let setup = Setup::default().needs(features).deadline(DEADLINE * runs);
+    setup.sandbox(|host| {
+        let (reference, ours) = (Plugins::reference(), ours());
+        let (left, right) = (Cast::one(&reference), Cast::one(&ours));
+        let mut text = String::new();
+        for (name, case) in cases {
+            let differences = case.differences(&left, &right, host);
+            if !differences.is_empty() {
+                text.extend(["##### ", name, "\n", &differences]);
+            }
+        }
+        assert!(text.is_empty(), "{text}");
+    });
 }
 
 /// Our plugins, as they were built for this test.

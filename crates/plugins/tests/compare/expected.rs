@@ -116,7 +116,7 @@ pub(crate) const EVERYWHERE: [Difference; 12] = [
         "1.1.1 sets the queue of a veth to 0 by accident",
     ),
     everywhere(
-        "ipv6/conf/eth0/keep_addr_on_down",
+        "/keep_addr_on_down = ",
         Era::Debian,
         "1.1.1 does not know it",
     ),

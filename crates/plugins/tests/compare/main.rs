@@ -30,5 +30,8 @@ mod run;
 mod bridge;
 mod handover;
 mod host_local;
+mod identity;
 mod loopback;
 mod protocol;
+mod static_ipam;
+mod vlan;

@@ -96,7 +96,7 @@ const WRONG: [Wrong; 24] = [
 ];
 
 /// Where ours answers otherwise, and why.
-const MEANT: [(&str, &str, &str); 3] = [
+const MEANT: [(&str, &str, &str); 4] = [
     (
         "",
         "a namespace that is the host's",
@@ -106,6 +106,11 @@ const MEANT: [(&str, &str, &str); 3] = [
         "CHECK",
         "a malformed version",
         "the reference says 6 here, and 1 in ADD and DEL",
+    ),
+    (
+        "DEL",
+        "a namespace that is a file",
+        "that is what stays of a namespace after a reboot",
     ),
     (
         "DEL",

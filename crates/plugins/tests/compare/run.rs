@@ -93,9 +93,10 @@ impl Run<'_> {
                 self.add(attachment);
                 self.is_joining = false;
             }
-            Step::Check(attachment) => self.after("CHECK", attachment, true),
-            Step::Del(attachment) => self.after("DEL", attachment, true),
-            Step::DelBare(attachment) => self.after("DEL", attachment, false),
+            Step::Check(attachment) => self.after("CHECK", attachment, Some(attachment)),
+            Step::Del(attachment) => self.after("DEL", attachment, Some(attachment)),
+            Step::DelWith(attachment, other) => self.after("DEL", attachment, Some(other)),
+            Step::DelBare(attachment) => self.after("DEL", attachment, None),
             Step::Lose(attachment) => self.world.lose(container(attachment).0),
             Step::Run(line) => drop(self.world.node.run(line)),
             Step::Talk(attachment) => self.talk(attachment),
@@ -117,9 +118,10 @@ impl Run<'_> {
         self.results.insert(attachment, result);
     }
 
-    /// CHECK, or DEL, whose order is the reverse.
-    fn after(&mut self, verb: &str, attachment: &'static str, whole: bool) {
-        let known = self.results.get(attachment).filter(|_| whole);
+    /// CHECK, or DEL, whose order is the reverse, with the result of an attachment; without a result there is no
+    /// namespace either.
+    fn after(&mut self, verb: &str, attachment: &'static str, with: Option<&'static str>) {
+        let known = with.and_then(|with| self.results.get(with));
         let result = match known {
             Some(result) if self.version >= FIRST_WITH_CHECK => result.clone(),
             _ => Value::Null,
@@ -130,7 +132,7 @@ impl Run<'_> {
         }
         for plugin in chain {
             let config = self.config(plugin, &result);
-            self.call(verb, &config, attachment, whole);
+            self.call(verb, &config, attachment, with.is_some());
         }
     }
 
@@ -149,8 +151,9 @@ impl Run<'_> {
 
     fn call(&mut self, verb: &str, config: &Value, attachment: &str, in_netns: bool) -> Outcome {
         let (container, ifname) = container(attachment);
-        let id = format!("container-{container}");
-        let netns = Path::new("/run/netns").join(&id);
+        let name = format!("container-{container}");
+        let netns = Path::new("/run/netns").join(&name);
+        let id = name + &"0".repeat(self.case.longer);
         let mut call = self
             .cast
             .playing(if self.is_joining { "JOIN" } else { verb })
@@ -372,7 +375,7 @@ impl World {
             .chain(self.outside)
             .chain([self.node]);
         all.for_each(|netns| netns.delete());
-        for dir in [STATE, "/run/cni"] {
+        for dir in [STATE, "/run/cni", "/run/netns"] {
             empty(Path::new(dir));
         }
     }
