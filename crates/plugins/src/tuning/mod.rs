@@ -141,15 +141,17 @@ fn keep(
 }
 
 /// The settings of the interface; an MTU for the other end of a pair as well, since it drops what is larger
-/// than its own (plugins#352).
+/// than its own (plugins#352). A bridge takes the smallest MTU of its ports, so at one it is never made smaller:
+/// that would be everybody's.
 fn link_steps(link: &Link, wanted: &Settings, namespaces: &Namespaces) -> Result<Vec<Step>, Error> {
     let inside = Step::Settings(LinkRef::container(link.name.as_str()), wanted.clone());
     let mut steps = vec![inside];
-    if wanted.mtu.is_some()
+    if let Some(mtu) = wanted.mtu
         && let Some(outside) = host_end(namespaces, link)?
+        && (outside.master.is_none() || mtu > outside.mtu)
     {
         let mtu = Settings {
-            mtu: wanted.mtu,
+            mtu: Some(mtu),
             ..Settings::default()
         };
         let host = LinkRef::host(outside.name.as_str());

@@ -27,11 +27,16 @@ mod record;
 mod report;
 mod run;
 
+mod bandwidth;
 mod bridge;
+mod chain;
 mod handover;
 mod host_local;
 mod identity;
 mod loopback;
 mod protocol;
+mod sbr;
 mod static_ipam;
+mod tuning;
 mod vlan;
+mod vrf;

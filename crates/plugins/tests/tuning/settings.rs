@@ -155,6 +155,29 @@ fn both_ends_of_a_pair_get_the_mtu() {
     });
 }
 
+/// On a bridge, one container's smaller MTU would be everybody's.
+#[test]
+fn a_bridge_keeps_its_mtu() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        world
+            .host
+            .run("ip link add br0 type bridge; ip link set veth0 master br0; ip link set br0 up");
+        let mtu =
+            |link: &str| world.host.ip_json(&format!("link show dev {link}"))[0]["mtu"].clone();
+        for (wanted, host_end) in [(1400, 1500), (9000, 9000)] {
+            let config = world.config(json!({ "mtu": wanted }));
+            world.add(&config).success();
+            assert_eq!(world.eth0("mtu"), wanted);
+            assert_eq!(
+                (mtu("veth0"), mtu("br0")),
+                (json!(host_end), json!(host_end))
+            );
+            world.del(&config).success();
+        }
+    });
+}
+
 /// A link of the same index as the pair's other end is on the host too, and is none of the container's.
 #[test]
 fn another_link_of_the_same_index_is_left_alone() {
