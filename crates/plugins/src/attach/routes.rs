@@ -1,8 +1,28 @@
 //! Routes of the container's interface, apart from those of others.
 
-use linkspan_kernel::rtnl::{NextHop, Route};
+use std::time::Duration;
 
-use crate::plan::Routing;
+use linkspan_kernel::netns::Lock;
+use linkspan_kernel::rtnl::{NextHop, Route};
+use linkspan_plugin::spec::Error;
+
+use crate::fault::explain;
+use crate::plan::{Namespaces, Routing};
+
+/// How long another may work on the routes of the namespace.
+const LOCK_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Keeps others from choosing and filling tables of the container's namespace, until it is dropped.
+///
+/// # Errors
+/// When somebody else does so for too long.
+pub fn lock(namespaces: &Namespaces) -> Result<Option<Lock>, Error> {
+    let netns = namespaces.container()?.netns();
+    netns
+        .map(|netns| netns.lock(LOCK_DEADLINE))
+        .transpose()
+        .map_err(explain)
+}
 
 /// The main routing table, `RT_TABLE_MAIN`.
 pub const MAIN_TABLE: u32 = 254;

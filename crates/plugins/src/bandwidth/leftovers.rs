@@ -8,25 +8,25 @@ use crate::fault::{all, explain};
 use crate::identity::{IFB_PREFIX, ifb_names};
 use crate::netfilter::Owner;
 
-/// Removes the ifb of an attachment, under either name. One without an alias is of the reference; one whose
-/// alias names another attachment is of another interface of the same container.
+/// The ifbs of an attachment, under either name. One without an alias is of the reference; one whose alias
+/// names another attachment is of another interface of the same container.
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn remove_ifbs(owner: &Owner) -> Result<(), Error> {
-    let rtnl = Rtnl::open().map_err(explain)?;
-    all(ifb_names(owner).iter().map(|name| {
-        let link = match rtnl.link(name) {
+pub(super) fn own_ifbs(owner: &Owner, rtnl: &Rtnl) -> Result<Vec<Link>, Error> {
+    let mut own = Vec::new();
+    for name in ifb_names(owner) {
+        let link = match rtnl.link(&name) {
             Ok(link) => link,
-            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(explain(error)),
         };
-        let is_own = link
-            .alias
-            .as_ref()
-            .is_none_or(|alias| *alias == owner.to_string());
-        if is_own { remove(&link, &rtnl) } else { Ok(()) }
-    }))
+        let alias = link.alias.as_ref();
+        if link.is_kind("ifb") && alias.is_none_or(|alias| *alias == owner.to_string()) {
+            own.push(link);
+        }
+    }
+    Ok(own)
 }
 
 /// Removes the ifbs of attachments of the network that are not valid, and those of the reference that no
@@ -90,10 +90,8 @@ fn dead<'l>(
     Ok(dead)
 }
 
-fn remove(link: &Link, rtnl: &Rtnl) -> Result<(), Error> {
-    if !link.is_kind("ifb") {
-        return Ok(());
-    }
+/// Removes an ifb, which need not be there any more.
+pub(super) fn remove(link: &Link, rtnl: &Rtnl) -> Result<(), Error> {
     match rtnl.delete_link(&link.name) {
         Err(error) if !error.is_not_found() => Err(explain(error)),
         _ => Ok(()),

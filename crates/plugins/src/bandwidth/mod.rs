@@ -11,7 +11,7 @@ mod leftovers;
 mod plan;
 
 use linkspan_kernel::rtnl::tc::{Handle, Target};
-use linkspan_kernel::rtnl::{Change, Link};
+use linkspan_kernel::rtnl::{Change, Link, Rtnl};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
@@ -82,7 +82,13 @@ impl Plugin for Bandwidth {
         if config.is_some_and(Config::is_empty) && nothing_was_made(call, &owner) {
             return Ok(());
         }
-        all([lift(call, config), leftovers::remove_ifbs(&owner)])
+        let rtnl = Rtnl::open().map_err(explain)?;
+        let ifbs = leftovers::own_ifbs(&owner, &rtnl)?;
+        // The redirection first: what goes to a link that is gone is lost.
+        let lifted = lift(call, config, !ifbs.is_empty());
+        all([lifted]
+            .into_iter()
+            .chain(ifbs.iter().map(|link| leftovers::remove(link, &rtnl))))
     }
 
     fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -147,15 +153,17 @@ fn nothing_was_made(call: &Call<'_, Deferred<Config>>, owner: &Owner) -> bool {
     result.is_some_and(|result| !result.interfaces.iter().any(is_ifb))
 }
 
-/// Takes the limits from the host's end, as far as it is there.
-fn lift(call: &Call<'_, Deferred<Config>>, config: Option<&Config>) -> Result<(), Error> {
-    let Some(namespaces) = call
-        .netns
-        .as_deref()
-        .map(Namespaces::open_if_there)
-        .transpose()?
-        .flatten()
-    else {
+/// Takes the limits from the host's end, as far as it is there and they are ours: after an ADD that failed, what
+/// was in its way is somebody else's.
+fn lift(
+    call: &Call<'_, Deferred<Config>>,
+    config: Option<&Config>,
+    has_ifb: bool,
+) -> Result<(), Error> {
+    let (Some(config), Some(path)) = (config, call.netns.as_deref()) else {
+        return Ok(());
+    };
+    let Some(namespaces) = Namespaces::open_if_there(path)? else {
         return Ok(());
     };
     let inside = match namespaces.container()?.rtnl().link(call.ifname()?.as_str()) {
@@ -166,29 +174,39 @@ fn lift(call: &Call<'_, Deferred<Config>>, config: Option<&Config>) -> Result<()
     let Some(host) = host_end(&namespaces, &inside)? else {
         return Ok(());
     };
-    // The redirection first: what goes to a link that is gone is lost.
-    let parents = [
-        (
-            config.is_some_and(|config| config.egress.is_some()),
-            Handle::INGRESS,
-        ),
-        (
-            config.is_some_and(|config| config.ingress.is_some()),
-            Handle::ROOT,
-        ),
-    ];
-    let changes: Vec<Change> = parents
-        .into_iter()
-        .filter(|(is_ours, _)| *is_ours)
-        .map(|(_, parent)| Change::DeleteQdisc(host.index, parent))
-        .collect();
-    let outcomes = namespaces.host().rtnl().commit(&changes).map_err(explain)?;
+    let rtnl = namespaces.host().rtnl();
+    let mut changes = Vec::new();
+    for step in plan::plan(config, &chosen(&Owner::of(call)?, &host)).steps {
+        match step {
+            Step::Redirect(..) if has_ifb || redirects_nowhere(&host, rtnl)? => {
+                changes.push(Change::DeleteQdisc(host.index, Handle::INGRESS));
+            }
+            Step::Shape(link, shape) if link.name == host.name && shape.is_of(&host, rtnl)? => {
+                changes.push(Change::DeleteQdisc(host.index, Handle::ROOT));
+            }
+            _ => {}
+        }
+    }
+    let outcomes = rtnl.commit(&changes).map_err(explain)?;
     all(outcomes.into_iter().map(|outcome| match outcome {
         // ENOENT and EINVAL: there is none, or only what the kernel puts there itself.
         Err(error) if !error.is_not_found() && error.errno() != Some(INVALID) => {
             Err(explain(error))
         }
         _ => Ok(()),
+    }))
+}
+
+/// Whether what the host's end receives is redirected to a link that is gone.
+fn redirects_nowhere(host: &Link, rtnl: &Rtnl) -> Result<bool, Error> {
+    let filters = rtnl
+        .filters(host.index, Handle::INGRESS_FILTERS)
+        .map_err(explain)?;
+    let is_gone = |index| rtnl.link_at(index).is_err_and(|error| error.is_not_found());
+    // Of a link that is gone the kernel tells the index 0.
+    Ok(filters.iter().any(|filter| match filter.target {
+        Target::Redirect(index) => index == 0 || is_gone(index),
+        Target::Class(_) => false,
     }))
 }
 

@@ -3,11 +3,10 @@
 //! One limit for everything is a token bucket (tbf). Where only some traffic is limited it is a tree (htb) of two
 //! classes: one that has the limit, and one that has none.
 
-use linkspan_kernel::rtnl::Change;
-use linkspan_kernel::rtnl::Rtnl;
 use linkspan_kernel::rtnl::tc::{
     Filter, Handle, Htb, HtbClass, Match, Qdisc, QdiscKind, Target, Tbf,
 };
+use linkspan_kernel::rtnl::{Change, Link, Rtnl};
 use linkspan_plugin::Undo;
 use linkspan_plugin::spec::Error;
 
@@ -266,6 +265,25 @@ fn bucket(qdisc: Option<&Qdisc>, classes: &[HtbClass]) -> Option<Tbf> {
 }
 
 impl Shape {
+    /// Whether a link has this limit, or a part of it.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn is_of(&self, link: &Link, rtnl: &Rtnl) -> Result<bool, Error> {
+        let Some(found) = rtnl.qdisc(link.index, Handle::ROOT).map_err(explain)? else {
+            return Ok(false);
+        };
+        Ok(match found.kind {
+            QdiscKind::Tbf(tbf) => self.traffic == Traffic::All && self.is_kept_by(&tbf),
+            // One that is being made has no classes yet.
+            QdiscKind::Htb(htb) => {
+                let default = Handle::new(ROOT.major(), htb.default_class);
+                found.handle == ROOT && [SHAPED, UNSHAPED].contains(&default)
+            }
+            _ => false,
+        })
+    }
+
     /// Whether a bucket that was read back is as wanted. Of a class, the queue is not known.
     fn is_kept_by(&self, found: &Tbf) -> bool {
         let limit = if found.limit == 0 || self.derived {

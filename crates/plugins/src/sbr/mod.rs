@@ -11,17 +11,15 @@ mod plan;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ipnet::IpNet;
-use linkspan_kernel::netns::Lock;
 use linkspan_kernel::rtnl::{Change, Route, RouteFilter, Rtnl, Rule};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, Success};
 use linkspan_plugin::{Call, Plugin, Undo};
 
 use crate::attach::require_prev_result;
-use crate::attach::routes::MAIN_TABLE;
+use crate::attach::routes::{self, MAIN_TABLE};
 use crate::fault::{all, explain};
 use crate::plan::{Namespaces, apply};
 use config::Config;
@@ -32,9 +30,6 @@ pub struct Sbr;
 
 /// The first table that is tried.
 const FIRST_TABLE: u32 = 100;
-
-/// How long another may work on the routes of the namespace.
-const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 
 /// IPv4 and IPv6 (`AF_INET`, `AF_INET6`).
 const FAMILIES: [u8; 2] = [2, 10];
@@ -49,7 +44,7 @@ impl Plugin for Sbr {
         let result = require_prev_result(call)?;
         let ips = own_addresses(call, &result)?;
         let namespaces = Namespaces::open(call.netns()?)?;
-        let _lock = lock(&namespaces)?;
+        let _lock = routes::lock(&namespaces)?;
         let container = namespaces.container()?;
         let link = container.link(call.ifname()?.as_str())?.index;
         let found = Found {
@@ -77,21 +72,13 @@ impl Plugin for Sbr {
         let Some(namespaces) = Namespaces::open_if_there(path)? else {
             return Ok(());
         };
-        let _lock = lock(&namespaces)?;
+        let _lock = routes::lock(&namespaces)?;
         remove(call, &namespaces)
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         call.config.get().map(drop)
     }
-}
-
-fn lock(namespaces: &Namespaces) -> Result<Option<Lock>, Error> {
-    let netns = namespaces.container()?.netns();
-    netns
-        .map(|netns| netns.lock(LOCK_DEADLINE))
-        .transpose()
-        .map_err(explain)
 }
 
 /// The addresses of the interface in the result of the plugins before. One that does not say which interface

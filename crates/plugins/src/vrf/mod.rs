@@ -8,15 +8,12 @@ mod check;
 pub mod config;
 mod plan;
 
-use std::time::Duration;
-
-use linkspan_kernel::netns::Lock;
 use linkspan_kernel::rtnl::{Link, LinkData, RouteFilter, Rtnl};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Plugin, Undo, warn};
 
-use crate::attach::require_prev_result;
+use crate::attach::{require_prev_result, routes};
 use crate::fault::explain;
 use crate::plan::{Namespaces, Plan, Step, Vrf as VrfLink, apply, remove_unused_vrf};
 use config::Config;
@@ -28,9 +25,6 @@ pub struct Vrf;
 /// The first table that is tried.
 const FIRST_TABLE: u32 = 1;
 
-/// How long another may work on the routes of the namespace.
-const LOCK_DEADLINE: Duration = Duration::from_secs(10);
-
 impl Plugin for Vrf {
     type Config = Deferred<Config>;
     const NAME: &'static str = "vrf";
@@ -40,7 +34,7 @@ impl Plugin for Vrf {
         let config = call.config.get()?;
         let result = require_prev_result(call)?;
         let namespaces = Namespaces::open(call.netns()?)?;
-        let _lock = lock(&namespaces)?;
+        let _lock = routes::lock(&namespaces)?;
         let container = namespaces.container()?;
         let rtnl = container.rtnl();
         let table = table(config, rtnl)?;
@@ -74,21 +68,13 @@ impl Plugin for Vrf {
         let Some(namespaces) = Namespaces::open_if_there(path)? else {
             return Ok(());
         };
-        let _lock = lock(&namespaces)?;
+        let _lock = routes::lock(&namespaces)?;
         remove(call, &namespaces)
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         call.config.get().map(drop)
     }
-}
-
-fn lock(namespaces: &Namespaces) -> Result<Option<Lock>, Error> {
-    let netns = namespaces.container()?.netns();
-    netns
-        .map(|netns| netns.lock(LOCK_DEADLINE))
-        .transpose()
-        .map_err(explain)
 }
 
 /// What a link has.

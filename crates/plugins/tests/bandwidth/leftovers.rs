@@ -140,6 +140,10 @@ fn a_failed_add_leaves_everything_as_it_was() {
             assert!(message.contains("File exists"), "{message}");
             let after = Snapshot::of(&[&world.host, &world.netns], &[]);
             before.assert_same(&after, occupied);
+            // Nor does the DEL that follows take away what was in the way.
+            world.del(&world.config(both())).success();
+            let after = Snapshot::of(&[&world.host, &world.netns], &[]);
+            before.assert_same(&after, occupied);
             world
                 .host
                 .run("tc qdisc delete dev veth0 root||tc qdisc delete dev veth0 ingress");
