@@ -19,7 +19,7 @@ keys! {
         "iptablesAdminChainName" => admin_chain: Option<String>, read by [Add, Check];
         /// The zone of firewalld that containers' addresses are put into; only with the backend firewalld. By
         /// default trusted.
-        "firewalldZone" => firewalld_zone: Option<String>, read by [Add, Check];
+        "firewalldZone" => firewalld_zone: Option<String>, read by [Add, Check, Del];
         /// Who may connect to the container: open, whoever the host lets pass; same-bridge, nobody on
         /// other bridges that have a policy; isolated, nobody on the same bridge either. By default open.
         "ingressPolicy" => ingress_policy: Option<IngressPolicy>, read by [Add, Check];
@@ -37,6 +37,18 @@ pub struct Config {
     pub firewalld_zone: String,
     /// Who may connect.
     pub ingress_policy: IngressPolicy,
+}
+
+/// As if nothing were configured.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            backend: None,
+            admin_chain: ADMIN_CHAIN.to_owned(),
+            firewalld_zone: ZONE.to_owned(),
+            ingress_policy: IngressPolicy::default(),
+        }
+    }
 }
 
 impl Configuration for Config {

@@ -34,7 +34,7 @@ impl Plugin for Firewall {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let result = require_prev_result(call)?;
-        let (plan, namespaces) = plan(call, config, &result)?;
+        let (plan, namespaces) = plan(call, config, &result, backend(config))?;
         let mut undo = Undo::new();
         apply(&plan, &namespaces, &mut undo)?;
         undo.commit();
@@ -44,7 +44,8 @@ impl Plugin for Firewall {
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
         let result = require_prev_result(call)?;
-        let (plan, namespaces) = plan(call, config, &result)?;
+        // What was chosen by ADD is in the record.
+        let (plan, namespaces) = plan(call, config, &result, None)?;
         plan::check(&plan, &namespaces)
     }
 
@@ -52,7 +53,8 @@ impl Plugin for Firewall {
         // Only where there is no record: the attachment was made by the reference plugin.
         let result = call.prev_result().ok().flatten().unwrap_or_default();
         let attachment = Attachment::new(Owner::of(call)?, Self::NAME);
-        let described = admissions(&result, "").fold(attachment, Attachment::part);
+        let config = call.config.get().cloned().unwrap_or_default();
+        let described = admissions(&result, &config).fold(attachment, Attachment::part);
         KINDS
             .into_iter()
             .fold(described, Attachment::expect)
@@ -65,30 +67,33 @@ impl Plugin for Firewall {
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
-        let backend = backend(config)?;
+        let backend = backend(config);
         netfilter::status(backend)?;
         let backend = backend.unwrap_or_default();
         warn(&format!("firewall: the backend is {backend}"));
-        if backend == Backend::Nftables {
+        if backend != Backend::Iptables {
             for line in netfilter::describe_forwarding()? {
                 warn(&format!("firewall: {line}"));
             }
+        }
+        if backend != Backend::Firewalld && netfilter::firewalld_is_running() {
+            warn(
+                "firewall: firewalld is running and refuses what it is not told of; the backend \
+                 \"firewalld\", or none, tells it",
+            );
         }
         Ok(())
     }
 }
 
-/// What filters; `None` for nf_tables, or iptables where the kernel lacks it.
-fn backend(config: &Config) -> Result<Option<Backend>, Error> {
+/// What filters; `None` for nf_tables, or iptables where the kernel lacks it. Where firewalld runs, nothing
+/// passes that it is not told of.
+fn backend(config: &Config) -> Option<Backend> {
     match config.backend {
-        None => Ok(None),
-        Some(Filter::Nftables) => Ok(Some(Backend::Nftables)),
-        Some(Filter::Iptables) => Ok(Some(Backend::Iptables)),
-        Some(Filter::Firewalld) => Err(Error::new(
-            ErrorCode::INVALID_NETWORK_CONFIG,
-            "the backend \"firewalld\" is not supported yet",
-        )
-        .with_details("use \"nftables\", or no \"backend\"")),
+        Some(Filter::Nftables) => Some(Backend::Nftables),
+        Some(Filter::Iptables) => Some(Backend::Iptables),
+        Some(Filter::Firewalld) => Some(Backend::Firewalld),
+        None => netfilter::firewalld_is_running().then_some(Backend::Firewalld),
     }
 }
 
@@ -97,13 +102,14 @@ fn plan(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
     result: &Success,
+    backend: Option<Backend>,
 ) -> Result<(Plan, Namespaces), Error> {
     let namespaces = match config.ingress_policy {
         IngressPolicy::Isolated => Namespaces::open(call.netns()?)?,
         _ => Namespaces::host_only()?,
     };
-    let attachment = Attachment::new(Owner::of(call)?, Firewall::NAME).backend(backend(config)?);
-    let attachment = admissions(result, &config.admin_chain)
+    let attachment = Attachment::new(Owner::of(call)?, Firewall::NAME).backend(backend);
+    let attachment = admissions(result, config)
         .chain(policy(call, config, result, &namespaces)?)
         .fold(attachment, Attachment::part);
     let steps = match attachment.is_empty() {
@@ -113,11 +119,12 @@ fn plan(
     Ok((Plan { steps }, namespaces))
 }
 
-fn admissions(result: &Success, admin_chain: &str) -> impl Iterator<Item = Part> {
+fn admissions(result: &Success, config: &Config) -> impl Iterator<Item = Part> {
     result.ips.iter().map(move |ip| {
         Part::Admission(Admission {
             address: canonical(ip.address.addr()),
-            admin_chain: admin_chain.to_owned(),
+            admin_chain: config.admin_chain.clone(),
+            zone: config.firewalld_zone.clone(),
         })
     })
 }

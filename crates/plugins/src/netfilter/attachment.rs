@@ -406,9 +406,10 @@ impl fmt::Display for Attachment {
     }
 }
 
-/// The parts that this backend leaves to nf_tables: some kinds always are.
+/// The parts that this backend leaves to nf_tables: some kinds always are, and beside firewalld all.
 fn left_to_nftables(backend: Backend, parts: &[Part]) -> Vec<Part> {
-    let is_left = |part: &&Part| part.kind().by_iptables(backend).is_none();
+    let is_left =
+        |part: &&Part| backend == Backend::Firewalld || part.kind().by_iptables(backend).is_none();
     parts.iter().filter(is_left).cloned().collect()
 }
 

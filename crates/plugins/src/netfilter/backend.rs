@@ -16,6 +16,8 @@ pub enum Backend {
     Nftables,
     /// The iptables commands, whichever variant is installed, with the reference plugins' chains.
     Iptables,
+    /// firewalld, over D-Bus, beside nf_tables. Only filters, so it translates no addresses.
+    Firewalld,
 }
 
 impl fmt::Display for Backend {
@@ -23,6 +25,7 @@ impl fmt::Display for Backend {
         f.write_str(match self {
             Self::Nftables => "nftables",
             Self::Iptables => "iptables",
+            Self::Firewalld => "firewalld",
         })
     }
 }

@@ -28,6 +28,7 @@ mod attachment;
 mod backend;
 mod collect;
 mod fault;
+mod firewalld;
 mod forward;
 mod group;
 mod inet;
@@ -43,6 +44,7 @@ mod status;
 pub use attachment::Attachment;
 pub use backend::{Backend, UnknownBackend};
 pub use collect::collect;
+pub use firewalld::is_running as firewalld_is_running;
 pub use forward::describe as describe_forwarding;
 pub use owner::{NotAnOwner, Owner};
 pub use part::{

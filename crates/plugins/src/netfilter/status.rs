@@ -4,6 +4,7 @@ use linkspan_plugin::spec::{Error, ErrorCode};
 
 use super::backend::Backend;
 use super::fault::explain;
+use super::firewalld;
 use super::iptables;
 use super::ruleset::Ruleset;
 
@@ -18,6 +19,9 @@ pub fn status(backend: Option<Backend>) -> Result<(), Error> {
     };
     match backend {
         Some(Backend::Iptables) => iptables::probe().map_err(unavailable),
+        Some(Backend::Firewalld) => firewalld::probe()
+            .and_then(|()| probe_nftables())
+            .map_err(unavailable),
         Some(Backend::Nftables) => probe_nftables().map_err(unavailable),
         None => probe_nftables()
             .or_else(|error| iptables::probe().map_err(|_other| error))

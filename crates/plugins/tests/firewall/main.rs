@@ -14,6 +14,7 @@ macro_rules! cases {
     )+};
 }
 
+mod firewalld;
 mod forward;
 mod iptables;
 mod policy;

@@ -112,10 +112,11 @@ impl Kind {
         }
     }
 
-    /// How parts of this kind are set up by iptables, if that is what `backend` does with them.
+    /// How parts of this kind are set up by iptables or firewalld, if that is what `backend` does with them.
     pub(super) fn by_iptables(self, backend: Backend) -> Option<&'static dyn ByIptables> {
         match backend {
             Backend::Iptables => self.nature().by_iptables(),
+            Backend::Firewalld => self.nature().by_firewalld(),
             Backend::Nftables => None,
         }
     }
@@ -182,6 +183,11 @@ pub(super) trait Nature: Sync {
         None
     }
 
+    /// What firewalld is told, beside what is set up by nf_tables.
+    fn by_firewalld(&self) -> Option<&dyn ByIptables> {
+        None
+    }
+
     /// Whether several attachments of a container may want the same, of which one gets it.
     fn is_shared_within_container(&self) -> bool {
         false
@@ -221,7 +227,8 @@ pub(super) trait Elsewhere {
 /// A kind of parts, set up by iptables with the reference plugins' chains.
 ///
 /// The chain of a container is named by the network and the container, not by the interface, so all
-/// attachments of one container to one network share it: `siblings` are the parts of the others.
+/// attachments of one container to one network share it: `siblings` are the parts of the others. firewalld
+/// is told in the same way what it has to know.
 pub(super) trait ByIptables {
     fn install(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error>;
 

@@ -1,5 +1,6 @@
 //! Admission: what `firewall` lets pass through a host that forwards nothing by default.
 
+mod firewalld;
 mod iptables;
 mod nftables;
 mod reference;
@@ -25,6 +26,9 @@ pub struct Admission {
     pub address: IpAddr,
     /// The chain of the filter tables of iptables whose rules come first.
     pub admin_chain: String,
+    /// The zone that the address is put into where firewalld is the backend.
+    #[serde(default)]
+    pub zone: String,
 }
 
 impl fmt::Display for Admission {
@@ -59,12 +63,16 @@ impl super::Nature for Nature {
         Some(&iptables::Iptables)
     }
 
+    fn by_firewalld(&self) -> Option<&dyn ByIptables> {
+        Some(&firewalld::Firewalld)
+    }
+
     fn elsewhere(&self) -> Option<&dyn Elsewhere> {
         Some(&Nature)
     }
 
     fn remove_reference(&self, owner: &Owner, parts: &[Part]) -> Result<(), Error> {
-        reference::remove(owner, &addresses(parts))
+        reference::remove(owner, parts)
     }
 
     fn restore(&self, _records: &Records) -> Result<(), Error> {

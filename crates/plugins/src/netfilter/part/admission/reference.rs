@@ -4,14 +4,28 @@ use std::net::IpAddr;
 
 use linkspan_plugin::spec::Error;
 
+use super::firewalld::each_zone;
 use super::iptables::CHAIN;
-use super::{Owner, addresses};
+use super::{Owner, Part, addresses};
+use crate::netfilter::firewalld;
 use crate::netfilter::iptables::{Protocol, has_rules_about, remove_rules_about};
 use crate::netfilter::record::{Record, Records};
 
-/// Removes the rules of these addresses, whichever iptables made them, but for addresses that another
-/// attachment has by now.
-pub(super) fn remove(owner: &Owner, addresses: &[IpAddr]) -> Result<(), Error> {
+/// Removes what was made for these addresses, whichever iptables or firewalld has it, but for addresses
+/// that another attachment has by now.
+pub(super) fn remove(owner: &Owner, parts: &[Part]) -> Result<(), Error> {
+    remove_rules(owner, &addresses(parts))?;
+    if !parts.is_empty() && firewalld::is_running() {
+        let taken = taken(owner);
+        return each_zone(parts, |zone, mut addresses| {
+            addresses.retain(|address| !taken.contains(address));
+            firewalld::unbind(zone, &addresses)
+        });
+    }
+    Ok(())
+}
+
+fn remove_rules(owner: &Owner, addresses: &[IpAddr]) -> Result<(), Error> {
     for protocol in Protocol::BOTH {
         let own = |address: &&IpAddr| Protocol::of(**address) == protocol;
         let mut own: Vec<IpAddr> = addresses.iter().filter(own).copied().collect();
