@@ -92,7 +92,7 @@ fn datagrams_are_limited_as_well() {
     sandbox(|sandbox| {
         let world = World::new(sandbox);
         let (unlimited, _) = udp(&world.netns, &world.host, HOST);
-        assert!(unlimited > 4500, "{unlimited} of 5000");
+        assert!(unlimited > 3000, "{unlimited} of 5000");
         let config = world.config(json!({ "ingressRate": 8_000_000, "egressRate": 16_000_000 }));
         world.add(&config).success();
         for (from, to, addresses, rate) in [
@@ -105,7 +105,7 @@ fn datagrams_are_limited_as_well() {
                 let came = count as f64 * 1242.0 * 8.0 / MEGABIT / seconds;
                 // A burst and what waited come on top of what passes in the second.
                 assert!(
-                    (0.8 * rate..1.15 * rate).contains(&came),
+                    (0.6 * rate..1.15 * rate).contains(&came),
                     "{address}: {came} Mbit"
                 );
             }
