@@ -19,6 +19,8 @@ keys! {
         "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add, Check, Status];
         /// The master is in the container instead of on the host.
         "linkInContainer" => link_in_container: bool, default = false, read by [Add, Check, Status];
+        /// Look for other hosts that have one of the IPv6 addresses, and wait for the outcome.
+        "enabledad" => enable_dad: bool, default = false, read by [Add];
         /// The DNS settings of the result.
         "dns" => dns: Option<Dns>, read by [Add];
         /// The type of the IPAM plugin; without one the addresses are those of the previous plugin.
@@ -55,6 +57,8 @@ pub struct Config {
     pub mode: IpvlanMode,
     /// How large packets may be.
     pub mtu: Mtu,
+    /// Duplicates of IPv6 addresses are looked for.
+    pub enable_dad: bool,
     /// The DNS settings of the result.
     pub dns: Dns,
     /// There is an IPAM plugin.
@@ -73,6 +77,7 @@ impl Configuration for Config {
             },
             mode: keys.mode.0,
             mtu: keys.mtu,
+            enable_dad: keys.enable_dad,
             dns: keys.dns.unwrap_or_default(),
             has_ipam: not_empty(keys.ipam_type).is_some(),
         })

@@ -102,7 +102,7 @@ fn interface(
             alias: owner.to_string(),
         },
         announce: true,
-        detect_duplicates: false,
+        detect_duplicates: config.enable_dad,
         // Not those of the IPAM plugin: the reference never printed them.
         dns: Some(config.dns.clone()),
     })

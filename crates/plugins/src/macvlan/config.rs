@@ -28,7 +28,7 @@ keys! {
         "runtimeConfig.mac" => runtime_mac: Option<String>, read by [Add];
         /// The MAC address of the container's interface, from the configuration's author.
         "args.cni.mac" => args_mac: Option<String>, read by [Add];
-        /// The DNS settings of the result, instead of those of the IPAM plugin.
+        /// The DNS settings of the result.
         "dns" => dns: Option<Dns>, read by [Add];
         /// The type of the IPAM plugin; without one the container gets no address.
         "ipam.type" => ipam_type: Option<String>, read by [Add, Check, Del, Gc, Status];
@@ -72,8 +72,8 @@ pub struct Config {
     pub enable_dad: bool,
     /// Packets; `None` leaves it to the kernel.
     pub broadcast_queue_len: Option<u32>,
-    /// The DNS settings that replace the IPAM plugin's.
-    pub dns: Option<Dns>,
+    /// The DNS settings of the result.
+    pub dns: Dns,
 }
 
 impl Configuration for Config {
@@ -91,7 +91,7 @@ impl Configuration for Config {
             macs: [keys.runtime_mac, keys.args_mac, keys.mac],
             enable_dad: keys.enable_dad,
             broadcast_queue_len: Some(keys.broadcast_queue_len).filter(|len| *len != 0),
-            dns: keys.dns.filter(|dns| !dns.is_empty()),
+            dns: keys.dns.unwrap_or_default(),
         })
     }
 }

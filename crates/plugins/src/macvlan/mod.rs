@@ -87,6 +87,7 @@ fn interface(
         },
         announce: true,
         detect_duplicates: config.enable_dad,
-        dns: config.dns.clone(),
+        // Not those of the IPAM plugin: the reference never printed them.
+        dns: Some(config.dns.clone()),
     })
 }

@@ -20,6 +20,8 @@ keys! {
         "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add, Check, Status];
         /// The master is in the container instead of on the host.
         "linkInContainer" => link_in_container: bool, default = false, read by [Add, Check, Status];
+        /// Look for other hosts that have one of the IPv6 addresses, and wait for the outcome.
+        "enabledad" => enable_dad: bool, default = false, read by [Add];
         /// The DNS settings of the result.
         "dns" => dns: Option<Dns>, read by [Add];
         /// The type of the IPAM plugin.
@@ -36,6 +38,8 @@ pub struct Config {
     pub vlan_id: u16,
     /// How large packets may be.
     pub mtu: Mtu,
+    /// Duplicates of IPv6 addresses are looked for.
+    pub enable_dad: bool,
     /// The DNS settings of the result.
     pub dns: Dns,
 }
@@ -60,6 +64,7 @@ impl Configuration for Config {
             },
             vlan_id: keys.vlan_id,
             mtu: keys.mtu,
+            enable_dad: keys.enable_dad,
             dns: keys.dns.unwrap_or_default(),
         })
     }

@@ -145,17 +145,14 @@ fn duplicates_are_looked_for_when_that_is_said() {
 }
 
 #[test]
-fn the_dns_of_the_configuration_comes_before_that_of_ipam() {
+fn the_dns_is_that_of_the_configuration_alone() {
     sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
         let mut ipam = crate::world::dual_stack();
         std::fs::write("/run/resolv.conf", "nameserver 10.1.1.1\n").unwrap();
         ipam["resolvConf"] = "/run/resolv.conf".into();
         let world = world.with(json!({ "ipam": ipam }));
-        assert_eq!(
-            world.attach("a").result["dns"]["nameservers"],
-            json!(["10.1.1.1"])
-        );
+        assert_eq!(world.attach("a").result["dns"], json!({}));
         let own = world.with(json!({ "dns": { "nameservers": ["10.2.2.2"] } }));
         assert_eq!(
             own.attach("b").result["dns"],
