@@ -3,7 +3,7 @@
 use linkspan_testkit::{Feature, Sandbox, needs};
 use serde_json::json;
 
-use crate::world::{Family, World, code, dual_stack, fails};
+use crate::world::{Family, LONG, World, code, dual_stack, fails};
 
 fn world(sandbox: &Sandbox) -> World<'_> {
     let mut ipam = dual_stack();
@@ -44,7 +44,7 @@ fn it_holds_addresses_and_swallows_what_is_sent() {
 
 #[test]
 fn nothing_is_left_in_any_version() {
-    needs(&[Feature::Dummy]).sandbox(|sandbox| {
+    needs(&[Feature::Dummy]).deadline(LONG).sandbox(|sandbox| {
         let world = world(sandbox);
         world.leaves_nothing();
         world.works_in_every_version();
@@ -61,7 +61,19 @@ fn what_cannot_be_is_refused() {
             .refuses("a", code::CONFIG, &[words]);
         let netns = sandbox.netns("b");
         netns.run("ip link add eth0 type dummy");
-        world.refuses_in(&netns, code::ENVIRONMENT, &["eth0"]);
+        world.refuses_in(
+            &netns,
+            code::ENVIRONMENT,
+            &["eth0", "already exists", "dummy"],
+        );
+        // The link is there by the time that these fail.
+        world
+            .with(json!({ "ipam": { "type": "nonesuch" } }))
+            .refuses("c", 5, &["nonesuch"]);
+        let mut ipam = dual_stack();
+        ipam["routes"] = json!([{ "dst": "192.168.0.0/16", "gw": "172.31.0.1" }]);
+        let unreachable = world.with(json!({ "ipam": ipam }));
+        unreachable.refuses("d", code::INTERNAL, &["192.168.0.0/16", "172.31.0.1"]);
         world.plugins.status(&world.config).success();
     });
 }

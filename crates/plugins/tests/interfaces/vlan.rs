@@ -1,10 +1,11 @@
 //! `vlan`.
 
-use linkspan_testkit::{Feature, Sandbox, needs};
+use linkspan_testkit::{Feature, Sandbox, kill_at_every_change, needs};
 use serde_json::json;
 
+use crate::crash;
 use crate::wire::{MASTER, Peer};
-use crate::world::{Family, World, code, dual_stack, fails};
+use crate::world::{Family, LONG, World, addresses, code, dual_stack, fails};
 
 /// A host with a master whose peer has its addresses in VLAN 100, and a network of that VLAN.
 fn world(sandbox: &Sandbox) -> (World<'_>, Peer) {
@@ -29,16 +30,22 @@ fn the_container_is_in_its_vlan_and_in_no_other() {
             a.netns.ping(address);
             peer.netns.ping(&a.address(family));
         }
-        // Tagged on the wire: the peer's link counts what comes in by its VLAN.
         let data = &a.netns.ip_json("link show dev eth0")[0]["linkinfo"]["info_data"];
         assert_eq!(data["id"], 100);
+        let wire = world
+            .host
+            .cmd("tcpdump")
+            .args(["-l", "-n", "-e", "-c", "2", "-i", MASTER, "icmp or vlan"])
+            .start();
+        wire.wait_for("listening");
+        a.netns.ping(Peer::V4);
+        wire.wait_for("vlan 100");
         a.check().success();
-        a.del();
 
         let other = world.with(json!({ "vlanId": 200 }));
         let b = other.attach("b");
         b.netns.ping_fails(Peer::V4);
-        a.netns.run("true");
+        a.netns.ping(Peer::V4);
     });
 }
 
@@ -59,32 +66,158 @@ fn what_was_changed_is_named() {
             "ip addr del 10.22.0.9/16 dev eth0; ip addr add 10.22.0.2/16 dev eth0; ip route replace default via 10.22.0.1",
             &["10.22.0.2/16"],
         );
+        let mac = a.result["interfaces"][0]["mac"].as_str().unwrap();
+        a.notices(
+            "ip link set eth0 address 02:00:00:00:00:09",
+            &format!("ip link set eth0 address {mac}"),
+            &["the MAC address of \"eth0\"", "02:00:00:00:00:09"],
+        );
         a.netns.run("ip link del eth0");
         fails(&a.check(), code::INTERNAL, &["eth0", "nothing"]);
+        world.host.run("ip link add link ens1 name x netns a type vlan id 101");
+        a.netns.run("ip link set x name eth0");
+        fails(&a.check(), code::INTERNAL, &["the VLAN ID of \"eth0\" in the container: expected 100, found 101"]);
         a.del();
     });
 }
 
 #[test]
-fn nothing_is_left_in_any_version() {
+fn every_version_has_its_result() {
+    needs(&[Feature::Vlan])
+        .deadline(LONG)
+        .sandbox(|sandbox| world(sandbox).0.works_in_every_version());
+}
+
+/// A VLAN is free again some time after the namespace that had it has gone; so each step has its own.
+#[test]
+fn nothing_is_left() {
+    needs(&[Feature::Vlan]).deadline(LONG).sandbox(|sandbox| {
+        let (world, _peer) = world(sandbox);
+        let idle = sandbox.netns("idle");
+        let before = world.snapshot(&idle);
+        world.add(&idle).success();
+        for again in ["DEL", "another DEL"] {
+            world.call("DEL", &idle).run().success();
+            before.assert_same(&world.snapshot(&idle), again);
+        }
+        let gone = sandbox.netns("gone");
+        let world = world.with(json!({ "vlanId": 101 }));
+        world.add(&gone).success();
+        gone.delete();
+        for netns in [gone.path().to_string_lossy().into_owned(), String::new()] {
+            let call = world.call("DEL", &gone).env("CNI_NETNS", netns);
+            call.run().success();
+            before.assert_same(&world.snapshot(&idle), "DEL without the namespace");
+        }
+
+        let (lost, kept) = (sandbox.netns("lost"), sandbox.netns("kept"));
+        world.with(json!({ "vlanId": 102 })).add(&kept).success();
+        let before = world.snapshot(&kept);
+        world.with(json!({ "vlanId": 103 })).add(&lost).success();
+        lost.delete();
+        world
+            .plugins
+            .gc(&world.config, &[("kept", "eth0")])
+            .success();
+        before.assert_same(&world.snapshot(&kept), "after GC");
+    });
+}
+
+/// Before Linux 6.14 the kernel takes the name of a link of the host for that of the new link in the container.
+#[test]
+fn the_master_may_have_the_name_that_the_container_s_interface_gets() {
     needs(&[Feature::Vlan]).sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
-        world.works_in_every_version();
-        for (number, name) in ["one", "two"].iter().enumerate() {
-            let world = world.with(json!({ "vlanId": 300 + number }));
-            let a = world.attach(name);
-            let before = a.netns.path().exists();
-            assert!(before);
-            a.netns.delete();
-            world.call("DEL", &a.netns).run().success();
-            world.call("DEL", &a.netns).run().success();
-        }
-        let leases = std::fs::read_dir("/var/lib/cni/networks/mynet").unwrap();
-        let held = leases.filter(|entry| {
-            let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
-            name != "lock" && !name.starts_with("last_reserved_ip")
-        });
-        assert_eq!(held.count(), 0);
+        world
+            .host
+            .run("ip link set ens1 down; ip link set ens1 name eth0; ip link set eth0 up");
+        let world = world.with(json!({ "master": "eth0" }));
+        let a = world.attach("a");
+        a.netns.ping(Peer::V4);
+        a.check().success();
+        world.refuses(
+            "b",
+            code::INTERNAL,
+            &["VLAN 100", "\"eth0\" in /run/netns/a"],
+        );
+        let taken = sandbox.netns("c");
+        taken.run("ip link add eth0 type bridge");
+        let other = world.with(json!({ "vlanId": 200 }));
+        other.refuses_in(
+            &taken,
+            code::ENVIRONMENT,
+            &["eth0", "already exists", "bridge"],
+        );
+        a.del();
+        assert!(!a.netns.try_run("ip link show eth0").ok());
+    });
+}
+
+#[test]
+fn killed_anywhere_while_it_has_no_name_yet_it_is_undone_by_del() {
+    crash::patient(needs(&[Feature::Vlan])).sandbox(|sandbox| {
+        let (world, _peer) = world(sandbox);
+        world
+            .host
+            .run("ip link set ens1 down; ip link set ens1 name eth0; ip link set eth0 up");
+        let world =
+            world.with(json!({ "master": "eth0", "ipam": addresses(&[("10.22.0.5/16", None)]) }));
+        let netns = sandbox.netns("a");
+        let links = || netns.run("ip -o link show | sort");
+        let before = links();
+        kill_at_every_change(
+            || {
+                world
+                    .call("ADD", &netns)
+                    .cmd()
+                    .env_remove("LD_LIBRARY_PATH")
+            },
+            |kill| {
+                world.call("DEL", &netns).run().success();
+                assert_eq!(links(), before, "{kill:?}");
+            },
+        );
+        world.add(&netns).success();
+    });
+}
+
+#[test]
+fn a_master_that_vanishes_does_not_keep_a_container_from_being_detached() {
+    needs(&[Feature::Vlan]).sandbox(|sandbox| {
+        let (world, _peer) = world(sandbox);
+        let a = world.attach("a");
+        world.host.run("ip link del ens1");
+        fails(
+            &a.check(),
+            code::INTERNAL,
+            &["the master \"ens1\"", "nothing"],
+        );
+        a.del();
+        a.del();
+        assert_eq!(
+            sandbox.run("ls /var/lib/cni/networks/mynet | grep -c '^[1f]' || true"),
+            "0"
+        );
+        world.is_not_available(&["failed to lookup master \"ens1\""]);
+    });
+}
+
+/// The link is there by the time that these fail.
+#[test]
+fn what_fails_later_is_undone() {
+    needs(&[Feature::Vlan]).deadline(LONG).sandbox(|sandbox| {
+        let (world, _peer) = world(sandbox);
+        world
+            .with(json!({ "ipam": { "type": "nonesuch" } }))
+            .refuses("a", 5, &["nonesuch"]);
+        let mut ipam = dual_stack();
+        ipam["routes"] = json!([{ "dst": "192.168.0.0/16", "gw": "172.31.0.1" }]);
+        let unreachable = world.with(json!({ "ipam": ipam }));
+        unreachable.refuses("b", code::INTERNAL, &["192.168.0.0/16", "172.31.0.1"]);
+        world
+            .with(json!({ "mtu": 1000 }))
+            .refuses("c", code::CONFIG, &["1000", "1280"]);
+        world.attach("d").check().success();
     });
 }
 
@@ -94,11 +227,14 @@ fn a_second_container_in_the_vlan_is_told_who_has_it() {
     needs(&[Feature::Vlan]).sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
         let a = world.attach("a");
-        world.refuses(
-            "b",
-            code::INTERNAL,
-            &["VLAN 100", "ens1", "one for each VLAN", "bridge"],
-        );
+        let words = [
+            "VLAN 100",
+            "ens1",
+            "one for each VLAN",
+            "\"eth0\" in /run/netns/a",
+            "macvlan, ipvlan or bridge",
+        ];
+        world.refuses("b", code::INTERNAL, &words);
         a.netns.ping(Peer::V4);
     });
 }
