@@ -3,6 +3,7 @@
 pub mod configure;
 mod container_interface;
 mod detach;
+mod dns;
 mod host_end;
 mod interface;
 mod lease;
@@ -15,6 +16,7 @@ mod uplink;
 
 pub use container_interface::ContainerInterface;
 pub use detach::{Detach, collect_links};
+pub use dns::OwnDns;
 pub use host_end::host_end;
 pub use interface::{
     attached, attached_host_end, container_interface, host_interface, own_interface, told_mac,

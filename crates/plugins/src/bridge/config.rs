@@ -2,9 +2,9 @@
 
 use linkspan_plugin::config::{Configuration, Key};
 use linkspan_plugin::keys;
-use linkspan_plugin::spec::{Dns, Error, ErrorCode, IfName, PluginConfig};
+use linkspan_plugin::spec::{Error, ErrorCode, IfName, PluginConfig};
 
-use crate::attach::{Mtu, not_empty};
+use crate::attach::{Mtu, OwnDns, not_empty};
 use crate::netfilter::Backend;
 
 /// The highest VLAN ID; 4095 is reserved (IEEE 802.1Q).
@@ -51,7 +51,7 @@ keys! {
         /// The MAC address of the container's interface, from the configuration's author.
         "args.cni.mac" => args_mac: Option<String>, read by [Add];
         /// The DNS settings of the result, instead of those of the IPAM plugin.
-        "dns" => dns: Option<Dns>, read by [Add];
+        "dns" => dns: Option<OwnDns>, read by [Add];
         /// The type of the IPAM plugin; without one the container gets no address.
         "ipam.type" => ipam_type: Option<String>, read by [Add, Check, Del, Gc, Status];
     }
@@ -103,7 +103,7 @@ pub struct Config {
     /// The MAC addresses that configuration and runtime ask for, the runtime's first.
     pub macs: [Option<String>; 2],
     /// The DNS settings that replace the IPAM plugin's.
-    pub dns: Option<Dns>,
+    pub dns: OwnDns,
     /// There is an IPAM plugin.
     pub layer3: bool,
 }
@@ -170,7 +170,7 @@ impl Config {
             disable_container_interface: keys.disable_container_interface,
             port_isolation: keys.port_isolation,
             macs: [keys.runtime_mac, keys.args_mac],
-            dns: keys.dns.filter(|dns| !dns.is_empty()),
+            dns: keys.dns.unwrap_or_default(),
             layer3,
         })
     }

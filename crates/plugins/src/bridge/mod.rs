@@ -48,9 +48,7 @@ impl Plugin for Bridge {
         let mut undo = Undo::new();
         apply(&plan, &namespaces, &mut undo)?;
         result.interfaces = interfaces(call, config, &chosen, &namespaces)?;
-        if let Some(dns) = &config.dns {
-            result.dns = dns.clone();
-        }
+        config.dns.replace(&mut result.dns);
         undo.commit();
         if let Some(lease) = lease {
             lease.commit();

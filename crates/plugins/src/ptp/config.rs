@@ -2,9 +2,9 @@
 
 use linkspan_plugin::config::{Configuration, Key};
 use linkspan_plugin::keys;
-use linkspan_plugin::spec::{Dns, Error, PluginConfig};
+use linkspan_plugin::spec::{Error, PluginConfig};
 
-use crate::attach::{Mtu, not_empty};
+use crate::attach::{Mtu, OwnDns, not_empty};
 use crate::netfilter::Backend;
 
 keys! {
@@ -18,7 +18,7 @@ keys! {
         /// the default route.
         "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add, Check];
         /// The DNS settings of the result, instead of those of the IPAM plugin.
-        "dns" => dns: Option<Dns>, read by [Add];
+        "dns" => dns: Option<OwnDns>, read by [Add];
         /// The type of the IPAM plugin; without one the pair of links is there and no address.
         "ipam.type" => ipam_type: Option<String>, read by [Add, Check, Del, Gc, Status];
     }
@@ -34,7 +34,7 @@ pub struct Config {
     /// How large packets may be.
     pub mtu: Mtu,
     /// The DNS settings that replace the IPAM plugin's.
-    pub dns: Option<Dns>,
+    pub dns: OwnDns,
     /// There is an IPAM plugin.
     pub layer3: bool,
 }
@@ -48,7 +48,7 @@ impl Configuration for Config {
             ip_masq: keys.ip_masq,
             backend: keys.ip_masq_backend,
             mtu: keys.mtu,
-            dns: keys.dns.filter(|dns| !dns.is_empty()),
+            dns: keys.dns.unwrap_or_default(),
             layer3: not_empty(keys.ipam_type).is_some(),
         })
     }

@@ -49,9 +49,7 @@ impl Plugin for Ptp {
             own_interface(&namespaces.link(&LinkRef::host(&chosen.host.name))?, call),
             container_interface(&container, call)?,
         ];
-        if let Some(dns) = &config.dns {
-            result.dns = dns.clone();
-        }
+        config.dns.replace(&mut result.dns);
         undo.commit();
         if let Some(lease) = lease {
             lease.commit();

@@ -41,6 +41,9 @@ fn the_dns_of_the_configuration_comes_before_that_of_ipam() {
             dns,
             json!({ "nameservers": ["10.2.2.2"], "domain": "example" })
         );
+        let none = own.with(json!({ "dns": { "nameservers": [] } }));
+        let dns = none.attach("c").result["dns"].clone();
+        assert!(dns.is_null() || dns == json!({}), "{dns}");
     });
 }
 
