@@ -1,6 +1,6 @@
 //! What a plugin author writes.
 
-use linkspan_spec::{Command, Error, Success};
+use linkspan_spec::{Command, Error, Success, Version};
 
 use crate::{Call, Configuration, Gc, Invocation};
 
@@ -88,6 +88,19 @@ pub fn find(table: &Table, name: &str) -> Option<&'static dyn Handler> {
     table.iter().copied().find(|plugin| plugin.name() == name)
 }
 
+/// ADD, undone when its result has no form in the version of the configuration.
+fn add<P: Plugin>(plugin: &P, call: &Call<'_, P::Config>) -> Result<Success, Error> {
+    let success = plugin.add(call)?;
+    if call.version() <= Version::V0_2_0
+        && let Err(error) = success.to_json(call.version())
+    {
+        // What DEL could not free, the runtime's own DEL will.
+        let _ = plugin.del(call);
+        return Err(error.into());
+    }
+    Ok(success)
+}
+
 impl<P: Plugin> Handler for P {
     fn name(&self) -> &'static str {
         P::NAME
@@ -107,7 +120,7 @@ impl<P: Plugin> Handler for P {
         }
         let call = Call::new::<P>(invocation)?;
         match invocation.command {
-            Command::Add => self.add(&call).map(Some),
+            Command::Add => add(self, &call).map(Some),
             Command::Check => self.check(&call).map(|()| None),
             Command::Del => self.del(&call).map(|()| None),
             Command::Status => self.status(&call).map(|()| None),

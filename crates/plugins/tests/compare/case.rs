@@ -18,6 +18,10 @@ const USUAL_VERSION: &str = "1.0.0";
 /// The first version with CHECK, and with a prevResult for DEL.
 pub(crate) const FIRST_WITH_CHECK: &str = "0.4.0";
 
+/// Why a container has no interface after an ADD whose result an old version cannot express.
+pub(crate) const UNDONE: &str =
+    "the reference leaves what it has made when the version has no form for the result";
+
 /// For everything that a test may do in one version; most take a second or two.
 const DEADLINE: Duration = Duration::from_secs(60);
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Step, Step::*};
+use crate::case::{Case, Step, Step::*, UNDONE};
 
 /// A master, somebody behind it, and another one.
 const HOST: &str = "ip link add ens1 type veth peer name ens1p; ip link set ens1 up; ip link set ens1p up; \
@@ -49,7 +49,9 @@ fn dual_stack(keys: Value) -> Case {
 cases! {
     plain_in_all_versions: macvlan(json!({})).in_all_versions();
     dual_stack_in_all_versions: dual_stack(json!({})).in_all_versions();
-    layer2_in_all_versions: layer2(json!({})).in_all_versions();
+    layer2_in_new_versions: layer2(json!({})).versions(&["0.3.0", "0.3.1", "0.4.0", "1.0.0"]);
+    layer2_in_old_versions: layer2(json!({})).versions(&["0.1.0", "0.2.0"]).fails(1, "0.3.0")
+        .differs("container-a link eth0 ifname", UNDONE).may_differ("", UNDONE);
     dns_in_all_versions: macvlan(json!({ "dns": { "nameservers": ["10.1.1.1"], "search": ["example.org"] } }))
         .in_all_versions();
     dns_of_ipam_is_not_printed: with_ipam(json!({}), json!({ "type": "static",

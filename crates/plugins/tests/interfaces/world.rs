@@ -15,6 +15,7 @@ pub(crate) const VERSIONS: [&str; 7] = [
 
 /// Codes of errors (`SPEC.md`, section 5).
 pub(crate) mod code {
+    pub(crate) const VERSION: u64 = 1;
     pub(crate) const ENVIRONMENT: u64 = 4;
     pub(crate) const CONFIG: u64 = 7;
     pub(crate) const TRY_AGAIN: u64 = 11;

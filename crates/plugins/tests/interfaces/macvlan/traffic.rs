@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::world;
 use crate::wire::Peer;
-use crate::world::{Family, addresses, exchange_traffic};
+use crate::world::{Family, addresses, code, exchange_traffic};
 
 #[test]
 fn containers_and_a_peer_of_the_master_exchange_traffic() {
@@ -139,5 +139,10 @@ fn without_ipam_it_is_a_link_alone() {
         );
         a.del();
         assert!(!a.netns.try_run("ip link show eth0").ok());
+        // Old versions have no way to say this.
+        for version in ["0.1.0", "0.2.0"] {
+            let old = world.with(json!({ "cniVersion": version }));
+            old.refuses(version, code::VERSION, &[version, "0.3.0 or later"]);
+        }
     });
 }

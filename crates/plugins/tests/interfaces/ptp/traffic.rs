@@ -6,7 +6,7 @@ use linkspan_testkit::{Outside, sandbox};
 use serde_json::json;
 
 use super::world;
-use crate::world::{Family, addresses, exchange_traffic, routes};
+use crate::world::{Family, addresses, code, exchange_traffic, routes};
 
 #[test]
 fn two_containers_exchange_traffic_through_the_host() {
@@ -166,6 +166,8 @@ fn without_ipam_it_is_a_cable() {
         world.leaves_nothing();
         let empty = world.with(json!({ "ipam": {} }));
         empty.attach("b").check().success();
+        let old = world.with(json!({ "cniVersion": "0.2.0" }));
+        old.refuses("c", code::VERSION, &["0.2.0", "0.3.0 or later"]);
     });
 }
 
