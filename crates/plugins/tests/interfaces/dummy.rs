@@ -36,8 +36,16 @@ fn it_holds_addresses_and_swallows_what_is_sent() {
             "ip link set eth0 up",
             &["switched off"],
         );
+        let mac = a.result["interfaces"][0]["mac"].as_str().unwrap();
+        a.notices(
+            "ip link set eth0 address 02:00:00:00:00:09",
+            &format!("ip link set eth0 address {mac}"),
+            &["the MAC address of \"eth0\"", "02:00:00:00:00:09"],
+        );
         a.netns.run("ip link del eth0");
         fails(&a.check(), code::INTERNAL, &["eth0", "nothing"]);
+        a.netns.run("ip link add eth0 type bridge");
+        fails(&a.check(), code::INTERNAL, &["eth0", "bridge", "dummy"]);
         a.del();
     });
 }

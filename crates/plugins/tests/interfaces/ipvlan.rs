@@ -270,7 +270,6 @@ fn what_cannot_be_is_refused() {
             (json!({ "master": null }), code::CONFIG, "default route"),
             (json!({ "master": "nonesuch" }), code::CONFIG, "nonesuch"),
             (json!({ "mode": "l4" }), code::CONFIG, "l4"),
-            (json!({ "mtu": 9000 }), code::CONFIG, "ens1"),
             (json!({ "ipam": null }), code::CONFIG, "IPAM"),
         ];
         for (number, (keys, code, word)) in rows.into_iter().enumerate() {
@@ -278,8 +277,53 @@ fn what_cannot_be_is_refused() {
                 .with(keys)
                 .refuses(&format!("c{number}"), code, &[word]);
         }
+        let large = ["invalid MTU 9000", "master MTU(1500)", "ens1", "auto"];
+        let jumbo = world.with(json!({ "mtu": 9000 }));
+        jumbo.refuses("large", code::CONFIG, &large);
+        jumbo.is_not_available(&large);
         world
             .with(json!({ "master": "nonesuch" }))
             .is_not_available(&["nonesuch"]);
+    });
+}
+
+#[test]
+fn a_master_in_another_namespace_is_named_with_what_to_do() {
+    needs(&[Feature::Ipvlan]).sandbox(|sandbox| {
+        let (world, _peer) = world(sandbox);
+        let netns = sandbox.netns("a");
+        world.host.run("ip link set ens1 netns a");
+        world.refuses_in(
+            &netns,
+            code::CONFIG,
+            &[
+                "failed to lookup master \"ens1\"",
+                "on the host",
+                "linkInContainer",
+            ],
+        );
+        let inside = world.with(json!({ "linkInContainer": true, "master": "eth7" }));
+        inside.refuses_in(&netns, code::CONFIG, &["\"eth7\"", "in the container"]);
+    });
+}
+
+// moby#22028, podman#20009
+#[test]
+fn the_mtu_may_be_the_masters_whatever_that_is() {
+    needs(&[Feature::Ipvlan]).sandbox(|sandbox| {
+        let (world, _peer) = world(sandbox);
+        world.host.run("ip link set ens1 mtu 1450");
+        for (name, mtu, expected) in [
+            ("none", json!(null), 1450),
+            ("auto", json!("auto"), 1450),
+            ("less", json!(1400), 1400),
+        ] {
+            let attached = world.with(json!({ "mtu": mtu }));
+            let attached = attached.attach(name);
+            assert_eq!(attached.eth0("mtu"), expected, "{mtu}");
+            assert_eq!(attached.result["interfaces"][0]["mtu"], expected);
+            attached.check().success();
+            attached.del();
+        }
     });
 }

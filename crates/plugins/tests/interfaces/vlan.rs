@@ -247,7 +247,6 @@ fn what_cannot_be_is_refused() {
             (json!({ "master": null }), code::CONFIG, "master"),
             (json!({ "master": "nonesuch" }), code::CONFIG, "nonesuch"),
             (json!({ "vlanId": 4095 }), code::CONFIG, "vlanId"),
-            (json!({ "mtu": 9000 }), code::CONFIG, "ens1"),
             (json!({ "ipam": null }), code::CONFIG, "IPAM"),
         ];
         for (number, (keys, code, word)) in rows.into_iter().enumerate() {
@@ -255,6 +254,10 @@ fn what_cannot_be_is_refused() {
                 .with(keys)
                 .refuses(&format!("c{number}"), code, &[word]);
         }
+        let large = ["invalid MTU 9000", "master MTU(1500)", "ens1", "auto"];
+        let jumbo = world.with(json!({ "mtu": 9000 }));
+        jumbo.refuses("large", code::CONFIG, &large);
+        jumbo.is_not_available(&large);
         world.host.run("ip link set ens1 down");
         world.refuses("down", code::TRY_AGAIN, &["ens1", "switched off"]);
         world.is_not_available(&["ens1", "switched off"]);
@@ -276,5 +279,46 @@ fn a_master_in_the_container_is_used_when_that_is_said() {
         netns.ping(Peer::V4);
         world.call("DEL", &netns).run().success();
         assert!(!netns.try_run("ip link show eth0").ok());
+    });
+}
+
+#[test]
+fn a_master_in_another_namespace_is_named_with_what_to_do() {
+    needs(&[Feature::Vlan]).sandbox(|sandbox| {
+        let (world, _peer) = world(sandbox);
+        let netns = sandbox.netns("a");
+        world.host.run("ip link set ens1 netns a");
+        world.refuses_in(
+            &netns,
+            code::CONFIG,
+            &[
+                "failed to lookup master \"ens1\"",
+                "on the host",
+                "linkInContainer",
+            ],
+        );
+        let inside = world.with(json!({ "linkInContainer": true, "master": "eth7" }));
+        inside.refuses_in(&netns, code::CONFIG, &["\"eth7\"", "in the container"]);
+    });
+}
+
+// moby#22028, podman#20009
+#[test]
+fn the_mtu_may_be_the_masters_whatever_that_is() {
+    needs(&[Feature::Vlan]).sandbox(|sandbox| {
+        let (world, _peer) = world(sandbox);
+        world.host.run("ip link set ens1 mtu 1450");
+        for (name, mtu, expected) in [
+            ("none", json!(null), 1450),
+            ("auto", json!("auto"), 1450),
+            ("less", json!(1400), 1400),
+        ] {
+            let attached = world.with(json!({ "mtu": mtu }));
+            let attached = attached.attach(name);
+            assert_eq!(attached.eth0("mtu"), expected, "{mtu}");
+            assert_eq!(attached.result["interfaces"][0]["mtu"], expected);
+            attached.check().success();
+            attached.del();
+        }
     });
 }

@@ -293,3 +293,23 @@ fn every_command_in_every_version() {
         call.netns("").run().success();
     });
 }
+
+#[test]
+fn a_namespace_that_is_gone_does_not_keep_the_container_from_being_detached() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let mut config = network(json!({}));
+        config["ipam"] = json!({ "type": "host-local", "subnet": "10.1.0.0/24" });
+        let result = world.add(&config).success();
+        let path = world.netns.path().to_path_buf();
+        world.netns.clone().delete();
+        for config in [&with_prev_result(&config, &result), &config] {
+            let call = world.ours.call("DEL", config).container("c1");
+            call.ifname("eth0").netns(&path).run().success();
+            assert_eq!(
+                sandbox.run("ls /var/lib/cni/networks/net | grep -c '^10' || true"),
+                "0"
+            );
+        }
+    });
+}
