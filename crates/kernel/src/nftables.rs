@@ -164,9 +164,13 @@ impl Nftables {
         let first_element = queries.len();
         queries.extend(elements.iter().map(|(set, key)| Query::element(set, key)));
         let mut number = None;
+        let mut references = vec![None; queries.len()];
         let mut found = vec![None; elements.len()];
         let is_there = self.ask_all(&queries, |position, message| {
             number = number.or(generation(message));
+            if let Some(chain) = Chain::decode(message) {
+                references[position] = chain.references;
+            }
             if let Some(at) = position.checked_sub(first_element) {
                 let answer = Element::decode_all(message, elements[at].0).pop();
                 found[at] = answer.or(found[at].take());
@@ -176,6 +180,7 @@ impl Nftables {
             generation: number
                 .ok_or_else(|| failed(&queries[0], io::ErrorKind::InvalidData.into()))?,
             present: is_there[1..first_element].to_vec(),
+            references: references[1..first_element].to_vec(),
             elements: found,
         })
     }
@@ -302,6 +307,8 @@ pub struct Snapshot {
     pub generation: u32,
     /// Whether each thing that was asked for is there.
     pub present: Vec<bool>,
+    /// Of each of these things that is a chain, how many rules are in it or lead to it.
+    pub references: Vec<Option<u32>>,
     /// The elements, in the order in which they were asked for.
     pub elements: Vec<Option<Element>>,
 }

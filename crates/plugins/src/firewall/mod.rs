@@ -44,8 +44,8 @@ impl Plugin for Firewall {
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
         let result = require_prev_result(call)?;
-        // What was chosen by ADD is in the record.
-        let (plan, namespaces) = plan(call, config, &result, None)?;
+        // What was chosen by ADD is in the record, as long as there is one.
+        let (plan, namespaces) = plan(call, config, &result, configured(config))?;
         plan::check(&plan, &namespaces)
     }
 
@@ -89,12 +89,17 @@ impl Plugin for Firewall {
 /// What filters; `None` for nf_tables, or iptables where the kernel lacks it. Where firewalld runs, nothing
 /// passes that it is not told of.
 fn backend(config: &Config) -> Option<Backend> {
-    match config.backend {
-        Some(Filter::Nftables) => Some(Backend::Nftables),
-        Some(Filter::Iptables) => Some(Backend::Iptables),
-        Some(Filter::Firewalld) => Some(Backend::Firewalld),
-        None => netfilter::firewalld_is_running().then_some(Backend::Firewalld),
-    }
+    let by_firewalld = || netfilter::firewalld_is_running().then_some(Backend::Firewalld);
+    configured(config).or_else(by_firewalld)
+}
+
+/// What the configuration says.
+fn configured(config: &Config) -> Option<Backend> {
+    config.backend.map(|filter| match filter {
+        Filter::Nftables => Backend::Nftables,
+        Filter::Iptables => Backend::Iptables,
+        Filter::Firewalld => Backend::Firewalld,
+    })
 }
 
 /// What is wanted for the addresses and the bridge of the previous result.

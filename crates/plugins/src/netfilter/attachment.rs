@@ -285,7 +285,7 @@ impl Attachment {
     }
 
     /// What is not as [`install`](Self::install) leaves it: a sentence each, with what was expected and
-    /// what was found. An attachment without a record is of the reference plugins, whose rules are others.
+    /// what was found. An attachment without a record may be of the reference plugins, whose rules do as well.
     ///
     /// # Errors
     /// When it cannot be found out.
@@ -293,15 +293,34 @@ impl Attachment {
         let (backend, parts) = match self.records.read(&self.plugin, &self.owner) {
             Found::Record(record) => (record.backend, self.as_recorded(&record)),
             Found::Unreadable => (self.backend.unwrap_or_default(), self.parts.clone()),
-            Found::Nothing => return Ok(Vec::new()),
+            Found::Nothing => {
+                let backend = self.backend.unwrap_or_default();
+                return self.differences(backend, &self.not_of_reference()?);
+            }
         };
-        let mut differences = Vec::new();
-        for kind in kinds(&parts) {
-            if let Some(iptables) = kind.by_iptables(backend) {
-                differences.extend(iptables.differences(&self.owner, &of_kind(&parts, kind))?);
+        self.differences(backend, &parts)
+    }
+
+    /// Without those of the parts that the reference plugins made.
+    fn not_of_reference(&self) -> Result<Vec<Part>, Error> {
+        let mut own = Vec::new();
+        for kind in kinds(&self.parts) {
+            let parts = of_kind(&self.parts, kind);
+            if !kind.nature().has_reference(&self.owner, &parts)? {
+                own.extend(parts);
             }
         }
-        let by_nftables = left_to_nftables(backend, &parts);
+        Ok(own)
+    }
+
+    fn differences(&self, backend: Backend, parts: &[Part]) -> Result<Vec<String>, Error> {
+        let mut differences = Vec::new();
+        for kind in kinds(parts) {
+            if let Some(iptables) = kind.by_iptables(backend) {
+                differences.extend(iptables.differences(&self.owner, &of_kind(parts, kind))?);
+            }
+        }
+        let by_nftables = left_to_nftables(backend, parts);
         if !by_nftables.is_empty() {
             let found = Ruleset::open()
                 .and_then(|ruleset| ruleset.differences(&by_nftables, &self.owner.to_string()))

@@ -1,6 +1,5 @@
-//! Removing what the reference plugins made for an attachment, so that a node can be upgraded with
-//! containers running: their chains and rules are found by their names and comments, and removed over
-//! netlink.
+//! What the reference plugins made for an attachment, so that a node can be upgraded with containers
+//! running: their chains and rules are found by their names and comments, and removed over netlink.
 
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::nftables::Nftables;
@@ -8,6 +7,25 @@ use linkspan_nft::{Batch, Chain, InstalledRule, Table};
 use linkspan_plugin::spec::Error;
 
 use super::fault::{explain, unless_unsupported};
+
+/// Whether a chain has rules whose comment `is_own` accepts.
+pub(super) fn has_rules(chain: &Chain, is_own: &dyn Fn(&str) -> bool) -> Result<bool, Error> {
+    let is_own = |rule: &InstalledRule| rule.comment.as_deref().is_some_and(is_own);
+    find(|kernel| Ok(kernel.rules(chain)?.iter().any(is_own)))
+}
+
+/// Whether there is a chain.
+pub(super) fn has_chain(chain: &Chain) -> Result<bool, Error> {
+    find(|kernel| Ok(kernel.chain(chain)?.is_some()))
+}
+
+/// A kernel without nf_tables has none of it.
+fn find(is_there: impl FnOnce(&Nftables) -> Result<bool, KernelError>) -> Result<bool, Error> {
+    Nftables::open()
+        .and_then(|kernel| is_there(&kernel))
+        .or_else(|error| unless_unsupported(error).map(|()| false))
+        .map_err(explain)
+}
 
 /// Removes those rules of a chain whose comment `is_stale` accepts.
 pub(super) fn remove_rules(chain: &Chain, is_stale: &dyn Fn(&str) -> bool) -> Result<(), Error> {

@@ -47,7 +47,10 @@ impl Ruleset {
         installation.learn(self.look(&installation)?);
         for _ in 0..ATTEMPTS {
             let Err(failure) = self.kernel.commit(&installation.batch()) else {
-                return Ok(());
+                return match installation.lacks_rules {
+                    true => self.restore_rules(parts),
+                    false => Ok(()),
+                };
             };
             if installation.adapt(failure)? == Next::LookFirst {
                 installation.holders = Some(self.snapshot(&installation.elements)?);
@@ -205,6 +208,11 @@ impl Ruleset {
     /// Restores what [`install`](Self::install) made, whatever part of it was removed by others.
     pub(super) fn repair(&self, parts: &[Part], comment: &str) -> Result<(), Error> {
         self.install(parts, comment)?;
+        self.restore_rules(parts)
+    }
+
+    /// Adds those rules of the parts' groups that are missing.
+    fn restore_rules(&self, parts: &[Part]) -> Result<(), Error> {
         for group in groups(parts) {
             for _ in 0..ATTEMPTS {
                 let generation = self.kernel.generation()?;
@@ -314,6 +322,8 @@ struct Installation {
     holders: Option<Snapshot>,
     /// For each group that the last batch created, the position of its marker.
     markers: Vec<Option<usize>>,
+    /// Somebody has flushed rules, as `nft flush table` does, and left the chains and sets.
+    lacks_rules: bool,
 }
 
 /// What is known of a group.
@@ -348,15 +358,19 @@ impl Installation {
             elements,
             holders: None,
             markers: Vec::new(),
+            lacks_rules: false,
         }
     }
 
-    /// Takes what is there for granted: groups whose marker is there are complete.
+    /// Takes what is there for granted: groups whose marker is there are complete, unless the marker is a
+    /// chain that has fewer rules than it should.
     fn learn(&mut self, found: Snapshot) {
-        for ((_, state), is_there) in self.groups.iter_mut().zip(&found.present) {
+        let markers = found.present.iter().zip(&found.references);
+        for ((group, state), (is_there, references)) in self.groups.iter_mut().zip(markers) {
             if !is_there {
                 *state = State::Missing;
             }
+            self.lacks_rules |= references.is_some_and(|count| count < group.rules_of_marker());
         }
         let mut others = self.elements.iter().zip(&found.elements);
         if others.any(|(placed, found)| !placed.is_shared() && found.is_some()) {
@@ -449,6 +463,16 @@ fn replace(batch: &mut Batch, placed: &Placed, holder: Option<&Element>) {
 }
 
 impl Group {
+    /// How many of the rules are in the chain that is the marker.
+    fn rules_of_marker(&self) -> u32 {
+        let is_in_marker = |rule: &&Rule| match &self.marker {
+            Object::Chain(chain) => rule.chain == chain.name,
+            _ => false,
+        };
+        let count = self.rules.iter().filter(is_in_marker).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
     /// Adds what of the group may be missing; returns the position of its marker if it creates it.
     fn add_to(&self, batch: &mut Batch, state: State) -> Option<usize> {
         if state == State::Assumed {

@@ -1,34 +1,16 @@
 //! The backend `iptables`, and what the reference plugin made with it.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 
-use linkspan_testkit::{Cmd, Outside, Plugins, Sandbox, sandbox, with_prev_result};
+use linkspan_testkit::{Cmd, Outside, Plugins, Sandbox, iptables, sandbox, with_prev_result};
 use serde_json::{Value, json};
 
 use super::world::{
     Container, Forwarding, LEGACY, NFT, PORT, World, does_not_reach, reaches, reconcile, save,
 };
 
-fn iptables() -> Value {
+fn by_iptables() -> Value {
     json!({ "backend": "iptables" })
-}
-
-/// The host's `iptables` is this one, as `update-alternatives` has it. Returns a search path.
-fn default_iptables(sandbox: &Sandbox, variant: &str) -> String {
-    let directory = sandbox.run("mktemp -d").trim().to_owned();
-    for command in ["iptables", "ip6tables"] {
-        for verb in ["", "-restore", "-save"] {
-            let target = format!("/usr/sbin/{command}-{variant}{verb}");
-            symlink(
-                target,
-                Path::new(&directory).join(format!("{command}{verb}")),
-            )
-            .unwrap();
-        }
-    }
-    format!("{directory}:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
 fn call(world: &World<'_>, path: &str, verb: &str, container: &Container) -> Cmd {
@@ -36,8 +18,8 @@ fn call(world: &World<'_>, path: &str, verb: &str, container: &Container) -> Cmd
 }
 
 fn passes(sandbox: &Sandbox, forwarding: Forwarding, variant: &str) {
-    let path = default_iptables(sandbox, variant);
-    let world = World::new(sandbox, forwarding, iptables());
+    let path = iptables(variant);
+    let world = World::new(sandbox, forwarding, by_iptables());
     let [one, other] = ["one", "other"].map(|name| world.attach_bridge(name));
     for container in [&one, &other] {
         call(&world, &path, "ADD", container).run();
@@ -86,7 +68,7 @@ cases! { passes:
 #[test]
 fn many_at_once_make_the_chains_once() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox, NFT, iptables());
+        let world = World::new(sandbox, NFT, by_iptables());
         let containers: Vec<_> = (0..8)
             .map(|number| world.attach_bridge(&format!("c{number}")))
             .collect();
@@ -109,7 +91,7 @@ fn many_at_once_make_the_chains_once() {
 #[test]
 fn one_program_for_each_family() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox, NFT, iptables());
+        let world = World::new(sandbox, NFT, by_iptables());
         world.attach("first");
         let one = world.attach_bridge("one");
         let log = sandbox.run("mktemp");
@@ -124,7 +106,7 @@ fn one_program_for_each_family() {
 #[test]
 fn flushed_rules_are_missed_and_come_back() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox, NFT, iptables());
+        let world = World::new(sandbox, NFT, by_iptables());
         let one = world.attach("one");
         for flush in [
             "iptables-nft -F",
@@ -142,7 +124,7 @@ fn flushed_rules_are_missed_and_come_back() {
 
 /// What the reference attached is detached by ours, so that a node can be upgraded with pods running.
 fn migrates(sandbox: &Sandbox, variant: &str, keys: Value) {
-    let path = default_iptables(sandbox, variant);
+    let path = iptables(variant);
     let forwarding = Forwarding::DroppedBy(if variant == "nft" { "nft" } else { "legacy" });
     let world = World::new(sandbox, forwarding, keys.clone());
     let [one, other] = ["one", "other"].map(|name| world.attach_bridge(name));
@@ -178,7 +160,7 @@ fn migrates(sandbox: &Sandbox, variant: &str, keys: Value) {
     late.cmd().env("PATH", &path).run();
     call(&world, &path, "CHECK", &one).run();
     // And back: what ours attached with iptables, the reference detaches, but for one rule that it does not know.
-    if keys == iptables() {
+    if keys == by_iptables() {
         by_reference("DEL", &one);
         let rules = save(sandbox, variant);
         let left = rules
@@ -195,15 +177,15 @@ fn migrates(sandbox: &Sandbox, variant: &str, keys: Value) {
 cases! { migrates:
     from_the_reference_to_nftables("nft", json!({ "backend": "nftables" }));
     from_the_reference_with_the_older_iptables_to_nftables("legacy", json!({ "backend": "nftables" }));
-    from_the_reference_to_iptables("nft", iptables());
-    from_the_reference_to_the_older_iptables("legacy", iptables());
+    from_the_reference_to_iptables("nft", by_iptables());
+    from_the_reference_to_the_older_iptables("legacy", by_iptables());
 }
 
 /// The chains of both are of one mind.
 #[test]
 fn the_reference_finds_its_chains_as_it_makes_them() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox, NFT, iptables());
+        let world = World::new(sandbox, NFT, by_iptables());
         let [one, other] = ["one", "other"].map(|name| world.attach_bridge(name));
         world.call("ADD", &one).run().success();
         let mut result = other.result.clone();

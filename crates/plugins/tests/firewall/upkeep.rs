@@ -108,19 +108,22 @@ cases! { flushed_rules_are_missed_and_come_back:
     forward_of_older_iptables_flushed(LEGACY, "iptables-legacy -F FORWARD");
 }
 
-/// The same by the ADD of another container, for rules of iptables.
-fn the_next_add_places_flushed_rules(sandbox: &Sandbox, forwarding: Forwarding, variant: &str) {
+/// The same by the ADD of another container.
+fn the_next_add_places_flushed_rules(sandbox: &Sandbox, forwarding: Forwarding, flush: &str) {
     let world = World::new(sandbox, forwarding, nftables());
     let one = world.attach("one");
-    sandbox.run(&format!("iptables-{variant} -F; ip6tables-{variant} -F"));
+    sandbox.run(flush);
     does_not_reach(&one.netns, Outside::ROUTER_V4, Outside::ROUTER_V6, PORT);
     world.attach("two");
     reaches(&one.netns, Outside::ROUTER_V4, Outside::ROUTER_V6, PORT);
+    world.call("CHECK", &one).run().success();
 }
 
 cases! { the_next_add_places_flushed_rules:
-    the_next_add_places_rules_of_iptables(NFT, "nft");
-    the_next_add_places_rules_of_the_older_iptables(LEGACY, "legacy");
+    the_next_add_places_rules_of_iptables(NFT, "iptables-nft -F; ip6tables-nft -F");
+    the_next_add_places_rules_of_the_older_iptables(LEGACY, "iptables-legacy -F; ip6tables-legacy -F");
+    the_next_add_places_our_rules(NFT, "nft flush table inet linkspan");
+    the_next_add_places_our_rules_where_the_older_iptables_drops(LEGACY, "nft flush table inet linkspan");
 }
 
 /// Docker is started after the first container.

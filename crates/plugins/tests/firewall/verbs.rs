@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use linkspan_testkit::{Outcome, Plugins, kill_at_every_syscall, needs, sandbox, with_prev_result};
+use linkspan_testkit::{
+    Outcome, Plugins, Sandbox, kill_at_every_syscall, needs, sandbox, with_prev_result,
+};
 use serde_json::{Value, json};
 
 use super::world::{Forwarding, LEGACY, NFT, World, firewall, reconcile, ruleset};
@@ -189,6 +191,28 @@ fn check_sees_what_is_missing() {
             check().success();
         }
     });
+}
+
+/// CHECK looks at the kernel: the record may be lost, and is no proof.
+fn check_needs_no_record(sandbox: &Sandbox, keys: Value, spoil: &str) {
+    let world = World::new(sandbox, NFT, keys);
+    let one = world.attach_bridge("one");
+    let check = || world.call("CHECK", &one).run();
+    check().failure();
+    world.call("ADD", &one).run().success();
+    sandbox.run("rm /run/cni/linkspan/netfilter/one:eth0:firewall.json");
+    check().success();
+    sandbox.run(spoil);
+    let (_, text) = check().failure();
+    assert!(text.contains("expected"), "{text}");
+    world.del(&one).success();
+    check().failure();
+}
+
+cases! { check_needs_no_record:
+    check_of_nftables(nftables(), "nft flush set inet linkspan admitted6");
+    check_of_iptables(json!({ "backend": "iptables" }), "iptables -F CNI-FORWARD");
+    check_of_a_policy(json!({ "backend": "nftables", "ingressPolicy": "isolated" }), "nft flush set inet linkspan confined");
 }
 
 fn killed_anywhere(forwarding: Forwarding) {

@@ -1,10 +1,7 @@
 //! The backend iptables, in both of its implementations, and what the reference portmap and ours leave to each
 //! other.
 
-use std::os::unix::fs::symlink;
-use std::path::Path;
-
-use linkspan_testkit::{Call, Outcome, Outside, Plugins, Snapshot, sandbox};
+use linkspan_testkit::{Call, Outcome, Outside, Plugins, Snapshot, iptables, sandbox};
 use serde_json::{Value, json};
 
 use super::traffic::{everybody_reaches, nobody_reaches};
@@ -31,30 +28,6 @@ with_both!(
     attachments_of_one_container_share_a_chain_by_iptables,
 );
 
-/// A folder, for PATH, in which the commands of iptables are those of one implementation.
-pub(crate) fn commands(variant: &str) -> String {
-    let directory = format!("/opt/cni/{variant}");
-    std::fs::create_dir_all(&directory).unwrap();
-    for command in ["iptables", "ip6tables"] {
-        for verb in ["", "-save", "-restore"] {
-            let target = format!("/usr/sbin/{command}-{variant}{verb}");
-            assert!(Path::new(&target).exists(), "{target} is missing");
-            // Links to links: the program looks at the name by which it was called.
-            let target = std::fs::canonicalize(target).unwrap();
-            symlink(target, format!("{directory}/{command}{verb}")).unwrap();
-        }
-        for verb in ["-save", "-restore"] {
-            let name = format!("{command}-legacy{verb}");
-            symlink(
-                std::fs::canonicalize(format!("/usr/sbin/{name}")).unwrap(),
-                format!("{directory}/{name}"),
-            )
-            .unwrap();
-        }
-    }
-    format!("{directory}:{}", std::env::var("PATH").unwrap())
-}
-
 /// One call, of ours or the reference's, with one implementation of iptables.
 fn call(
     world: &World<'_>,
@@ -79,7 +52,7 @@ fn look(world: &World<'_>) -> Snapshot {
 fn everybody_reaches_a_published_port_by_iptables(variant: &str) {
     sandbox(|host| {
         let world = World::new(host);
-        let path = commands(variant);
+        let path = iptables(variant);
         let (server, neighbour) = (world.server("server"), world.container("neighbour"));
         let keys = json!({ "backend": "iptables" });
         let ports = publish_with(&["8080:80/tcp", "8080:80/udp"], keys);
@@ -99,7 +72,7 @@ fn everybody_reaches_a_published_port_by_iptables(variant: &str) {
 fn keys_of_the_configuration_mean_the_same_by_iptables(variant: &str) {
     sandbox(|host| {
         let world = World::new(host);
-        let path = commands(variant);
+        let path = iptables(variant);
         let server = world.server("server");
         host.run(&format!(
                 "PATH={path}; iptables -t nat -N MARKED; iptables -t nat -A MARKED -j MARK --set-xmark 0x40/0x40
@@ -160,7 +133,7 @@ fn an_external_chain_is_enough_to_choose_iptables() {
 fn each_implementation_removes_what_the_other_made(variant: &str) {
     sandbox(|host| {
         let world = World::new(host);
-        let path = commands(variant);
+        let path = iptables(variant);
         let keys = json!({ "backend": "iptables", "conditionsV4": ["-s", "198.51.100.0/24"] });
         let servers = [world.server("one"), world.server("two")];
         let ports = |number: usize, keys: &Value| {
@@ -343,7 +316,7 @@ fn a_mapping_is_removed_from_the_backend_that_made_it() {
 fn attachments_of_one_container_share_a_chain_by_iptables(variant: &str) {
     sandbox(|host| {
         let world = World::new(host);
-        let path = commands(variant);
+        let path = iptables(variant);
         let server = world.server("server");
         let ports = |port: u16| {
             publish_with(
@@ -381,7 +354,7 @@ fn the_other_implementation_may_be_in_use_too(variant: &str) {
     sandbox(|host| {
         let world = World::new(host);
         let other = if variant == "nft" { "legacy" } else { "nft" };
-        let (path, other_path) = (commands(variant), commands(other));
+        let (path, other_path) = (iptables(variant), iptables(other));
         let (server, neighbour) = (world.server("server"), world.container("neighbour"));
         let keys = json!({ "backend": "iptables" });
         let ports = publish_with(&["8080:80/tcp", "8080:80/udp"], keys);
@@ -406,7 +379,7 @@ fn the_other_implementation_may_be_in_use_too(variant: &str) {
 fn many_at_once_by_iptables(variant: &str) {
     sandbox(|host| {
         let world = World::new(host);
-        let path = commands(variant);
+        let path = iptables(variant);
         let server = world.container("server");
         let run = |verb: &str, number: usize| {
             let keys = json!({ "backend": "iptables" });

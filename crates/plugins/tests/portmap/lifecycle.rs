@@ -285,6 +285,58 @@ fn what_others_removed_is_seen_and_restored() {
     });
 }
 
+/// CHECK looks at the kernel: the record may be lost, and is no proof.
+#[test]
+fn check_needs_no_record() {
+    sandbox(|host| {
+        let world = World::new(host);
+        let server = world.server("server");
+        for (backend, spoil) in [
+            ("nftables", "nft flush map inet linkspan ports4"),
+            ("iptables", "iptables -t nat -F CNI-HOSTPORT-DNAT"),
+        ] {
+            let keys = publish_with(&["8080:80/tcp"], json!({ "backend": backend }));
+            let (_, message) = world.check(&server, &keys).failure();
+            assert!(message.contains("expected"), "{message}");
+            world.add(&server, &keys).success();
+            fs::remove_dir_all("/run/cni/linkspan/netfilter").unwrap();
+            world.check(&server, &keys).success();
+            host.run(spoil);
+            let (_, message) = world.check(&server, &keys).failure();
+            assert!(message.contains("expected"), "{message}");
+            world.del(&server, &keys).success();
+            let (_, message) = world.check(&server, &keys).failure();
+            assert!(message.contains("expected"), "{message}");
+        }
+    });
+}
+
+/// podman#5431: `nft flush table` leaves chains and sets, and takes all rules; the next ADD notices.
+#[test]
+fn the_next_add_places_flushed_rules() {
+    sandbox(|host| {
+        let world = World::new(host);
+        let (one, two) = (world.server("one"), world.server("two"));
+        let ports = |port: u16| publish(&[&format!("{port}:80/tcp"), &format!("{port}:80/udp")]);
+        world.add(&one, &ports(8081)).success();
+        world.add(&two, &ports(8080)).success();
+        let before = world.ruleset();
+        for flush in [
+            "nft flush table inet linkspan",
+            "nft flush chain inet linkspan prerouting",
+        ] {
+            world.del(&two, &ports(8080)).success();
+            host.run(flush);
+            world.add(&two, &ports(8080)).success();
+            everybody_reaches(&world, &two, &one);
+            let seen = world.outside.talk_tcp(&format!("{HOST_V4}:8081"));
+            assert!(seen.is_ok(), "{flush}: {seen:?}");
+            assert_eq!(sorted(&world.ruleset()), sorted(&before), "{flush}");
+            world.check(&one, &ports(8081)).success();
+        }
+    });
+}
+
 /// Chains and elements are listed in the order in which they were made.
 fn sorted(ruleset: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = ruleset

@@ -1,9 +1,8 @@
 //! ipMasq of `bridge`: the same questions as about published ports.
 
-use linkspan_testkit::{Netns, Outside, Plugins, Snapshot, sandbox};
+use linkspan_testkit::{Netns, Outside, Plugins, Snapshot, iptables, sandbox};
 use serde_json::{Value, json};
 
-use super::backends::commands;
 use super::world::{World, reconcile};
 
 fn network(backend: Option<&str>) -> Value {
@@ -110,6 +109,30 @@ fn flushed_and_restored(backend: &str, flush: &str) {
         assert_eq!(reconcile(), 0);
         host.run(flush);
         world.ours.del(&config, "c", &netns, "eth0").success();
+        // The record may be lost, and is no proof.
+        config["prevResult"] = Value::Null;
+        config["prevResult"] = world.ours.add(&config, "c", &netns, "eth0").success();
+        host.run("rm -r /run/cni/linkspan/netfilter");
+        world.ours.check(&config, "c", &netns, "eth0").success();
+        host.run(flush);
+        let (_, message) = world.ours.check(&config, "c", &netns, "eth0").failure();
+        assert!(message.contains("expected"), "{message}");
+        world.ours.del(&config, "c", &netns, "eth0").success();
+    });
+}
+
+/// podman#5431: the next ADD notices that somebody has flushed the rules, and masquerades everybody again.
+#[test]
+fn the_next_add_places_flushed_rules() {
+    sandbox(|host| {
+        let world = world(host);
+        let config = network(Some("nftables"));
+        let [one, two] = ["one", "two"].map(|id| host.netns(id));
+        world.ours.add(&config, "one", &one, "eth0").success();
+        host.run("nft flush table inet linkspan");
+        assert!(!is_masqueraded(&one));
+        world.ours.add(&config, "two", &two, "eth0").success();
+        assert!(is_masqueraded(&two) && is_masqueraded(&one));
     });
 }
 
@@ -117,7 +140,7 @@ fn flushed_and_restored(backend: &str, flush: &str) {
 fn each_removes_what_the_other_made(variant: &str) {
     sandbox(|host| {
         let world = world(host);
-        let path = commands(variant);
+        let path = iptables(variant);
         let (ours, reference) = (&world.ours, &world.reference);
         let stays = host.netns("stays");
         call(

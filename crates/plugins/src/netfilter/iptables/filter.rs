@@ -115,6 +115,13 @@ impl FilterTable {
     }
 }
 
+/// Whether either iptables has a chain.
+pub(in crate::netfilter) fn has_chain(protocol: Protocol, chain: &str) -> Result<bool, Error> {
+    let is_in = |table: FilterTable| table.chains.iter().any(|one| one == chain);
+    Ok(is_in(FilterTable::read_nft(protocol, chain, &[])?)
+        || is_in(FilterTable::read_legacy(protocol, chain)?))
+}
+
 /// Whether either iptables has rules in a chain about one of these addresses.
 pub(in crate::netfilter) fn has_rules_about(
     protocol: Protocol,

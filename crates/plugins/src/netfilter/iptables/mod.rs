@@ -15,7 +15,7 @@ use linkspan_nft::{Family, Table};
 use linkspan_plugin::spec::Error;
 
 pub(super) use existing::Existing;
-pub(super) use filter::{FilterRule, FilterTable, has_rules_about, remove_rules_about};
+pub(super) use filter::{FilterRule, FilterTable, has_chain, has_rules_about, remove_rules_about};
 pub(super) use lock::locked;
 use program::{Program, Variant};
 

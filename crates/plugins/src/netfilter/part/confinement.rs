@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Group, Owner, Part, Placed, Want};
 use crate::netfilter::inet;
+use crate::netfilter::iptables::{Protocol, has_chain};
 
 /// The containers of a bridge are out of reach of other bridges that have a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +83,10 @@ impl super::Nature for Nature {
         ["confined", "within", "isolated"].contains(&set)
     }
 
+    fn has_reference(&self, _owner: &Owner, _parts: &[Part]) -> Result<bool, Error> {
+        has_chain(Protocol::Ipv4, REFERENCE_CHAIN)
+    }
+
     /// The reference's rules are of the bridge and stay for ever.
     fn remove_reference(&self, _owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
         Ok(())
@@ -124,10 +129,17 @@ impl super::Nature for PortNature {
         set == isolated_ports().name
     }
 
+    fn has_reference(&self, _owner: &Owner, _parts: &[Part]) -> Result<bool, Error> {
+        has_chain(Protocol::Ipv4, REFERENCE_CHAIN)
+    }
+
     fn remove_reference(&self, _owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
         Ok(())
     }
 }
+
+/// The chain of the reference's policies, in the filter table of iptables.
+const REFERENCE_CHAIN: &str = "CNI-ISOLATION-STAGE-1";
 
 /// Before admission, which lets pass what is left.
 const BEFORE_ADMISSION: i32 = -11;

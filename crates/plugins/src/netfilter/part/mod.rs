@@ -198,6 +198,10 @@ pub(super) trait Nature: Sync {
         None
     }
 
+    /// Whether what the reference plugins make for an attachment is there, for all of these parts and whatever
+    /// made it.
+    fn has_reference(&self, owner: &Owner, parts: &[Part]) -> Result<bool, Error>;
+
     /// Removes what the reference plugins made for an attachment, whatever made it. `parts` are those that
     /// are known of it.
     fn remove_reference(&self, owner: &Owner, parts: &[Part]) -> Result<(), Error>;

@@ -15,7 +15,7 @@ use linkspan_plugin::spec::{Error, MacAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{Group, Owner, Part, Placed, Want};
-use crate::netfilter::reference::remove_chains;
+use crate::netfilter::reference::{has_chain, remove_chains};
 
 /// The container sends from its own MAC address only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,12 +57,25 @@ impl super::Nature for Nature {
             .any(|own| own == set)
     }
 
-    fn remove_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
-        let interface = format!("cni-br-iface-{}-{}", owner.container(), owner.ifname());
-        let address = format!("{interface}-mac");
-        let table = Table::new(Family::Bridge, "nat");
-        remove_chains(&table, "PREROUTING", &[interface, address])
+    fn has_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<bool, Error> {
+        let [interface, _] = reference_chains(owner);
+        has_chain(&Chain::regular(&reference_table(), interface))
     }
+
+    fn remove_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
+        remove_chains(&reference_table(), "PREROUTING", &reference_chains(owner))
+    }
+}
+
+fn reference_table() -> Table {
+    Table::new(Family::Bridge, "nat")
+}
+
+/// The chains of an attachment, of which the first leads to the second.
+fn reference_chains(owner: &Owner) -> [String; 2] {
+    let interface = format!("cni-br-iface-{}-{}", owner.container(), owner.ifname());
+    let address = format!("{interface}-mac");
+    [interface, address]
 }
 
 /// Before the bridge's own NAT and any other filter (`NF_BR_PRI_NAT_DST_BRIDGED`).

@@ -71,6 +71,10 @@ impl super::Nature for Nature {
         Some(&Nature)
     }
 
+    fn has_reference(&self, _owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
+        reference::is_there(parts)
+    }
+
     fn remove_reference(&self, owner: &Owner, parts: &[Part]) -> Result<(), Error> {
         reference::remove(owner, parts)
     }

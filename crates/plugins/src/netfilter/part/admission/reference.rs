@@ -11,6 +11,22 @@ use crate::netfilter::firewalld;
 use crate::netfilter::iptables::{Protocol, has_rules_about, remove_rules_about};
 use crate::netfilter::record::{Record, Records};
 
+/// Whether these addresses are admitted by the rules of either iptables or by firewalld.
+pub(super) fn is_there(parts: &[Part]) -> Result<bool, Error> {
+    let mut are_there = true;
+    for address in addresses(parts) {
+        are_there &= has_rules_about(Protocol::of(address), CHAIN, &[address])?;
+    }
+    if !are_there && firewalld::is_running() {
+        are_there = true;
+        each_zone(parts, |zone, addresses| {
+            are_there &= firewalld::unbound(zone, &addresses)?.is_empty();
+            Ok(())
+        })?;
+    }
+    Ok(are_there)
+}
+
 /// Removes what was made for these addresses, whichever iptables or firewalld has it, but for addresses
 /// that another attachment has by now.
 pub(super) fn remove(owner: &Owner, parts: &[Part]) -> Result<(), Error> {

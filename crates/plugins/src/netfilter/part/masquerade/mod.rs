@@ -54,6 +54,10 @@ impl super::Nature for Nature {
         Some(&iptables::Iptables)
     }
 
+    fn has_reference(&self, owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
+        reference::is_there(owner, parts)
+    }
+
     fn remove_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
         reference::remove(owner)
     }

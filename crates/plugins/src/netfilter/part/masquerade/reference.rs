@@ -1,15 +1,23 @@
-//! The reference plugins' masquerading with their nftables backend: one rule for each address.
+//! The reference plugins' masquerading: the chain of iptables that ours makes too, or with their nftables
+//! backend one rule for each address.
 
 use linkspan_nft::{Chain, Family, Table};
 use linkspan_plugin::spec::Error;
 
-use super::Owner;
-use super::iptables::remove_chain;
+use super::iptables::{Iptables, remove_chain};
+use super::{ByIptables, Owner, Part};
 use crate::netfilter::owner::hex_sha512;
-use crate::netfilter::reference::remove_rules;
+use crate::netfilter::reference::{has_rules, remove_rules};
 
 /// Hexadecimal digits of the hashes in the comments of the rules.
 const HASH_DIGITS: usize = 16;
+
+/// Whether an attachment is masqueraded by either backend.
+pub(super) fn is_there(owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
+    let hash = attachment_hash(owner);
+    Ok(Iptables.differences(owner, parts)?.is_empty()
+        || has_rules(&chain(), &|comment| comment.starts_with(&hash))?)
+}
 
 /// Removes an attachment's masquerading by either backend.
 pub(super) fn remove(owner: &Owner) -> Result<(), Error> {

@@ -66,6 +66,22 @@ fn chain(owner: &Owner) -> String {
     chain_name("DN-", owner)
 }
 
+/// Whether a container's chain is led to for all of these ports, whoever called iptables.
+pub(super) fn is_led_to(owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
+    for protocol in Protocol::BOTH {
+        if of_protocol(&published(parts), protocol).is_empty() {
+            continue;
+        }
+        let existing = Existing::anywhere(protocol)?;
+        let is_led_to =
+            existing.leads(NAT, PREROUTING, DNAT)? && existing.leads(NAT, DNAT, &chain(owner))?;
+        if !is_led_to {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Removes a container's chain, whoever called iptables: there is one name for both.
 pub(super) fn remove_chain(owner: &Owner) -> Result<(), Error> {
     remove_chains(DNAT, &[chain(owner)])

@@ -136,6 +136,10 @@ impl super::Nature for Nature {
         true
     }
 
+    fn has_reference(&self, owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
+        reference::is_there(owner, parts)
+    }
+
     fn remove_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
         reference::remove(owner)
     }

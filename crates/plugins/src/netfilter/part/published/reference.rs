@@ -3,10 +3,10 @@
 use linkspan_nft::{Chain, Family, Table};
 use linkspan_plugin::spec::Error;
 
-use super::Owner;
-use super::iptables::remove_chain;
+use super::iptables::{is_led_to, remove_chain};
+use super::{Owner, Part};
 use crate::netfilter::iptables::{chain_name, remove_chains};
-use crate::netfilter::reference::remove_rules;
+use crate::netfilter::reference::{has_rules, remove_rules};
 
 /// The chain of its versions before 0.8 for the way back, and the one that leads there.
 const OLD_PURPOSE: &str = "SN-";
@@ -15,18 +15,31 @@ const OLD_BASE: &str = "CNI-HOSTPORT-SNAT";
 /// The chains in which its nftables backend has a rule for each port.
 const CHAINS: [&str; 3] = ["hostports", "hostip_hostports", "masquerading"];
 
+/// Whether the ports of an attachment lead to it by either backend.
+pub(super) fn is_there(owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
+    if is_led_to(owner, parts)? {
+        return Ok(true);
+    }
+    for chain in chains() {
+        if has_rules(&chain, &|comment| comment == owner.container())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Removes all that it made for an attachment.
 ///
 /// Its nftables backend tells containers apart, not their attachments.
 pub(super) fn remove(owner: &Owner) -> Result<(), Error> {
     remove_chain(owner)?;
     remove_chains(OLD_BASE, &[chain_name(OLD_PURPOSE, owner)])?;
-    for family in [Family::Ip, Family::Ip6] {
+    chains().try_for_each(|chain| remove_rules(&chain, &|comment| comment == owner.container()))
+}
+
+fn chains() -> impl Iterator<Item = Chain> {
+    [Family::Ip, Family::Ip6].into_iter().flat_map(|family| {
         let table = Table::new(family, "cni_hostport");
-        for chain in CHAINS {
-            let is_own = |comment: &str| comment == owner.container();
-            remove_rules(&Chain::regular(&table, chain), &is_own)?;
-        }
-    }
-    Ok(())
+        CHAINS.map(|chain| Chain::regular(&table, chain))
+    })
 }
