@@ -49,6 +49,11 @@ pub(crate) enum Step {
     Talk(&'static str),
     /// What comes of a connection between two containers.
     Meet(&'static str, &'static str),
+    /// A container serves TCP and UDP at port 80 of its addresses.
+    Serve(&'static str),
+    /// What comes of a connection from `outside`, from the `host` or from a container to an address with a port, by TCP
+    /// and by UDP.
+    Reach(&'static str, &'static str),
     /// A line of shell on the host.
     Run(&'static str),
 }
@@ -58,6 +63,8 @@ pub(crate) enum Step {
 pub(crate) struct Case {
     pub(crate) chain: Vec<Value>,
     pub(crate) args: &'static str,
+    /// Which implementation of iptables the host's commands are; as installed when it is empty.
+    pub(crate) iptables: &'static str,
     /// How much longer container IDs are than they have to be.
     pub(crate) longer: usize,
     pub(crate) steps: Vec<Step>,
@@ -77,6 +84,7 @@ impl Case {
         Self {
             chain: plugins.as_array().cloned().unwrap_or_default(),
             args: "",
+            iptables: "",
             longer: 0,
             steps: vec![
                 Step::Add("a"),
@@ -110,6 +118,12 @@ impl Case {
     /// `CNI_ARGS`.
     pub(crate) fn args(mut self, args: &'static str) -> Self {
         self.args = args;
+        self
+    }
+
+    /// The commands of iptables are those of one implementation, `nft` or `legacy`.
+    pub(crate) fn iptables(mut self, variant: &'static str) -> Self {
+        self.iptables = variant;
         self
     }
 

@@ -101,6 +101,8 @@ impl Run<'_> {
             Step::Run(line) => drop(self.world.node.run(line)),
             Step::Talk(attachment) => self.talk(attachment),
             Step::Meet(from, to) => self.meet(from, to),
+            Step::Serve(attachment) => self.serve(attachment),
+            Step::Reach(from, to) => self.reach(from, to),
         }
     }
 
@@ -108,7 +110,7 @@ impl Run<'_> {
     fn add(&mut self, attachment: &'static str) {
         let mut result = Value::Null;
         for plugin in &self.case.chain {
-            let config = self.config(plugin, &result);
+            let config = self.config(plugin, &result, attachment);
             let outcome = self.call("ADD", &config, attachment, true);
             if !outcome.output.ok() {
                 return;
@@ -131,17 +133,18 @@ impl Run<'_> {
             chain.reverse();
         }
         for plugin in chain {
-            let config = self.config(plugin, &result);
+            let config = self.config(plugin, &result, attachment);
             self.call(verb, &config, attachment, with.is_some());
         }
     }
 
     /// A plugin's configuration as the runtime completes it.
-    fn config(&self, plugin: &Value, result: &Value) -> Value {
+    fn config(&self, plugin: &Value, result: &Value, attachment: &str) -> Value {
         let mut config = json!({ "cniVersion": self.version, "name": NETWORK });
         if let (Some(all), Some(own)) = (config.as_object_mut(), plugin.as_object()) {
             all.extend(own.clone());
         }
+        own_ports(&mut config, attachment);
         if result.is_null() {
             config
         } else {
@@ -163,6 +166,9 @@ impl Run<'_> {
             .netns(if in_netns { netns } else { "".into() });
         if !self.case.args.is_empty() {
             call = call.args(self.case.args);
+        }
+        if !self.case.iptables.is_empty() {
+            call = call.env("PATH", linkspan_testkit::iptables(self.case.iptables));
         }
         let outcome = self.world.node.enter(|| call.run());
         let again = verb == "ADD" && self.results.contains_key(attachment);
@@ -209,22 +215,62 @@ impl Run<'_> {
         let (netns, peer) = (self.world.container(from), self.world.container(to));
         let mut facts = Vec::new();
         for address in global_addresses(peer, container(to).1) {
-            let address = if address.contains(':') {
-                format!("[{address}]")
-            } else {
-                address
-            };
-            peer.serve_tcp(&format!("{address}:80"));
-            facts.push(connection(netns, &format!("{address}:80")));
+            let address = with_port(&address);
+            peer.serve_tcp(&address);
+            facts.push(connection(netns, &address));
         }
         self.records
             .push(Record::of_facts(format!("{from} meets {to}"), facts));
+    }
+
+    fn serve(&self, attachment: &str) {
+        let netns = self.world.container(attachment);
+        for address in global_addresses(netns, container(attachment).1) {
+            let address = with_port(&address);
+            netns.serve_tcp(&address);
+            netns.serve_udp(&address);
+        }
+    }
+
+    fn reach(&mut self, from: &'static str, to: &'static str) {
+        let netns = match (from, &self.world.outside) {
+            ("host", _) => &self.world.node,
+            ("outside", Some(outside)) => outside,
+            (container, _) => self.world.container(container),
+        };
+        let udp = match netns.talk_udp(to) {
+            Ok(seen_as) => format!("{to} is reached by UDP as {}", seen_as.ip()),
+            Err(_) => format!("{to} is not reached by UDP"),
+        };
+        let facts = [connection(netns, to), udp];
+        self.records
+            .push(Record::of_facts(format!("{from} reaches {to}"), facts));
+    }
+}
+
+/// The ports of the host that a container asks for: those of the case for those named with an a, the next for those with
+/// a b.
+fn own_ports(config: &mut Value, attachment: &str) {
+    let number = attachment.bytes().next().map_or(0, |first| first - b'a');
+    let mappings = config.pointer_mut("/runtimeConfig/portMappings");
+    for mapping in mappings.and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(port) = mapping["hostPort"].as_u64() {
+            mapping["hostPort"] = (port + u64::from(number)).into();
+        }
     }
 }
 
 /// The container and the interface of an attachment.
 fn container(attachment: &str) -> (&str, &str) {
     attachment.split_once('/').unwrap_or((attachment, "eth0"))
+}
+
+/// Where containers serve.
+fn with_port(address: &str) -> String {
+    match address.contains(':') {
+        true => format!("[{address}]:80"),
+        false => format!("{address}:80"),
+    }
 }
 
 /// What comes of a TCP connection, and who the server thinks it is from.
@@ -283,7 +329,8 @@ impl World {
             netns
         };
         let node = make("node");
-        let talks = case.steps.iter().any(|step| matches!(step, Step::Talk(_)));
+        let talks = |step: &Step| matches!(step, Step::Talk(_) | Step::Reach("outside", _));
+        let talks = case.steps.iter().any(talks);
         let outside = talks.then(|| make("outside"));
         if let Some(outside) = &outside {
             connect(&node, outside);
