@@ -21,7 +21,7 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 "#;
 
 /// A bus, and firewalld at it; both end when they are dropped.
-struct Firewalld {
+pub(crate) struct Firewalld {
     daemon: Background,
     _bus: Background,
 }
@@ -41,7 +41,7 @@ fn bus(sandbox: &Sandbox) -> Background {
     bus
 }
 
-fn firewalld(sandbox: &Sandbox) -> Firewalld {
+pub(crate) fn firewalld(sandbox: &Sandbox) -> Firewalld {
     let bus = bus(sandbox);
     let daemon = Cmd::new("firewalld").args(["--nofork", "--nopid"]).start();
     sandbox

@@ -18,6 +18,7 @@ mod firewalld;
 mod forward;
 mod iptables;
 mod policy;
+mod published;
 mod upkeep;
 mod verbs;
 mod world;

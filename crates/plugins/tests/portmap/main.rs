@@ -9,6 +9,7 @@ mod crash;
 mod lifecycle;
 mod many;
 mod masquerade;
+mod order;
 mod sctp;
 mod stale;
 mod traffic;

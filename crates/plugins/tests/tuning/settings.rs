@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{DATA_DIR, World, files};
 
+/// plugins#493, plugins PR#540: DEL puts back what was there.
 #[test]
 fn settings_are_made_checked_and_put_back() {
     sandbox(|sandbox| {
