@@ -42,14 +42,16 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     crate::plan::check(&wanted, &namespaces)
 }
 
-/// The addresses of the interface, and the routes by gateways in their subnets.
+/// The interface's IPv6 addresses, which the kernel drops as the interface moves, and the routes by gateways in
+/// the subnets of its addresses. What does not move is for the plugin before to look at.
 fn addresses_and_routes(result: &Success, ifname: &str, link: u32, table: u32) -> Vec<Step> {
     let is_own = |ip: &&IpConfig| {
         let interface = ip.interface.and_then(|index| result.interfaces.get(index));
         interface.is_some_and(|one| one.name == ifname && !one.sandbox.is_empty())
     };
     let own: Vec<&IpConfig> = result.ips.iter().filter(is_own).collect();
-    let addresses = own.iter().map(|ip| {
+    let moved = own.iter().filter(|ip| ip.address.addr().is_ipv6());
+    let addresses = moved.map(|ip| {
         let address = Address {
             address: ip.address,
             detect_duplicates: false,

@@ -117,6 +117,10 @@ fn check_looks_at_the_kernel() {
         let config = world.config(1, json!({ "vrfname": "red", "table": 10 }));
         world.add(1, &config).success();
         world.check(1, &config).success();
+        // ocicni#74: an address that does not move is for the plugin before to look at.
+        let mut moved = config.clone();
+        moved["prevResult"]["ips"][0]["address"] = json!("10.1.0.9/24");
+        world.check(1, &moved).success();
         for (damage, repair, words) in [
             (
                 "ip route del default table 10",
