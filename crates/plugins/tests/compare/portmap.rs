@@ -138,6 +138,12 @@ mod handover {
         Reach("outside", "198.51.100.1:8081"),
     ];
 
+    /// What the other leaves.
+    const GONE: [Step; 2] = [Add("a"), Del("a")];
+
+    /// Why there is something left in the firewall.
+    const OURS: &str = "the reference does not know our maps, whose elements go with GC";
+
     /// A container that died.
     const LOST: [Step; 4] = [Add("a"), Lose("a"), DelBare("a"), DelBare("a")];
 
@@ -185,6 +191,7 @@ mod handover {
         handovers! { hand_over_to_reference:
             by_iptables: case(iptables(), &REPLACED, "nft");
             by_the_older_iptables: case(iptables(), &REPLACED, "legacy");
+            by_default: case(json!({}), &GONE, "nft").differs("the firewall knows", OURS);
             one_that_died: case(iptables(), &LOST, "nft");
             one_that_died_by_the_older_iptables: case(iptables(), &LOST, "legacy");
         }
