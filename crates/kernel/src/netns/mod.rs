@@ -1,5 +1,6 @@
 //! Network namespaces.
 
+mod handle;
 mod lock;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::Error;
 use crate::sandbox::leave_namespaces;
 use crate::thread::apart;
 
+pub use handle::is_gone;
 pub use lock::Lock;
 
 /// The filesystem that namespaces live in (`NSFS_MAGIC`, linux/magic.h).

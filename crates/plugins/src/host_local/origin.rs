@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use linkspan_kernel::netns::Netns;
+use linkspan_kernel::netns::{self, Netns};
 
 /// The extended attribute.
 pub const XATTR: &str = "user.linkspan.origin";
@@ -114,6 +114,12 @@ impl NetnsId {
 
     /// Why the namespace may still exist; `None` when it certainly does not.
     fn reason_to_exist(self) -> Option<String> {
+        if self
+            .cookie
+            .is_some_and(|cookie| netns::is_gone(self.inode, cookie))
+        {
+            return None;
+        }
         let places = match places(self.inode) {
             Ok(places) => places,
             Err(error) => {
