@@ -38,7 +38,10 @@ pub fn write(path: &str, value: &str) -> Result<(), Error> {
 /// Which namespace's parameters a path leads to is decided where it is walked past `/proc/sys/net`; the
 /// directories below belong to one namespace, whoever has them open.
 #[derive(Debug)]
-pub struct LinkParameters {
+pub struct LinkParameters(Option<Directories>);
+
+#[derive(Debug)]
+struct Directories {
     ipv4: Option<OwnedFd>,
     ipv6: Option<OwnedFd>,
 }
@@ -50,10 +53,16 @@ impl LinkParameters {
     /// Opens those of the calling thread's namespace. One without IPv6 has none of IPv6.
     pub fn open() -> Self {
         let directory = |path| open_here(path, OFlags::PATH | OFlags::DIRECTORY).ok();
-        Self {
+        Self(Some(Directories {
             ipv4: directory(IPV4),
             ipv6: directory(IPV6),
-        }
+        }))
+    }
+
+    /// Those of whatever namespace the calling thread is in when it reads or writes one; for the namespace
+    /// that it never leaves for good.
+    pub fn of_the_caller() -> Self {
+        Self(None)
     }
 
     /// Whether a parameter is one of them: it is then that of this namespace, whoever asks.
@@ -79,10 +88,13 @@ impl LinkParameters {
     }
 
     fn open_parameter(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+        let Some(directories) = &self.0 else {
+            return open_here(path, flags);
+        };
         let (directory, name) = if let Some(name) = path.strip_prefix(IPV4) {
-            (&self.ipv4, name)
+            (&directories.ipv4, name)
         } else if let Some(name) = path.strip_prefix(IPV6) {
-            (&self.ipv6, name)
+            (&directories.ipv6, name)
         } else {
             return open_here(path, flags);
         };

@@ -2,6 +2,7 @@
 
 mod handle;
 mod lock;
+mod visit;
 
 use std::fmt;
 use std::fs::File;
@@ -11,7 +12,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::mount::mount_bind;
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+use rustix::thread::UnshareFlags;
 
 use crate::Error;
 use crate::sandbox::leave_namespaces;
@@ -145,17 +146,15 @@ impl Netns {
         namespace_id(self.fd.as_fd()).or_else(|| self.run(socket_cookie).ok().flatten())
     }
 
-    /// Runs `work` inside. It runs on a thread of its own that enters the namespace and ends
-    /// afterwards, so that whatever happens nobody is left in the wrong one.
+    /// Runs `work` inside. The calling thread is back in its own namespace afterwards, whatever happens:
+    /// that it may come back is proven before it leaves, and where it may not a thread of its own does
+    /// the work and ends. Should the kernel not let it back all the same, the process aborts.
     ///
     /// # Errors
     /// When the namespace cannot be entered, or no thread is to be had.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-        apart(|| {
-            move_into_link_name_space(self.fd.as_fd(), Some(LinkNameSpaceType::Network))?;
-            Ok(work())
-        })
-        .map_err(|error| Error::new("enter", "the network namespace", error))
+        visit::visit(self.fd.as_fd(), work)
+            .map_err(|error| Error::new("enter", "the network namespace", error))
     }
 }
 

@@ -83,11 +83,19 @@ fn a_namespace_lives_as_long_as_it_is_open() {
 }
 
 #[test]
-#[should_panic(expected = "words of a panic inside")]
 fn a_panic_inside_is_a_panic_outside() {
     sandbox(|host| {
         let netns = Netns::open(host.netns("a").path()).unwrap();
-        netns.run(|| panic!("words of a panic inside")).unwrap();
+        let panicked = std::panic::catch_unwind(|| {
+            netns.run(|| panic!("words of a panic inside")).unwrap();
+        });
+        let words = panicked.unwrap_err();
+        assert_eq!(
+            words.downcast_ref::<&str>(),
+            Some(&"words of a panic inside")
+        );
+        let current = Netns::current().unwrap();
+        assert!(!current.same_as(&netns), "this thread has come back");
     });
 }
 

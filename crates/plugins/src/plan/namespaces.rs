@@ -60,7 +60,7 @@ impl Namespaces {
         let host = Side {
             netns: None,
             rtnl: Rtnl::open().map_err(explain)?,
-            parameters: LinkParameters::open(),
+            parameters: LinkParameters::of_the_caller(),
             links: RefCell::default(),
             turn: RefCell::default(),
         };
@@ -93,7 +93,7 @@ impl Namespaces {
     }
 
     fn with_container(netns: Netns) -> Result<Self, Error> {
-        // One thread inside opens all that is needed; nothing later has to enter.
+        // One visit opens all that is needed; nothing later has to enter.
         let opened = netns.run(|| (Rtnl::open(), LinkParameters::open()));
         let (rtnl, parameters) = opened.map_err(explain)?;
         let container = Side {

@@ -128,7 +128,7 @@ fn router_advertisements_are_switched_off_before_the_bridge_is_switched_on() {
         ]);
         assert!(deaf < up, "{log:#?}");
         // A port has no carrier before the container's end is switched on, in the same send as its addresses.
-        let port = first(&["\"veth", "/accept_ra", "O_WRONLY"]);
+        let port = first(&["conf/veth", "/accept_ra", "O_WRONLY"]);
         let address = first(&["RTM_NEWADDR", "10.22.0.1"]);
         assert!(port < address, "{log:#?}");
     });
