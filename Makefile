@@ -13,7 +13,7 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 BIN     := $(TARGET)/$(HOST)/release
 # A static binary runs on every distribution, in an empty container, and starts without a dynamic linker. The target is said so
 # that the flag does not reach procedural macros, which are shared libraries.
-RELEASE := RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(HOST)
+RELEASE := RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static --cfg sha2_backend="soft"' $(CARGO) build --release --locked --target $(HOST)
 
 .PHONY: help
 help:

@@ -1,8 +1,9 @@
 //! The multi-call binary: every plugin under its own name.
 #![forbid(unsafe_code)]
+#![no_main]
 
-use std::process::ExitCode;
+linkspan_kernel::program!(run);
 
-fn main() -> ExitCode {
-    linkspan_plugin::main(linkspan_plugins::PLUGINS)
+fn run() -> u8 {
+    linkspan_plugin::run(linkspan_plugins::PLUGINS)
 }
