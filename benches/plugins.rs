@@ -5,19 +5,18 @@
 //! on the machine is counted, too: the processes that one call starts, and the netlink messages that it
 //! sends.
 //!
-//! # Nine netlink messages
+//! # Eight netlink messages
 //! An ADD of bridge + host-local with ipMasq on a host that has the bridge sends, each once:
 //!
 //! 1. a question for the bridge, by name;
 //! 2. the pair of links, each end with its name, MTU, MAC address and bridge, where it is to be, and the
-//!    alias of the host's end behind it in the same datagram;
-//! 3. a question for the container's end: the kernel tells the index of the host's end only;
-//! 4. the container's address, the link switched on, and the route, in one datagram;
-//! 5. a question for the bridge's addresses, among which the gateway's has to be;
-//! 6. questions for the constant part of the ruleset and for whoever has the elements, in one datagram;
-//! 7. the elements, a transaction;
-//! 8. a question whether the port forwards: it does, so nothing is waited for;
-//! 9. the container's MAC address once more, which has the kernel announce its addresses.
+//!    alias of the host's end behind it in the same datagram; the answer tells the index of both;
+//! 3. the container's address, the link switched on, and the route, in one datagram;
+//! 4. a question for the bridge's addresses, among which the gateway's has to be;
+//! 5. questions for the constant part of the ruleset and for whoever has the elements, in one datagram;
+//! 6. the elements, a transaction;
+//! 7. a question whether the port forwards: it does, so nothing is waited for;
+//! 8. the container's MAC address once more, which has the kernel announce its addresses.
 //!
 //! The first ADD on a host sends as many again for the bridge, its address and the ruleset's constant
 //! part. DEL sends five: what has the elements, their removal, a question for the host's end, its

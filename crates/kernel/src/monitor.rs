@@ -7,7 +7,7 @@ use linkspan_netlink::{Message, Messages};
 
 use crate::Error;
 use crate::netns::Netns;
-use crate::rtnl::{Address, Link, OperState, Rtnl};
+use crate::rtnl::{Address, Rtnl};
 use crate::socket::Socket;
 
 /// A socket that hears of changes of links and addresses in one namespace.
@@ -52,7 +52,7 @@ impl Monitor {
     pub fn await_running(&self, rtnl: &Rtnl, index: u32, deadline: Duration) -> Result<(), Error> {
         self.wait("wait for traffic on", index, deadline, || {
             let link = rtnl.link_at(index)?;
-            Ok(if runs(&link) {
+            Ok(if link.carries_traffic() {
                 Verdict::Done
             } else {
                 Verdict::NotYet
@@ -114,15 +114,6 @@ impl Monitor {
             }
         }
         Ok(())
-    }
-}
-
-/// A link whose driver does not say whether it runs is taken to when it is up.
-fn runs(link: &Link) -> bool {
-    match link.state {
-        OperState::Up => true,
-        OperState::Unknown => link.is_running(),
-        OperState::Other(_) => false,
     }
 }
 

@@ -89,6 +89,15 @@ impl Link {
         self.flags & both == both
     }
 
+    /// It carries traffic. A link whose driver does not say so is taken to when it runs.
+    pub fn carries_traffic(&self) -> bool {
+        match self.state {
+            OperState::Up => true,
+            OperState::Unknown => self.is_running(),
+            OperState::Other(_) => false,
+        }
+    }
+
     /// It is the loopback link.
     pub fn is_loopback(&self) -> bool {
         self.flags & libc::IFF_LOOPBACK as u32 != 0

@@ -270,6 +270,13 @@ fn ranges(numbers: &[u16]) -> Vec<(u16, u16)> {
 fn await_running(link: &LinkRef, namespaces: &Namespaces) -> Result<(), Error> {
     let side = namespaces.side(link.place)?;
     let index = namespaces.link(link)?.index;
+    if side
+        .rtnl()
+        .link_at(index)
+        .is_ok_and(|link| link.carries_traffic())
+    {
+        return Ok(());
+    }
     let monitor = side.run(Monitor::open)?.map_err(explain)?;
     monitor.await_running(side.rtnl(), index, RUNNING_DEADLINE).map_err(|error| {
         explain(error).with_details(format!(

@@ -22,6 +22,7 @@ pub(super) fn create<'a>(
 ) -> Result<(), Error> {
     let host = create_host_end(pair, namespaces)?;
     let name = host.name.clone();
+    let container = container_end(pair, &host);
     namespaces.host().remember(pair.host.name.as_str(), host);
     undo.on_failure(format!("the link {name:?}"), move || {
         match namespaces.host().rtnl().delete_link(&name) {
@@ -29,9 +30,26 @@ pub(super) fn create<'a>(
             _ => Ok(()),
         }
     });
-    namespaces
-        .link(&LinkRef::container(pair.container.name.as_str()))
-        .map(drop)
+    let inside = pair.container.name.as_str();
+    match container {
+        Some(container) => namespaces.container()?.remember(inside, container),
+        None => drop(namespaces.link(&LinkRef::container(inside))?),
+    }
+    Ok(())
+}
+
+/// The container's end as it was made. What the kernel tells of the host's end has the index of its peer;
+/// when both are in one namespace it does not say so.
+fn container_end(pair: &VethPair, host: &Link) -> Option<Link> {
+    host.parent_netns?;
+    Some(Link {
+        index: host.parent?,
+        name: pair.container.name.to_string(),
+        kind: host.kind.clone(),
+        mtu: host.mtu,
+        mac: Some(pair.container.mac.octets()),
+        ..Link::default()
+    })
 }
 
 fn create_host_end(pair: &VethPair, namespaces: &Namespaces) -> Result<Link, Error> {
