@@ -7,14 +7,19 @@ use std::time::{Duration, Instant};
 
 use linkspan_testkit::Netns;
 
-/// What a TCP segment of 1448 bytes takes of a link, with its headers and Ethernet's.
-const TCP_OVERHEAD: f64 = 1514.0 / 1448.0;
+/// What a full frame takes of a link, Ethernet's header included.
+const FRAME: f64 = 1514.0;
+/// What TCP carries in it, by the version of IP.
+const PAYLOAD_V4: f64 = 1448.0;
+const PAYLOAD_V6: f64 = 1428.0;
 
 /// A transfer, as the receiver saw it.
 #[derive(Debug)]
 pub(crate) struct Transfer {
     /// When something came, since the first byte, and how many bytes there were then.
     marks: Vec<(Duration, u64)>,
+    /// How much more there was on the wire.
+    overhead: f64,
 }
 
 impl Transfer {
@@ -31,7 +36,7 @@ impl Transfer {
             "the transfer ended early: {:?}",
             self.marks.last()
         );
-        (after - before) as f64 * 8.0 * TCP_OVERHEAD / seconds
+        (after - before) as f64 * 8.0 * self.overhead / seconds
     }
 }
 
@@ -60,7 +65,14 @@ fn receive(listener: &TcpListener) -> Transfer {
         total += size as u64;
         marks.push((first.elapsed(), total));
     }
-    Transfer { marks }
+    let local = stream.local_addr().unwrap();
+    let payload = if local.is_ipv4() {
+        PAYLOAD_V4
+    } else {
+        PAYLOAD_V6
+    };
+    let overhead = FRAME / payload;
+    Transfer { marks, overhead }
 }
 
 /// Sends UDP datagrams of 1200 bytes for a second, 5000 of them; tells how many came, and how long sending
