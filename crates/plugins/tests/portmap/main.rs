@@ -10,6 +10,7 @@ mod lifecycle;
 mod many;
 mod masquerade;
 mod order;
+mod pods;
 mod sctp;
 mod stale;
 mod traffic;
