@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "so a test fails")]
 
+mod bus;
 mod crash;
 mod home;
 mod verbs;

@@ -94,7 +94,7 @@ fn a_program_reads_what_the_container_sends() {
     });
 }
 
-// plugins PR#784: the device belongs to the user and the group that the virtual machine runs as.
+// plugins PR#784, container-selinux#195: the device belongs to the user and the group that the virtual machine runs as.
 #[test]
 fn owner_and_group_are_given() {
     sandbox(|sandbox| {
