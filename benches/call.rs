@@ -20,6 +20,8 @@ pub(crate) struct Attachment<'a> {
     chain: Vec<Value>,
     container: String,
     netns: PathBuf,
+    /// What the plugins before these returned.
+    base: Value,
     result: Value,
 }
 
@@ -30,6 +32,7 @@ impl<'a> Attachment<'a> {
             chain: Vec::new(),
             container: container.name().to_owned(),
             netns: container.path().to_owned(),
+            base: Value::Null,
             result: Value::Null,
         };
         nothing.followed_by(chain)
@@ -48,8 +51,15 @@ impl<'a> Attachment<'a> {
             chain: chain.as_array().into_iter().flatten().map(own).collect(),
             container: self.container.clone(),
             netns: self.netns.clone(),
+            base: self.result.clone(),
             result: self.result.clone(),
         }
+    }
+
+    /// The same for another container, as far as the plugins can tell.
+    pub(crate) fn of(mut self, container: impl Into<String>) -> Self {
+        self.container = container.into();
+        self
     }
 
     /// ADD of each plugin in order.
@@ -57,14 +67,20 @@ impl<'a> Attachment<'a> {
     /// # Panics
     /// When one fails.
     pub(crate) fn add(&mut self) -> Duration {
+        self.try_add().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same; with the error of the plugin that failed.
+    pub(crate) fn try_add(&mut self) -> Result<Duration, String> {
+        self.result = self.base.clone();
         let mut elapsed = Duration::ZERO;
         for config in self.chain.clone() {
-            let (time, output) = self.timed("ADD", &self.completed(&config));
+            let (time, output) = self.timed("ADD", &self.completed(&config))?;
             elapsed += time;
             self.result =
-                serde_json::from_str(&output).unwrap_or_else(|error| panic!("{error}: {output}"));
+                serde_json::from_str(&output).map_err(|error| format!("{error}: {output}"))?;
         }
-        elapsed
+        Ok(elapsed)
     }
 
     /// DEL of each plugin in reverse order.
@@ -72,9 +88,14 @@ impl<'a> Attachment<'a> {
     /// # Panics
     /// When one fails.
     pub(crate) fn del(&self) -> Duration {
+        self.try_del().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same; with the error of the plugin that failed.
+    pub(crate) fn try_del(&self) -> Result<Duration, String> {
         let calls = self.chain.iter().rev();
         calls
-            .map(|config| self.timed("DEL", &self.completed(config)).0)
+            .map(|config| Ok(self.timed("DEL", &self.completed(config))?.0))
             .sum()
     }
 
@@ -104,7 +125,7 @@ impl<'a> Attachment<'a> {
         with_prev_result(config, &self.result)
     }
 
-    fn timed(&self, command: &str, config: &Value) -> (Duration, String) {
+    fn timed(&self, command: &str, config: &Value) -> Result<(Duration, String), String> {
         let plugin = self.plugin(config);
         self.contestant
             .host
@@ -129,7 +150,8 @@ impl<'a> Attachment<'a> {
         let (_, output) = self
             .contestant
             .host
-            .enter(|| self.run(strace, command, config));
+            .enter(|| self.run(strace, command, config))
+            .unwrap_or_else(|error| panic!("{error}"));
         if command == "ADD" {
             self.result = serde_json::from_str(&output).unwrap_or_default();
         }
@@ -142,7 +164,12 @@ impl<'a> Attachment<'a> {
             .join(config["type"].as_str().unwrap_or_default())
     }
 
-    fn run(&self, mut program: Command, command: &str, config: &Value) -> (Duration, String) {
+    fn run(
+        &self,
+        mut program: Command,
+        command: &str,
+        config: &Value,
+    ) -> Result<(Duration, String), String> {
         program
             .env("CNI_COMMAND", command)
             .env("CNI_CONTAINERID", &self.container)
@@ -166,13 +193,11 @@ impl<'a> Attachment<'a> {
             .unwrap_or_else(|error| panic!("cannot wait for {program:?}: {error}"));
         let elapsed = start.elapsed();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "{} {command}: {}: {text}\n{input}",
-            self.contestant.name,
-            output.status
-        );
-        (elapsed, text)
+        if !output.status.success() {
+            let (name, status) = (self.contestant.name, output.status);
+            return Err(format!("{name} {command}: {status}: {text}\n{input}"));
+        }
+        Ok((elapsed, text))
     }
 }
 
@@ -195,4 +220,21 @@ pub(crate) fn bridge() -> Value {
         "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true,
         "ipam": { "type": "host-local", "subnet": "10.22.0.0/16", "routes": [{ "dst": "0.0.0.0/0" }] }
     })
+}
+
+/// One published port.
+pub(crate) fn portmap() -> Value {
+    json!({ "type": "portmap", "capabilities": { "portMappings": true },
+        "runtimeConfig": { "portMappings": [{ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" }] } })
+}
+
+/// The host forwards for the container.
+pub(crate) fn firewall() -> Value {
+    json!({ "type": "firewall" })
+}
+
+/// A megabyte a second each way.
+pub(crate) fn bandwidth() -> Value {
+    json!({ "type": "bandwidth", "ingressRate": 8_000_000, "ingressBurst": 8_000_000,
+        "egressRate": 8_000_000, "egressBurst": 8_000_000 })
 }

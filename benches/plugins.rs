@@ -30,6 +30,8 @@
 mod call;
 mod contestant;
 mod floor;
+mod pods;
+mod ports;
 mod report;
 mod scenarios;
 mod stats;

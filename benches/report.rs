@@ -24,8 +24,8 @@ impl Row {
     pub(crate) fn paired(what: impl Into<String>, ours: &Samples, theirs: &Samples) -> Self {
         Self {
             what: what.into(),
-            ours: format!("{:.2}", ours.median()),
-            theirs: format!("{:.2}", theirs.median()),
+            ours: milliseconds(ours.median()),
+            theirs: milliseconds(theirs.median()),
             ratio: format!("{:.1}", ours.times_faster_than(theirs)),
             ..Self::default()
         }
@@ -53,6 +53,15 @@ impl fmt::Display for Row {
             f,
             "| {what} | {ours} | {theirs} | {ratio} | {processes} | {netlink} |"
         )
+    }
+}
+
+/// Two digits that count, at least.
+fn milliseconds(number: f64) -> String {
+    if number < 0.1 {
+        format!("{number:.3}")
+    } else {
+        format!("{number:.2}")
     }
 }
 

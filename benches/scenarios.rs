@@ -1,26 +1,18 @@
 //! What is measured.
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use linkspan_testkit::{Netns, Sandbox};
+use linkspan_testkit::Sandbox;
 use serde_json::{Value, json};
 
-use crate::call::{Attachment, bridge, forget};
+use crate::call::{Attachment, bandwidth, bridge, firewall, forget, portmap};
 use crate::contestant::Contestant;
-use crate::floor;
 use crate::report::Row;
 use crate::stats::Samples;
+use crate::{floor, pods, ports};
 
 /// How often each command of each contestant is timed.
 const RUNS: usize = 30;
-
-/// Attached at the same time, and how many of them.
-const PODS: usize = 100;
-const WORKERS: usize = 16;
 
 /// A name and what is done.
 type Scenario = (&'static str, fn(&Sandbox) -> Vec<Row>);
@@ -69,7 +61,8 @@ pub(crate) const ALL: &[Scenario] = &[
             &json!([bridge(), bandwidth()]),
         )
     }),
-    ("pods", pods),
+    ("pods", pods::at_once),
+    ("ports", ports::published),
     ("host-local", host_local),
     ("floor", floor::removal),
 ];
@@ -91,22 +84,8 @@ fn macvlan() -> Value {
     json!({ "type": "macvlan", "master": "uplink0", "ipam": { "type": "host-local", "subnet": "10.23.0.0/16" } })
 }
 
-fn portmap() -> Value {
-    json!({ "type": "portmap", "capabilities": { "portMappings": true },
-        "runtimeConfig": { "portMappings": [{ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" }] } })
-}
-
-fn firewall() -> Value {
-    json!({ "type": "firewall" })
-}
-
 fn tuning() -> Value {
     json!({ "type": "tuning", "sysctl": { "net.ipv4.conf.all.log_martians": "1" } })
-}
-
-fn bandwidth() -> Value {
-    json!({ "type": "bandwidth", "ingressRate": 8_000_000, "ingressBurst": 8_000_000,
-        "egressRate": 8_000_000, "egressBurst": 8_000_000 })
 }
 
 /// ADD and DEL of a whole chain.
@@ -183,65 +162,6 @@ fn missing(contestant: &Contestant, chain: &Value) -> Option<String> {
     types
         .map(str::to_owned)
         .find(|plugin| !contestant.has(plugin))
-}
-
-/// A hundred pods, sixteen at a time, on a node with published ports, a firewall and limits.
-fn pods(sandbox: &Sandbox) -> Vec<Row> {
-    let both = Contestant::both(sandbox);
-    let containers: Vec<Netns> = (0..PODS)
-        .map(|number| sandbox.netns(&format!("pod{number}")))
-        .collect();
-    let times = both.each_ref().map(|contestant| {
-        let attachments: Vec<Mutex<Attachment<'_>>> = containers
-            .iter()
-            .enumerate()
-            .map(|(number, netns)| Mutex::new(Attachment::new(contestant, &pod(number), netns)))
-            .collect();
-        [
-            all_at_once(&attachments, |one| one.add()),
-            all_at_once(&attachments, |one| one.del()),
-        ]
-    });
-    ["ADD", "DEL"]
-        .iter()
-        .enumerate()
-        .map(|(index, command)| {
-            let [ours, theirs] = [times[0][index], times[1][index]].map(|time| PODS as f64 / time.as_secs_f64());
-            Row {
-                what: format!("{PODS} pods, {WORKERS} at a time, bridge + portmap + firewall + bandwidth: {command} per second"),
-                ours: format!("{ours:.0} /s"),
-                theirs: format!("{theirs:.0} /s"),
-                ratio: format!("{:.1}", ours / theirs),
-                ..Row::default()
-            }
-        })
-        .collect()
-}
-
-fn pod(number: usize) -> Value {
-    let mut portmap = portmap();
-    portmap["runtimeConfig"]["portMappings"][0]["hostPort"] = (10_000 + number).into();
-    json!([bridge(), portmap, firewall(), bandwidth()])
-}
-
-fn all_at_once(
-    attachments: &[Mutex<Attachment<'_>>],
-    work: impl Fn(&mut Attachment<'_>) -> Duration + Sync,
-) -> Duration {
-    let next = AtomicUsize::new(0);
-    let start = Instant::now();
-    thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                while let Some(one) = attachments.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Ok(mut one) = one.lock() {
-                        work(&mut one);
-                    }
-                }
-            });
-        }
-    });
-    start.elapsed()
 }
 
 /// host-local with more and more addresses in use.
