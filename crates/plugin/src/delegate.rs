@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitStatus, Stdio};
+use std::thread::Builder;
 
 use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
@@ -250,17 +251,18 @@ fn execute(file: &Path, invocation: &Invocation<'_>, command: Command) -> io::Re
         .spawn()?;
     let (to_child, from_child) = (child.stdin.take(), child.stdout.take());
     let mut stdout = Vec::new();
-    // Written by a thread of its own: a plugin that prints before it reads must not block us.
-    std::thread::scope(|scope| {
-        scope.spawn(move || to_child.map(|mut pipe| pipe.write_all(stdin.as_bytes())));
-        from_child
-            .map(|pipe| pipe.take(MAX_INPUT as u64 + 1).read_to_end(&mut stdout))
-            .transpose()
-    })?;
-    Ok(Output {
-        status: child.wait()?,
-        stdout,
-    })
+    // Written by a thread of its own: a plugin that prints before it reads must not block us. When none is to
+    // be had, the plugin reads nothing and ends.
+    let (writer, read) = std::thread::scope(|scope| {
+        let write = move || to_child.map(|mut pipe| pipe.write_all(stdin.as_bytes()));
+        let writer = Builder::new().spawn_scoped(scope, write).map(drop);
+        let read = from_child.map(|pipe| pipe.take(MAX_INPUT as u64 + 1).read_to_end(&mut stdout));
+        (writer, read.transpose())
+    });
+    let status = child.wait()?;
+    writer?;
+    read?;
+    Ok(Output { status, stdout })
 }
 
 /// The error that a plugin printed, or words for one that printed none.

@@ -4,6 +4,8 @@
 //! is any more; then the link and the addresses at the same time, since the kernel takes its time to
 //! remove a link.
 
+use std::thread::{self, ScopedJoinHandle};
+
 use linkspan_kernel::rtnl::{Link, Rtnl};
 use linkspan_plugin::Call;
 use linkspan_plugin::spec::{Attachment as Valid, Error};
@@ -61,13 +63,16 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
     /// All that could not be freed, after everything else was.
     pub fn run(self) -> Result<(), Error> {
         let netfilter = self.netfilter.as_ref().map_or(Ok(()), Attachment::remove);
-        let (links, addresses) = std::thread::scope(|scope| {
-            let links = scope.spawn(|| self.remove_links());
+        let (links, addresses) = thread::scope(|scope| {
+            let links = thread::Builder::new().spawn_scoped(scope, || self.remove_links());
             let addresses = self.release();
-            match links.join() {
-                Ok(links) => (links, addresses),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+            let links = match links.map(ScopedJoinHandle::join) {
+                Ok(Ok(links)) => links,
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                // On a host where no thread is to be had, one after the other.
+                Err(_) => self.remove_links(),
+            };
+            (links, addresses)
         });
         all([netfilter, links, addresses])
     }
