@@ -7,9 +7,7 @@ use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, MacAddr, PluginConfig, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Detach, require_ipam, told_mac};
-use crate::identity;
-use crate::netfilter::Owner;
+use crate::attach::{ContainerInterface, require_ipam, told_mac};
 use crate::plan::{ContainerLink, LinkKind, Namespaces};
 
 keys! {
@@ -53,7 +51,7 @@ impl Plugin for Dummy {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        Detach::new(call, &Owner::of(call)?).run()
+        ContainerInterface::del(call)
     }
 }
 
@@ -61,16 +59,10 @@ fn interface(
     call: &Call<'_, Deferred<Config>>,
     mac: Option<MacAddr>,
 ) -> Result<ContainerInterface, Error> {
-    let owner = Owner::of(call)?;
     Ok(ContainerInterface {
         link: ContainerLink {
-            name: call.ifname()?.to_string(),
-            interim_name: identity::link_name(&owner),
-            kind: LinkKind::Dummy,
-            parent: None,
-            mtu: None,
             mac,
-            alias: owner.to_string(),
+            ..ContainerLink::of(call, LinkKind::Dummy)?
         },
         announce: false,
         detect_duplicates: false,

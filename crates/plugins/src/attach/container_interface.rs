@@ -3,9 +3,13 @@
 use linkspan_plugin::spec::{Dns, Error, Interface, Success};
 use linkspan_plugin::{Call, Undo};
 
-use super::{attached, configure, container_interface, lease, require_prev_result, require_room};
+use super::{
+    Detach, attached, configure, container_interface, lease, require_prev_result, require_room,
+};
+use crate::identity;
+use crate::netfilter::Owner;
 use crate::plan::{
-    ContainerLink, LinkRef, Namespaces, Plan, Settings, Step, apply, check, sysctls,
+    ContainerLink, LinkKind, LinkRef, Namespaces, Plan, Settings, Step, apply, check, sysctls,
 };
 
 /// An interface whose link lives in the container alone.
@@ -23,6 +27,25 @@ pub struct ContainerInterface {
 
 /// The position of the interface in the result: nothing else is made.
 const INTERFACE: usize = 0;
+
+impl ContainerLink {
+    /// The link of this kind that the call is about; all else is left to the kernel.
+    ///
+    /// # Errors
+    /// When the call names no attachment.
+    pub fn of<C>(call: &Call<'_, C>, kind: LinkKind) -> Result<Self, Error> {
+        let owner = Owner::of(call)?;
+        Ok(Self {
+            name: call.ifname()?.to_string(),
+            interim_name: identity::link_name(&owner),
+            kind,
+            parent: None,
+            mtu: None,
+            mac: None,
+            alias: owner.to_string(),
+        })
+    }
+}
 
 impl ContainerInterface {
     /// ADD. Without an IPAM plugin the addresses are those of the result `before`; when that has none
@@ -84,6 +107,17 @@ impl ContainerInterface {
         let mut plan = wanted.link_plan();
         plan.extend(wanted.configuration(&result, index).steps);
         check(&plan, &namespaces)
+    }
+
+    /// DEL.
+    ///
+    /// # Errors
+    /// All that could not be freed, after everything else was.
+    pub fn del<C: Sync>(call: &Call<'_, C>) -> Result<(), Error> {
+        let owner = Owner::of(call)?;
+        Detach::new(call, &owner)
+            .interim(identity::link_name(&owner))
+            .run()
     }
 
     fn link_ref(&self) -> LinkRef {

@@ -9,9 +9,7 @@ use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Detach, Master, require_ipam};
-use crate::identity;
-use crate::netfilter::Owner;
+use crate::attach::{ContainerInterface, Master, require_ipam};
 use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
 use config::Config;
 
@@ -47,10 +45,7 @@ impl Plugin for Ipvlan {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let owner = Owner::of(call)?;
-        Detach::new(call, &owner)
-            .interim(identity::link_name(&owner))
-            .run()
+        ContainerInterface::del(call)
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -89,17 +84,12 @@ fn interface(
     parent: Option<LinkRef>,
     mtu: Option<u32>,
 ) -> Result<ContainerInterface, Error> {
-    let owner = Owner::of(call)?;
     Ok(ContainerInterface {
         link: ContainerLink {
-            name: call.ifname()?.to_string(),
-            interim_name: identity::link_name(&owner),
-            kind: LinkKind::Ipvlan(config.mode),
             parent,
             mtu,
-            // Always the master's.
-            mac: None,
-            alias: owner.to_string(),
+            // The MAC address is always the master's.
+            ..ContainerLink::of(call, LinkKind::Ipvlan(config.mode))?
         },
         announce: true,
         detect_duplicates: config.enable_dad,

@@ -10,9 +10,7 @@ use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Detach, mac, told_mac};
-use crate::identity;
-use crate::netfilter::Owner;
+use crate::attach::{ContainerInterface, mac, told_mac};
 use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
 use config::Config;
 
@@ -51,10 +49,7 @@ impl Plugin for Macvlan {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let owner = Owner::of(call)?;
-        Detach::new(call, &owner)
-            .interim(identity::link_name(&owner))
-            .run()
+        ContainerInterface::del(call)
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -71,19 +66,18 @@ fn interface(
     mtu: Option<u32>,
     mac: Option<MacAddr>,
 ) -> Result<ContainerInterface, Error> {
-    let owner = Owner::of(call)?;
     Ok(ContainerInterface {
         link: ContainerLink {
-            name: call.ifname()?.to_string(),
-            interim_name: identity::link_name(&owner),
-            kind: LinkKind::Macvlan {
-                mode: config.mode,
-                broadcast_queue_len: config.broadcast_queue_len,
-            },
             parent,
             mtu,
             mac,
-            alias: owner.to_string(),
+            ..ContainerLink::of(
+                call,
+                LinkKind::Macvlan {
+                    mode: config.mode,
+                    broadcast_queue_len: config.broadcast_queue_len,
+                },
+            )?
         },
         announce: true,
         detect_duplicates: config.enable_dad,

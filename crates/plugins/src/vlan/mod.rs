@@ -9,9 +9,7 @@ use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Detach, told_mac};
-use crate::identity;
-use crate::netfilter::Owner;
+use crate::attach::{ContainerInterface, told_mac};
 use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
 use config::Config;
 
@@ -40,10 +38,7 @@ impl Plugin for Vlan {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let owner = Owner::of(call)?;
-        Detach::new(call, &owner)
-            .interim(identity::link_name(&owner))
-            .run()
+        ContainerInterface::del(call)
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -60,16 +55,12 @@ fn interface(
     mtu: Option<u32>,
     mac: Option<MacAddr>,
 ) -> Result<ContainerInterface, Error> {
-    let owner = Owner::of(call)?;
     Ok(ContainerInterface {
         link: ContainerLink {
-            name: call.ifname()?.to_string(),
-            interim_name: identity::link_name(&owner),
-            kind: LinkKind::Vlan(config.vlan_id),
             parent,
             mtu,
             mac,
-            alias: owner.to_string(),
+            ..ContainerLink::of(call, LinkKind::Vlan(config.vlan_id))?
         },
         announce: false,
         detect_duplicates: config.enable_dad,
