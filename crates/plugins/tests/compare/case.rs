@@ -25,6 +25,9 @@ pub(crate) const UNDONE: &str =
 /// For everything that a test may do in one version; most take a second or two.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// For a client that nobody answers, of both sides.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// One thing that is done. Attachments are named by their container, and by their interface after a slash when it is
 /// not `eth0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,13 +235,20 @@ impl Case {
         self,
         casts: impl for<'a> Fn(&'a Plugins, &'a Plugins) -> (Cast<'a>, Cast<'a>),
     ) {
-        let runs = u32::try_from(self.versions.len()).unwrap_or(1);
-        Setup::default().deadline(DEADLINE * runs).sandbox(|host| {
+        Setup::default().deadline(self.deadline()).sandbox(|host| {
             let (reference, ours) = (Plugins::reference(), ours());
             let (left, right) = casts(&reference, &ours);
             let differences = self.differences(&left, &right, host);
             assert!(differences.is_empty(), "{differences}");
         });
+    }
+
+    fn deadline(&self) -> Duration {
+        let is_patient = |step: &&Step| matches!(step, Step::Reach(..));
+        let reaches = self.steps.iter().filter(is_patient).count();
+        let [versions, reaches] =
+            [self.versions.len(), reaches].map(|count| u32::try_from(count).unwrap_or(1));
+        (DEADLINE + PATIENCE * reaches) * versions
     }
 
     fn differences(&self, left: &Cast<'_>, right: &Cast<'_>, host: &Sandbox) -> String {
