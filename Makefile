@@ -59,7 +59,7 @@ endif
 ## make bench        times of every command beside the reference's, and netlink requests for each
 .PHONY: bench
 bench: setup build
-	@LINKSPAN_BIN=$(abspath $(BIN)) $(CARGO) bench --locked --workspace --benches
+	@LINKSPAN_BIN=$(abspath $(BIN)) $(CARGO) bench --locked -p linkspan-benches --bench plugins
 
 ## make lint         clippy, and that the licences and sources of dependencies are allowed where cargo-deny is installed
 .PHONY: lint
