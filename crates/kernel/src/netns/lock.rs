@@ -6,8 +6,21 @@ use std::time::Duration;
 
 use super::Netns;
 use crate::Error;
-pub use crate::lock::Lock;
-use crate::lock::Mode;
+pub use crate::lock::{Lock, Mode};
+
+/// Takes the lock of the calling thread's namespace as [`Netns::lock`] does, alone or with others who share it.
+///
+/// # Errors
+/// `ETIMEDOUT` when somebody else has held it in another way all the time.
+pub fn lock_current(mode: Mode, deadline: Duration) -> Result<Lock, Error> {
+    take("/proc/thread-self/ns/net", mode, deadline)
+}
+
+fn take(path: &str, mode: Mode, deadline: Duration) -> Result<Lock, Error> {
+    File::open(path)
+        .and_then(|file| Lock::take(file, mode, deadline))
+        .map_err(|error| Error::new("lock", "the network namespace", error))
+}
 
 impl Netns {
     /// Waits until nobody else holds the lock of this namespace, and takes it: for work in several
@@ -20,23 +33,9 @@ impl Netns {
     /// # Errors
     /// `ETIMEDOUT` when somebody else has held it all the time.
     pub fn lock(&self, deadline: Duration) -> Result<Lock, Error> {
-        self.take(Mode::Alone, deadline)
-    }
-
-    /// The same lock, which any number can hold like this at the same time, and nobody alone meanwhile.
-    ///
-    /// # Errors
-    /// `ETIMEDOUT` when somebody has held it alone all the time.
-    pub fn share_lock(&self, deadline: Duration) -> Result<Lock, Error> {
-        self.take(Mode::Shared, deadline)
-    }
-
-    fn take(&self, mode: Mode, deadline: Duration) -> Result<Lock, Error> {
-        let failed = |error| Error::new("lock", "the network namespace", error);
         // A lock belongs to an open file, and copies of a descriptor share it; opened anew, it keeps out
         // other threads too.
         let path = format!("/proc/thread-self/fd/{}", self.fd.as_raw_fd());
-        let file = File::open(path).map_err(failed)?;
-        Lock::take(file, mode, deadline).map_err(failed)
+        take(&path, Mode::Alone, deadline)
     }
 }

@@ -19,7 +19,7 @@ use crate::sandbox::leave_namespaces;
 use crate::thread::apart;
 
 pub use handle::is_gone;
-pub use lock::Lock;
+pub use lock::{Lock, Mode, lock_current};
 
 /// The filesystem that namespaces live in (`NSFS_MAGIC`, linux/magic.h).
 const NSFS_MAGIC: u64 = 0x6e73_6673;

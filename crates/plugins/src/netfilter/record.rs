@@ -148,11 +148,14 @@ impl Records {
     /// Writes a record, all of it or nothing.
     pub(super) fn write(&self, record: &Record) -> Result<(), Error> {
         let path = self.path(&record.plugin, &record.owner());
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(&self.directory)?;
-            write_whole(&self.directory, &path, &serde_json::to_vec(record)?)
+        let write = || write_whole(&self.directory, &path, &serde_json::to_vec(record)?);
+        let written = match write() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.directory).and_then(|()| write())
+            }
+            written => written,
         };
-        write().map_err(|error| failed("write", &path, &error))
+        written.map_err(|error| failed("write", &path, &error))
     }
 
     /// Keeps others from removing, or putting back, what the record says; `None` when there is no record.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use linkspan_kernel::netns::{Lock, Netns, OpenError};
+use linkspan_kernel::netns::{Lock, Mode, Netns, OpenError, lock_current};
 use linkspan_kernel::rtnl::{Link, Rtnl};
 use linkspan_kernel::sysctl::LinkParameters;
 use linkspan_plugin::spec::{Error, ErrorCode};
@@ -40,8 +40,7 @@ enum Turn {
 }
 
 fn shared() -> Turn {
-    let lock = Netns::current().and_then(|own| own.share_lock(SHARE_DEADLINE));
-    Turn::Shared(lock.ok())
+    Turn::Shared(lock_current(Mode::Shared, SHARE_DEADLINE).ok())
 }
 
 /// How long a plugin waits for one that makes what it needs: milliseconds, unless duplicate addresses are
@@ -214,7 +213,7 @@ impl Side {
         }
         // Two that hold the lock together would wait for each other.
         *turn = Turn::None;
-        let claimed = Netns::current().and_then(|own| own.lock(CLAIM_DEADLINE));
+        let claimed = lock_current(Mode::Alone, CLAIM_DEADLINE);
         *turn = claimed.map_or_else(|_| shared(), Turn::Alone);
     }
 
