@@ -15,6 +15,9 @@ BIN     := $(TARGET)/$(HOST)/release
 # that the flag does not reach procedural macros, which are shared libraries.
 RELEASE := RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static --cfg sha2_backend="soft"' $(CARGO) build --release --locked --target $(HOST)
 
+# Tests wait for the kernel more than they compute: half as many again as there are processors run at a time.
+export RUST_TEST_THREADS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
+
 .PHONY: help
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
