@@ -99,6 +99,18 @@ impl<'a> Attachment<'a> {
             .sum()
     }
 
+    /// VERSION of each plugin.
+    ///
+    /// # Panics
+    /// When one fails.
+    pub(crate) fn version(&self) -> Duration {
+        let calls = self.chain.iter();
+        let times: Result<Duration, String> = calls
+            .map(|config| Ok(self.timed("VERSION", config)?.0))
+            .sum();
+        times.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// What one call of each plugin does, by strace.
     pub(crate) fn counted(&mut self, command: &str) -> Counts {
         let mut counts = Counts::default();

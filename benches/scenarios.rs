@@ -38,6 +38,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ("loopback", |sandbox| {
         compare(sandbox, "loopback", &json!([{ "type": "loopback" }]))
     }),
+    ("version", start),
     ("portmap", |sandbox| {
         compare_last(sandbox, "portmap, one port", &json!([bridge(), portmap()]))
     }),
@@ -86,6 +87,23 @@ fn macvlan() -> Value {
 
 fn tuning() -> Value {
     json!({ "type": "tuning", "sysctl": { "net.ipv4.conf.all.log_martians": "1" } })
+}
+
+/// VERSION: nothing but the start of a process.
+fn start(sandbox: &Sandbox) -> Vec<Row> {
+    let both = Contestant::both(sandbox);
+    let container = sandbox.netns("container");
+    let mut times = [Samples::default(), Samples::default()];
+    for round in 0..=RUNS {
+        for (contestant, samples) in both.iter().zip(&mut times) {
+            let one = Attachment::new(contestant, &json!([bridge()]), &container);
+            let time = one.version();
+            if round > 0 {
+                samples.push(time);
+            }
+        }
+    }
+    vec![Row::paired("bridge: VERSION", &times[0], &times[1])]
 }
 
 /// ADD and DEL of a whole chain.
