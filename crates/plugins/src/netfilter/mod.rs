@@ -44,7 +44,7 @@ mod status;
 pub use attachment::Attachment;
 pub use backend::{Backend, UnknownBackend};
 pub use collect::collect;
-pub use firewalld::is_running as firewalld_is_running;
+pub use firewalld::{is_running as firewalld_is_running, require_free_ports};
 pub use forward::describe as describe_forwarding;
 pub use owner::{NotAnOwner, Owner};
 pub use part::{

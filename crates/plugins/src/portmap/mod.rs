@@ -39,7 +39,11 @@ impl Plugin for Portmap {
                  \"plugins\" after one that makes an interface",
             )
         })?;
-        let attachment = parts(config, call.ifname()?.as_str(), &result)
+        let parts = parts(config, call.ifname()?.as_str(), &result);
+        if !parts.is_empty() {
+            netfilter::require_free_ports()?;
+        }
+        let attachment = parts
             .into_iter()
             .map(|part| with_localnet(part).map(Part::PublishedPorts))
             .try_fold(attachment(call, config)?, |attachment, part| {

@@ -248,3 +248,41 @@ fn the_backend_is_chosen_by_the_configuration_first() {
         does_not_reach(&one.netns, Outside::ROUTER_V4, Outside::ROUTER_V6, PORT);
     });
 }
+
+/// A firewalld that says how it leads ports, as those from 2.3 on do.
+struct Strict(&'static str);
+
+#[zbus::interface(name = "org.fedoraproject.FirewallD1.config")]
+impl Strict {
+    #[zbus(property)]
+    fn strict_forward_ports(&self) -> &str {
+        self.0
+    }
+}
+
+/// netavark PR#1165: firewalld's StrictForwardPorts is honoured.
+#[test]
+fn no_port_is_published_where_firewalld_is_to_lead_all_of_them() {
+    sandbox(|sandbox| {
+        let _bus = bus(sandbox);
+        let world = World::new(sandbox, Forwarding::Free, json!({}));
+        sandbox.run("nft add table inet firewalld");
+        let attached = world.attach_bridge("one");
+        let served = |setting| {
+            let path = "/org/fedoraproject/FirewallD1/config";
+            let service = zbus::connection::Builder::system()
+                .name("org.fedoraproject.FirewallD1")
+                .serve_at(path, Strict(setting));
+            zbus::block_on(service.build())
+        };
+        let strict = served("yes").unwrap();
+        let (code, text) = world.try_publish_by(&world.plugins, &attached).failure();
+        assert_eq!(code, 999);
+        assert!(text.contains("StrictForwardPorts is on"), "{text}");
+        let left = sandbox.run("nft list ruleset");
+        assert!(!left.contains("8080"), "{left}");
+        drop(strict);
+        let _free = served("no").unwrap();
+        world.try_publish_by(&world.plugins, &attached).success();
+    });
+}

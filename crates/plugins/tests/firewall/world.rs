@@ -105,6 +105,11 @@ impl<'a> World<'a> {
     /// The same by the plugin `portmap` of somebody.
     #[track_caller]
     pub(crate) fn publish_by(&self, plugins: &Plugins, container: &Container) {
+        self.try_publish_by(plugins, container).success();
+    }
+
+    /// What comes of it.
+    pub(crate) fn try_publish_by(&self, plugins: &Plugins, container: &Container) -> Outcome {
         let mapping = |protocol: &str| json!({ "hostPort": 8080, "containerPort": PORT, "protocol": protocol });
         let mut result = container.result.clone();
         result["cniVersion"] = json!("1.0.0");
@@ -113,9 +118,7 @@ impl<'a> World<'a> {
             "capabilities": { "portMappings": true },
             "runtimeConfig": { "portMappings": [mapping("tcp"), mapping("udp")] }
         });
-        self.call_with(plugins, &config, "ADD", container)
-            .run()
-            .success();
+        self.call_with(plugins, &config, "ADD", container).run()
     }
 
     /// A call of `firewall` with the result of `bridge`.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use zbus::{Connection, Message, block_on, connection};
+use zbus::{Connection, Message, OwnedVariant, Variant, block_on, connection};
 
 /// How long firewalld may take to answer: while it reloads it answers nobody.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,6 +41,21 @@ impl Bus {
             &arguments,
         );
         answer(&block_on(call)?)
+    }
+
+    /// Whether firewalld wants to lead all ports itself; versions before 2.3 do not know the setting.
+    pub(super) fn forwards_strictly(&self) -> Result<bool, Failure> {
+        let arguments = ("org.fedoraproject.FirewallD1.config", "StrictForwardPorts");
+        let call = self.connection.call_method(
+            Some(NAME),
+            "/org/fedoraproject/FirewallD1/config",
+            Some("org.freedesktop.DBus.Properties"),
+            "Get",
+            &arguments,
+        );
+        let answer = block_on(call)?;
+        let setting: Variant<'_> = answer.body().deserialize::<OwnedVariant>()?.into();
+        Ok(matches!(&setting, Variant::Str(text) if text.eq_ignore_ascii_case("yes")))
     }
 
     pub(super) fn add_source(&self, zone: &str, source: &str) -> Result<(), Failure> {

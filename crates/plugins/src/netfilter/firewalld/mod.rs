@@ -23,17 +23,37 @@ pub fn is_running() -> bool {
     has_tables() && is_on_bus()
 }
 
-/// firewalld's table in nf_tables, one that it has while it is reloaded, or a chain that it makes of
-/// either iptables.
-fn has_tables() -> bool {
-    const CHAIN: &str = "FORWARD_direct";
-    let by_nftables = || {
-        let kernel = Nftables::open()?;
-        let tables = kernel.tables(Family::Inet)?;
-        if tables
+/// Refuses to publish ports where firewalld is to be the only one that does (`StrictForwardPorts`, firewalld
+/// 2.3): it would drop what comes for them.
+///
+/// # Errors
+/// That, and how to have the port led.
+pub fn require_free_ports() -> Result<(), Error> {
+    let is_strict = || Bus::connect().is_ok_and(|bus| bus.forwards_strictly().unwrap_or(false));
+    if !(Nftables::open().is_ok_and(|kernel| has_own_table(&kernel)) && is_strict()) {
+        return Ok(());
+    }
+    let msg = "cannot publish ports: firewalld's StrictForwardPorts is on";
+    Err(Error::new(ErrorCode::INTERNAL, msg).with_details(
+        "firewalld drops what comes for a port that it does not lead itself: have it do so          (`firewall-cmd --add-forward-port=...`) and take the mapping away, or set StrictForwardPorts=no in          /etc/firewalld/firewalld.conf",
+    ))
+}
+
+/// The table that firewalld has in nf_tables, or the one that it has while it is reloaded.
+fn has_own_table(kernel: &Nftables) -> bool {
+    kernel.tables(Family::Inet).is_ok_and(|tables| {
+        tables
             .iter()
             .any(|table| table.name.starts_with("firewalld"))
-        {
+    })
+}
+
+/// A table of its own in nf_tables, or a chain that it makes of either iptables.
+fn has_tables() -> bool {
+    const CHAIN: &str = "FORWARD_direct";
+    let by_nftables = || -> Result<bool, linkspan_kernel::Error> {
+        let kernel = Nftables::open()?;
+        if has_own_table(&kernel) {
             return Ok(true);
         }
         let chain = Chain::regular(&Protocol::Ipv4.filter(), CHAIN);
