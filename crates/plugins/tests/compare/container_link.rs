@@ -39,6 +39,10 @@ fn then(case: Case, steps: &[Step]) -> Case {
     case.steps(&[&[Run(HOST)], steps].concat())
 }
 
+/// A result's oldest form and its newest. That both implementations mean the same by those in between is seen where it
+/// takes no virtual machine.
+const FORMS: [&str; 2] = ["0.2.0", "1.0.0"];
+
 const LEAVES: &str = "the reference leaves the link behind when a later step fails";
 const FINDS_MASTER: &str = "the reference's CHECK looks for a master without a name";
 
@@ -51,14 +55,14 @@ fn vlan(keys: Value) -> Case {
 }
 
 #[test]
-fn vlan_in_all_versions() {
+fn vlan_in_the_oldest_form_and_the_newest() {
     let both = dual_stack(
         "vlan",
         json!({ "vlanId": 100, "dns": { "nameservers": ["10.1.1.1"] } }),
     );
     compare_together(
         &[Feature::Vlan],
-        &[("both families", both.in_all_versions())],
+        &[("both families", both.versions(&FORMS))],
     );
 }
 
@@ -184,11 +188,11 @@ fn ipvlan(keys: Value) -> Case {
 }
 
 #[test]
-fn ipvlan_in_all_versions() {
+fn ipvlan_in_the_oldest_form_and_the_newest() {
     let both = dual_stack("ipvlan", json!({ "dns": { "nameservers": ["10.1.1.1"] } }));
     compare_together(
         &[Feature::Ipvlan],
-        &[("both families", both.in_all_versions())],
+        &[("both families", both.versions(&FORMS))],
     );
 }
 
