@@ -14,15 +14,13 @@ pub(super) fn visit<T: Send>(
     there: BorrowedFd<'_>,
     work: impl FnOnce() -> T + Send,
 ) -> io::Result<T> {
+    let inside = || {
+        enter(there)?;
+        Ok(work())
+    };
     match Home::of_this_thread() {
-        Some(_home) => {
-            enter(there)?;
-            Ok(work())
-        }
-        None => apart(|| {
-            enter(there)?;
-            Ok(work())
-        }),
+        Some(_home) => inside(),
+        None => apart(inside),
     }
 }
 
