@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::case::{Case, Step, Step::*};
 
 /// What is done when the plugins have been replaced under two running containers.
-const REPLACED: [Step; 10] = [
+pub(crate) const REPLACED: [Step; 10] = [
     Add("a"),
     Check("a"),
     Join("b"),
@@ -19,7 +19,7 @@ const REPLACED: [Step; 10] = [
 ];
 
 /// And with a container that has died.
-const LOST: [Step; 4] = [Add("a"), Lose("a"), DelBare("a"), DelBare("a")];
+pub(crate) const LOST: [Step; 4] = [Add("a"), Lose("a"), DelBare("a"), DelBare("a")];
 
 /// With a version that has no CHECK.
 const OF_0_3_1: [Step; 4] = [Add("a"), Add("b"), Del("a"), Del("b")];

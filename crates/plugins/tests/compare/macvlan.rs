@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Step, Step::*, UNDONE};
+use crate::case::{Case, Step::*, UNDONE};
+use crate::handover::REPLACED;
 
 /// A master, somebody behind it, and another one.
 const HOST: &str = "ip link add ens1 type veth peer name ens1p; ip link set ens1 up; ip link set ens1p up; \
@@ -115,26 +116,16 @@ cases! {
         .may_differ("promiscuity", "the reference leaves the link behind");
 }
 
-/// What is done when the plugins have been replaced under two running containers.
-const REPLACED: [Step; 10] = [
-    Run(HOST),
-    Add("a"),
-    Check("a"),
-    Join("b"),
-    Check("b"),
-    Meet("a", "b"),
-    Del("a"),
-    Del("a"),
-    Check("b"),
-    Del("b"),
-];
+fn then_replaced() -> Case {
+    macvlan(json!({})).steps(&[&[Run(HOST)], REPLACED.as_slice()].concat())
+}
 
 #[test]
 fn ours_takes_over() {
-    macvlan(json!({})).steps(&REPLACED).hand_over_to_ours();
+    then_replaced().hand_over_to_ours();
 }
 
 #[test]
 fn the_reference_takes_over() {
-    macvlan(json!({})).steps(&REPLACED).hand_over_to_reference();
+    then_replaced().hand_over_to_reference();
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Step, Step::*};
+use crate::case::{Case, Step::*};
+use crate::handover::{LOST, REPLACED};
 
 fn with_ipam(keys: Value, ipam: Value) -> Case {
     let mut config = keys;
@@ -128,19 +129,6 @@ cases! {
     added_twice: ptp(json!({})).steps(&[Add("a"), Again("a"), Del("a")]).fails(100, "10.22.0.2");
 }
 
-/// What is done when the plugins have been replaced under two running containers.
-const REPLACED: [Step; 9] = [
-    Add("a"),
-    Check("a"),
-    Join("b"),
-    Check("b"),
-    Meet("a", "b"),
-    Del("a"),
-    Del("a"),
-    Check("b"),
-    Del("b"),
-];
-
 #[test]
 fn ours_takes_over() {
     ptp(json!({})).steps(&REPLACED).hand_over_to_ours();
@@ -155,9 +143,7 @@ fn ours_takes_over_masquerading_in_both_families() {
 
 #[test]
 fn ours_takes_over_the_dead() {
-    ptp(json!({}))
-        .steps(&[Add("a"), Lose("a"), DelBare("a"), DelBare("a")])
-        .hand_over_to_ours();
+    ptp(json!({})).steps(&LOST).hand_over_to_ours();
 }
 
 #[test]
