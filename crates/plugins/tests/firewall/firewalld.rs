@@ -156,17 +156,7 @@ fn addresses_stay_with_those_who_have_them() {
         let _firewalld = firewalld(sandbox);
         let world = World::new(sandbox, Forwarding::Free, json!({}));
         let one = world.attach_bridge("one");
-        let config = with_prev_result(&world.firewall, &one.result);
-        for container in ["old", "new"] {
-            world
-                .plugins
-                .add(&config, container, &one.netns, "eth0")
-                .success();
-        }
-        world
-            .plugins
-            .del(&config, "old", &one.netns, "eth0")
-            .success();
+        world.detach_late(&one);
         assert!(sources(sandbox, "trusted").contains(&one.v4));
         world.plugins.gc(&world.firewall, &[]).success();
         assert_eq!(sources(sandbox, "trusted").trim(), "");

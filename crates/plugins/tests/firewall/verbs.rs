@@ -131,17 +131,7 @@ fn del_leaves_an_address_that_another_container_has() {
     sandbox(|sandbox| {
         let world = World::new(sandbox, NFT, nftables());
         let one = world.attach_bridge("one");
-        let config = with_prev_result(&world.firewall, &one.result);
-        for container in ["old", "new"] {
-            world
-                .plugins
-                .add(&config, container, &one.netns, "eth0")
-                .success();
-        }
-        world
-            .plugins
-            .del(&config, "old", &one.netns, "eth0")
-            .success();
+        let config = world.detach_late(&one);
         let admitted = sandbox.run("nft list set inet linkspan admitted4");
         assert!(admitted.contains("mynet/new/eth0"), "{admitted}");
         world

@@ -96,6 +96,18 @@ impl<'a> World<'a> {
         }
     }
 
+    /// A late DEL: `old` is detached when `new` has its address already. Returns the configuration of both.
+    #[track_caller]
+    pub(crate) fn detach_late(&self, container: &Container) -> Value {
+        let config = with_prev_result(&self.firewall, &container.result);
+        let netns = &container.netns;
+        for name in ["old", "new"] {
+            self.plugins.add(&config, name, netns, "eth0").success();
+        }
+        self.plugins.del(&config, "old", netns, "eth0").success();
+        config
+    }
+
     /// Publishes the port of a container as 8080 of the host.
     #[track_caller]
     pub(crate) fn publish(&self, container: &Container) {
