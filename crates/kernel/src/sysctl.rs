@@ -1,7 +1,7 @@
 //! Kernel parameters under `/proc/sys`.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::Error;
 
 /// The longest value that is read, in bytes.
-const MAX_VALUE: u64 = 64 << 10;
+const MAX_VALUE: usize = 64 << 10;
 
 /// Reads a parameter in the calling thread's namespace, without the newline at its end.
 ///
@@ -87,6 +87,27 @@ impl LinkParameters {
         write_by(path, value, |flags| self.open_parameter(path, flags))
     }
 
+    /// Writes a parameter unless it has the value, since what is set already is enough where `/proc/sys` is
+    /// read-only. Returns what it replaced: nothing of one that can only be written. See [`read`](Self::read).
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) when there is no such parameter.
+    pub fn replace(&self, path: &str, value: &str) -> Result<Option<String>, Error> {
+        let Ok(parameter) = self.open_parameter(path, OFlags::RDWR) else {
+            return match self.read(path) {
+                Ok(before) if before == value => Ok(None),
+                Err(error) if error.is_not_found() => Err(error),
+                before => self.write(path, value).map(|()| before.ok()),
+            };
+        };
+        match value_of(&parameter) {
+            Ok(before) if before == value => Ok(None),
+            before => rustix::io::pwrite(&parameter, value.as_bytes(), 0)
+                .map(|_| before.ok())
+                .map_err(|errno| not_written(path, value, errno.into())),
+        }
+    }
+
     fn open_parameter(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
         let Some(directories) = &self.0 else {
             return open_here(path, flags);
@@ -124,12 +145,24 @@ fn require_below(path: &str) -> io::Result<()> {
 }
 
 fn read_by(path: &str, open: impl FnOnce(OFlags) -> io::Result<OwnedFd>) -> Result<String, Error> {
-    let mut value = String::new();
     open(OFlags::RDONLY)
-        .and_then(|fd| File::from(fd).take(MAX_VALUE).read_to_string(&mut value))
-        .map_err(|error| failed("read", path, error))?;
-    value.truncate(value.trim_end().len());
-    Ok(value)
+        .and_then(|parameter| value_of(&parameter))
+        .map_err(|error| failed("read", path, error))
+}
+
+/// In one read, as the kernel gives it: what it would give from the middle on may belong to another value.
+fn value_of(parameter: &OwnedFd) -> io::Result<String> {
+    let mut room = 64;
+    loop {
+        let mut value = Vec::with_capacity(room);
+        let length = rustix::io::pread(parameter, rustix::buffer::spare_capacity(&mut value), 0)?;
+        if length < room || room >= MAX_VALUE {
+            let value = str::from_utf8(&value)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            return Ok(value.trim_end().to_owned());
+        }
+        room = MAX_VALUE;
+    }
 }
 
 fn write_by(
@@ -139,7 +172,11 @@ fn write_by(
 ) -> Result<(), Error> {
     open(OFlags::WRONLY)
         .and_then(|fd| File::from(fd).write_all(value.as_bytes()))
-        .map_err(|error| failed(&format!("write {value:?} to"), path, error))
+        .map_err(|error| not_written(path, value, error))
+}
+
+fn not_written(path: &str, value: &str, error: io::Error) -> Error {
+    failed(&format!("write {value:?} to"), path, error)
 }
 
 fn failed(operation: &str, path: &str, error: io::Error) -> Error {

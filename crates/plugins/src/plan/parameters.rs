@@ -58,18 +58,10 @@ fn within<'p, T: Send>(
 /// A parameter's path and the value that it had.
 type Replaced = (String, String);
 
-/// Writes a parameter unless it has the value: where `/proc/sys` is read-only, what is set already is
-/// enough. Returns what it replaced.
+/// Writes a parameter unless it has the value. Returns what it replaced.
 fn write_one(wanted: &Sysctl, parameters: &LinkParameters) -> Result<Option<Replaced>, Error> {
-    let (path, value) = (wanted.path.as_str(), wanted.value.as_str());
-    let (before, outcome) = match parameters.read(path) {
-        Ok(before) if before == value => return Ok(None),
-        Err(error) if error.is_not_found() => (None, Err(error)),
-        // Some can only be written.
-        before => (before.ok(), parameters.write(path, value)),
-    };
-    match outcome {
-        Ok(()) => Ok(before.map(|before| (path.to_owned(), before))),
+    match parameters.replace(&wanted.path, &wanted.value) {
+        Ok(before) => Ok(before.map(|before| (wanted.path.clone(), before))),
         Err(error) if wanted.required => Err(missing(wanted, parameters, error)),
         Err(_) => Ok(None),
     }

@@ -17,6 +17,7 @@ fn traced(sandbox: &Sandbox, program: Cmd, names: &str) -> Vec<String> {
         "-f",
         "-qq",
         "-v",
+        "-yy",
         "-s",
         "256",
         &filter,
@@ -112,7 +113,7 @@ fn router_advertisements_are_switched_off_before_the_bridge_is_switched_on() {
         let log = traced(
             sandbox,
             host.cmd("ADD", &everything(), &netns),
-            "open,openat,openat2,sendto",
+            "pwrite64,sendto",
         );
         let first = |parts: &[&str]| {
             let found = log
@@ -120,7 +121,7 @@ fn router_advertisements_are_switched_off_before_the_bridge_is_switched_on() {
                 .position(|line| parts.iter().all(|part| line.contains(part)));
             found.unwrap_or_else(|| panic!("{parts:?} is not in {log:#?}"))
         };
-        let deaf = first(&["cni0/accept_ra", "O_WRONLY"]);
+        let deaf = first(&["pwrite64", "cni0/accept_ra"]);
         let up = first(&[
             "RTM_NEWLINK",
             "if_nametoindex(\"cni0\")",
@@ -128,7 +129,7 @@ fn router_advertisements_are_switched_off_before_the_bridge_is_switched_on() {
         ]);
         assert!(deaf < up, "{log:#?}");
         // A port has no carrier before the container's end is switched on, in the same send as its addresses.
-        let port = first(&["conf/veth", "/accept_ra", "O_WRONLY"]);
+        let port = first(&["pwrite64", "conf/veth", "/accept_ra"]);
         let address = first(&["RTM_NEWADDR", "10.22.0.1"]);
         assert!(port < address, "{log:#?}");
     });
