@@ -66,11 +66,3 @@ pub(crate) fn all(outcomes: impl IntoIterator<Item = Result<(), Error>>) -> Resu
         ..first.clone()
     })
 }
-
-/// Whether the file system does not support O_TMPFILE: overlayfs before Linux 6.3, NFS, some of FUSE.
-pub(crate) fn lacks_nameless_files(error: Errno) -> bool {
-    matches!(
-        error,
-        Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT
-    )
-}

@@ -22,6 +22,7 @@ pub mod vrf;
 pub mod attach;
 mod fault;
 pub mod identity;
+mod nameless;
 pub mod netfilter;
 pub mod plan;
 

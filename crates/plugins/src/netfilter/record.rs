@@ -7,13 +7,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use linkspan_kernel::lock::{self, Lock};
 use linkspan_plugin::spec::{Error, ErrorCode};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +21,7 @@ use crate::host_local::origin::{Boot, Origin, Provenance};
 use super::backend::Backend;
 use super::owner::{Owner, hex_sha512};
 use super::part::Part;
-use crate::fault::lacks_nameless_files;
+use crate::nameless;
 
 /// Where the records are.
 pub(super) const DIRECTORY: &str = "/run/cni/linkspan/netfilter";
@@ -213,21 +212,14 @@ impl Records {
 /// Writes a file that appears under its name when it is complete: a kill leaves all of it or nothing, no
 /// half beside it either. Only one plugin at a time works on an attachment, so the name is not contended.
 fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-    let mut file = match rustix::fs::open(directory, flags, mode) {
-        Ok(fd) => File::from(fd),
-        Err(error) if lacks_nameless_files(error) => {
-            let half = path.with_extension("new");
-            fs::write(&half, bytes)?;
-            return fs::rename(&half, path);
-        }
-        Err(error) => return Err(error.into()),
+    let Some(mut file) = nameless::create(CWD, directory, mode)? else {
+        let half = path.with_extension("new");
+        fs::write(&half, bytes)?;
+        return fs::rename(&half, path);
     };
     file.write_all(bytes)?;
-    // By its path in /proc: to link a bare descriptor takes a capability before Linux 6.10.
-    let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let publish = || rustix::fs::linkat(CWD, &nameless, CWD, path, AtFlags::SYMLINK_FOLLOW);
+    let publish = || nameless::link(&file, CWD, path);
     match publish() {
         Err(Errno::EXIST) => {
             fs::remove_file(path)?;

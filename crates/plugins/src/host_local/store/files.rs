@@ -3,16 +3,16 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
 use rustix::io::Errno;
 
-use crate::fault::lacks_nameless_files;
 use crate::host_local::origin::{self, Origin, Provenance};
 use crate::host_local::record::Record;
+use crate::nameless;
 
 /// The file whose lock (flock) guards the directory.
 const LOCK: &str = "lock";
@@ -95,25 +95,11 @@ pub(super) fn publish(
     record: &Record,
     origin: Option<&Origin>,
 ) -> io::Result<bool> {
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    match rustix::fs::openat(dir, ".", flags, PRIVATE) {
-        Ok(fd) => publish_nameless(dir, fd.into(), name, record, origin),
-        Err(error) if lacks_nameless_files(error) => publish_named(dir, name, record, origin),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn publish_nameless(
-    dir: BorrowedFd<'_>,
-    file: File,
-    name: &str,
-    record: &Record,
-    origin: Option<&Origin>,
-) -> io::Result<bool> {
+    let Some(file) = nameless::create(dir, ".", PRIVATE)? else {
+        return publish_named(dir, name, record, origin);
+    };
     fill(&file, record, origin)?;
-    // By its path in /proc: to link a bare descriptor takes a capability before Linux 6.10.
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    link(rustix::fs::CWD, &path, dir, name, AtFlags::SYMLINK_FOLLOW)
+    is_new(nameless::link(&file, dir, name))
 }
 
 /// As [`publish`], in a file that has a name from its beginning.
@@ -131,21 +117,22 @@ pub(super) fn publish_named(
         flags,
         PRIVATE,
     )?);
-    let published = fill(&file, record, origin)
-        .and_then(|()| link(dir, &unfinished, dir, name, AtFlags::empty()));
+    let published = fill(&file, record, origin).and_then(|()| {
+        is_new(rustix::fs::linkat(
+            dir,
+            &unfinished,
+            dir,
+            name,
+            AtFlags::empty(),
+        ))
+    });
     remove(dir, &unfinished)?;
     published
 }
 
 /// `false` when the new name exists.
-fn link(
-    from: impl AsFd,
-    path: &str,
-    dir: BorrowedFd<'_>,
-    name: &str,
-    flags: AtFlags,
-) -> io::Result<bool> {
-    match rustix::fs::linkat(from, path, dir, name, flags) {
+fn is_new(linked: rustix::io::Result<()>) -> io::Result<bool> {
+    match linked {
         Ok(()) => Ok(true),
         Err(Errno::EXIST) => Ok(false),
         Err(error) => Err(error.into()),
@@ -194,19 +181,15 @@ pub(super) fn open_directory(path: &std::path::Path) -> io::Result<Option<OwnedF
 
 /// Makes a file in the directory, writes to it and removes it.
 pub(super) fn probe(dir: BorrowedFd<'_>) -> io::Result<()> {
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    match rustix::fs::openat(dir, ".", flags, PRIVATE) {
-        Ok(fd) => File::from(fd).write_all(b"\n"),
-        Err(error) if lacks_nameless_files(error) => {
-            let name = format!("{UNFINISHED}probe-{}", std::process::id());
-            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-            let fd = rustix::fs::openat(dir, name.as_str(), flags, PRIVATE)?;
-            let written = File::from(fd).write_all(b"\n");
-            remove(dir, &name)?;
-            written
-        }
-        Err(error) => Err(error.into()),
+    if let Some(mut file) = nameless::create(dir, ".", PRIVATE)? {
+        return file.write_all(b"\n");
     }
+    let name = format!("{UNFINISHED}probe-{}", std::process::id());
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(dir, name.as_str(), flags, PRIVATE)?;
+    let written = File::from(fd).write_all(b"\n");
+    remove(dir, &name)?;
+    written
 }
 
 /// Whether a file of this name was left unfinished by a crash.
