@@ -49,18 +49,19 @@ impl Plugins {
         }
     }
 
-    /// A multi-call binary under the name of each of the 18 plugins. `LINKSPAN_PLUGINS`, a folder of plugins, takes
-    /// precedence: so the tests run against an installation.
+    /// A multi-call binary under the name of each of the 18 plugins. `LINKSPAN_PLUGINS` takes precedence: a folder of
+    /// plugins, so that the tests run against an installation, or another such binary, the one that ships.
     ///
     /// # Panics
     /// When the links cannot be made.
     #[track_caller]
     #[must_use]
     pub fn linked(binary: impl AsRef<Path>) -> Self {
-        if let Some(dir) = env::var_os("LINKSPAN_PLUGINS") {
+        let chosen = env::var_os("LINKSPAN_PLUGINS").map(PathBuf::from);
+        if let Some(dir) = chosen.as_ref().filter(|path| path.is_dir()) {
             return Self::at(dir);
         }
-        let binary = binary.as_ref();
+        let binary = chosen.as_deref().unwrap_or(binary.as_ref());
         let links = || -> std::io::Result<PathBuf> {
             let dir = tempfile::tempdir()?.keep();
             let target = fs::canonicalize(binary)?;
