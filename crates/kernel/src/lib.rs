@@ -11,6 +11,8 @@ pub mod echo;
 mod error;
 pub mod lock;
 pub mod monitor;
+#[cfg(linkspan_musl)]
+mod musl;
 mod netfilter;
 pub mod netns;
 pub mod nftables;
@@ -19,7 +21,6 @@ mod ruleset_events;
 pub mod sandbox;
 pub mod selinux;
 mod socket;
-pub mod start;
 pub mod sysctl;
 pub mod tap;
 mod thread;

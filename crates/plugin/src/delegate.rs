@@ -2,9 +2,11 @@
 //!
 //! See [the specification, delegated plugins](https://www.cni.dev/docs/spec/#section-4-plugin-delegation).
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitStatus, Stdio};
 use std::thread::Builder;
@@ -12,6 +14,7 @@ use std::thread::Builder;
 use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
 
+use crate::identity::is_same;
 use crate::{Handler, Invocation, Undo, plugin};
 
 /// The IPAM plugin of a configuration.
@@ -114,9 +117,13 @@ impl<'a> Ipam<'a> {
     /// The plugin of this executable, when `file` is this executable.
     fn built_in(&self, file: &Path) -> Option<&'static dyn Handler> {
         let handler = plugin::find(self.invocation.table, self.name())?;
-        let this = fs::metadata("/proc/self/exe").ok()?;
-        let found = fs::metadata(file).ok()?;
-        ((this.dev(), this.ino()) == (found.dev(), found.ino())).then_some(handler)
+        // By the path that the kernel was given, which is quick; by the executable itself when something else is
+        // there, or nothing.
+        let started = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
+        let is_this = [Path::new(started), Path::new("/proc/self/exe")]
+            .iter()
+            .any(|path| is_same(path, file));
+        is_this.then_some(handler)
     }
 
     fn run_here(

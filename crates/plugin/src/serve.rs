@@ -1,25 +1,19 @@
 //! The entry of a plugin's executable.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 
 use linkspan_spec::{Command, Error, ErrorCode, Success, Version, VersionInfo, pretty};
 
+use crate::identity::is_same;
 use crate::{Handler, Invocation, Table, plugin};
 
 /// Runs the plugin that the executable was started as: by the file name of `argv[0]`, else by the
 /// first argument. Exit status 0, or 1 with the error as JSON on standard output.
 pub fn main(table: &'static Table) -> ExitCode {
-    ExitCode::from(run(table))
-}
-
-/// The same with the exit status as a number.
-pub fn run(table: &'static Table) -> u8 {
     let arguments: Vec<_> = std::env::args_os().take(2).collect();
     let called_as = arguments.first().map(Path::new).and_then(Path::file_name);
     let chosen = [
@@ -73,7 +67,7 @@ pub fn serve(
             refusal.error
         })?;
         version = invocation.version;
-        let success = carry_out(handler, invocation)?;
+        let success = run(handler, invocation)?;
         Ok::<_, Error>(
             success
                 .map(|success| success.to_json(version))
@@ -86,18 +80,18 @@ pub fn serve(
     }
 }
 
-/// Carries the command out; keeps the plugin away from the host's own namespace.
+/// Runs the command; keeps the plugin away from the host's own namespace.
 ///
 /// A runtime can name the host's namespace by mistake, when the process that the container's path
 /// spoke of has died and its number was given to another (kubernetes#100648). ADD and CHECK then
 /// fail before anything is touched. DEL still frees what the host holds for the attachment, as if the
 /// namespace were gone, and then says so.
-fn carry_out(
+fn run(
     handler: &'static dyn Handler,
     mut invocation: Invocation<'_>,
 ) -> Result<Option<Success>, Error> {
     let refused = match invocation.netns.as_deref() {
-        Some(netns) if !invocation.netns_override && is_own_namespace(netns) => {
+        Some(netns) if !invocation.netns_override && is_same(netns, Path::new(OWN_NAMESPACE)) => {
             Some(own_namespace(netns))
         }
         _ => None,
@@ -111,12 +105,8 @@ fn carry_out(
     refused.map_or(Ok(success), Err)
 }
 
-/// Whether `path` is the namespace that this process is in, by device and inode.
-fn is_own_namespace(path: &Path) -> bool {
-    let identity = |path: &Path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
-    let given = identity(path);
-    given.is_some() && given == identity(Path::new("/proc/thread-self/ns/net"))
-}
+/// The namespace of the thread that runs `main`, where nobody has left it.
+const OWN_NAMESPACE: &str = "/proc/self/ns/net";
 
 fn own_namespace(path: &Path) -> Error {
     Error::new(
@@ -163,7 +153,7 @@ fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> Error {
     .with_details("this is a defect of the plugin; please report it with the configuration")
 }
 
-fn usage(table: &Table) -> u8 {
+fn usage(table: &Table) -> ExitCode {
     let mut text = format!(
         "Linkspan {}: CNI plugins in one file. Run it under the name of a plugin, or with one as its \
          first argument:\n",
@@ -173,16 +163,16 @@ fn usage(table: &Table) -> u8 {
         text.push_str(&format!("  {:12} {}\n", handler.name(), handler.about()));
     }
     warn(text.trim_end());
-    2
+    ExitCode::from(2)
 }
 
-fn print(answer: &Answer) -> u8 {
+fn print(answer: &Answer) -> ExitCode {
     let (text, code) = match answer {
-        Answer::Success(text) => (text.as_deref(), 0),
-        Answer::Failure(text) => (Some(text.as_str()), 1),
+        Answer::Success(text) => (text.as_deref(), ExitCode::SUCCESS),
+        Answer::Failure(text) => (Some(text.as_str()), ExitCode::FAILURE),
         Answer::About(text) => {
             warn(text.trim_end());
-            return 0;
+            return ExitCode::SUCCESS;
         }
     };
     let Some(text) = text else { return code };
@@ -194,7 +184,7 @@ fn print(answer: &Answer) -> u8 {
         Ok(()) => code,
         Err(error) => {
             warn(&format!("cannot write the answer to stdout: {error}"));
-            1
+            ExitCode::FAILURE
         }
     }
 }

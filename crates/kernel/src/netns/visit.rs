@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::own_path;
 use crate::thread::apart;
 
 /// Runs `work` in the namespace behind `there`: on the calling thread, which is back afterwards, or on one
@@ -31,7 +32,7 @@ impl Home {
     /// `None` when the thread could not come back, since it has no rights over the namespace that it is in
     /// (only over those of its own user namespace). Whoever may enter it now may do so later.
     fn of_this_thread() -> Option<Self> {
-        let home = OwnedFd::from(File::open("/proc/thread-self/ns/net").ok()?);
+        let home = OwnedFd::from(File::open(own_path()).ok()?);
         enter(home.as_fd()).ok()?;
         Some(Self(home))
     }

@@ -1,9 +1,12 @@
 //! The multi-call binary: every plugin under its own name.
 #![forbid(unsafe_code)]
-#![no_main]
 
-linkspan_kernel::program!(run);
+use std::process::ExitCode;
 
-fn run() -> u8 {
-    linkspan_plugin::run(linkspan_plugins::PLUGINS)
+/// A plugin allocates little, and for a millisecond: an allocator that asks the kernel seldom.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+fn main() -> ExitCode {
+    linkspan_plugin::main(linkspan_plugins::PLUGINS)
 }
