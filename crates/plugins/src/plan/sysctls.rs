@@ -1,6 +1,6 @@
 //! The kernel parameters that attachments set.
 
-use linkspan_kernel::sysctl;
+use linkspan_kernel::sysctl::LinkParameters;
 use linkspan_plugin::spec::Success;
 
 use super::{LinkRef, Step, Sysctl};
@@ -14,9 +14,7 @@ pub fn no_router_advertisements(link: &LinkRef) -> Step {
 /// The same at once, for a link of the host. Best effort, as the host's routes matter more to it than to us.
 pub(super) fn ignore_router_advertisements(link: &str) {
     let path = format!("net/ipv6/conf/{link}/accept_ra");
-    if sysctl::read(&path).is_ok_and(|value| value != "0") {
-        drop(sysctl::write(&path, "0"));
-    }
+    drop(LinkParameters::of_the_caller().replace(&path, "0"));
 }
 
 /// Whether the link's own IPv6 addresses are checked for duplicates.
