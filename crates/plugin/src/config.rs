@@ -138,6 +138,7 @@ impl Key {
                 ErrorCode::INVALID_NETWORK_CONFIG,
                 format!("invalid {name:?} {found}: {why}"),
             ),
+            Wrong::Part(part) => Error::new(part.code, format!("invalid {name:?} {found}: {part}")),
         };
         let unit = self
             .unit
@@ -176,6 +177,8 @@ pub enum Wrong {
     Type(String),
     /// It is of the right type and cannot be, for this reason.
     Value(String),
+    /// What is wrong is a part of it.
+    Part(Error),
 }
 
 impl Wrong {
@@ -317,6 +320,10 @@ impl<T: FromKey> FromKey for Vec<T> {
             T::from_json(item).map_err(|wrong| match wrong {
                 Wrong::Type(expected) => Wrong::Type(format!("{expected} at position {index}")),
                 Wrong::Value(why) => Wrong::Value(format!("at position {index}: {why}")),
+                Wrong::Part(part) => Wrong::Part(Error {
+                    msg: format!("at position {index}: {}", part.msg),
+                    ..part
+                }),
             })
         };
         items.iter().enumerate().map(read).collect()
@@ -335,6 +342,7 @@ impl FromKey for IpNet {
     const KIND: &'static str = "an IP address with a prefix length";
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
+        json.as_str().ok_or_else(wrong_type::<Self>)?;
         decode::cidr(json).map_err(Wrong::value)
     }
 }
@@ -351,7 +359,7 @@ impl FromKey for Dns {
     const KIND: &'static str = "an object with nameservers, domain, search and options";
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
-        Self::from_json(json).map_err(Wrong::value)
+        Self::from_json(json).map_err(|error| Wrong::Part(error.into()))
     }
 }
 

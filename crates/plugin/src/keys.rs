@@ -90,7 +90,7 @@ macro_rules! keys {
                 let object = json
                     .as_object()
                     .ok_or_else(|| $crate::config::Wrong::Type("an object".to_owned()))?;
-                Self::from_object(object).map_err($crate::config::Wrong::value)
+                Self::from_object(object).map_err($crate::config::Wrong::Part)
             }
         }
     };

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use super::Netns;
+use super::{Netns, own_path};
 use crate::Error;
 pub use crate::lock::{Lock, Mode};
 
@@ -13,7 +13,7 @@ pub use crate::lock::{Lock, Mode};
 /// # Errors
 /// `ETIMEDOUT` when somebody else has held it in another way all the time.
 pub fn lock_current(mode: Mode, deadline: Duration) -> Result<Lock, Error> {
-    take("/proc/thread-self/ns/net", mode, deadline)
+    take(own_path(), mode, deadline)
 }
 
 fn take(path: &str, mode: Mode, deadline: Duration) -> Result<Lock, Error> {

@@ -298,6 +298,33 @@ mod tests {
     }
 
     #[test]
+    fn a_part_s_error_has_the_code_that_it_has_alone() {
+        let code = |ipam: &str| {
+            let json = format!(r#"{{"name":"net","type":"x","cniVersion":"1.0.0","ipam":{ipam}}}"#);
+            let config = PluginConfig::parse(json.as_bytes()).unwrap();
+            Request::read(&config).unwrap_err().code
+        };
+        for (alone, in_a_list, expected) in [
+            (
+                r#"{"subnet":5}"#,
+                r#"{"ranges":[[{"subnet":5}]]}"#,
+                ErrorCode::DECODING_FAILURE,
+            ),
+            (
+                r#"{"subnet":"10.1"}"#,
+                r#"{"ranges":[[{"subnet":"10.1"}]]}"#,
+                ErrorCode::INVALID_NETWORK_CONFIG,
+            ),
+        ] {
+            assert_eq!(
+                (code(alone), code(in_a_list)),
+                (expected, expected),
+                "{alone}"
+            );
+        }
+    }
+
+    #[test]
     fn sets_come_in_the_references_order() {
         let json = br#"{"name":"net","type":"x","cniVersion":"1.0.0",
             "runtimeConfig":{"ipRanges":[[{"subnet":"10.1.0.0/16"}]],"ips":["10.3.0.7/16"]},
