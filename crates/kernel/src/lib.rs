@@ -21,6 +21,7 @@ mod ruleset_events;
 pub mod sandbox;
 pub mod selinux;
 mod socket;
+pub mod start;
 pub mod sysctl;
 pub mod tap;
 mod thread;

@@ -32,7 +32,7 @@ pub use config::Configuration;
 pub use delegate::{Ipam, Lease, find_in_path};
 pub use invocation::{Invocation, Refusal};
 pub use plugin::{Handler, Plugin, Table, find};
-pub use serve::{Answer, main, serve, warn};
+pub use serve::{Answer, main, run, serve, warn};
 pub use undo::Undo;
 
 pub use linkspan_spec as spec;

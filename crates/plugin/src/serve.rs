@@ -1,6 +1,6 @@
 //! The entry of a plugin's executable.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,7 +14,12 @@ use crate::{Handler, Invocation, Table, plugin};
 /// Runs the plugin that the executable was started as: by the file name of `argv[0]`, else by the
 /// first argument. Exit status 0, or 1 with the error as JSON on standard output.
 pub fn main(table: &'static Table) -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().take(2).collect();
+    let arguments: Vec<_> = std::env::args_os().collect();
+    ExitCode::from(run(table, &arguments))
+}
+
+/// The same for a program that is told its arguments, with the exit status as a number.
+pub fn run(table: &'static Table, arguments: &[OsString]) -> u8 {
     let called_as = arguments.first().map(Path::new).and_then(Path::file_name);
     let chosen = [
         called_as,
@@ -67,7 +72,7 @@ pub fn serve(
             refusal.error
         })?;
         version = invocation.version;
-        let success = run(handler, invocation)?;
+        let success = carry_out(handler, invocation)?;
         Ok::<_, Error>(
             success
                 .map(|success| success.to_json(version))
@@ -80,13 +85,13 @@ pub fn serve(
     }
 }
 
-/// Runs the command; keeps the plugin away from the host's own namespace.
+/// Carries the command out; keeps the plugin away from the host's own namespace.
 ///
 /// A runtime can name the host's namespace by mistake, when the process that the container's path
 /// spoke of has died and its number was given to another (kubernetes#100648). ADD and CHECK then
 /// fail before anything is touched. DEL still frees what the host holds for the attachment, as if the
 /// namespace were gone, and then says so.
-fn run(
+fn carry_out(
     handler: &'static dyn Handler,
     mut invocation: Invocation<'_>,
 ) -> Result<Option<Success>, Error> {
@@ -153,7 +158,7 @@ fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> Error {
     .with_details("this is a defect of the plugin; please report it with the configuration")
 }
 
-fn usage(table: &Table) -> ExitCode {
+fn usage(table: &Table) -> u8 {
     let mut text = format!(
         "Linkspan {}: CNI plugins in one file. Run it under the name of a plugin, or with one as its \
          first argument:\n",
@@ -163,16 +168,16 @@ fn usage(table: &Table) -> ExitCode {
         text.push_str(&format!("  {:12} {}\n", handler.name(), handler.about()));
     }
     warn(text.trim_end());
-    ExitCode::from(2)
+    2
 }
 
-fn print(answer: &Answer) -> ExitCode {
+fn print(answer: &Answer) -> u8 {
     let (text, code) = match answer {
-        Answer::Success(text) => (text.as_deref(), ExitCode::SUCCESS),
-        Answer::Failure(text) => (Some(text.as_str()), ExitCode::FAILURE),
+        Answer::Success(text) => (text.as_deref(), 0),
+        Answer::Failure(text) => (Some(text.as_str()), 1),
         Answer::About(text) => {
             warn(text.trim_end());
-            return ExitCode::SUCCESS;
+            return 0;
         }
     };
     let Some(text) = text else { return code };
@@ -184,7 +189,7 @@ fn print(answer: &Answer) -> ExitCode {
         Ok(()) => code,
         Err(error) => {
             warn(&format!("cannot write the answer to stdout: {error}"));
-            ExitCode::FAILURE
+            1
         }
     }
 }

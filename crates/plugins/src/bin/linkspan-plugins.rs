@@ -1,12 +1,15 @@
 //! The multi-call binary: every plugin under its own name.
 #![forbid(unsafe_code)]
+#![no_main]
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 /// A plugin allocates little, and for a millisecond: an allocator that asks the kernel seldom.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-fn main() -> ExitCode {
-    linkspan_plugin::main(linkspan_plugins::PLUGINS)
+linkspan_kernel::program!(run);
+
+fn run(arguments: &[OsString]) -> u8 {
+    linkspan_plugin::run(linkspan_plugins::PLUGINS, arguments)
 }

@@ -1,0 +1,85 @@
+//! The start of a process that lives for a millisecond.
+
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
+use std::fs::File;
+use std::io;
+use std::os::fd::IntoRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::slice;
+
+/// Makes `$run`, a function of the program's arguments that returns the exit status (`u8`), the program of
+/// a crate that says `#![no_main]`.
+///
+/// Otherwise the standard library looks for the bounds of the stack and gives signal handlers a stack of
+/// their own, in order to tell of a stack that overflowed: 45 system calls. What else it does at the start,
+/// [`prepare`] does. The arguments are handed on because `std::env::args` has none with musl.
+#[macro_export]
+macro_rules! program {
+    ($run:path) => {
+        // SAFETY: it is called once, by the C library, with these arguments; in a crate with `no_main`
+        // nothing else has this name.
+        #[unsafe(no_mangle)]
+        extern "C" fn main(
+            count: ::core::ffi::c_int,
+            arguments: *const *const ::core::ffi::c_char,
+        ) -> ::core::ffi::c_int {
+            $crate::start::prepare();
+            // SAFETY: they are those that the C library was given.
+            let arguments = unsafe { $crate::start::arguments(count, arguments) };
+            ::core::ffi::c_int::from($run(&arguments))
+        }
+    };
+}
+
+/// Sees to it that descriptors 0 to 2 are open, so that nothing that is opened later is taken for standard
+/// output, and that writing to a closed pipe is an error and not the end.
+///
+/// To be called before there is a second thread. Without `/dev/null` for a descriptor that is closed the
+/// process aborts.
+pub fn prepare() {
+    if open_standard_descriptors().is_err() {
+        std::process::abort();
+    }
+    // SAFETY: no handler is installed; SIG_IGN is a disposition that any signal but two may have.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// The program's arguments.
+///
+/// # Safety
+/// `count` and `arguments` are those of `main`: so many texts that end with a zero and live as long as the
+/// process.
+#[must_use]
+pub unsafe fn arguments(count: c_int, arguments: *const *const c_char) -> Vec<OsString> {
+    // SAFETY: the caller's promise: there are so many.
+    let arguments =
+        unsafe { slice::from_raw_parts(arguments, usize::try_from(count).unwrap_or(0)) };
+    let text = |argument: &*const c_char| {
+        // SAFETY: the caller's promise: it ends with a zero.
+        let argument = unsafe { CStr::from_ptr(*argument) };
+        OsStr::from_bytes(argument.to_bytes()).to_owned()
+    };
+    arguments.iter().map(text).collect()
+}
+
+fn open_standard_descriptors() -> io::Result<()> {
+    let mut standard = [0, 1, 2].map(|fd| libc::pollfd {
+        fd,
+        events: 0,
+        revents: 0,
+    });
+    // SAFETY: the pointer is that of three `pollfd`, which the kernel reads and writes during the call.
+    let ready = unsafe { libc::poll(standard.as_mut_ptr(), 3, 0) };
+    if ready < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    for _ in standard
+        .iter()
+        .filter(|one| one.revents & libc::POLLNVAL != 0)
+    {
+        // It gets the lowest number that is free.
+        let null = File::options().read(true).write(true).open("/dev/null")?;
+        let _stays_open = null.into_raw_fd();
+    }
+    Ok(())
+}
