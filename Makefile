@@ -11,15 +11,7 @@ T       ?=
 HOST    := $(shell rustc -vV | sed -n 's/^host: //p')
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 BIN     := $(TARGET)/$(HOST)/release
-# A static binary runs on every distribution, in an empty container, and starts without a dynamic linker. The target is said so
-# that the flags do not reach procedural macros, which are shared libraries.
-RELEASE_FLAGS := -C target-feature=+crt-static -C relocation-model=static --cfg sha2_backend=\"soft\"
-# With musl it starts faster than with glibc (ARCHITECTURE.md, "The start of the process"). Asked for when the recipe runs, since
-# setup may just have installed it.
-ifeq ($(HOST),x86_64-unknown-linux-gnu)
-RELEASE_FLAGS += $$(if command -v musl-gcc >/dev/null; then echo -C linker=musl-gcc --cfg linkspan_musl; fi)
-endif
-RELEASE := RUSTFLAGS="$(RELEASE_FLAGS)" $(CARGO) build --release --locked --target $(HOST)
+RELEASE := CARGO='$(CARGO)' scripts/release
 
 # Tests wait for the kernel more than they compute: half as many again as there are processors run at a time.
 export RUST_TEST_THREADS ?= $(shell echo $$(($$(nproc) * 3 / 2)))

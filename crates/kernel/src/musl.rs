@@ -1,6 +1,6 @@
 //! What the standard library for `*-linux-gnu` and GCC's unwinder ask of glibc and musl does not have, or
 //! not unasked. Only in a program that is linked against musl (`ARCHITECTURE.md`, "The start of the
-//! process"; the `Makefile` sets `linkspan_musl`).
+//! process"; `scripts/release` sets `linkspan_musl`).
 
 use std::ffi::{c_char, c_int, c_void};
 use std::{ptr, slice};
