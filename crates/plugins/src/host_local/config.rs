@@ -74,10 +74,8 @@ impl FromKey for Address {
     const KIND: &'static str = "an IP address";
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
-        decode::ip(json)
-            .ok()
-            .map(Self)
-            .ok_or_else(|| Wrong::Type(Self::KIND.to_owned()))
+        text(json)?;
+        decode::ip(json).map(Self).map_err(Wrong::value)
     }
 }
 
@@ -96,11 +94,17 @@ impl FromKey for Requested {
     const KIND: &'static str = "an IP address";
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
-        json.as_str()
-            .and_then(Self::parse)
+        let given = text(json)?;
+        Self::parse(given)
             .map(Self)
-            .ok_or_else(|| Wrong::Type(Self::KIND.to_owned()))
+            .ok_or_else(|| Wrong::Value(format!("expected {}", Self::KIND)))
     }
+}
+
+/// The text that an address is written as.
+fn text(json: &Value) -> Result<&str, Wrong> {
+    json.as_str()
+        .ok_or_else(|| Wrong::Type("an IP address".to_owned()))
 }
 
 /// A configuration of `host-local`.

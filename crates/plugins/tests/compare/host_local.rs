@@ -90,7 +90,7 @@ cases! {
     empty_set: host_local(json!({ "ranges": [[]] })).fails(7, "range");
     range_without_subnet: range(json!({ "rangeStart": "10.22.0.9" })).fails(7, "subnet");
     subnet_malformed: range(json!({ "subnet": "10.22.0.0" })).fails(7, "10.22.0.0");
-    subnet_of_the_wrong_type: range(json!({ "subnet": 10 })).fails(7, "subnet");
+    subnet_of_the_wrong_type: range(json!({ "subnet": 10 })).fails(6, "subnet");
     start_outside: range(json!({ "subnet": "10.22.0.0/24", "rangeStart": "10.23.0.9" })).fails(7, "10.23.0.9");
     end_outside: range(json!({ "subnet": "10.22.0.0/24", "rangeEnd": "10.23.0.9" })).fails(7, "10.23.0.9");
     end_before_start: range(json!({ "subnet": "10.22.0.0/24", "rangeStart": "10.22.0.20", "rangeEnd": "10.22.0.10" })).fails(7, "10.22.0.20");
@@ -126,7 +126,7 @@ cases! {
     requested_what_is_taken: host_local(subnet()).args("IP=10.22.5.5").steps(&[Add("a"), Add("b"), Del("b"), Del("a"), Add("b")])
         .fails(100, "10.22.5.5");
     requested_malformed: host_local(subnet()).args("IP=ten").fails(4, "ten");
-    requested_by_the_runtime_malformed: with_keys(subnet(), json!({ "runtimeConfig": { "ips": ["ten"] } })).fails(6, "ten");
+    requested_by_the_runtime_malformed: with_keys(subnet(), json!({ "runtimeConfig": { "ips": ["ten"] } })).fails(7, "ten");
     the_next_after_a_requested_one: host_local(subnet()).args("IP=10.22.5.5").steps(&[Add("a"), Del("a"), Check("a")]).fails(101, "container-a");
 }
 

@@ -103,7 +103,7 @@ cases! {
     a_port_below_zero: portmap(json!([{ "hostPort": -1, "containerPort": 80, "protocol": "tcp" }]), json!({}))
         .fails(7, "host port");
     a_port_as_text: portmap(json!([{ "hostPort": "8080", "containerPort": 80, "protocol": "tcp" }]), json!({}))
-        .fails(7, "hostPort");
+        .fails(6, "hostPort");
     a_bit_that_is_none: portmap(both(), json!({ "markMasqBit": 32 })).fails(7, "31");
     a_bit_and_a_chain: portmap(both(), json!({ "markMasqBit": 5, "externalSetMarkChain": "MARKED" }))
         .fails(7, "externalSetMarkChain");
