@@ -35,7 +35,9 @@ pub fn require_free_ports() -> Result<(), Error> {
     }
     let msg = "cannot publish ports: firewalld's StrictForwardPorts is on";
     Err(Error::new(ErrorCode::INTERNAL, msg).with_details(
-        "firewalld drops what comes for a port that it does not lead itself: have it do so          (`firewall-cmd --add-forward-port=...`) and take the mapping away, or set StrictForwardPorts=no in          /etc/firewalld/firewalld.conf",
+        "firewalld drops what comes for a port that it does not lead itself: have it do so \
+         (`firewall-cmd --add-forward-port=...`) and take the mapping away, or set StrictForwardPorts=no in \
+         /etc/firewalld/firewalld.conf",
     ))
 }
 
