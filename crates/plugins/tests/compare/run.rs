@@ -144,7 +144,7 @@ impl Run<'_> {
         if let (Some(all), Some(own)) = (config.as_object_mut(), plugin.as_object()) {
             all.extend(own.clone());
         }
-        own_ports(&mut config, attachment);
+        make_own(&mut config, attachment);
         if result.is_null() {
             config
         } else {
@@ -248,15 +248,24 @@ impl Run<'_> {
     }
 }
 
-/// The ports of the host that a container asks for: those of the case for those named with an a, the next for those with
-/// a b.
-fn own_ports(config: &mut Value, attachment: &str) {
+/// The ports of the host and the MAC address that a container asks for: those of the case for those named with an a, the
+/// next for those with a b. Two of the same MAC address on a bridge would be reached by turns.
+fn make_own(config: &mut Value, attachment: &str) {
     let number = attachment.bytes().next().map_or(0, |first| first - b'a');
-    let mappings = config.pointer_mut("/runtimeConfig/portMappings");
-    for mapping in mappings.and_then(Value::as_array_mut).into_iter().flatten() {
+    let Some(given) = config.get_mut("runtimeConfig") else {
+        return;
+    };
+    let mappings = given.get_mut("portMappings").and_then(Value::as_array_mut);
+    for mapping in mappings.into_iter().flatten() {
         if let Some(port) = mapping["hostPort"].as_u64() {
             mapping["hostPort"] = (port + u64::from(number)).into();
         }
+    }
+    if number > 0
+        && let Some(Value::String(mac)) = given.get_mut("mac")
+    {
+        // The two lowest bits make it an address of one host, given locally: they stay.
+        mac.replace_range(..2, &format!("{:02x}", 2 + 4 * number));
     }
 }
 
