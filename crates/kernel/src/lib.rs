@@ -5,6 +5,7 @@
 //! Every failure is an [`Error`] that says what was attempted, on what, and why in the kernel's own
 //! words (its extended acknowledgement).
 
+mod allocator;
 mod checksum;
 pub mod conntrack;
 pub mod echo;
@@ -27,6 +28,7 @@ pub mod tap;
 mod thread;
 pub mod xtables;
 
+pub use allocator::Allocator;
 pub use error::Error;
 pub use ruleset_events::RulesetEvents;
 pub use socket::requests_sent;

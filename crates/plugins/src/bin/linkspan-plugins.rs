@@ -4,9 +4,8 @@
 
 use std::ffi::OsString;
 
-/// A plugin allocates little, and for a millisecond: an allocator that asks the kernel seldom.
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: linkspan_kernel::Allocator = linkspan_kernel::Allocator::new();
 
 linkspan_kernel::program!(run);
 
