@@ -11,7 +11,8 @@
 //! 1. a question for the bridge, by name;
 //! 2. the pair of links, each end with its name, MTU, MAC address and bridge, where it is to be, and the
 //!    alias of the host's end behind it in the same datagram; the answer tells the index of both;
-//! 3. the container's address, the link switched on, and the route, in one datagram;
+//! 3. that the container's addresses are to be announced, its address, the link switched on, and the route, in one
+//!    datagram;
 //! 4. a question for the bridge's addresses, among which the gateway's has to be;
 //! 5. questions for the constant part of the ruleset and for whoever has the elements, in one datagram;
 //! 6. the elements, a transaction;

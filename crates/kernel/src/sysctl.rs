@@ -32,46 +32,45 @@ pub fn write(path: &str, value: &str) -> Result<(), Error> {
     write_by(path, value, |flags| open_here(path, flags))
 }
 
-/// The parameters of a namespace's links, used from any other namespace.
+/// The IPv6 parameters of a namespace's links, used from any other namespace. Those of IPv4 that plugins set are
+/// changed by netlink.
 ///
 /// # Kernel
 /// Which namespace's parameters a path leads to is decided where it is walked past `/proc/sys/net`; the
 /// directories below belong to one namespace, whoever has them open.
 #[derive(Debug)]
-pub struct LinkParameters(Option<Directories>);
+pub struct LinkParameters(Directory);
 
 #[derive(Debug)]
-struct Directories {
-    ipv4: Option<OwnedFd>,
-    ipv6: Option<OwnedFd>,
+enum Directory {
+    /// Wherever the caller is.
+    Own,
+    /// That of one namespace; none where there is no IPv6.
+    Of(Option<OwnedFd>),
 }
 
-const IPV4: &str = "net/ipv4/conf/";
 const IPV6: &str = "net/ipv6/conf/";
 
 impl LinkParameters {
     /// Opens those of the calling thread's namespace. One without IPv6 has none of IPv6.
     pub fn open() -> Self {
-        let directory = |path| open_here(path, OFlags::PATH | OFlags::DIRECTORY).ok();
-        Self(Some(Directories {
-            ipv4: directory(IPV4),
-            ipv6: directory(IPV6),
-        }))
+        let directory = open_here(IPV6, OFlags::PATH | OFlags::DIRECTORY);
+        Self(Directory::Of(directory.ok()))
     }
 
     /// Those of whatever namespace the calling thread is in when it reads or writes one; for the namespace
     /// that it never leaves for good.
     pub fn of_the_caller() -> Self {
-        Self(None)
+        Self(Directory::Own)
     }
 
     /// Whether a parameter is one of them: it is then that of this namespace, whoever asks.
     pub fn include(path: &str) -> bool {
-        path.starts_with(IPV4) || path.starts_with(IPV6)
+        path.starts_with(IPV6)
     }
 
-    /// Reads a parameter; `path` begins with `net/ipv4/conf/` or `net/ipv6/conf/`. Of what is
-    /// elsewhere the calling thread's namespace is asked.
+    /// Reads a parameter; `path` begins with `net/ipv6/conf/`. Of what is elsewhere the calling
+    /// thread's namespace is asked.
     ///
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) when there is no such parameter.
@@ -109,14 +108,7 @@ impl LinkParameters {
     }
 
     fn open_parameter(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
-        let Some(directories) = &self.0 else {
-            return open_here(path, flags);
-        };
-        let (directory, name) = if let Some(name) = path.strip_prefix(IPV4) {
-            (&directories.ipv4, name)
-        } else if let Some(name) = path.strip_prefix(IPV6) {
-            (&directories.ipv6, name)
-        } else {
+        let (Directory::Of(directory), Some(name)) = (&self.0, path.strip_prefix(IPV6)) else {
             return open_here(path, flags);
         };
         let directory = directory.as_ref().ok_or(io::ErrorKind::NotFound)?;

@@ -7,7 +7,7 @@ use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, MacAddr, PluginConfig, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, require_ipam, told_mac};
+use crate::attach::{ContainerInterface, Manner, require_ipam, told_mac};
 use crate::plan::{ContainerLink, LinkKind, Namespaces};
 
 keys! {
@@ -64,8 +64,7 @@ fn interface(
             mac,
             ..ContainerLink::of(call, LinkKind::Dummy)?
         },
-        announce: false,
-        detect_duplicates: false,
+        manner: Manner::default(),
         dns: None,
     })
 }

@@ -16,6 +16,10 @@ const SKIP_STATS: u32 = 1 << 3;
 
 /// `IFLA_ALLMULTI`, linux/if_link.h.
 const IFLA_ALLMULTI: u16 = 61;
+/// `IFLA_INET_CONF`, linux/if_link.h: in `AF_INET` of `IFLA_AF_SPEC`.
+const IFLA_INET_CONF: u16 = 1;
+/// `IPV4_DEVCONF_ARP_NOTIFY`, linux/ip.h.
+const IPV4_DEVCONF_ARP_NOTIFY: u16 = 22;
 /// `IFLA_BRPORT_MODE`, linux/if_link.h: hairpin.
 const IFLA_BRPORT_MODE: u16 = 4;
 /// `IFLA_BRPORT_ISOLATED`, linux/if_link.h.
@@ -207,6 +211,9 @@ pub struct LinkChange {
     pub allmulti: Option<bool>,
     /// Packets.
     pub tx_queue_len: Option<u32>,
+    /// A gratuitous ARP tells neighbours of each of its IPv4 addresses when it is switched on or is given a
+    /// MAC address from then on (`arp_notify`; the kernel switches it on first, in the same change).
+    pub announced: Option<bool>,
     /// As a bridge port.
     pub port: Option<PortChange>,
 }
@@ -291,6 +298,15 @@ impl LinkChange {
         self.alias
             .as_ref()
             .map(|alias| request.bytes(libc::IFLA_IFALIAS, alias.as_bytes()));
+        if let Some(on) = self.announced {
+            request.nest(libc::IFLA_AF_SPEC, |families| {
+                families.nest(libc::AF_INET as u16, |ipv4| {
+                    ipv4.nest(IFLA_INET_CONF, |parameters| {
+                        parameters.u32(IPV4_DEVCONF_ARP_NOTIFY, on.into());
+                    });
+                });
+            });
+        }
         if let Some(port) = self.port {
             request.nest(libc::IFLA_LINKINFO, |info| {
                 info.string(libc::IFLA_INFO_SLAVE_KIND, "bridge");
@@ -324,6 +340,10 @@ impl fmt::Display for LinkChange {
                 .map(|on| format!("all multicast {}", on_off(on))),
         );
         words.extend(self.tx_queue_len.map(|len| format!("transmit queue {len}")));
+        words.extend(
+            self.announced
+                .map(|on| format!("gratuitous ARP {}", on_off(on))),
+        );
         words.extend(self.port.map(|_| "bridge port settings".to_owned()));
         write!(f, "set {} of", words.join(", "))
     }

@@ -6,27 +6,46 @@ use linkspan_plugin::spec::{IpConfig, Route, Success};
 
 use crate::plan::{Address, LinkRef, Settings, Step, sysctls};
 
+/// What goes with the addresses of an interface.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// Neighbours are told where they are now: others may have had them before.
+    pub announced: bool,
+    /// Other hosts that have one of IPv6 are looked for, and the outcome is awaited.
+    pub detect_duplicates: bool,
+}
+
 /// The steps that give the interface its addresses, switch it on and give it its routes.
 ///
 /// `index` is the position of the interface in the result; addresses of others are left out. A route
 /// without a gateway gets the first of its family.
-pub fn steps(link: &LinkRef, result: &Success, index: usize, detect_duplicates: bool) -> Vec<Step> {
-    let mut steps = addresses(link, result, index, detect_duplicates);
+pub fn steps(link: &LinkRef, result: &Success, index: usize, manner: Manner) -> Vec<Step> {
+    let mut steps = addresses(link, result, index, manner);
     steps.extend(routes(link, result, index));
     steps
 }
 
 /// The steps that give the interface its addresses and switch it on.
-pub fn addresses(
-    link: &LinkRef,
-    result: &Success,
-    index: usize,
-    detect_duplicates: bool,
-) -> Vec<Step> {
+pub fn addresses(link: &LinkRef, result: &Success, index: usize, manner: Manner) -> Vec<Step> {
+    let Manner {
+        announced,
+        detect_duplicates,
+    } = manner;
     let mut steps = Vec::new();
-    let has_ipv6 = own(result, index).any(|ip| ip.address.addr().is_ipv6());
+    let has = |is_of_family: fn(&IpAddr) -> bool| {
+        own(result, index).any(|ip| is_of_family(&ip.address.addr()))
+    };
+    let has_ipv6 = has(IpAddr::is_ipv6);
     if has_ipv6 {
         steps.extend(sysctls::ipv6(link));
+        steps.extend(announced.then(|| sysctls::announced_ipv6(link)));
+    }
+    if announced && has(IpAddr::is_ipv4) {
+        let settings = Settings {
+            announced,
+            ..Settings::default()
+        };
+        steps.push(Step::Settings(link.clone(), settings));
     }
     steps.extend(own(result, index).map(|ip| {
         // The link may be set so too (accept_dad), for addresses that it gets later. But with that alone the

@@ -4,7 +4,8 @@ use linkspan_plugin::spec::{Dns, Error, Interface, Success};
 use linkspan_plugin::{Call, Undo};
 
 use super::{
-    Detach, attached, configure, container_interface, lease, require_prev_result, require_room,
+    Detach, Manner, attached, configure, container_interface, lease, require_prev_result,
+    require_room,
 };
 use crate::identity;
 use crate::netfilter::Owner;
@@ -17,10 +18,8 @@ use crate::plan::{
 pub struct ContainerInterface {
     /// The link.
     pub link: ContainerLink,
-    /// Neighbours are told where its addresses are now: others may have had them before.
-    pub announce: bool,
-    /// Other hosts that have one of its IPv6 addresses are looked for, and the outcome is awaited.
-    pub detect_duplicates: bool,
+    /// What goes with its addresses.
+    pub manner: Manner,
     /// The DNS settings that replace the IPAM plugin's.
     pub dns: Option<Dns>,
 }
@@ -37,12 +36,11 @@ impl ContainerLink {
         let owner = Owner::of(call)?;
         Ok(Self {
             name: call.ifname()?.to_string(),
-            interim_name: identity::link_name(&owner),
             kind,
             parent: None,
             mtu: None,
             mac: None,
-            alias: owner.to_string(),
+            owner,
         })
     }
 }
@@ -138,18 +136,10 @@ impl ContainerInterface {
             plan.push(Step::Settings(link, Settings::up()));
             return plan;
         }
-        if self.detect_duplicates {
+        if self.manner.detect_duplicates {
             plan.extend(sysctls::duplicate_address_detection(&link, true));
         }
-        if self.announce {
-            plan.extend(sysctls::announcements(&link, result));
-        }
-        plan.extend(configure::steps(
-            &link,
-            result,
-            index,
-            self.detect_duplicates,
-        ));
+        plan.extend(configure::steps(&link, result, index, self.manner));
         plan
     }
 }

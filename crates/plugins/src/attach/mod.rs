@@ -14,6 +14,7 @@ mod prev_result;
 pub mod routes;
 mod uplink;
 
+pub use configure::Manner;
 pub use container_interface::ContainerInterface;
 pub use detach::{Detach, collect_links};
 pub use dns::OwnDns;

@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use linkspan_plugin::spec::{IpConfig, MacAddr, Route, Success};
 
 use super::config::{Config, Vlans};
-use crate::attach::configure;
+use crate::attach::{Manner, configure};
 use crate::netfilter::Attachment;
 use crate::plan::{
     Bridge, Gateway, LinkRef, Plan, PortVlans, Settings, Step, VethEnd, VethPair, VlanInterface,
@@ -157,12 +157,15 @@ fn port_vlans(vlans: &Vlans) -> Option<PortVlans> {
 /// Addresses and routes in the container.
 fn container_steps(config: &Config, container: &LinkRef, result: &Success) -> Vec<Step> {
     let mut steps = sysctls::duplicate_address_detection(container, config.enable_dad);
-    steps.extend(sysctls::announcements(container, result));
+    let manner = Manner {
+        announced: true,
+        detect_duplicates: config.enable_dad,
+    };
     steps.extend(configure::steps(
         container,
         result,
         CONTAINER_INTERFACE,
-        config.enable_dad,
+        manner,
     ));
     steps
 }

@@ -13,7 +13,9 @@ use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
-use crate::attach::{attached, configure, host_interface, lease, require_prev_result, told_mac};
+use crate::attach::{
+    Manner, attached, configure, host_interface, lease, require_prev_result, told_mac,
+};
 use crate::fault::all;
 use crate::netfilter::Owner;
 use crate::plan::{self, LinkRef, Namespaces, Plan, Step, apply};
@@ -160,6 +162,6 @@ fn steps(device: plan::Device, result: &Success, index: usize) -> Plan {
     let link = LinkRef::container(device.inside.as_str());
     let mut plan = Plan::default();
     plan.push(Step::Device(device));
-    plan.extend(configure::steps(&link, result, index, false));
+    plan.extend(configure::steps(&link, result, index, Manner::default()));
     plan
 }

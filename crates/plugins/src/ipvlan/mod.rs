@@ -9,7 +9,7 @@ use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Master, require_ipam};
+use crate::attach::{ContainerInterface, Manner, Master, require_ipam};
 use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
 use config::Config;
 
@@ -91,8 +91,10 @@ fn interface(
             // The MAC address is always the master's.
             ..ContainerLink::of(call, LinkKind::Ipvlan(config.mode))?
         },
-        announce: true,
-        detect_duplicates: config.enable_dad,
+        manner: Manner {
+            announced: true,
+            detect_duplicates: config.enable_dad,
+        },
         // Not those of the IPAM plugin: the reference never printed them.
         dns: Some(config.dns.clone()),
     })

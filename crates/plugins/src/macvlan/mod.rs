@@ -10,7 +10,7 @@ use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, mac, told_mac};
+use crate::attach::{ContainerInterface, Manner, mac, told_mac};
 use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
 use config::Config;
 
@@ -79,8 +79,10 @@ fn interface(
                 },
             )?
         },
-        announce: true,
-        detect_duplicates: config.enable_dad,
+        manner: Manner {
+            announced: true,
+            detect_duplicates: config.enable_dad,
+        },
         // Not those of the IPAM plugin: the reference never printed them.
         dns: Some(config.dns.clone()),
     })

@@ -220,6 +220,8 @@ pub struct Settings {
     pub hairpin: bool,
     /// As a bridge port, it does not talk to other isolated ports.
     pub isolated: bool,
+    /// Neighbours are told its IPv4 addresses when it is switched on or is given a MAC address later.
+    pub announced: bool,
     /// The hardware address.
     pub mac: Option<MacAddr>,
     /// The largest packet, in bytes.

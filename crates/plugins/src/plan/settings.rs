@@ -63,6 +63,9 @@ impl fmt::Display for Settings {
         if self.isolated {
             words.push("isolate".to_owned());
         }
+        if self.announced {
+            words.push("announce the addresses of".to_owned());
+        }
         let on_off = |on: bool| if on { "on" } else { "off" };
         let replaced = [
             self.mac.map(|mac| format!("MAC address {mac}")),
@@ -96,6 +99,7 @@ pub(super) fn change(settings: &Settings) -> LinkChange {
         promisc: settings.promisc,
         allmulti: settings.allmulti,
         tx_queue_len: settings.tx_queue_len,
+        announced: settings.announced.then_some(true),
         ..LinkChange::default()
     }
 }

@@ -1,7 +1,6 @@
 //! The kernel parameters that attachments set.
 
 use linkspan_kernel::sysctl::LinkParameters;
-use linkspan_plugin::spec::Success;
 
 use super::{LinkRef, Step, Sysctl};
 
@@ -29,13 +28,9 @@ pub fn duplicate_address_detection(link: &LinkRef, enabled: bool) -> Vec<Step> {
     }
 }
 
-/// The kernel tells neighbours of the link's addresses when it comes up or its MAC is set.
-pub fn announcements(link: &LinkRef, result: &Success) -> Vec<Step> {
-    let mut steps = vec![of_link(link, "ipv4", "arp_notify", "1", false)];
-    if result.ips.iter().any(|ip| ip.address.addr().is_ipv6()) {
-        steps.push(of_link(link, "ipv6", "ndisc_notify", "1", false));
-    }
-    steps
+/// Neighbours are told the link's IPv6 addresses when it comes up or its MAC is set.
+pub fn announced_ipv6(link: &LinkRef) -> Step {
+    of_link(link, "ipv6", "ndisc_notify", "1", false)
 }
 
 /// IPv6 is on, for the link and the loopback link of its namespace, and addresses survive that the

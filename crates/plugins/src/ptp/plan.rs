@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use linkspan_plugin::spec::{Error, ErrorCode, Route, Success};
 
-use crate::attach::configure;
+use crate::attach::{Manner, configure};
 use crate::netfilter::Attachment;
 use crate::plan::{
     Address, LinkRef, Plan, PointToPoint, Settings, Step, VethEnd, VethPair, sysctls,
@@ -93,7 +93,12 @@ pub(super) fn plan(chosen: &Chosen, result: &Success, index: usize) -> Result<Pl
     }
     plan.extend(forwarding(&ends));
     plan.extend(host_steps(&host, &ends));
-    plan.extend(configure::addresses(&container, result, index, false));
+    plan.extend(configure::addresses(
+        &container,
+        result,
+        index,
+        Manner::default(),
+    ));
     plan.extend(ends.iter().map(|&Ends { address, gateway }| {
         let wanted = PointToPoint { address, gateway };
         Step::PointToPoint(container.clone(), wanted)

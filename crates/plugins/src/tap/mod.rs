@@ -9,11 +9,11 @@ use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin, Undo};
 
 use crate::attach::{
-    Detach, attached, configure, container_interface, lease, mac, require_prev_result,
+    Detach, Manner, attached, configure, container_interface, lease, mac, require_prev_result,
     require_room, told_mac, uplink,
 };
 use crate::netfilter::Owner;
-use crate::plan::{self, LinkRef, Namespaces, Plan, Step, apply, sysctls};
+use crate::plan::{self, LinkRef, Namespaces, Plan, Step, apply};
 use config::Config;
 
 /// The position of the container's interface in the result.
@@ -119,9 +119,10 @@ fn steps(device: plan::Tap, result: &Success, index: usize) -> Plan {
     let link = LinkRef::container(device.name.as_str());
     let mut plan = Plan::default();
     plan.push(Step::Tap(device));
-    if !result.ips.is_empty() {
-        plan.extend(sysctls::announcements(&link, result));
-    }
-    plan.extend(configure::steps(&link, result, index, false));
+    let manner = Manner {
+        announced: true,
+        ..Manner::default()
+    };
+    plan.extend(configure::steps(&link, result, index, manner));
     plan
 }

@@ -9,7 +9,7 @@ use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, told_mac};
+use crate::attach::{ContainerInterface, Manner, told_mac};
 use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
 use config::Config;
 
@@ -62,8 +62,10 @@ fn interface(
             mac,
             ..ContainerLink::of(call, LinkKind::Vlan(config.vlan_id))?
         },
-        announce: false,
-        detect_duplicates: config.enable_dad,
+        manner: Manner {
+            announced: false,
+            detect_duplicates: config.enable_dad,
+        },
         // Not those of the IPAM plugin: the reference never printed them.
         dns: Some(config.dns.clone()),
     })

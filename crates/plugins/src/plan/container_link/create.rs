@@ -27,7 +27,7 @@ pub(in crate::plan) fn create<'a>(
             if !is_taken_on_the_host(wanted, namespaces) {
                 return Err(refused(wanted, namespaces, &error));
             }
-            request(wanted, &wanted.interim_name, namespaces)?
+            request(wanted, &wanted.interim_name(), namespaces)?
         }
         outcome => outcome,
     };
@@ -76,7 +76,7 @@ fn request(wanted: &ContainerLink, name: &str, namespaces: &Namespaces) -> Resul
         mtu: wanted.mtu,
         mac: wanted.mac.map(|mac| mac.octets()),
         parent: parent.map(|parent| parent.index),
-        alias: Some(wanted.alias.clone()),
+        alias: Some(wanted.owner.to_string()),
         ..NewLink::new(name, kernel_kind(wanted.kind))
     };
     Ok(match (&wanted.parent, container.netns()) {

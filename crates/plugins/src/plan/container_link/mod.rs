@@ -13,6 +13,8 @@ use linkspan_kernel::rtnl::{IpvlanMode, MacvlanMode};
 use linkspan_plugin::spec::MacAddr;
 
 use super::LinkRef;
+use crate::identity;
+use crate::netfilter::Owner;
 
 pub(super) use check::differences;
 pub(super) use create::create;
@@ -22,9 +24,6 @@ pub(super) use create::create;
 pub struct ContainerLink {
     /// Its name.
     pub name: String,
-    /// The name under which it is made where it cannot be made under its own, until it gets that; no other
-    /// link has it. DEL removes a link of this name as well.
-    pub interim_name: String,
     /// What it is.
     pub kind: LinkKind,
     /// The link that it is made on. When it is compared, `None` is any.
@@ -33,8 +32,16 @@ pub struct ContainerLink {
     pub mtu: Option<u32>,
     /// `None` leaves it to the kernel.
     pub mac: Option<MacAddr>,
-    /// A text written on it that tells whose it is.
-    pub alias: String,
+    /// Whose it is: its alias.
+    pub owner: Owner,
+}
+
+impl ContainerLink {
+    /// The name under which it is made where it cannot be made under its own, until it gets that; no other
+    /// link has it. DEL removes a link of this name as well.
+    pub(super) fn interim_name(&self) -> String {
+        identity::link_name(&self.owner)
+    }
 }
 
 /// What a link in the container is.
