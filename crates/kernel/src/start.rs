@@ -26,7 +26,7 @@ macro_rules! program {
             $crate::start::prepare();
             // SAFETY: they are those that the C library was given.
             let arguments = unsafe { $crate::start::arguments(count, arguments) };
-            ::core::ffi::c_int::from($run(&arguments))
+            $crate::start::end($run(&arguments))
         }
     };
 }
@@ -42,6 +42,13 @@ pub fn prepare() {
     }
     // SAFETY: no handler is installed; SIG_IGN is a disposition that any signal but two may have.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Ends the process with this status, at once: what the C library does at the end is for those who registered something
+/// with it, and costs the pages that it is on.
+pub fn end(status: u8) -> ! {
+    // SAFETY: it takes any number, and nothing comes after it.
+    unsafe { libc::_exit(status.into()) }
 }
 
 /// The program's arguments.
