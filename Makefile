@@ -5,7 +5,7 @@ CARGO   ?= cargo
 PREFIX  ?= /usr/local
 # Where the plugins go; a path below DESTDIR.
 CNI_BIN ?= /opt/cni/bin
-# Part of a test's name, for test, test-vm and reference.
+# Part of a name: of a test, for test, test-vm and reference; of a scenario, for bench.
 T       ?=
 
 HOST    := $(shell rustc -vV | sed -n 's/^host: //p')
@@ -68,7 +68,12 @@ endif
 ## make bench        times of every command beside the reference's, and netlink requests for each
 .PHONY: bench
 bench: setup build
-	@LINKSPAN_BIN=$(abspath $(BIN)) $(CARGO) bench --locked -p linkspan-benches --bench plugins
+	@LINKSPAN_BIN=$(abspath $(BIN)) $(CARGO) bench --locked -p linkspan-benches --bench plugins $(if $(T),-- $(T))
+
+## make order        writes anew which functions the linker puts first (crates/plugins/order.ld); takes five minutes
+.PHONY: order
+order: setup
+	@scripts/order
 
 ## make lint         clippy, and that the licences and sources of dependencies are allowed where cargo-deny is installed
 .PHONY: lint

@@ -1,0 +1,14 @@
+//! Has the linker put the functions first that most calls use.
+
+use std::env;
+
+fn main() {
+    println!("cargo::rerun-if-changed=order.ld");
+    // Only a release build with musl: another linker may not know how.
+    if let (Some(_), Ok(here)) = (
+        env::var_os("CARGO_CFG_LINKSPAN_MUSL"),
+        env::var("CARGO_MANIFEST_DIR"),
+    ) {
+        println!("cargo::rustc-link-arg-bins=-Wl,-T,{here}/order.ld");
+    }
+}
