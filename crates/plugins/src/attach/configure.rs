@@ -32,15 +32,12 @@ pub fn addresses(link: &LinkRef, result: &Success, index: usize, manner: Manner)
         detect_duplicates,
     } = manner;
     let mut steps = Vec::new();
-    let has = |is_of_family: fn(&IpAddr) -> bool| {
-        own(result, index).any(|ip| is_of_family(&ip.address.addr()))
-    };
-    let has_ipv6 = has(IpAddr::is_ipv6);
+    let has_ipv6 = own(result, index).any(|ip| ip.address.addr().is_ipv6());
     if has_ipv6 {
         steps.extend(sysctls::ipv6(link));
         steps.extend(announced.then(|| sysctls::announced_ipv6(link)));
     }
-    if announced && has(IpAddr::is_ipv4) {
+    if announced && own(result, index).next().is_some() {
         let settings = Settings {
             announced,
             ..Settings::default()
