@@ -1,10 +1,11 @@
 //! One at a time in a namespace.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use super::{Netns, own_path};
+use super::{Netns, own};
 use crate::Error;
 pub use crate::lock::{Lock, Mode};
 
@@ -13,11 +14,11 @@ pub use crate::lock::{Lock, Mode};
 /// # Errors
 /// `ETIMEDOUT` when somebody else has held it in another way all the time.
 pub fn lock_current(mode: Mode, deadline: Duration) -> Result<Lock, Error> {
-    take(own_path(), mode, deadline)
+    take(own::open().map(File::from), mode, deadline)
 }
 
-fn take(path: &str, mode: Mode, deadline: Duration) -> Result<Lock, Error> {
-    File::open(path)
+fn take(namespace: io::Result<File>, mode: Mode, deadline: Duration) -> Result<Lock, Error> {
+    namespace
         .and_then(|file| Lock::take(file, mode, deadline))
         .map_err(|error| Error::new("lock", "the network namespace", error))
 }
@@ -36,6 +37,6 @@ impl Netns {
         // A lock belongs to an open file, and copies of a descriptor share it; opened anew, it keeps out
         // other threads too.
         let path = format!("/proc/thread-self/fd/{}", self.fd.as_raw_fd());
-        take(&path, Mode::Alone, deadline)
+        take(File::open(path), Mode::Alone, deadline)
     }
 }

@@ -2,6 +2,7 @@
 
 mod handle;
 mod lock;
+mod own;
 mod visit;
 
 use std::fmt;
@@ -40,6 +41,16 @@ pub struct Id {
     pub ino: u64,
 }
 
+impl Id {
+    fn of(namespace: BorrowedFd<'_>) -> io::Result<Self> {
+        let status = rustix::fs::fstat(namespace)?;
+        Ok(Self {
+            dev: status.st_dev,
+            ino: status.st_ino,
+        })
+    }
+}
+
 /// Why a path is no network namespace.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -73,11 +84,13 @@ impl Netns {
     /// The calling thread's namespace.
     ///
     /// # Errors
-    /// When /proc is not mounted.
+    /// When the caller has no rights over it and /proc is not mounted.
     pub fn current() -> Result<Self, Error> {
-        let path = own_path();
-        Self::open(path)
-            .map_err(|error| Error::new("open", path, io::Error::other(error.to_string())))
+        let opened = own::open().and_then(|fd| {
+            let id = Id::of(fd.as_fd())?;
+            Ok(Self { fd, id })
+        });
+        opened.map_err(|error| Error::new("open", "the own network namespace", error))
     }
 
     /// The namespace at a path, such as `/run/netns/c1` or `/proc/123/ns/net`.
@@ -98,15 +111,11 @@ impl Netns {
         if filesystem.f_type as u64 != NSFS_MAGIC {
             return Err(OpenError::NotANamespace);
         }
-        let metadata = file.metadata().map_err(OpenError::Io)?;
         let fd = OwnedFd::from(file);
         if namespace_type(fd.as_fd()) != Some(libc::CLONE_NEWNET) {
             return Err(OpenError::NotANetworkNamespace);
         }
-        let id = Id {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-        };
+        let id = Id::of(fd.as_fd()).map_err(OpenError::Io)?;
         Ok(Self { fd, id })
     }
 
@@ -164,13 +173,15 @@ impl AsFd for Netns {
     }
 }
 
-/// Where the calling thread's namespace is. For the process's first thread there is a path that costs less to walk.
-fn own_path() -> &'static str {
-    if rustix::thread::gettid() == rustix::process::getpid() {
-        "/proc/self/ns/net"
-    } else {
-        "/proc/thread-self/ns/net"
-    }
+/// Whether the file at a path is the calling thread's namespace.
+pub fn is_own(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| {
+        let id = Id {
+            dev: file.dev(),
+            ino: file.ino(),
+        };
+        own::open().is_ok_and(|own| Id::of(own.as_fd()).is_ok_and(|own| own == id))
+    })
 }
 
 /// Mounts a new network namespace on a file. It is made by a thread that ends in it; the calling thread

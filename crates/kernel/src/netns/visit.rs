@@ -1,12 +1,11 @@
 //! Work inside a namespace.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::own_path;
+use super::own;
 use crate::thread::apart;
 
 /// Runs `work` in the namespace behind `there`: on the calling thread, which is back afterwards, or on one
@@ -32,7 +31,7 @@ impl Home {
     /// `None` when the thread could not come back, since it has no rights over the namespace that it is in
     /// (only over those of its own user namespace). Whoever may enter it now may do so later.
     fn of_this_thread() -> Option<Self> {
-        let home = OwnedFd::from(File::open(own_path()).ok()?);
+        let home = own::open().ok()?;
         enter(home.as_fd()).ok()?;
         Some(Self(home))
     }

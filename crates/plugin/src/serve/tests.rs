@@ -80,7 +80,7 @@ fn call(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Answer {
         };
         Some(replaced.map_or(usual, |(_, value)| value).to_owned())
     };
-    serve(&Echo, TABLE, &env, &mut stdin.as_bytes())
+    serve(&Echo, TABLE, &env, &mut stdin.as_bytes(), is_own_namespace)
 }
 
 fn failure_of(answer: Answer) -> Error {

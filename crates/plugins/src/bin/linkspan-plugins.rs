@@ -10,5 +10,9 @@ static ALLOCATOR: linkspan_kernel::Allocator = linkspan_kernel::Allocator::new()
 linkspan_kernel::program!(run);
 
 fn run(arguments: &[OsString]) -> u8 {
-    linkspan_plugin::run(linkspan_plugins::PLUGINS, arguments)
+    linkspan_plugin::run(
+        linkspan_plugins::PLUGINS,
+        arguments,
+        linkspan_kernel::netns::is_own,
+    )
 }
