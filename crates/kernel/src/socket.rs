@@ -174,7 +174,8 @@ impl Socket {
         Ok(buffer)
     }
 
-    /// Sends independent requests and waits until each is answered. Messages that are neither
+    /// Sends independent requests and waits until each is answered: until its acknowledgement, an error, or the end of
+    /// the list that it asks for; one that asks for neither has a single answer. Messages that are neither
     /// acknowledgement nor error go to `take` with the position of their request.
     pub(crate) fn exchange(
         &self,
@@ -203,7 +204,7 @@ impl Socket {
             request.append_to(&mut bytes, first.wrapping_add(position));
         }
         self.send(&bytes)?;
-        let mut answers: Vec<Answers> = requests.iter().map(|_| Answers::default()).collect();
+        let mut answers: Vec<Answers> = requests.iter().map(Answers::to).collect();
         let mut waiting = requests.len();
         while waiting > 0 {
             let datagram = self.receive()?;
@@ -214,13 +215,14 @@ impl Socket {
                 };
                 // The message that ends a dump may be the only one to say so.
                 answers.interrupted |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
-                match error_of(&message) {
-                    Some(last) if answers.last.is_none() => {
-                        answers.last = Some(last);
-                        waiting -= 1;
-                    }
-                    Some(_) => {}
-                    None => take(position, &message),
+                let mut last = error_of(&message);
+                if last.is_none() {
+                    take(position, &message);
+                    last = answers.single.then(Answer::default);
+                }
+                if last.is_some() && answers.last.is_none() {
+                    answers.last = last;
+                    waiting -= 1;
                 }
             }
         }
@@ -262,12 +264,24 @@ pub(crate) type Answer = (i32, Option<String>);
 /// What came of one request.
 #[derive(Default)]
 struct Answers {
+    /// The first message is the answer: neither an acknowledgement nor a list was asked for.
+    single: bool,
     /// The list that was asked for changed while it was made.
     interrupted: bool,
     last: Option<Answer>,
 }
 
 impl Answers {
+    fn to(request: &Request) -> Self {
+        // A bit of NLM_F_DUMP alone means other things.
+        let dump = libc::NLM_F_DUMP as u16;
+        let flags = request.flags();
+        Self {
+            single: flags & libc::NLM_F_ACK as u16 == 0 && flags & dump != dump,
+            ..Self::default()
+        }
+    }
+
     fn into_result(self) -> Result<(), Failure> {
         match self.last.unwrap_or_default() {
             (0, _) if self.interrupted => Err(Failure {

@@ -3,7 +3,7 @@
 //! See [the specification, delegated plugins](https://www.cni.dev/docs/spec/#section-4-plugin-delegation).
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use std::thread::Builder;
 use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
 
-use crate::identity::is_same;
+use crate::identity::Identity;
 use crate::{Handler, Invocation, Undo, plugin};
 
 /// The IPAM plugin of a configuration.
@@ -107,22 +107,22 @@ impl<'a> Ipam<'a> {
     }
 
     fn run(&self, command: Command) -> Result<Answer, Error> {
-        let file = find_in_path(&self.name, &self.invocation.path)?;
-        match self.built_in(&file) {
+        let (file, metadata) = find_program(&self.name, &self.invocation.path)?;
+        match self.built_in(&metadata) {
             Some(handler) => self.run_here(handler, command).map(Answer::Result),
             None => self.run_process(&file, command).map(Answer::Printed),
         }
     }
 
-    /// The plugin of this executable, when `file` is this executable.
-    fn built_in(&self, file: &Path) -> Option<&'static dyn Handler> {
+    /// The plugin of this executable, when the file is this executable.
+    fn built_in(&self, file: &Metadata) -> Option<&'static dyn Handler> {
         let handler = plugin::find(self.invocation.table, self.name())?;
         // By the path that the kernel was given, which is quick; by the executable itself when something else is
         // there, or nothing.
         let started = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
         let is_this = [Path::new(started), Path::new("/proc/self/exe")]
             .iter()
-            .any(|path| is_same(path, file));
+            .any(|path| Identity::at(path) == Some(Identity::of(file)));
         is_this.then_some(handler)
     }
 
@@ -210,12 +210,17 @@ fn excerpt(printed: &[u8]) -> String {
 /// # Errors
 /// [`ErrorCode::IO_FAILURE`] when no directory holds such a program.
 pub fn find_in_path(name: &PluginType, path: &[PathBuf]) -> Result<PathBuf, Error> {
-    let is_program = |file: &PathBuf| {
-        fs::metadata(file)
-            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    find_program(name, path).map(|(file, _)| file)
+}
+
+fn find_program(name: &PluginType, path: &[PathBuf]) -> Result<(PathBuf, Metadata), Error> {
+    let program = |file: PathBuf| {
+        let metadata = fs::metadata(&file).ok()?;
+        let is_program = metadata.is_file() && metadata.permissions().mode() & 0o111 != 0;
+        is_program.then_some((file, metadata))
     };
     let candidates = path.iter().map(|directory| directory.join(name.as_str()));
-    candidates.clone().find(is_program).ok_or_else(|| {
+    candidates.clone().find_map(program).ok_or_else(|| {
         let searched: Vec<_> = path
             .iter()
             .map(|directory| directory.display().to_string())

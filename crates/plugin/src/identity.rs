@@ -1,11 +1,27 @@
 //! Whether two paths lead to the same file.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Whether there is something at both, and the same: by device and inode.
-pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
-    let identity = |path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
-    identity(one).is_some_and(|one| Some(one) == identity(other))
+/// What tells a file from others, by whatever path it was found: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    dev: u64,
+    ino: u64,
+}
+
+impl Identity {
+    /// That of the file which this was asked of.
+    pub(crate) fn of(file: &Metadata) -> Self {
+        Self {
+            dev: file.dev(),
+            ino: file.ino(),
+        }
+    }
+
+    /// That of the file at a path, if there is one.
+    pub(crate) fn at(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().map(|file| Self::of(&file))
+    }
 }

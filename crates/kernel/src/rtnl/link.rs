@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use linkspan_netlink::{Attribute, AttributeWriter, Attributes, Message, Request};
 
-use super::{ACK, CHANGE, Change, DUMP, LinkData, REQUEST, Rtnl};
+use super::{CHANGE, Change, DUMP, LinkData, REQUEST, Rtnl};
 use crate::Error;
 
 /// Bytes of `struct ifinfomsg`.
@@ -380,9 +380,7 @@ impl Rtnl {
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) when there is none.
     pub fn link(&self, name: &str) -> Result<Link, Error> {
-        let mut request = get(0);
-        request.string(name_kind(name), name);
-        self.one_link(&format!("link {name:?}"), request)
+        self.one_link(&format!("link {name:?}"), get_named(name))
     }
 
     /// The link of this name in another namespace, by the number that this one knows that by
@@ -391,10 +389,8 @@ impl Rtnl {
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) when there is none; `EACCES` without CAP_NET_ADMIN there.
     pub fn link_in(&self, netns_id: i32, name: &str) -> Result<Link, Error> {
-        let mut request = get(0);
-        request
-            .string(name_kind(name), name)
-            .u32(libc::IFLA_TARGET_NETNSID, netns_id as u32);
+        let mut request = get_named(name);
+        request.u32(libc::IFLA_TARGET_NETNSID, netns_id as u32);
         self.one_link(&format!("link {name:?} in namespace {netns_id}"), request)
     }
 
@@ -482,8 +478,14 @@ fn name_kind(name: &str) -> u16 {
     }
 }
 
+pub(super) fn get_named(name: &str) -> Request {
+    let mut request = get(0);
+    request.string(name_kind(name), name);
+    request
+}
+
 fn get(index: u32) -> Request {
-    let mut request = Request::new(libc::RTM_GETLINK, REQUEST | ACK);
+    let mut request = Request::new(libc::RTM_GETLINK, REQUEST);
     request
         .header(&header(index, 0, 0))
         .u32(libc::IFLA_EXT_MASK, SKIP_STATS);

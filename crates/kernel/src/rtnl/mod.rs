@@ -97,15 +97,14 @@ impl Rtnl {
         self.commit(&[change])?.into_iter().collect()
     }
 
-    /// Sends one request whose answers go to `take`.
+    /// Sends one request whose answers go to `take`: with [`ACK`] all of them, without it the only one.
     fn ask(
         &self,
         operation: &str,
         object: &dyn fmt::Display,
-        mut request: Request,
+        request: Request,
         mut take: impl FnMut(&Message<'_>),
     ) -> Result<(), Error> {
-        request.add_flags(ACK);
         let outcomes = self
             .socket
             .exchange(&[request], |_, message| take(message))

@@ -1,15 +1,16 @@
 //! Making links: everything that a link is to be, in one request.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use linkspan_netlink::{AttributeWriter, Message, Request};
 
-use super::link::header;
+use super::link::{get_named, header};
 use super::link_data::{
     IFLA_BR_VLAN_FILTERING, IFLA_IPVLAN_MODE, IFLA_MACVLAN_BC_QUEUE_LEN, IFLA_MACVLAN_MODE,
     IFLA_VLAN_ID, IFLA_VRF_TABLE, VETH_INFO_PEER,
 };
-use super::{CREATE_NEW, Change, IpvlanMode, Link, LinkChange, MacvlanMode, Place, Rtnl};
+use super::{CREATE_NEW, IpvlanMode, Link, LinkChange, MacvlanMode, Place, Rtnl};
 use crate::Error;
 
 /// A link to be made.
@@ -270,8 +271,8 @@ impl Rtnl {
         }
     }
 
-    /// Makes a link in another namespace, on a parent in the socket's, and returns it as it is there, but
-    /// for its alias. It never shows in the socket's namespace.
+    /// Makes a link in another namespace, on a parent in the socket's, and returns it as it is there. It never shows
+    /// in the socket's namespace.
     ///
     /// # Errors
     /// [`is_exists`](Error::is_exists) when the name is taken there.
@@ -281,14 +282,27 @@ impl Rtnl {
         request.u32(libc::IFLA_NET_NS_FD, netns as u32);
         self.ask("create", &link.object(), request, |_| ())?;
         // It is announced in its namespace alone.
-        let made = there.rtnl.link(&link.name)?;
-        if link.alias.is_some() {
-            let change = LinkChange {
-                alias: link.alias.clone(),
-                ..LinkChange::default()
-            };
-            there.rtnl.change(Change::SetLink(made.index, change))?;
+        let there = there.rtnl;
+        there.marked(link).inspect_err(|_| {
+            // Nobody would know whose it is.
+            let _ = there.delete_link(&link.name);
+        })
+    }
+
+    /// Gives a new link its alias and returns it, in one send.
+    fn marked(&self, link: &NewLink<'_>) -> Result<Link, Error> {
+        let failed = |error| Error::new("mark", link.object(), error);
+        let requests: Vec<Request> = link
+            .alias_request()
+            .into_iter()
+            .chain([get_named(&link.name)])
+            .collect();
+        let mut marked = None;
+        let take = |_, message: &Message<'_>| marked = Link::decode(message);
+        let outcomes = self.socket.exchange(&requests, take).map_err(failed)?;
+        for outcome in outcomes {
+            outcome.map_err(|failure| failure.into_error("mark", link.object()))?;
         }
-        Ok(made)
+        marked.ok_or_else(|| failed(io::Error::from_raw_os_error(libc::ENODEV)))
     }
 }

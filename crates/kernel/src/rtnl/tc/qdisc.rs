@@ -11,7 +11,7 @@ use super::rate::{
 };
 use super::{Handle, Header, TCA_KIND, TCA_OPTIONS, u32_at};
 use crate::Error;
-use crate::rtnl::{REQUEST, Rtnl};
+use crate::rtnl::{ACK, REQUEST, Rtnl};
 
 /// A queueing discipline of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -285,8 +285,10 @@ impl Rtnl {
             parent,
             info: 0,
         };
-        // Without the echo, kernels before 6.9 tell the answer to those who listen to events alone.
-        let request = header.request(libc::RTM_GETQDISC, REQUEST | libc::NLM_F_ECHO as u16);
+        // Without the echo, kernels before 6.9 tell the answer to those who listen to events alone. Of one that is not
+        // shown there is the acknowledgement alone.
+        let flags = REQUEST | ACK | libc::NLM_F_ECHO as u16;
+        let request = header.request(libc::RTM_GETQDISC, flags);
         let object = format!("{parent} qdisc of link {link}");
         let mut found = None;
         let outcome = self.ask("find", &object, request, |message| {
