@@ -68,7 +68,8 @@ endif
 ## make bench        times of every command beside the reference's, and netlink requests for each
 .PHONY: bench
 bench: setup build
-	@LINKSPAN_BIN=$(abspath $(BIN)) $(CARGO) bench --locked -p linkspan-benches --bench plugins $(if $(T),-- $(T))
+	@$(BIN)/linkspan install --from $(BIN)/linkspan-plugins --bin-dir $(TARGET)/bench >/dev/null
+	@LINKSPAN_BIN=$(abspath $(TARGET))/bench $(CARGO) bench --locked -p linkspan-benches --bench plugins $(if $(T),-- $(T))
 
 ## make order        writes anew which functions the linker puts first (crates/plugins/order.ld); takes five minutes
 .PHONY: order

@@ -1,11 +1,10 @@
 //! One of the two that are compared: a folder of plugins, and a host of its own to run them on.
 
 use std::env;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use linkspan_testkit::{Netns, PLUGIN_NAMES, Plugins, Sandbox};
+use linkspan_testkit::{Netns, Plugins, Sandbox};
 
 /// Plugins, and the host that they work on.
 pub(crate) struct Contestant {
@@ -18,7 +17,7 @@ impl Contestant {
     /// Linkspan and the reference, each on a host of its own.
     pub(crate) fn both(sandbox: &Sandbox) -> [Self; 2] {
         let reference = Plugins::reference().dir().to_owned();
-        [("linkspan", ours(&sandbox.dir())), ("reference", reference)].map(|(name, dir)| {
+        [("linkspan", ours()), ("reference", reference)].map(|(name, dir)| {
             let host = sandbox.netns(name);
             host.run("ip link set lo up");
             Self { name, dir, host }
@@ -35,18 +34,13 @@ impl Contestant {
     }
 }
 
-/// The release binary under the name of each plugin.
-fn ours(dir: &Path) -> PathBuf {
-    let folder = env::var_os("LINKSPAN_BIN").map_or_else(|| "target/release".into(), PathBuf::from);
-    let binary = folder.join("linkspan-plugins");
+/// Installed as a host has them: files of its disk.
+fn ours() -> PathBuf {
+    let dir = env::var_os("LINKSPAN_BIN").map_or_else(|| "target/bench".into(), PathBuf::from);
     assert!(
-        binary.is_file(),
-        "there is no {}: run `make bench`",
-        binary.display()
+        dir.join("bridge").is_file(),
+        "there are no plugins in {}: run `make bench`",
+        dir.display()
     );
-    for name in PLUGIN_NAMES {
-        symlink(&binary, dir.join(name))
-            .unwrap_or_else(|error| panic!("cannot link {name}: {error}"));
-    }
-    dir.to_owned()
+    dir
 }

@@ -23,7 +23,7 @@
 //! part. DEL sends five: what has the elements, their removal, a question for the host's end, its
 //! removal, and the removal of what may be left in the container.
 //!
-//! `LINKSPAN_BIN` is the folder of the release binary, `CNI_REFERENCE` that of the reference plugins
+//! `LINKSPAN_BIN` is the folder that `linkspan install` put our plugins into, `CNI_REFERENCE` that of the reference
 //! (Debian's by default). Arguments choose scenarios by a part of their names.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the report")]
