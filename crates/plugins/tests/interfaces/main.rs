@@ -7,6 +7,7 @@ mod crash;
 mod dummy;
 mod ipvlan;
 mod macvlan;
+mod on_master;
 mod ptp;
 mod vlan;
 mod wire;

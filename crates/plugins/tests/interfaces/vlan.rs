@@ -4,6 +4,7 @@ use linkspan_testkit::{Feature, Sandbox, kill_at_every_change, needs};
 use serde_json::json;
 
 use crate::crash;
+use crate::on_master;
 use crate::wire::{MASTER, Peer};
 use crate::world::{Family, LONG, World, addresses, code, dual_stack, fails};
 
@@ -55,28 +56,22 @@ fn what_was_changed_is_named() {
         let (world, _peer) = world(sandbox);
         let world = world.with(json!({ "mtu": 1400 }));
         let a = world.attach("a");
-        a.notices("ip link set eth0 mtu 1300", "ip link set eth0 mtu 1400", &["expected 1400, found 1300"]);
-        a.notices(
-            "ip route del default",
-            "ip route add default via 10.22.0.1",
-            &["the route to 0.0.0.0/0"],
-        );
-        a.notices(
-            "ip addr del 10.22.0.2/16 dev eth0; ip addr add 10.22.0.9/16 dev eth0",
-            "ip addr del 10.22.0.9/16 dev eth0; ip addr add 10.22.0.2/16 dev eth0; ip route replace default via 10.22.0.1",
-            &["10.22.0.2/16"],
-        );
         let mac = a.result["interfaces"][0]["mac"].as_str().unwrap();
         a.notices(
             "ip link set eth0 address 02:00:00:00:00:09",
             &format!("ip link set eth0 address {mac}"),
             &["the MAC address of \"eth0\"", "02:00:00:00:00:09"],
         );
-        a.netns.run("ip link del eth0");
-        fails(&a.check(), code::INTERNAL, &["eth0", "nothing"]);
-        world.host.run("ip link add link ens1 name x netns a type vlan id 101");
+        on_master::what_was_changed_is_named(&a);
+        world
+            .host
+            .run("ip link add link ens1 name x netns a type vlan id 101");
         a.netns.run("ip link set x name eth0");
-        fails(&a.check(), code::INTERNAL, &["the VLAN ID of \"eth0\" in the container: expected 100, found 101"]);
+        fails(
+            &a.check(),
+            code::INTERNAL,
+            &["the VLAN ID of \"eth0\" in the container: expected 100, found 101"],
+        );
         a.del();
     });
 }
@@ -140,14 +135,7 @@ fn the_master_may_have_the_name_that_the_container_s_interface_gets() {
             code::INTERNAL,
             &["VLAN 100", "\"eth0\" in /run/netns/a"],
         );
-        let taken = sandbox.netns("c");
-        taken.run("ip link add eth0 type bridge");
-        let other = world.with(json!({ "vlanId": 200 }));
-        other.refuses_in(
-            &taken,
-            code::ENVIRONMENT,
-            &["eth0", "already exists", "bridge"],
-        );
+        on_master::a_name_that_is_taken_is_refused(&world.with(json!({ "vlanId": 200 })));
         a.del();
         assert!(!a.netns.try_run("ip link show eth0").ok());
     });
@@ -181,39 +169,12 @@ fn killed_anywhere_while_it_has_no_name_yet_it_is_undone_by_del() {
     });
 }
 
-#[test]
-fn a_master_that_vanishes_does_not_keep_a_container_from_being_detached() {
-    needs(&[Feature::Vlan]).sandbox(|sandbox| {
-        let (world, _peer) = world(sandbox);
-        let a = world.attach("a");
-        world.host.run("ip link del ens1");
-        fails(
-            &a.check(),
-            code::INTERNAL,
-            &["the master \"ens1\"", "nothing"],
-        );
-        a.del();
-        a.del();
-        assert_eq!(
-            sandbox.run("ls /var/lib/cni/networks/mynet | grep -c '^[1f]' || true"),
-            "0"
-        );
-        world.is_not_available(&["failed to lookup master \"ens1\""]);
-    });
-}
-
 /// The link is there by the time that these fail.
 #[test]
 fn what_fails_later_is_undone() {
     needs(&[Feature::Vlan]).deadline(LONG).sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
-        world
-            .with(json!({ "ipam": { "type": "nonesuch" } }))
-            .refuses("a", 5, &["nonesuch"]);
-        let mut ipam = dual_stack();
-        ipam["routes"] = json!([{ "dst": "192.168.0.0/16", "gw": "172.31.0.1" }]);
-        let unreachable = world.with(json!({ "ipam": ipam }));
-        unreachable.refuses("b", code::INTERNAL, &["192.168.0.0/16", "172.31.0.1"]);
+        on_master::what_fails_later_is_undone(&world);
         world
             .with(json!({ "mtu": 1000 }))
             .refuses("c", code::CONFIG, &["1000", "1280"]);
@@ -254,13 +215,8 @@ fn what_cannot_be_is_refused() {
                 .with(keys)
                 .refuses(&format!("c{number}"), code, &[word]);
         }
-        let large = ["invalid MTU 9000", "master MTU(1500)", "ens1", "auto"];
-        let jumbo = world.with(json!({ "mtu": 9000 }));
-        jumbo.refuses("large", code::CONFIG, &large);
-        jumbo.is_not_available(&large);
-        world.host.run("ip link set ens1 down");
-        world.refuses("down", code::TRY_AGAIN, &["ens1", "switched off"]);
-        world.is_not_available(&["ens1", "switched off"]);
+        on_master::an_mtu_above_the_masters_is_refused(&world);
+        on_master::a_master_that_is_off_is_named(&world);
     });
 }
 
@@ -282,43 +238,26 @@ fn a_master_in_the_container_is_used_when_that_is_said() {
     });
 }
 
-#[test]
-fn a_master_in_another_namespace_is_named_with_what_to_do() {
-    needs(&[Feature::Vlan]).sandbox(|sandbox| {
-        let (world, _peer) = world(sandbox);
-        let netns = sandbox.netns("a");
-        world.host.run("ip link set ens1 netns a");
-        world.refuses_in(
-            &netns,
-            code::CONFIG,
-            &[
-                "failed to lookup master \"ens1\"",
-                "on the host",
-                "linkInContainer",
-            ],
-        );
-        let inside = world.with(json!({ "linkInContainer": true, "master": "eth7" }));
-        inside.refuses_in(&netns, code::CONFIG, &["\"eth7\"", "in the container"]);
-    });
-}
-
 // moby#22028, podman#20009
 #[test]
 fn the_mtu_may_be_the_masters_whatever_that_is() {
     needs(&[Feature::Vlan]).sandbox(|sandbox| {
-        let (world, _peer) = world(sandbox);
-        world.host.run("ip link set ens1 mtu 1450");
-        for (name, mtu, expected) in [
-            ("none", json!(null), 1450),
-            ("auto", json!("auto"), 1450),
-            ("less", json!(1400), 1400),
-        ] {
-            let attached = world.with(json!({ "mtu": mtu }));
-            let attached = attached.attach(name);
-            assert_eq!(attached.eth0("mtu"), expected, "{mtu}");
-            assert_eq!(attached.result["interfaces"][0]["mtu"], expected);
-            attached.check().success();
-            attached.del();
-        }
+        on_master::the_mtu_may_be_the_masters_whatever_that_is(&world(sandbox).0);
+    });
+}
+
+#[test]
+fn a_master_that_vanishes_does_not_keep_a_container_from_being_detached() {
+    needs(&[Feature::Vlan]).sandbox(|sandbox| {
+        on_master::a_master_that_vanishes_does_not_keep_a_container_from_being_detached(
+            &world(sandbox).0,
+        );
+    });
+}
+
+#[test]
+fn a_master_in_another_namespace_is_named_with_what_to_do() {
+    needs(&[Feature::Vlan]).sandbox(|sandbox| {
+        on_master::a_master_in_another_namespace_is_named_with_what_to_do(&world(sandbox).0);
     });
 }

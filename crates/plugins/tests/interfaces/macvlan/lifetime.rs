@@ -4,8 +4,8 @@ use linkspan_testkit::{needs, sandbox};
 use serde_json::json;
 
 use super::world;
-use crate::crash;
 use crate::world::{LONG, code, fails};
+use crate::{crash, on_master};
 
 #[test]
 fn every_version_has_its_result() {
@@ -36,18 +36,9 @@ fn killed_anywhere_it_is_collected() {
 #[test]
 fn a_master_that_vanishes_does_not_keep_a_container_from_being_detached() {
     sandbox(|sandbox| {
-        let (world, _peer) = world(sandbox);
-        let a = world.attach("a");
-        world.host.run("ip link del ens1");
-        fails(&a.check(), code::INTERNAL, &["ens1"]);
-        a.del();
-        assert_eq!(
-            sandbox.run("ls /var/lib/cni/networks/mynet | grep -c '^[1f]' || true"),
-            "0"
+        on_master::a_master_that_vanishes_does_not_keep_a_container_from_being_detached(
+            &world(sandbox).0,
         );
-        a.del();
-        world.refuses("b", code::CONFIG, &["ens1"]);
-        world.is_not_available(&["failed to lookup master \"ens1\""]);
     });
 }
 

@@ -4,7 +4,8 @@ use linkspan_testkit::{needs, sandbox};
 use serde_json::json;
 
 use super::world;
-use crate::world::{LONG, code, dual_stack};
+use crate::on_master;
+use crate::world::{LONG, code};
 
 // plugins#830: a panic in the reference.
 #[test]
@@ -96,33 +97,18 @@ fn who_has_the_master_is_named() {
 fn what_cannot_be_is_refused_and_undone() {
     needs(&[]).deadline(LONG).sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
-        let taken = sandbox.netns("taken");
-        taken.run("ip link add eth0 type bridge");
-        world.refuses_in(
-            &taken,
-            code::ENVIRONMENT,
-            &["eth0", "already exists", "bridge"],
-        );
+        on_master::a_name_that_is_taken_is_refused(&world);
+        on_master::what_fails_later_is_undone(&world);
 
         let one = world.with(json!({ "mac": "02:00:00:00:00:01" }));
         one.attach("one");
         one.refuses("two", code::INTERNAL, &["eth0", "MAC address"]);
 
-        // The link is there by the time that these fail.
-        let nonesuch = world.with(json!({ "ipam": { "type": "nonesuch" } }));
-        nonesuch.refuses("a", 5, &["nonesuch"]);
+        // The link is there by the time that it fails.
         let exhausted = json!({ "type": "host-local", "subnet": "10.23.0.0/30" });
         let exhausted = world.with(json!({ "ipam": exhausted }));
         exhausted.attach("b");
         exhausted.refuses("c", code::TRY_AGAIN, &["10.23.0.1-10.23.0.2"]);
-        let mut ipam = dual_stack();
-        ipam["routes"] = json!([{ "dst": "192.168.0.0/16", "gw": "172.31.0.1" }]);
-        let unreachable = world.with(json!({ "ipam": ipam }));
-        unreachable.refuses(
-            "d",
-            code::INTERNAL,
-            &["192.168.0.0/16", "172.31.0.1", "subnets"],
-        );
         let small = world.with(json!({ "mtu": 1000 }));
         small.refuses("e", code::CONFIG, &["1000", "1280"]);
 
