@@ -1,7 +1,7 @@
-//! Runs a program one instruction at a time and writes the addresses of all that it executed, in order, each once, one
-//! to a line: `executed FILE PROGRAM [ARGUMENT…]`. For `scripts/order`.
+//! Runs a program one instruction at a time and writes the addresses of all that it executed, each once, in the order in
+//! which it came to them, one to a line: `executed FILE PROGRAM [ARGUMENT…]`. For `scripts/order`.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -23,11 +23,11 @@ fn main() -> io::Result<ExitCode> {
     Ok(ExitCode::from(code.unwrap_or(u8::MAX)))
 }
 
-fn step_through(command: &mut Command) -> io::Result<(BTreeSet<u64>, ExitStatus)> {
+fn step_through(command: &mut Command) -> io::Result<(Vec<u64>, ExitStatus)> {
     // SAFETY: between fork and exec it makes one system call, which neither allocates nor locks.
     unsafe { command.pre_exec(|| request(libc::PTRACE_TRACEME, 0)) };
     let pid = command.spawn()?.id().cast_signed();
-    let mut executed = BTreeSet::new();
+    let (mut executed, mut known) = (Vec::new(), HashSet::new());
     loop {
         let mut status = 0;
         // SAFETY: the pointer is that of an integer that outlives the call.
@@ -37,7 +37,10 @@ fn step_through(command: &mut Command) -> io::Result<(BTreeSet<u64>, ExitStatus)
         if !libc::WIFSTOPPED(status) {
             return Ok((executed, ExitStatus::from_raw(status)));
         }
-        executed.insert(instruction_pointer(pid)?);
+        let address = instruction_pointer(pid)?;
+        if known.insert(address) {
+            executed.push(address);
+        }
         request(libc::PTRACE_SINGLESTEP, pid)?;
     }
 }

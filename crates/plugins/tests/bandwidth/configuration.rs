@@ -98,7 +98,7 @@ fn nothing_configured_asks_nothing_of_the_kernel() {
                     "-f",
                     "-qq",
                     "-e",
-                    "trace=socket,setns",
+                    "trace=bind,sendto,sendmsg,setns",
                     "-o",
                     &path,
                     "--",
