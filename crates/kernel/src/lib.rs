@@ -8,6 +8,8 @@
 mod allocator;
 mod checksum;
 pub mod conntrack;
+#[cfg(any(linkspan_musl, test))]
+mod copy;
 pub mod echo;
 mod error;
 pub mod lock;
