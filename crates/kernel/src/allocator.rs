@@ -35,6 +35,8 @@ const PATIENCE: u32 = 100;
 /// #[global_allocator]
 /// static ALLOCATOR: linkspan_kernel::Allocator = linkspan_kernel::Allocator::new();
 /// ```
+// In this order: what is looked at each time is on one page with the first blocks.
+#[repr(C)]
 pub struct Allocator {
     is_taken: AtomicBool,
     blocks: UnsafeCell<Blocks>,

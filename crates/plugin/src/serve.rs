@@ -1,7 +1,7 @@
 //! The entry of a plugin's executable.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], is_own: fn(&Path) -> b
         return usage(table);
     };
     let env = |name: &str| std::env::var(name).ok();
-    let answer = serve(handler, table, &env, &mut std::io::stdin().lock(), is_own);
+    let answer = serve(handler, table, &env, &mut Stdin, is_own);
     print(&answer)
 }
 
@@ -177,6 +177,28 @@ fn usage(table: &Table) -> u8 {
     2
 }
 
+/// Standard input without a buffer: it is read once, to the end.
+struct Stdin;
+
+impl Read for Stdin {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(rustix::stdio::stdin(), room)?)
+    }
+}
+
+/// Standard output without a buffer: it is written once.
+struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(rustix::stdio::stdout(), text)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn print(answer: &Answer) -> u8 {
     let (text, code) = match answer {
         Answer::Success(text) => (text.as_deref(), 0),
@@ -187,11 +209,7 @@ fn print(answer: &Answer) -> u8 {
         }
     };
     let Some(text) = text else { return code };
-    let mut stdout = std::io::stdout().lock();
-    match stdout
-        .write_all(format!("{text}\n").as_bytes())
-        .and_then(|()| stdout.flush())
-    {
+    match Stdout.write_all(format!("{text}\n").as_bytes()) {
         Ok(()) => code,
         Err(error) => {
             warn(&format!("cannot write the answer to stdout: {error}"));
@@ -202,7 +220,7 @@ fn print(answer: &Answer) -> u8 {
 
 /// Says something on standard error, where it is nobody's protocol; a closed one is no reason to fail.
 pub fn warn(text: &str) {
-    let mut stderr = std::io::stderr().lock();
+    let mut stderr = io::stderr().lock();
     if stderr.write_all(format!("{text}\n").as_bytes()).is_err() {
         // There is nobody left to tell.
     }
