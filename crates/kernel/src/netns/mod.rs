@@ -9,9 +9,10 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::Stat;
 use rustix::mount::mount_bind;
 use rustix::thread::UnshareFlags;
 
@@ -43,11 +44,14 @@ pub struct Id {
 
 impl Id {
     fn of(namespace: BorrowedFd<'_>) -> io::Result<Self> {
-        let status = rustix::fs::fstat(namespace)?;
-        Ok(Self {
+        Ok(Self::from_status(rustix::fs::fstat(namespace)?))
+    }
+
+    fn from_status(status: Stat) -> Self {
+        Self {
             dev: status.st_dev,
             ino: status.st_ino,
-        })
+        }
     }
 }
 
@@ -175,13 +179,8 @@ impl AsFd for Netns {
 
 /// Whether the file at a path is the calling thread's namespace.
 pub fn is_own(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|file| {
-        let id = Id {
-            dev: file.dev(),
-            ino: file.ino(),
-        };
-        own::open().is_ok_and(|own| Id::of(own.as_fd()).is_ok_and(|own| own == id))
-    })
+    let own = || Id::of(own::open()?.as_fd());
+    rustix::fs::stat(path).is_ok_and(|file| own().is_ok_and(|own| own == Id::from_status(file)))
 }
 
 /// Mounts a new network namespace on a file. It is made by a thread that ends in it; the calling thread

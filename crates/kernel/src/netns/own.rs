@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use std::os::unix::net::UnixDatagram;
 
 /// Opens it.
 pub(super) fn open() -> io::Result<OwnedFd> {
@@ -18,8 +17,7 @@ pub(super) fn open() -> io::Result<OwnedFd> {
 fn by_socket() -> io::Result<OwnedFd> {
     // SIOCGSKNS, linux/sockios.h.
     const GET_NAMESPACE: libc::Ioctl = 0x894c;
-    let (family, kind) = (AddressFamily::UNIX, SocketType::DGRAM);
-    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    let socket = UnixDatagram::unbound()?;
     // SAFETY: the descriptor is open; this ioctl takes no argument. rustix has no wrapper for it.
     let fd = unsafe { libc::ioctl(socket.as_raw_fd(), GET_NAMESPACE) };
     if fd < 0 {
