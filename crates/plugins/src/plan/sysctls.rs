@@ -7,7 +7,7 @@ use super::{LinkRef, Step, Sysctl};
 /// Router advertisements are not listened to: whoever can send on the link would become the host's
 /// router (CVE-2020-10749).
 pub fn no_router_advertisements(link: &LinkRef) -> Step {
-    of_link(link, "ipv6", "accept_ra", "0", false)
+    of_link(link, "accept_ra", "0", false)
 }
 
 /// The same at once, for a link of the host. Best effort, as the host's routes matter more to it than to us.
@@ -20,17 +20,17 @@ pub(super) fn ignore_router_advertisements(link: &str) {
 pub fn duplicate_address_detection(link: &LinkRef, enabled: bool) -> Vec<Step> {
     if enabled {
         vec![
-            of_link(link, "ipv6", "enhanced_dad", "1", false),
-            of_link(link, "ipv6", "accept_dad", "1", false),
+            of_link(link, "enhanced_dad", "1", false),
+            of_link(link, "accept_dad", "1", false),
         ]
     } else {
-        vec![of_link(link, "ipv6", "accept_dad", "0", false)]
+        vec![of_link(link, "accept_dad", "0", false)]
     }
 }
 
 /// Neighbours are told the link's IPv6 addresses when it comes up or its MAC is set.
 pub fn announced_ipv6(link: &LinkRef) -> Step {
-    of_link(link, "ipv6", "ndisc_notify", "1", false)
+    of_link(link, "ndisc_notify", "1", false)
 }
 
 /// IPv6 is on, for the link and the loopback link of its namespace, and addresses survive that the
@@ -41,9 +41,9 @@ pub fn ipv6(link: &LinkRef) -> Vec<Step> {
         name: "lo".to_owned(),
     };
     vec![
-        of_link(&lo, "ipv6", "disable_ipv6", "0", true),
-        of_link(link, "ipv6", "disable_ipv6", "0", true),
-        of_link(link, "ipv6", "keep_addr_on_down", "1", true),
+        of_link(&lo, "disable_ipv6", "0", true),
+        of_link(link, "disable_ipv6", "0", true),
+        of_link(link, "keep_addr_on_down", "1", true),
     ]
 }
 
@@ -66,10 +66,11 @@ fn host(path: &str, value: &str) -> Step {
     })
 }
 
-fn of_link(link: &LinkRef, family: &str, key: &str, value: &str, required: bool) -> Step {
+/// A parameter of IPv6: those of IPv4 that attachments set are changed by netlink.
+fn of_link(link: &LinkRef, key: &str, value: &str, required: bool) -> Step {
     Step::Sysctl(Sysctl {
         place: link.place,
-        path: format!("net/{family}/conf/{}/{key}", link.name),
+        path: format!("net/ipv6/conf/{}/{key}", link.name),
         value: value.to_owned(),
         required,
     })
