@@ -74,14 +74,7 @@ fn what_cannot_be_is_refused() {
             code::ENVIRONMENT,
             &["eth0", "already exists", "dummy"],
         );
-        // The link is there by the time that these fail.
-        world
-            .with(json!({ "ipam": { "type": "nonesuch" } }))
-            .refuses("c", 5, &["nonesuch"]);
-        let mut ipam = dual_stack();
-        ipam["routes"] = json!([{ "dst": "192.168.0.0/16", "gw": "172.31.0.1" }]);
-        let unreachable = world.with(json!({ "ipam": ipam }));
-        unreachable.refuses("d", code::INTERNAL, &["192.168.0.0/16", "172.31.0.1"]);
+        world.undoes_what_fails_later();
         world.plugins.status(&world.config).success();
     });
 }

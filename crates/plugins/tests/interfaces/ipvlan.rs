@@ -208,12 +208,11 @@ fn a_master_in_the_container_is_used_when_that_is_said() {
     });
 }
 
-// plugins PR#560: the reference leaves the link behind.
 #[test]
 fn what_fails_later_is_undone() {
     needs(&[Feature::Ipvlan]).deadline(LONG).sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
-        on_master::what_fails_later_is_undone(&world);
+        world.undoes_what_fails_later();
         on_master::a_name_that_is_taken_is_refused(&world);
         on_master::a_master_that_is_off_is_named(&world);
     });

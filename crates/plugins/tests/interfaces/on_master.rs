@@ -1,9 +1,9 @@
 //! What holds of every plugin whose interface is made on a master of its own: MTU, a master that is missing, gone or elsewhere,
-//! and what fails once the link is there.
+//! and a name that is taken.
 
 use serde_json::json;
 
-use crate::world::{Attached, World, code, dual_stack, fails};
+use crate::world::{Attached, World, code, fails};
 
 /// CHECK of a container with an MTU of 1400 names what somebody has changed.
 pub(crate) fn what_was_changed_is_named(a: &Attached<'_>) {
@@ -93,19 +93,6 @@ pub(crate) fn a_master_in_another_namespace_is_named_with_what_to_do(world: &Wor
     );
     let inside = world.with(json!({ "linkInContainer": true, "master": "eth7" }));
     inside.refuses_in(&netns, code::CONFIG, &["\"eth7\"", "in the container"]);
-}
-
-/// The link is there by the time that these fail.
-// plugins PR#560: the reference leaves it behind.
-pub(crate) fn what_fails_later_is_undone(world: &World<'_>) {
-    world
-        .with(json!({ "ipam": { "type": "nonesuch" } }))
-        .refuses("later", 5, &["nonesuch"]);
-    let mut ipam = dual_stack();
-    ipam["routes"] = json!([{ "dst": "192.168.0.0/16", "gw": "172.31.0.1" }]);
-    let unreachable = world.with(json!({ "ipam": ipam }));
-    let words = ["192.168.0.0/16", "172.31.0.1", "subnets"];
-    unreachable.refuses("unreachable", code::INTERNAL, &words);
 }
 
 pub(crate) fn a_name_that_is_taken_is_refused(world: &World<'_>) {

@@ -174,7 +174,7 @@ fn killed_anywhere_while_it_has_no_name_yet_it_is_undone_by_del() {
 fn what_fails_later_is_undone() {
     needs(&[Feature::Vlan]).deadline(LONG).sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
-        on_master::what_fails_later_is_undone(&world);
+        world.undoes_what_fails_later();
         world
             .with(json!({ "mtu": 1000 }))
             .refuses("c", code::CONFIG, &["1000", "1280"]);

@@ -116,6 +116,19 @@ impl<'a> World<'a> {
         before.assert_same(&self.snapshot(netns), "after an ADD that failed");
     }
 
+    /// The link is there by the time that these fail.
+    // plugins PR#560: the reference leaves it behind.
+    #[track_caller]
+    pub(crate) fn undoes_what_fails_later(&self) {
+        self.with(json!({ "ipam": { "type": "nonesuch" } }))
+            .refuses("later", 5, &["nonesuch"]);
+        let mut ipam = dual_stack();
+        ipam["routes"] = json!([{ "dst": "192.168.0.0/16", "gw": "172.31.0.1" }]);
+        let unreachable = self.with(json!({ "ipam": ipam }));
+        let words = ["192.168.0.0/16", "172.31.0.1", "subnets"];
+        unreachable.refuses("unreachable", code::INTERNAL, &words);
+    }
+
     /// STATUS fails with code 50 and these words.
     #[track_caller]
     pub(crate) fn is_not_available(&self, words: &[&str]) {

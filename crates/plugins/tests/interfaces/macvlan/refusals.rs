@@ -98,7 +98,7 @@ fn what_cannot_be_is_refused_and_undone() {
     needs(&[]).deadline(LONG).sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
         on_master::a_name_that_is_taken_is_refused(&world);
-        on_master::what_fails_later_is_undone(&world);
+        world.undoes_what_fails_later();
 
         let one = world.with(json!({ "mac": "02:00:00:00:00:01" }));
         one.attach("one");
