@@ -1,13 +1,14 @@
 //! Published ports by iptables: the reference portmap's chains.
 //!
 //! A chain for each container in each network translates; a chain that all share leads to it, and is led to
-//! from where the kernel begins. What all share is made when it is missing; who makes it at the same time as
-//! somebody else fails as a whole, looks again and finds it.
+//! from where the kernel begins. What all share is made when it is missing, by one plugin at a time.
 
 use linkspan_plugin::spec::Error;
 
 use super::{ByIptables, Owner, Part, Port, PublishedPorts, SourceNat, Transport, published};
-use crate::netfilter::iptables::{Existing, NAT, Protocol, chain_name, remove_chains, restore};
+use crate::netfilter::iptables::{
+    Existing, NAT, Protocol, chain_name, locked, remove_chains, restore,
+};
 
 /// What all published ports share.
 const DNAT: &str = "CNI-HOSTPORT-DNAT";
@@ -20,9 +21,6 @@ const RAW: &str = "raw";
 const PREROUTING: &str = "PREROUTING";
 const OUTPUT: &str = "OUTPUT";
 const POSTROUTING: &str = "POSTROUTING";
-
-/// How often what was missing is looked for again, since others have made it meanwhile.
-const ATTEMPTS: u32 = 5;
 
 /// The longest comment that iptables takes, in bytes.
 const MAX_COMMENT: usize = 255;
@@ -103,15 +101,26 @@ fn publish(owner: &Owner, parts: &[&PublishedPorts]) -> Result<(), Error> {
 }
 
 fn publish_by(owner: &Owner, protocol: Protocol, parts: &[&PublishedPorts]) -> Result<(), Error> {
-    let mut existing = Existing::of_default(protocol)?;
-    for _ in 1..ATTEMPTS {
-        let Err(_raced) = restore(protocol, &input(owner, protocol, parts, &existing)?) else {
-            return Ok(());
-        };
-        existing = Existing::as_saved(protocol)?;
+    let needs = Needs::of(parts);
+    let attempt = |missing: &Missing| {
+        let mut lines = needs.lines(missing);
+        lines.extend(own_lines(owner, protocol, parts));
+        lines.push("COMMIT\n".to_owned());
+        restore(protocol, &lines.join("\n"))
+    };
+    let missing = needs.missing(&Existing::of_default(protocol)?)?;
+    if missing.is_nothing() && attempt(&missing).is_ok() {
+        return Ok(());
     }
-    restore(protocol, &input(owner, protocol, parts, &existing)?)
+    locked(|| {
+        let missing = needs.missing(&Existing::of_default(protocol)?)?;
+        // Those who do not know the lock have made it meanwhile; or it is of the other iptables.
+        attempt(&missing).or_else(|_| attempt(&needs.missing(&Existing::as_saved(protocol)?)?))
+    })
 }
+
+/// A rule that all share: the table, the chain that it is in, the chain that it leads to.
+type Lead = (&'static str, &'static str, &'static str);
 
 /// What of the shared chains these ports need.
 struct Needs {
@@ -132,8 +141,7 @@ impl Needs {
         }
     }
 
-    /// From which chains of which table rules lead to which shared chain.
-    fn leads(&self) -> Vec<(&'static str, &'static str, &'static str)> {
+    fn leads(&self) -> Vec<Lead> {
         let mut leads = vec![(NAT, PREROUTING, DNAT), (NAT, OUTPUT, DNAT)];
         if self.mark_bit.is_some() {
             leads.push((NAT, POSTROUTING, MASQUERADE));
@@ -142,6 +150,61 @@ impl Needs {
             leads.push((RAW, PREROUTING, MARTIANS));
         }
         leads
+    }
+
+    /// What of it has to be made.
+    fn missing(&self, existing: &Existing) -> Result<Missing, Error> {
+        let mut leads = Vec::new();
+        for lead @ (table, from, to) in self.leads() {
+            if !existing.leads(table, from, to)? {
+                leads.push(lead);
+            }
+        }
+        let dnat_chain = !existing.has_chain(NAT, DNAT)?;
+        Ok(Missing { leads, dnat_chain })
+    }
+
+    /// What `iptables-restore` is to read for it, up to the rules of the nat table.
+    fn lines(&self, missing: &Missing) -> Vec<String> {
+        let mut lines = Vec::new();
+        if missing.leads_to(MARTIANS) {
+            lines.extend(martian_lines());
+        }
+        lines.push(format!("*{NAT}"));
+        if let Some(bit) = self.mark_bit {
+            lines.extend(mark_lines(bit));
+        }
+        if missing.leads_to(MASQUERADE) {
+            // Ahead of what ipMasq of bridge and ptp decides about traffic within the subnet.
+            lines.push(format!(
+                "-I {POSTROUTING} 1 -m comment --comment \"CNI portfwd requiring masquerade\" -j {MASQUERADE}"
+            ));
+        }
+        if missing.dnat_chain {
+            // Unlike naming it at the beginning, this empties no chain that somebody has made meanwhile.
+            lines.push(format!("-N {DNAT}"));
+        }
+        let to_dnat = missing.leads.iter().filter(|(_, _, to)| *to == DNAT);
+        lines.extend(
+            to_dnat.map(|(_, from, _)| format!("-A {from} -m addrtype --dst-type LOCAL -j {DNAT}")),
+        );
+        lines
+    }
+}
+
+/// What of the shared chains is not there.
+struct Missing {
+    leads: Vec<Lead>,
+    dnat_chain: bool,
+}
+
+impl Missing {
+    fn is_nothing(&self) -> bool {
+        self.leads.is_empty() && !self.dnat_chain
+    }
+
+    fn leads_to(&self, chain: &str) -> bool {
+        self.leads.iter().any(|(_, _, to)| *to == chain)
     }
 }
 
@@ -164,42 +227,6 @@ fn missing(
         }
     }
     Ok(differences)
-}
-
-/// What `iptables-restore` is to read.
-fn input(
-    owner: &Owner,
-    protocol: Protocol,
-    parts: &[&PublishedPorts],
-    existing: &Existing,
-) -> Result<String, Error> {
-    let needs = Needs::of(parts);
-    let mut lines = Vec::new();
-    if needs.localnet && !existing.leads(RAW, PREROUTING, MARTIANS)? {
-        lines.extend(martian_lines());
-    }
-    lines.push(format!("*{NAT}"));
-    if let Some(bit) = needs.mark_bit {
-        lines.extend(mark_lines(bit));
-        if !existing.leads(NAT, POSTROUTING, MASQUERADE)? {
-            // Ahead of what ipMasq of bridge and ptp decides about traffic within the subnet.
-            lines.push(format!(
-                "-I {POSTROUTING} 1 -m comment --comment \"CNI portfwd requiring masquerade\" -j {MASQUERADE}"
-            ));
-        }
-    }
-    if !existing.has_chain(NAT, DNAT)? {
-        // Unlike naming it at the beginning, this empties no chain that somebody has made meanwhile.
-        lines.push(format!("-N {DNAT}"));
-    }
-    for from in [PREROUTING, OUTPUT] {
-        if !existing.leads(NAT, from, DNAT)? {
-            lines.push(format!("-A {from} -m addrtype --dst-type LOCAL -j {DNAT}"));
-        }
-    }
-    lines.extend(own_lines(owner, protocol, parts));
-    lines.push("COMMIT\n".to_owned());
-    Ok(lines.join("\n"))
 }
 
 /// What no honest neighbour sends: see the nf_tables backend.
