@@ -170,11 +170,17 @@ pub fn key<'a>(map: &'a Map, name: &str) -> Option<&'a Value> {
 
 /// As [`key`], but a `null` is a value.
 pub(crate) fn key_or_null<'a>(map: &'a Map, name: &str) -> Option<&'a Value> {
-    map.get(name).or_else(|| {
-        map.iter()
-            .rfind(|(key, _)| same_key(key, name))
-            .map(|(_, value)| value)
-    })
+    // Looked through, since most keys that are asked for are not there, and few are.
+    let mut similar = None;
+    for (key, value) in map {
+        if key == name {
+            return Some(value);
+        }
+        if same_key(key, name) {
+            similar = Some(value);
+        }
+    }
+    similar
 }
 
 /// Whether a key of a configuration means `name`, but for the case of its letters.

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::Serialize;
+use serde_json::ser::{PrettyFormatter, Serializer};
 
 use super::{CannotExpress, Dns, Interface, IpConfig, Route, Success, legacy};
 use crate::decode::{Map, Value};
@@ -114,16 +116,9 @@ fn put_number(map: &mut Map, name: &str, number: Option<u32>) {
 
 /// JSON as the reference prints it: indented by four spaces, no newline at the end.
 pub fn pretty(value: &Value) -> String {
-    // serde_json's own indentation is two spaces. A newline within a string is escaped, so a line
-    // begins with indentation and nothing else.
-    let mut text = String::new();
-    for (number, line) in format!("{value:#}").lines().enumerate() {
-        if number > 0 {
-            text.push('\n');
-        }
-        let indentation = line.len() - line.trim_start_matches(' ').len();
-        text.extend(std::iter::repeat_n(' ', indentation));
-        text.push_str(line);
-    }
-    text
+    let mut text = Vec::new();
+    let indented = PrettyFormatter::with_indent(b"    ");
+    // A value can always be written, into memory too.
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut text, indented));
+    String::from_utf8(text).unwrap_or_default()
 }
