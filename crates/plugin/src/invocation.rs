@@ -267,9 +267,12 @@ fn unknown_command(text: &str) -> Error {
     .with_details("the commands are ADD, CHECK, DEL, GC, STATUS and VERSION")
 }
 
+/// Bytes for which one read is enough.
+const USUAL_INPUT: usize = 1024;
+
 /// All of standard input, up to the limit.
 fn read_all(stdin: &mut dyn Read) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(USUAL_INPUT);
     let limit = MAX_INPUT as u64;
     stdin
         .take(limit + 1)
