@@ -10,5 +10,10 @@ fn main() {
         env::var("CARGO_MANIFEST_DIR"),
     ) {
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{here}/order.ld");
+        // Told so, the build is the same otherwise.
+        println!("cargo::rerun-if-env-changed=LINKSPAN_LINK_MAP");
+        if let Ok(map) = env::var("LINKSPAN_LINK_MAP") {
+            println!("cargo::rustc-link-arg-bins=-Wl,-Map={map}");
+        }
     }
 }
