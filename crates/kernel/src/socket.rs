@@ -80,7 +80,9 @@ impl Socket {
         let flags = SocketFlags::CLOEXEC;
         let fd =
             rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
-        rustix::net::bind(&fd, &netlink::SocketAddrNetlink::new(0, groups))?;
+        if groups != 0 {
+            rustix::net::bind(&fd, &netlink::SocketAddrNetlink::new(0, groups))?;
+        }
         sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(ANSWER_DEADLINE))?;
         // Errors without the request's copy but with words; unknown to kernels before 4.12 (4.20 for
         // strict checking), which then answer with less.

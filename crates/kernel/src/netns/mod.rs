@@ -9,10 +9,10 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::Stat;
+use rustix::fs::{OFlags, Stat};
+use rustix::io::Errno;
 use rustix::mount::mount_bind;
 use rustix::thread::UnshareFlags;
 
@@ -103,21 +103,19 @@ impl Netns {
     /// What the path is instead.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         // Without waiting, should it be a pipe that nobody writes to.
-        let file = File::options()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path);
-        let file = file.map_err(|error| match error.raw_os_error() {
-            Some(libc::ENOENT | libc::ENOTDIR | libc::ESRCH) => OpenError::Missing,
-            _ => OpenError::Io(error),
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path.as_ref(), flags, rustix::fs::Mode::empty());
+        let fd = fd.map_err(|errno| match errno {
+            Errno::NOENT | Errno::NOTDIR | Errno::SRCH => OpenError::Missing,
+            _ => OpenError::Io(errno.into()),
         })?;
-        let filesystem = rustix::fs::fstatfs(&file).map_err(|error| OpenError::Io(error.into()))?;
-        if filesystem.f_type as u64 != NSFS_MAGIC {
-            return Err(OpenError::NotANamespace);
-        }
-        let fd = OwnedFd::from(file);
         if namespace_type(fd.as_fd()) != Some(libc::CLONE_NEWNET) {
-            return Err(OpenError::NotANetworkNamespace);
+            let filesystem =
+                rustix::fs::fstatfs(&fd).map_err(|errno| OpenError::Io(errno.into()))?;
+            return Err(match filesystem.f_type as u64 {
+                NSFS_MAGIC => OpenError::NotANetworkNamespace,
+                _ => OpenError::NotANamespace,
+            });
         }
         let id = Id::of(fd.as_fd()).map_err(OpenError::Io)?;
         Ok(Self { fd, id })
