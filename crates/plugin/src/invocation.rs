@@ -167,9 +167,25 @@ struct Variables {
     netns_override: bool,
 }
 
+/// What the specification calls the parameters, and CNI_NETNS_OVERRIDE of the reference.
+const VARIABLES: [&str; 7] = [
+    "CNI_COMMAND",
+    "CNI_CONTAINERID",
+    "CNI_NETNS",
+    "CNI_IFNAME",
+    "CNI_ARGS",
+    "CNI_PATH",
+    "CNI_NETNS_OVERRIDE",
+];
+
 impl Variables {
     fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let get = |name: &str| env(name).filter(|value| !value.is_empty());
+        // Each once: the whole environment is looked through for it.
+        let given = VARIABLES.map(|name| (name, env(name).filter(|value| !value.is_empty())));
+        let get = |wanted: &str| {
+            let (_, value) = given.iter().find(|(name, _)| *name == wanted)?;
+            value.clone()
+        };
         let command_text = get("CNI_COMMAND");
         let command = command_text
             .as_deref()

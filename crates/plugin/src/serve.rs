@@ -35,15 +35,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], is_own: fn(&Path) -> b
     let Some(handler) = chosen else {
         return usage(table);
     };
-    let variables: Vec<_> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("CNI_"))
-        .collect();
-    let env = |wanted: &str| {
-        let mut all = variables.iter();
-        let found = all.find(|(name, _)| name == wanted)?;
-        Some(found.1.clone())
-    };
+    let env = |name: &str| std::env::var(name).ok();
     let answer = serve(handler, table, &env, &mut Stdin, is_own);
     print(&answer)
 }

@@ -114,9 +114,12 @@ fn put_number(map: &mut Map, name: &str, number: Option<u32>) {
     }
 }
 
+/// Bytes that most results fit in.
+const USUAL_SIZE: usize = 1024;
+
 /// JSON as the reference prints it: indented by four spaces, no newline at the end.
 pub fn pretty(value: &Value) -> String {
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity(USUAL_SIZE);
     let indented = PrettyFormatter::with_indent(b"    ");
     // A value can always be written, into memory too.
     let _ = value.serialize(&mut Serializer::with_formatter(&mut text, indented));
