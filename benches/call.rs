@@ -183,6 +183,12 @@ impl<'a> Attachment<'a> {
         config: &Value,
     ) -> Result<(Duration, String), String> {
         program
+            // As little as a runtime that systemd has started.
+            .env_clear()
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
             .env("CNI_COMMAND", command)
             .env("CNI_CONTAINERID", &self.container)
             .env("CNI_NETNS", &self.netns)
