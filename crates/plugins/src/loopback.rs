@@ -66,7 +66,7 @@ impl Plugin for Loopback {
             return Ok(());
         };
         let container = namespaces.container()?;
-        set(container, &container.link(LO)?, LinkChange::down())
+        set(container, container.link(LO)?.as_ref(), LinkChange::down())
     }
 }
 

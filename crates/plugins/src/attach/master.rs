@@ -1,5 +1,7 @@
 //! The link that a container's interface is made on: the keys `master` and `linkInContainer`.
 
+use std::rc::Rc;
+
 use linkspan_kernel::rtnl::Link;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
@@ -36,7 +38,7 @@ impl Master {
     /// # Errors
     /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there, [`ErrorCode::TRY_AGAIN_LATER`] when it is
     /// switched off: nothing would pass.
-    pub fn find(&self, namespaces: &Namespaces) -> Result<(LinkRef, Link), Error> {
+    pub fn find(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
         let side = namespaces.side(self.place())?;
         let found = match &self.name {
             None => uplink(side)?,
@@ -53,7 +55,7 @@ impl Master {
         if !found.is_up() {
             return Err(switched_off(&link));
         }
-        side.remember(&link.name, found.clone());
+        let found = side.remember(&link.name, found);
         Ok((link, found))
     }
 

@@ -209,16 +209,18 @@ fn interfaces(
     if bridge.mac != Some(chosen.bridge_mac.octets()) {
         // One that somebody else made may have taken the MAC address of the new port.
         let rtnl = namespaces.host().rtnl();
-        bridge = rtnl.link(config.bridge.as_str()).map_err(explain)?;
+        bridge = rtnl.link(config.bridge.as_str()).map_err(explain)?.into();
     }
     // The MTU of the bridge follows from those of its ports.
     let mut interfaces = vec![
         host_interface(&bridge),
-        own_interface(&on_host(chosen.host.name.as_str())?, call),
+        own_interface(on_host(chosen.host.name.as_str())?.as_ref(), call),
         container_interface(&container, call)?,
     ];
     if let Some(ends) = &chosen.vlan_interface {
-        interfaces.push(host_interface(&on_host(ends.address.name.as_str())?));
+        interfaces.push(host_interface(
+            on_host(ends.address.name.as_str())?.as_ref(),
+        ));
     }
     Ok(interfaces)
 }

@@ -55,7 +55,7 @@ impl Plugin for HostDevice {
         if let Device::Link(link) = &device {
             take(call, link, &result, &namespaces, &mut undo)?;
             let inside = LinkRef::container(call.ifname()?.as_str());
-            interface = host_interface(&namespaces.link(&inside)?);
+            interface = host_interface(namespaces.link(&inside)?.as_ref());
         }
         interface.sandbox = call.netns()?.to_string_lossy().into_owned();
         result.interfaces = vec![interface];

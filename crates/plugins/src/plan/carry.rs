@@ -75,10 +75,11 @@ pub(super) fn carry<'a>(
 /// Makes it part of another link. The addresses that survive are not checked for duplicates a second time.
 fn set_master(link: &rtnl::Link, master: u32, side: &Side) -> Result<(), KernelError> {
     let detection = format!("net/ipv6/conf/{}/accept_dad", link.name);
-    let before = side.parameters().read(&detection);
+    let parameters = side.parameters()?;
+    let before = parameters.read(&detection);
     let is_on = before.as_ref().is_ok_and(|value| value != "0");
     if is_on {
-        side.parameters().write(&detection, "0")?;
+        parameters.write(&detection, "0")?;
     }
     let change = LinkChange {
         master: Some(master),
@@ -86,7 +87,7 @@ fn set_master(link: &rtnl::Link, master: u32, side: &Side) -> Result<(), KernelE
     };
     let outcome = side.rtnl().change(Change::SetLink(link.index, change));
     if let (true, Ok(value)) = (is_on, before) {
-        side.parameters().write(&detection, &value)?;
+        parameters.write(&detection, &value)?;
     }
     outcome
 }

@@ -1,10 +1,12 @@
 //! The two namespaces of an attachment, and the links in them that a plan has to do with.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
+use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::netns::{Lock, Mode, Netns, OpenError, lock_current};
 use linkspan_kernel::rtnl::{Link, Rtnl};
 use linkspan_kernel::sysctl::LinkParameters;
@@ -25,8 +27,8 @@ pub struct Namespaces {
 pub struct Side {
     netns: Option<Netns>,
     rtnl: Rtnl,
-    parameters: LinkParameters,
-    links: RefCell<HashMap<String, Link>>,
+    parameters: OnceCell<LinkParameters>,
+    links: RefCell<BTreeMap<String, Rc<Link>>>,
     turn: RefCell<Turn>,
 }
 
@@ -59,7 +61,7 @@ impl Namespaces {
         let host = Side {
             netns: None,
             rtnl: Rtnl::open().map_err(explain)?,
-            parameters: LinkParameters::of_the_caller(),
+            parameters: OnceCell::new(),
             links: RefCell::default(),
             turn: RefCell::default(),
         };
@@ -92,13 +94,12 @@ impl Namespaces {
     }
 
     fn with_container(netns: Netns) -> Result<Self, Error> {
-        // One visit opens all that is needed; nothing later has to enter.
-        let opened = netns.run(|| (Rtnl::open(), LinkParameters::open()));
-        let (rtnl, parameters) = opened.map_err(explain)?;
+        // The socket stays in the namespace that it was opened in.
+        let rtnl = netns.run(Rtnl::open).flatten().map_err(explain)?;
         let container = Side {
             netns: Some(netns),
-            rtnl: rtnl.map_err(explain)?,
-            parameters,
+            rtnl,
+            parameters: OnceCell::new(),
             links: RefCell::default(),
             turn: RefCell::default(),
         };
@@ -160,7 +161,7 @@ impl Namespaces {
     ///
     /// # Errors
     /// When there is none.
-    pub fn link(&self, link: &LinkRef) -> Result<Link, Error> {
+    pub fn link(&self, link: &LinkRef) -> Result<Rc<Link>, Error> {
         self.side(link.place)?.link(&link.name)
     }
 }
@@ -171,9 +172,19 @@ impl Side {
         &self.rtnl
     }
 
-    /// The kernel parameters of its links.
-    pub fn parameters(&self) -> &LinkParameters {
-        &self.parameters
+    /// The kernel parameters of its links. Who needs them first enters the namespace for them.
+    ///
+    /// # Errors
+    /// When it cannot be entered.
+    pub fn parameters(&self) -> Result<&LinkParameters, KernelError> {
+        if let Some(opened) = self.parameters.get() {
+            return Ok(opened);
+        }
+        let opened = match &self.netns {
+            None => LinkParameters::of_the_caller(),
+            Some(netns) => netns.run(LinkParameters::open)?,
+        };
+        Ok(self.parameters.get_or_init(|| opened))
     }
 
     /// The namespace, for the container's side.
@@ -226,18 +237,20 @@ impl Side {
     ///
     /// # Errors
     /// When there is none.
-    pub fn link(&self, name: &str) -> Result<Link, Error> {
+    pub fn link(&self, name: &str) -> Result<Rc<Link>, Error> {
         if let Some(link) = self.links.borrow().get(name) {
-            return Ok(link.clone());
+            return Ok(Rc::clone(link));
         }
         let link = self.rtnl.link(name).map_err(explain)?;
-        self.remember(name, link.clone());
-        Ok(link)
+        Ok(self.remember(name, link))
     }
 
     /// Remembers a link under the name that the plan has for it.
-    pub fn remember(&self, name: &str, link: Link) {
-        self.links.borrow_mut().insert(name.to_owned(), link);
+    pub fn remember(&self, name: &str, link: impl Into<Rc<Link>>) -> Rc<Link> {
+        let link = link.into();
+        let mut links = self.links.borrow_mut();
+        links.insert(name.to_owned(), Rc::clone(&link));
+        link
     }
 }
 

@@ -48,7 +48,7 @@ fn within<'p, T: Send>(
     mut paths: impl Iterator<Item = &'p str>,
     work: impl FnOnce(&LinkParameters) -> T + Send,
 ) -> Result<T, Error> {
-    let parameters = side.parameters();
+    let parameters = side.parameters().map_err(explain)?;
     if paths.all(LinkParameters::include) {
         return Ok(work(parameters));
     }

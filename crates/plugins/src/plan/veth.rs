@@ -33,8 +33,8 @@ pub(super) fn create<'a>(
     let inside = pair.container.name.as_str();
     match container {
         Some(container) => namespaces.container()?.remember(inside, container),
-        None => drop(namespaces.link(&LinkRef::container(inside))?),
-    }
+        None => namespaces.link(&LinkRef::container(inside))?,
+    };
     Ok(())
 }
 

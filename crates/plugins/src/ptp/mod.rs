@@ -46,7 +46,10 @@ impl Plugin for Ptp {
         apply(&plan, &namespaces, &mut undo)?;
         let container = namespaces.link(&LinkRef::container(&chosen.container.name))?;
         result.interfaces = vec![
-            own_interface(&namespaces.link(&LinkRef::host(&chosen.host.name))?, call),
+            own_interface(
+                namespaces.link(&LinkRef::host(&chosen.host.name))?.as_ref(),
+                call,
+            ),
             container_interface(&container, call)?,
         ];
         config.dns.replace(&mut result.dns);

@@ -48,7 +48,7 @@ impl Plugin for Tap {
             &namespaces,
             &mut undo,
         )?;
-        result.interfaces = vec![container_interface(&namespaces.link(&link)?, call)?];
+        result.interfaces = vec![container_interface(namespaces.link(&link)?.as_ref(), call)?];
         // Not those of the IPAM plugin: the reference never printed them.
         result.dns = config.dns.clone();
         undo.commit();
