@@ -177,7 +177,7 @@ impl Socket {
     }
 
     /// Sends independent requests and waits until each is answered: until its acknowledgement, an error, or the end of
-    /// the list that it asks for; one that asks for neither has a single answer. Messages that are neither
+    /// the list that it asks for; where the last asks for neither it has a single answer. Messages that are neither
     /// acknowledgement nor error go to `take` with the position of their request.
     pub(crate) fn exchange(
         &self,
@@ -195,6 +195,9 @@ impl Socket {
     }
 
     /// Sends requests in one datagram and waits until each is answered.
+    ///
+    /// They are carried out, and answered, in their order. So the last one alone is to be acknowledged, and stands for those
+    /// before it of which the kernel has said nothing.
     fn exchange_part(
         &self,
         requests: &[Request],
@@ -202,12 +205,15 @@ impl Socket {
     ) -> io::Result<Vec<Result<(), Failure>>> {
         let first = self.reserve(requests.len() as u32);
         let mut bytes = Vec::with_capacity(256 * requests.len());
+        let mut answers = Vec::with_capacity(requests.len());
         for (position, request) in (0..).zip(requests) {
-            request.append_to(&mut bytes, first.wrapping_add(position));
+            let is_last = answers.len() + 1 == requests.len();
+            let (expected, flags) = Answers::to(request, is_last);
+            request.append_with(flags, &mut bytes, first.wrapping_add(position));
+            answers.push(expected);
         }
         self.send(&bytes)?;
-        let mut answers: Vec<Answers> = requests.iter().map(Answers::to).collect();
-        let mut waiting = requests.len();
+        let mut waiting = answers.iter().filter(|answers| answers.awaited).count();
         while waiting > 0 {
             let datagram = self.receive()?;
             for message in Messages::new(&datagram) {
@@ -224,7 +230,7 @@ impl Socket {
                 }
                 if last.is_some() && answers.last.is_none() {
                     answers.last = last;
-                    waiting -= 1;
+                    waiting -= usize::from(answers.awaited);
                 }
             }
         }
@@ -266,6 +272,8 @@ pub(crate) type Answer = (i32, Option<String>);
 /// What came of one request.
 #[derive(Default)]
 struct Answers {
+    /// There will be an answer in any case.
+    awaited: bool,
     /// The first message is the answer: neither an acknowledgement nor a list was asked for.
     single: bool,
     /// The list that was asked for changed while it was made.
@@ -274,14 +282,19 @@ struct Answers {
 }
 
 impl Answers {
-    fn to(request: &Request) -> Self {
+    /// Those to a request, and the flags to send it with.
+    fn to(request: &Request, is_last: bool) -> (Self, u16) {
+        const ACK: u16 = libc::NLM_F_ACK as u16;
         // A bit of NLM_F_DUMP alone means other things.
-        let dump = libc::NLM_F_DUMP as u16;
+        const DUMP: u16 = libc::NLM_F_DUMP as u16;
         let flags = request.flags();
-        Self {
-            single: flags & libc::NLM_F_ACK as u16 == 0 && flags & dump != dump,
+        let is_dump = flags & DUMP == DUMP;
+        let expected = Self {
+            awaited: is_last || is_dump,
+            single: is_last && !is_dump && flags & ACK == 0,
             ..Self::default()
-        }
+        };
+        (expected, if is_last { flags } else { flags & !ACK })
     }
 
     fn into_result(self) -> Result<(), Failure> {

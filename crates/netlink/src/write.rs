@@ -54,10 +54,15 @@ impl Request {
 
     /// Appends the complete message to `buffer`, so that several travel in one send.
     pub fn append_to(&self, buffer: &mut Vec<u8>, sequence: u32) {
+        self.append_with(self.flags, buffer, sequence);
+    }
+
+    /// The same with other flags.
+    pub fn append_with(&self, flags: u16, buffer: &mut Vec<u8>, sequence: u32) {
         let length = crate::HEADER_LEN + self.payload.bytes.len();
         buffer.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
         buffer.extend_from_slice(&self.kind.to_ne_bytes());
-        buffer.extend_from_slice(&self.flags.to_ne_bytes());
+        buffer.extend_from_slice(&flags.to_ne_bytes());
         buffer.extend_from_slice(&sequence.to_ne_bytes());
         buffer.extend_from_slice(&0u32.to_ne_bytes());
         buffer.extend_from_slice(&self.payload.bytes);
