@@ -32,8 +32,10 @@ pub(crate) fn the_mtu_may_be_the_masters_whatever_that_is(world: &World<'_>) {
     world.host.run("ip link set ens1 mtu 1450");
     for (name, mtu, expected) in [
         ("none", json!(null), 1450),
+        ("zero", json!(0), 1450),
         ("auto", json!("auto"), 1450),
         ("less", json!(1400), 1400),
+        ("same", json!(1450), 1450),
     ] {
         let attached = world.with(json!({ "mtu": mtu }));
         let attached = attached.attach(name);

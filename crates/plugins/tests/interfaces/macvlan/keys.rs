@@ -6,6 +6,7 @@ use linkspan_testkit::{Outside, sandbox};
 use serde_json::{Value, json};
 
 use super::world;
+use crate::on_master;
 use crate::world::{addresses, code, fails};
 
 #[test]
@@ -32,21 +33,7 @@ fn without_a_master_it_is_the_link_of_the_default_route() {
 fn the_mtu_is_the_masters_or_less() {
     sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
-        world.host.run("ip link set ens1 mtu 1450");
-        // moby#22028, podman#20009
-        for (name, mtu, expected) in [
-            ("none", json!(null), 1450),
-            ("zero", json!(0), 1450),
-            ("auto", json!("auto"), 1450),
-            ("less", json!(1400), 1400),
-            ("same", json!(1450), 1450),
-        ] {
-            let a = world.with(json!({ "mtu": mtu }));
-            let a = a.attach(name);
-            assert_eq!(a.eth0("mtu"), expected, "{mtu}");
-            assert_eq!(a.result["interfaces"][0]["mtu"], expected);
-            a.check().success();
-        }
+        on_master::the_mtu_may_be_the_masters_whatever_that_is(&world);
         let large = world.with(json!({ "mtu": 1500 }));
         large.refuses(
             "large",
