@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{
@@ -34,8 +35,8 @@ pub struct Invocation<'a> {
     pub network: NetworkName,
     /// The configuration's cniVersion.
     pub version: Version,
-    /// The configuration from standard input, untouched.
-    pub config: PluginConfig,
+    /// The configuration from standard input, untouched; a delegate's is the same.
+    pub config: Arc<PluginConfig>,
     /// The plugins of this executable, for delegation without a process.
     pub table: &'a Table,
 }
@@ -80,7 +81,7 @@ impl<'a> Invocation<'a> {
             netns_override: variables.netns_override,
             network,
             version,
-            config,
+            config: Arc::new(config),
             table,
         })
     }
