@@ -2,6 +2,9 @@
 
 use crate::{NESTED, align};
 
+/// Bytes that most requests fit in.
+const USUAL_SIZE: usize = 128;
+
 /// One netlink message under construction.
 ///
 /// Lengths are filled in by [`finish`](Request::finish); attributes are aligned as they are written.
@@ -18,7 +21,9 @@ impl Request {
         Self {
             kind,
             flags,
-            payload: AttributeWriter::default(),
+            payload: AttributeWriter {
+                bytes: Vec::with_capacity(USUAL_SIZE),
+            },
         }
     }
 
@@ -179,8 +184,9 @@ impl AttributeWriter {
 
     fn open(&mut self, kind: u16) -> usize {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0, 0]);
-        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        // The length is written at the end.
+        let [low, high] = kind.to_ne_bytes();
+        self.bytes.extend_from_slice(&[0, 0, low, high]);
         start
     }
 
