@@ -94,8 +94,7 @@ impl Namespaces {
     }
 
     fn with_container(netns: Netns) -> Result<Self, Error> {
-        // The socket stays in the namespace that it was opened in.
-        let rtnl = netns.run(Rtnl::open).flatten().map_err(explain)?;
+        let rtnl = Rtnl::open_in(&netns).map_err(explain)?;
         let container = Side {
             netns: Some(netns),
             rtnl,
@@ -246,8 +245,8 @@ impl Side {
     }
 
     /// Remembers a link under the name that the plan has for it.
-    pub fn remember(&self, name: &str, link: impl Into<Rc<Link>>) -> Rc<Link> {
-        let link = link.into();
+    pub fn remember(&self, name: &str, link: Link) -> Rc<Link> {
+        let link = Rc::new(link);
         let mut links = self.links.borrow_mut();
         links.insert(name.to_owned(), Rc::clone(&link));
         link

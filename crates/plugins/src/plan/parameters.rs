@@ -48,11 +48,10 @@ fn within<'p, T: Send>(
     mut paths: impl Iterator<Item = &'p str>,
     work: impl FnOnce(&LinkParameters) -> T + Send,
 ) -> Result<T, Error> {
-    let parameters = side.parameters().map_err(explain)?;
     if paths.all(LinkParameters::include) {
-        return Ok(work(parameters));
+        return Ok(work(side.parameters().map_err(explain)?));
     }
-    side.run(|| work(parameters))
+    side.run(|| work(&LinkParameters::of_the_caller()))
 }
 
 /// A parameter's path and the value that it had.
