@@ -119,8 +119,19 @@ fn publish_by(owner: &Owner, protocol: Protocol, parts: &[&PublishedPorts]) -> R
     })
 }
 
-/// A rule that all share: the table, the chain that it is in, the chain that it leads to.
-type Lead = (&'static str, &'static str, &'static str);
+/// A rule that leads on: the table, the chain that it is in, the chain that it leads to.
+type Lead<'a> = (&'a str, &'a str, &'a str);
+
+/// Those of the rules that are not there.
+fn not_there<'a>(leads: Vec<Lead<'a>>, existing: &Existing) -> Result<Vec<Lead<'a>>, Error> {
+    let mut missing = Vec::new();
+    for lead @ (table, from, to) in leads {
+        if !existing.leads(table, from, to)? {
+            missing.push(lead);
+        }
+    }
+    Ok(missing)
+}
 
 /// What of the shared chains these ports need.
 struct Needs {
@@ -141,7 +152,8 @@ impl Needs {
         }
     }
 
-    fn leads(&self) -> Vec<Lead> {
+    /// What leads to the shared chains.
+    fn leads(&self) -> Vec<Lead<'static>> {
         let mut leads = vec![(NAT, PREROUTING, DNAT), (NAT, OUTPUT, DNAT)];
         if self.mark_bit.is_some() {
             leads.push((NAT, POSTROUTING, MASQUERADE));
@@ -154,14 +166,10 @@ impl Needs {
 
     /// What of it has to be made.
     fn missing(&self, existing: &Existing) -> Result<Missing, Error> {
-        let mut leads = Vec::new();
-        for lead @ (table, from, to) in self.leads() {
-            if !existing.leads(table, from, to)? {
-                leads.push(lead);
-            }
-        }
-        let dnat_chain = !existing.has_chain(NAT, DNAT)?;
-        Ok(Missing { leads, dnat_chain })
+        Ok(Missing {
+            leads: not_there(self.leads(), existing)?,
+            dnat_chain: !existing.has_chain(NAT, DNAT)?,
+        })
     }
 
     /// What `iptables-restore` is to read for it, up to the rules of the nat table.
@@ -194,7 +202,7 @@ impl Needs {
 
 /// What of the shared chains is not there.
 struct Missing {
-    leads: Vec<Lead>,
+    leads: Vec<Lead<'static>>,
     dnat_chain: bool,
 }
 
@@ -215,18 +223,16 @@ fn missing(
 ) -> Result<Vec<String>, Error> {
     let existing = Existing::anywhere(protocol)?;
     let own = chain(owner);
-    let mut leads = Needs::of(parts).leads();
+    let mut leads: Vec<Lead<'_>> = Needs::of(parts).leads();
     leads.push((NAT, DNAT, &own));
-    let mut differences = Vec::new();
-    for (table, from, to) in leads {
-        if !existing.leads(table, from, to)? {
-            differences.push(format!(
-                "expected a rule of the {table} table of {} that leads from {from} to {to}, found none",
-                protocol.command()
-            ));
-        }
-    }
-    Ok(differences)
+    let difference = |(table, from, to): Lead<'_>| {
+        format!(
+            "expected a rule of the {table} table of {} that leads from {from} to {to}, found none",
+            protocol.command()
+        )
+    };
+    let missing = not_there(leads, &existing)?;
+    Ok(missing.into_iter().map(difference).collect())
 }
 
 /// What no honest neighbour sends: see the nf_tables backend.
