@@ -10,7 +10,7 @@ fn main() {
         env::var("CARGO_MANIFEST_DIR"),
     ) {
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{here}/order.ld");
-        // Told so, the build is the same otherwise.
+        // For scripts/order. A flag of the compiler's would make it another build, with another order.
         println!("cargo::rerun-if-env-changed=LINKSPAN_LINK_MAP");
         if let Ok(map) = env::var("LINKSPAN_LINK_MAP") {
             println!("cargo::rustc-link-arg-bins=-Wl,-Map={map}");

@@ -80,6 +80,7 @@ impl Socket {
         let flags = SocketFlags::CLOEXEC;
         let fd =
             rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
+        // One that hears of nothing is bound by its first message.
         if groups != 0 {
             rustix::net::bind(&fd, &netlink::SocketAddrNetlink::new(0, groups))?;
         }

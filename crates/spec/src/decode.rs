@@ -170,7 +170,7 @@ pub fn key<'a>(map: &'a Map, name: &str) -> Option<&'a Value> {
 
 /// As [`key`], but a `null` is a value.
 pub(crate) fn key_or_null<'a>(map: &'a Map, name: &str) -> Option<&'a Value> {
-    // Looked through, since most keys that are asked for are not there, and few are.
+    // In one pass: an object has few keys, and most of those that are asked for are none of them.
     let mut similar = None;
     for (key, value) in map {
         if key == name {
