@@ -6,7 +6,7 @@ use std::fmt::Write;
 use linkspan_runtime::{Cause, Error};
 use linkspan_spec::{ErrorCode, Map, Value, Version};
 
-use crate::ui::Style;
+use crate::style::Style;
 
 /// What exit status a failure has; the list that people see is in the help of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@
 mod args;
 mod commands;
 mod failure;
+mod style;
 mod target;
 mod text;
 mod ui;

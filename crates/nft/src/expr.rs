@@ -4,35 +4,9 @@ use linkspan_netlink::AttributeWriter;
 
 use crate::family::Family;
 use crate::field::{CT_MARK, Field, META_MARK};
+use crate::register::Register;
 use crate::uapi::{self, data, expr};
 use crate::verdict::Verdict;
-
-/// A register of 32 bits, the first of as many as a value needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Register(u8);
-
-impl Register {
-    /// The first register.
-    pub const FIRST: Self = Self(0);
-
-    /// How many there are.
-    const COUNT: u8 = 16;
-
-    /// The register at this position; positions beyond the last are the last.
-    pub fn at(position: u8) -> Self {
-        Self(position.min(Self::COUNT - 1))
-    }
-
-    /// The register `words` further on.
-    #[must_use]
-    pub fn after(self, words: u8) -> Self {
-        Self::at(self.0.saturating_add(words))
-    }
-
-    pub(crate) fn number(self) -> u32 {
-        libc::NFT_REG32_00.cast_unsigned() + u32::from(self.0)
-    }
-}
 
 /// One instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]

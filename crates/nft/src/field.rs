@@ -2,7 +2,7 @@
 
 use linkspan_netlink::AttributeWriter;
 
-use crate::expr::Register;
+use crate::register::Register;
 use crate::types::padded;
 
 /// A property of the packet, of its connection, or of the route that it would take.

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use linkspan_netlink::{Attribute, Attributes, Message, Request};
 
-use crate::expr::{Expr, Nat, NatFlags, NatKind, Register, Reject};
+use crate::expr::{Expr, Nat, NatFlags, NatKind, Reject};
 use crate::family::{Family, HEADER_LEN};
 use crate::field::{CtState, CtStatus, Field, Operand};
+use crate::register::Register;
 use crate::table::Table;
 use crate::uapi::{self, data, expr, rule};
 use crate::userdata;

@@ -7,7 +7,7 @@ use linkspan_spec::{
     Version,
 };
 
-use crate::{CniArgs, Configuration, Invocation, Ipam, Plugin};
+use crate::{CniArgs, Configuration, Invocation, Ipam};
 
 /// One ADD, CHECK, DEL or STATUS.
 ///
@@ -24,15 +24,18 @@ pub struct Call<'a, C> {
 }
 
 impl<'a, C: Configuration> Call<'a, C> {
-    pub(crate) fn new<P: Plugin<Config = C>>(
+    /// For the plugin `name`, which reads these names in CNI_ARGS.
+    pub(crate) fn new(
         invocation: &'a Invocation<'a>,
+        name: &str,
+        known: Option<&[&str]>,
     ) -> Result<Self, Error> {
-        let args = match P::ARGS {
+        let args = match known {
             // Nothing in CNI_ARGS may keep a container from being detached.
             Some(known) if invocation.command == Command::Del => {
-                CniArgs::parse(&invocation.args, P::NAME, known).unwrap_or_default()
+                CniArgs::parse(&invocation.args, name, known).unwrap_or_default()
             }
-            Some(known) => CniArgs::parse(&invocation.args, P::NAME, known)?,
+            Some(known) => CniArgs::parse(&invocation.args, name, known)?,
             None => CniArgs::default(),
         };
         let config = C::read(&invocation.config)?;

@@ -15,7 +15,8 @@ use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
 
 use crate::identity::Identity;
-use crate::{Handler, Invocation, Undo, plugin};
+use crate::invocation::WRONG_CONFIGURATION;
+use crate::{Handler, Invocation, Undo, find};
 
 /// The IPAM plugin of a configuration.
 ///
@@ -24,6 +25,20 @@ use crate::{Handler, Invocation, Undo, plugin};
 pub struct Ipam<'a> {
     name: PluginType,
     invocation: &'a Invocation<'a>,
+}
+
+impl<'a> Invocation<'a> {
+    /// The IPAM plugin that the configuration names, `None` when it names none.
+    ///
+    /// # Errors
+    /// When its name is none.
+    pub fn ipam(&'a self) -> Result<Option<Ipam<'a>>, Error> {
+        let name = self
+            .config
+            .ipam_type()
+            .map_err(|error| Error::from(error).or_details(WRONG_CONFIGURATION))?;
+        Ok(name.map(|name| Ipam::new(name, self)))
+    }
 }
 
 /// The addresses that ADD got; given back when dropped without [`commit`](Lease::commit).
@@ -116,7 +131,7 @@ impl<'a> Ipam<'a> {
 
     /// The plugin of this executable, when the file is this executable.
     fn built_in(&self, file: &Metadata) -> Option<&'static dyn Handler> {
-        let handler = plugin::find(self.invocation.table, self.name())?;
+        let handler = find(self.invocation.table, self.name())?;
         // By the path that the kernel was given, which is quick; by the executable itself when something else is
         // there, or nothing.
         let started = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());

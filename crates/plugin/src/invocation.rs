@@ -1,4 +1,4 @@
-//! One command as the runtime gave it: environment and standard input, checked.
+//! One command as the runtime gave it, and who carries it out.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{
-    Command, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Version,
+    Command, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Success, Version,
 };
 
-use crate::{Ipam, Table};
+use crate::variables::Variables;
 
 /// The parameters of one command.
 ///
@@ -114,18 +114,6 @@ impl<'a> Invocation<'a> {
             ("CNI_PATH", path),
         ]
     }
-
-    /// The IPAM plugin that the configuration names, `None` when it names none.
-    ///
-    /// # Errors
-    /// When its name is none.
-    pub fn ipam(&'a self) -> Result<Option<Ipam<'a>>, Error> {
-        let name = self
-            .config
-            .ipam_type()
-            .map_err(|error| Error::from(error).or_details(WRONG_CONFIGURATION))?;
-        Ok(name.map(|name| Ipam::new(name, self)))
-    }
 }
 
 /// Why a command is not even begun.
@@ -146,7 +134,7 @@ impl From<Error> for Refusal {
     }
 }
 
-const WRONG_CONFIGURATION: &str = "the network configuration is read from standard input; correct it where \
+pub(crate) const WRONG_CONFIGURATION: &str = "the network configuration is read from standard input; correct it where \
      the container runtime takes it from, usually a file in /etc/cni/net.d";
 
 /// The version of a configuration that has something else wrong with it.
@@ -155,133 +143,6 @@ fn version_of(bytes: &[u8]) -> Version {
     json.get("cniVersion")
         .and_then(|version| version.as_str()?.parse().ok())
         .unwrap_or(Version::LATEST)
-}
-
-/// The environment, checked as a whole: all missing variables are named at once.
-struct Variables {
-    command: Command,
-    container_id: Option<ContainerId>,
-    netns: Option<PathBuf>,
-    ifname: Option<IfName>,
-    args: String,
-    path: Vec<PathBuf>,
-    netns_override: bool,
-}
-
-/// What the specification calls the parameters, and CNI_NETNS_OVERRIDE of the reference.
-const VARIABLES: [&str; 7] = [
-    "CNI_COMMAND",
-    "CNI_CONTAINERID",
-    "CNI_NETNS",
-    "CNI_IFNAME",
-    "CNI_ARGS",
-    "CNI_PATH",
-    "CNI_NETNS_OVERRIDE",
-];
-
-impl Variables {
-    fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        // Each once: the whole environment is looked through for it.
-        let given = VARIABLES.map(|name| (name, env(name).filter(|value| !value.is_empty())));
-        let get = |wanted: &str| {
-            let (_, value) = given.iter().find(|(name, _)| *name == wanted)?;
-            value.clone()
-        };
-        let command_text = get("CNI_COMMAND");
-        let command = command_text
-            .as_deref()
-            .and_then(|text| text.parse::<Command>().ok());
-        let required = required(command);
-        let mut missing: Vec<&str> = Vec::new();
-        if command_text.is_none() {
-            missing.push("CNI_COMMAND");
-        }
-        missing.extend(required.iter().filter(|name| get(name).is_none()));
-        let for_attachment = required.contains(&"CNI_CONTAINERID");
-        let container_id = parse(
-            &get,
-            "CNI_CONTAINERID",
-            "what it calls the container",
-            for_attachment,
-        )?;
-        let ifname = parse(
-            &get,
-            "CNI_IFNAME",
-            "the name of the interface in the container, such as eth0",
-            for_attachment,
-        )?;
-        if !missing.is_empty() {
-            return Err(missing_variables(&missing, command));
-        }
-        Ok(Self {
-            command: command.ok_or_else(|| unknown_command(&command_text.unwrap_or_default()))?,
-            container_id,
-            netns: get("CNI_NETNS").map(PathBuf::from),
-            ifname,
-            args: get("CNI_ARGS").unwrap_or_default(),
-            path: get("CNI_PATH")
-                .iter()
-                .flat_map(std::env::split_paths)
-                .collect(),
-            netns_override: get("CNI_NETNS_OVERRIDE")
-                .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true")),
-        })
-    }
-}
-
-/// The variables that a command cannot do without, in the order of the reference's messages.
-fn required(command: Option<Command>) -> &'static [&'static str] {
-    match command {
-        Some(Command::Add | Command::Check) => {
-            &["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"]
-        }
-        Some(Command::Del) => &["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"],
-        Some(Command::Gc | Command::Status) => &["CNI_PATH"],
-        Some(_) | None => &[],
-    }
-}
-
-fn parse<T: std::str::FromStr>(
-    get: &dyn Fn(&str) -> Option<String>,
-    variable: &str,
-    meaning: &str,
-    wanted: bool,
-) -> Result<Option<T>, Error>
-where
-    T::Err: std::fmt::Display,
-{
-    let Some(text) = get(variable).filter(|_| wanted) else {
-        return Ok(None);
-    };
-    text.parse().map(Some).map_err(|error: T::Err| {
-        Error::new(
-            ErrorCode::INVALID_ENVIRONMENT,
-            format!("invalid {variable}: {error}"),
-        )
-        .with_details(format!(
-            "{variable} is set by the container runtime: {meaning}"
-        ))
-    })
-}
-
-fn missing_variables(missing: &[&str], command: Option<Command>) -> Error {
-    let purpose = command.map_or(
-        "a plugin is told by them what to do".to_owned(),
-        |command| format!("{command} cannot do without; the container runtime sets them"),
-    );
-    Error::new(
-        ErrorCode::INVALID_ENVIRONMENT,
-        format!("required env variables [{}] missing", missing.join(",")),
-    )
-    .with_details(purpose)
-}
-
-fn unknown_command(text: &str) -> Error {
-    Error::new(
-        ErrorCode::INVALID_ENVIRONMENT,
-        format!("unknown CNI_COMMAND: {text}"),
-    )
-    .with_details("the commands are ADD, CHECK, DEL, GC, STATUS and VERSION")
 }
 
 /// Bytes for which one read is enough.
@@ -324,4 +185,30 @@ fn require_version(command: Command, version: Version) -> Result<(), Error> {
     .with_details(format!(
         "the configuration's cniVersion is {version}; {command} exists since {since}"
     )))
+}
+
+/// A [`Plugin`](crate::Plugin) of any configuration type, as a row of a [`Table`].
+pub trait Handler: Sync {
+    /// [`Plugin::NAME`](crate::Plugin::NAME).
+    fn name(&self) -> &'static str;
+
+    /// [`Plugin::ABOUT`](crate::Plugin::ABOUT).
+    fn about(&self) -> &'static str;
+
+    /// The declared keys, for documentation and lint.
+    fn keys(&self) -> &'static [crate::config::Key];
+
+    /// Runs one command; only ADD has a result.
+    ///
+    /// # Errors
+    /// Those of the plugin, and those of its configuration.
+    fn handle(&self, invocation: &Invocation<'_>) -> Result<Option<Success>, Error>;
+}
+
+/// The plugins of one executable, sorted by name.
+pub type Table = [&'static dyn Handler];
+
+/// The plugin of this name.
+pub fn find(table: &Table, name: &str) -> Option<&'static dyn Handler> {
+    table.iter().copied().find(|plugin| plugin.name() == name)
 }

@@ -25,15 +25,18 @@ mod keys;
 mod plugin;
 mod serve;
 mod undo;
+mod variables;
+mod warn;
 
 pub use args::CniArgs;
 pub use call::{Call, Gc};
 pub use config::Configuration;
 pub use delegate::{Ipam, Lease, find_in_path};
-pub use invocation::{Invocation, Refusal};
-pub use plugin::{Handler, Plugin, Table, find};
-pub use serve::{Answer, main, run, serve, warn};
+pub use invocation::{Handler, Invocation, Refusal, Table, find};
+pub use plugin::Plugin;
+pub use serve::{Answer, main, run, serve};
 pub use undo::Undo;
+pub use warn::warn;
 
 pub use linkspan_spec as spec;
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 use linkspan_spec::{Command, Error, Success, Version};
 
-use crate::{Call, Configuration, Gc, Invocation};
+use crate::{Call, Configuration, Gc, Handler, Invocation};
 
 /// A CNI plugin.
 ///
@@ -62,32 +62,6 @@ pub trait Plugin: Sync {
     }
 }
 
-/// A [`Plugin`] of any configuration type, as a row of a [`Table`].
-pub trait Handler: Sync {
-    /// [`Plugin::NAME`].
-    fn name(&self) -> &'static str;
-
-    /// [`Plugin::ABOUT`].
-    fn about(&self) -> &'static str;
-
-    /// The declared keys, for documentation and lint.
-    fn keys(&self) -> &'static [crate::config::Key];
-
-    /// Runs one command; only ADD has a result.
-    ///
-    /// # Errors
-    /// Those of the plugin, and those of its configuration.
-    fn handle(&self, invocation: &Invocation<'_>) -> Result<Option<Success>, Error>;
-}
-
-/// The plugins of one executable, sorted by name.
-pub type Table = [&'static dyn Handler];
-
-/// The plugin of this name.
-pub fn find(table: &Table, name: &str) -> Option<&'static dyn Handler> {
-    table.iter().copied().find(|plugin| plugin.name() == name)
-}
-
 /// ADD, undone when its result has no form in the version of the configuration.
 fn add<P: Plugin>(plugin: &P, call: &Call<'_, P::Config>) -> Result<Success, Error> {
     let success = plugin.add(call)?;
@@ -118,7 +92,7 @@ impl<P: Plugin> Handler for P {
         if invocation.command == Command::Gc {
             return self.gc(&Gc::new(invocation)?).map(|()| None);
         }
-        let call = Call::new::<P>(invocation)?;
+        let call = Call::new(invocation, P::NAME, P::ARGS)?;
         match invocation.command {
             Command::Add => add(self, &call).map(Some),
             Command::Check => self.check(&call).map(|()| None),

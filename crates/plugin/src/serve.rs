@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use linkspan_spec::{Command, Error, ErrorCode, Success, Version, VersionInfo, pretty};
 
 use crate::identity::Identity;
-use crate::{Handler, Invocation, Table, plugin};
+use crate::{Handler, Invocation, Table, find, warn};
 
 /// Runs the plugin that the executable was started as: by the file name of `argv[0]`, else by the
 /// first argument. Exit status 0, or 1 with the error as JSON on standard output.
@@ -31,7 +31,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], is_own: fn(&Path) -> b
     .into_iter()
     .flatten()
     .filter_map(OsStr::to_str)
-    .find_map(|name| plugin::find(table, name));
+    .find_map(|name| find(table, name));
     let Some(handler) = chosen else {
         return usage(table);
     };
@@ -215,14 +215,6 @@ fn print(answer: &Answer) -> u8 {
             warn(&format!("cannot write the answer to stdout: {error}"));
             1
         }
-    }
-}
-
-/// Says something on standard error, where it is nobody's protocol; a closed one is no reason to fail.
-pub fn warn(text: &str) {
-    let mut stderr = io::stderr().lock();
-    if stderr.write_all(format!("{text}\n").as_bytes()).is_err() {
-        // There is nobody left to tell.
     }
 }
 

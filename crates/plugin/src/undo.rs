@@ -59,7 +59,7 @@ impl Drop for Undo<'_> {
     fn drop(&mut self) {
         while let Some(step) = self.steps.pop() {
             if let Err(error) = (step.action)() {
-                crate::serve::warn(&format!("could not undo {}: {error}", step.name));
+                crate::warn(&format!("could not undo {}: {error}", step.name));
             }
         }
     }

@@ -2,17 +2,15 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use linkspan_spec::{Command, DecodeError, NetworkList, PluginConfig, PluginType, Success, Value};
+use linkspan_spec::{Command, DecodeError, NetworkList, PluginConfig, Success, Value};
 
-use crate::execute::{Ended, Output, Request};
-use crate::step::{Cause, Finished, PluginError, Step};
-use crate::{Deadline, Endpoint, Error, Runtime, find_plugin};
+use crate::runner::{Answer, Runner};
+use crate::{Deadline, Endpoint, Error, Step, find_plugin};
 
 /// One operation on a network.
 pub(crate) struct Chain<'a> {
-    pub(crate) runtime: &'a Runtime,
+    pub(crate) runner: &'a Runner,
     pub(crate) network: &'a NetworkList,
     pub(crate) command: Command,
     /// None for the operations that are for no single attachment.
@@ -32,7 +30,7 @@ impl<'a> Chain<'a> {
     ) -> Result<Answer, Error> {
         let config = &self.network.plugins[index];
         let plugin = config.plugin_type().map_err(self.unusable())?;
-        let path = find_plugin(&plugin, &self.runtime.plugin_dirs)?;
+        let path = find_plugin(&plugin, &self.runner.directories)?;
         let mut config = config
             .clone()
             .with_network(&self.network.name, self.network.cni_version);
@@ -50,10 +48,9 @@ impl<'a> Chain<'a> {
             network: self.network.name.to_string(),
             attachment: self.endpoint.map(Endpoint::attachment),
         };
-        let env = environment(self.command, self.endpoint, &self.runtime.plugin_dirs);
+        let env = environment(self.command, self.endpoint, &self.runner.directories);
         let stdin = complete(config).to_string();
-        self.runtime
-            .run_step(step, env, stdin.as_bytes(), self.deadline)
+        self.runner.run(step, env, stdin.as_bytes(), self.deadline)
     }
 
     /// Runs the plugin at `index` for ADD: with the result of the previous plugin, for a result.
@@ -111,95 +108,6 @@ pub(crate) fn result_to_json(network: &NetworkList, result: &Success) -> Result<
     })
 }
 
-/// What a plugin printed, with the step for the error if it is not what was expected.
-pub(crate) struct Answer {
-    step: Step,
-    output: Vec<u8>,
-    stderr: String,
-}
-
-impl Answer {
-    /// Decodes the answer.
-    pub(crate) fn decode<T>(
-        self,
-        decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
-    ) -> Result<T, Error> {
-        decode(&self.output).map_err(|source| {
-            Error::from(PluginError {
-                cause: Cause::not_an_answer(&self.output, source),
-                step: self.step,
-                stderr: self.stderr,
-            })
-        })
-    }
-}
-
-impl Runtime {
-    /// Runs one plugin once and tells the observer.
-    pub(crate) fn run_step(
-        &self,
-        step: Step,
-        env: Vec<(&'static str, OsString)>,
-        stdin: &[u8],
-        deadline: Deadline,
-    ) -> Result<Answer, Error> {
-        let request = Request {
-            plugin: &step.path,
-            command: step.command,
-            env,
-            stdin,
-            deadline,
-        };
-        let begin = Instant::now();
-        let (stderr, result) = self.execute(&request);
-        if let Some(observer) = &self.observer {
-            observer(&Finished {
-                step: &step,
-                elapsed: begin.elapsed(),
-                stderr: &stderr,
-                result: result.as_ref().map(|_| ()),
-            });
-        }
-        match result {
-            Ok(output) => Ok(Answer {
-                step,
-                output,
-                stderr,
-            }),
-            Err(cause) => Err(Error::from(PluginError {
-                step,
-                cause,
-                stderr,
-            })),
-        }
-    }
-
-    fn execute(&self, request: &Request<'_>) -> (String, Result<Vec<u8>, Cause>) {
-        let run = if request.deadline.has_passed() {
-            Ok(Output {
-                ended: Ended::TimedOut,
-                stdout: Vec::new(),
-                stderr: Vec::new(),
-            })
-        } else {
-            self.executor.run(request)
-        };
-        match run {
-            Ok(output) => (
-                String::from_utf8_lossy(&output.stderr).into_owned(),
-                Cause::of(output, request.deadline.allowed()),
-            ),
-            Err(source) => (
-                String::new(),
-                Err(Cause::NotRun {
-                    path: request.plugin.to_owned(),
-                    source,
-                }),
-            ),
-        }
-    }
-}
-
 /// The variables of the protocol. Those that the operation has no use for are empty, so that none
 /// is inherited.
 fn environment(
@@ -220,31 +128,6 @@ fn environment(
         ("CNI_IFNAME", text(|end| end.ifname.to_string())),
         ("CNI_PATH", join(plugin_dirs)),
     ]
-}
-
-/// The variables of VERSION. Plugins of before it was there want the others too, whatever they say.
-pub(crate) fn version_environment() -> Vec<(&'static str, OsString)> {
-    vec![
-        ("CNI_COMMAND", Command::Version.as_str().into()),
-        ("CNI_CONTAINERID", OsString::new()),
-        ("CNI_NETNS", "dummy".into()),
-        ("CNI_ARGS", OsString::new()),
-        ("CNI_IFNAME", "dummy".into()),
-        ("CNI_PATH", "dummy".into()),
-    ]
-}
-
-/// The step of asking a plugin for its versions.
-pub(crate) fn version_step(plugin: PluginType, path: PathBuf) -> Step {
-    Step {
-        command: Command::Version,
-        plugin,
-        path,
-        number: 1,
-        of: 1,
-        network: String::new(),
-        attachment: None,
-    }
 }
 
 fn join(directories: &[PathBuf]) -> OsString {

@@ -34,6 +34,7 @@ mod find;
 mod load;
 mod network;
 mod process;
+mod runner;
 mod runtime;
 mod step;
 

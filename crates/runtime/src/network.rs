@@ -1,13 +1,12 @@
 //! What is done for a network as a whole: GC, STATUS, and asking its plugins what they can.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use linkspan_spec::{Attachment, Command, NetworkList, PluginType, Version, VersionInfo};
 
-use crate::chain::{version_environment, version_step};
-use crate::step::Cause;
-use crate::{Deadline, Error, Outcome, Runtime, find_plugin};
+use crate::{Cause, Deadline, Error, Outcome, Runtime, Step, find_plugin};
 
 impl Runtime {
     /// Removes what belongs to none of the attachments in use: DEL for each kept attachment of the
@@ -93,7 +92,7 @@ impl Runtime {
     /// # Spec
     /// Section 2, "VERSION".
     pub fn version(&self, plugin: &PluginType) -> Result<VersionInfo, Error> {
-        let path = find_plugin(plugin, &self.plugin_dirs)?;
+        let path = find_plugin(plugin, self.plugin_dirs())?;
         self.version_of(plugin, &path)
     }
 
@@ -105,7 +104,9 @@ impl Runtime {
         let step = version_step(plugin.clone(), path.to_owned());
         let stdin = format!(r#"{{"cniVersion":"{}"}}"#, Version::LATEST);
         let deadline = Deadline::after(self.timeout);
-        let answer = self.run_step(step, version_environment(), stdin.as_bytes(), deadline);
+        let answer = self
+            .runner
+            .run(step, version_environment(), stdin.as_bytes(), deadline);
         match answer {
             Ok(answer) => answer.decode(VersionInfo::parse),
             Err(error) if is_of_before_version(&error) => {
@@ -152,4 +153,29 @@ fn is_of_before_version(error: &Error) -> bool {
         &error.cause,
         Cause::Reported(reported) if reported.msg == "unknown CNI_COMMAND: VERSION"
     ))
+}
+
+/// The variables of VERSION. Plugins of before it was there want the others too, whatever they say.
+fn version_environment() -> Vec<(&'static str, OsString)> {
+    vec![
+        ("CNI_COMMAND", Command::Version.as_str().into()),
+        ("CNI_CONTAINERID", OsString::new()),
+        ("CNI_NETNS", "dummy".into()),
+        ("CNI_ARGS", OsString::new()),
+        ("CNI_IFNAME", "dummy".into()),
+        ("CNI_PATH", "dummy".into()),
+    ]
+}
+
+/// The step of asking a plugin for its versions.
+fn version_step(plugin: PluginType, path: PathBuf) -> Step {
+    Step {
+        command: Command::Version,
+        plugin,
+        path,
+        number: 1,
+        of: 1,
+        network: String::new(),
+        attachment: None,
+    }
 }

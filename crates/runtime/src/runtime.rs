@@ -9,14 +9,14 @@ use linkspan_spec::{Command, ContainerId, NetworkList, NetworkName, Success};
 
 use crate::cache::Cache;
 use crate::chain::{Chain, result_to_json, with_result};
-use crate::step::Finished;
-use crate::{CachedAttachment, DEFAULT_CACHE_DIR, Deadline, Endpoint, Error, Execute, Process};
+use crate::runner::Runner;
+use crate::{
+    CachedAttachment, DEFAULT_CACHE_DIR, Deadline, Endpoint, Error, Execute, Finished, Process,
+};
 
 /// How long an operation may take when nothing else is said: two minutes, as long as the kubelet
 /// waits for a container runtime.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
-
-pub(crate) type Observer = dyn Fn(&Finished<'_>) + Send + Sync;
 
 /// Attaches containers to networks, and detaches them.
 ///
@@ -38,10 +38,8 @@ pub(crate) type Observer = dyn Fn(&Finished<'_>) + Send + Sync;
 /// ```
 #[derive(Clone)]
 pub struct Runtime {
-    pub(crate) plugin_dirs: Vec<PathBuf>,
+    pub(crate) runner: Runner,
     pub(crate) cache: Cache,
-    pub(crate) executor: Arc<dyn Execute>,
-    pub(crate) observer: Option<Arc<Observer>>,
     pub(crate) timeout: Duration,
     pub(crate) detach_failed: bool,
     pub(crate) finish_detach: bool,
@@ -75,7 +73,7 @@ impl Runtime {
 
     /// The directories that plugins are searched in, in order.
     pub fn plugin_dirs(&self) -> &[PathBuf] {
-        &self.plugin_dirs
+        &self.runner.directories
     }
 
     /// Attaches a container: runs ADD of the network's plugins in order, each with the result of
@@ -221,7 +219,7 @@ impl Runtime {
         endpoint: Option<&'a Endpoint>,
     ) -> Chain<'a> {
         Chain {
-            runtime: self,
+            runner: &self.runner,
             network,
             command,
             endpoint,
@@ -233,7 +231,7 @@ impl Runtime {
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime")
-            .field("plugin_dirs", &self.plugin_dirs)
+            .field("plugin_dirs", &self.runner.directories)
             .field("cache", &self.cache)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
@@ -242,10 +240,8 @@ impl fmt::Debug for Runtime {
 
 /// Configures a [`Runtime`].
 pub struct Builder {
-    plugin_dirs: Vec<PathBuf>,
+    runner: Runner,
     cache_dir: PathBuf,
-    executor: Arc<dyn Execute>,
-    observer: Option<Arc<Observer>>,
     timeout: Duration,
     detach_failed: bool,
     finish_detach: bool,
@@ -254,10 +250,12 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            plugin_dirs: Vec::new(),
+            runner: Runner {
+                directories: Vec::new(),
+                executor: Arc::new(Process),
+                observer: None,
+            },
             cache_dir: DEFAULT_CACHE_DIR.into(),
-            executor: Arc::new(Process),
-            observer: None,
             timeout: DEFAULT_TIMEOUT,
             detach_failed: false,
             finish_detach: false,
@@ -269,14 +267,14 @@ impl Builder {
     /// Adds a directory that plugins are searched in, after those added before.
     #[must_use]
     pub fn plugin_dir(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.plugin_dirs.push(directory.into());
+        self.runner.directories.push(directory.into());
         self
     }
 
     /// Adds directories that plugins are searched in, in order.
     #[must_use]
     pub fn plugin_dirs(mut self, directories: impl IntoIterator<Item = PathBuf>) -> Self {
-        self.plugin_dirs.extend(directories);
+        self.runner.directories.extend(directories);
         self
     }
 
@@ -290,14 +288,14 @@ impl Builder {
     /// How plugins are run. Default: as processes, [`Process`].
     #[must_use]
     pub fn executor(mut self, executor: impl Execute + 'static) -> Self {
-        self.executor = Arc::new(executor);
+        self.runner.executor = Arc::new(executor);
         self
     }
 
     /// Whom to tell of every plugin that was run, for logs and timings.
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(&Finished<'_>) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Arc::new(observer));
+        self.runner.observer = Some(Arc::new(observer));
         self
     }
 
@@ -328,10 +326,8 @@ impl Builder {
     /// The runtime.
     pub fn build(self) -> Runtime {
         Runtime {
-            plugin_dirs: self.plugin_dirs,
+            runner: self.runner,
             cache: Cache::new(&self.cache_dir),
-            executor: self.executor,
-            observer: self.observer,
             timeout: self.timeout,
             detach_failed: self.detach_failed,
             finish_detach: self.finish_detach,

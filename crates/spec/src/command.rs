@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::decode;
+use crate::shorten::shortened;
 
 /// An operation, as `CNI_COMMAND` names it.
 ///
@@ -68,7 +68,7 @@ impl FromStr for Command {
             .copied()
             .find(|command| command.as_str() == text)
             .ok_or_else(|| UnknownCommand {
-                found: decode::shortened(text),
+                found: shortened(text),
             })
     }
 }

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::shorten::shortened;
 use crate::{NameError, UnknownVersion, address};
 
 /// A JSON value.
@@ -22,9 +23,6 @@ pub type Map = serde_json::Map<String, Value>;
 /// The largest that occur in practice are the lists of attachments that GC gets, with about
 /// 100 bytes for each. The depth is limited too, to 127 levels.
 pub const MAX_INPUT: usize = 8 << 20;
-
-/// Characters of a found text that an error repeats.
-const SHOWN_CHARACTERS: usize = 64;
 
 /// Why JSON was not what the specification asks for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -331,14 +329,6 @@ pub fn cidr(value: &Value) -> Result<IpNet, DecodeError> {
             value,
         )
     })
-}
-
-/// A text for an error message, cut when it is long.
-pub(crate) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
 }
 
 fn describe(value: &Value) -> String {

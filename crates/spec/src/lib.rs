@@ -30,7 +30,9 @@ mod error;
 mod list;
 mod names;
 mod result;
+mod shorten;
 mod version;
+mod version_info;
 
 pub use attachment::Attachment;
 pub use command::{Command, UnknownCommand};
@@ -40,4 +42,5 @@ pub use error::{Error, ErrorCode};
 pub use list::NetworkList;
 pub use names::{ContainerId, IfName, MacAddr, NameError, NameKind, NetworkName, PluginType, Rule};
 pub use result::{CannotExpress, Dns, Interface, IpConfig, Route, Success, pretty};
-pub use version::{UnknownVersion, Version, VersionInfo};
+pub use version::{UnknownVersion, Version};
+pub use version_info::VersionInfo;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::decode;
+use crate::shorten::shortened;
 
 /// The longest name that the kernel gives an interface: IFNAMSIZ less the NUL at its end.
 const MAX_INTERFACE_NAME_BYTES: usize = 15;
@@ -116,7 +116,7 @@ macro_rules! name {
                     Ok(()) => Ok(Self(text.to_owned())),
                     Err(rule) => Err(NameError {
                         kind: NameKind::$name,
-                        value: decode::shortened(text),
+                        value: shortened(text),
                         rule,
                     }),
                 }
@@ -242,7 +242,7 @@ impl FromStr for MacAddr {
     fn from_str(text: &str) -> Result<Self, NameError> {
         mac(text).map(Self).map_err(|rule| NameError {
             kind: NameKind::MacAddr,
-            value: decode::shortened(text),
+            value: shortened(text),
             rule,
         })
     }

@@ -2,16 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::{Dns, Interface, IpConfig, Route, Success, legacy};
+use super::types::{Dns, Interface, IpConfig, Route, Success};
 use crate::Version;
 use crate::decode::{self, DecodeError, Map, Value};
 
-pub(super) fn success(version: Version, value: &Value) -> Result<Success, DecodeError> {
-    let map = decode::object(value)?;
-    let version = stated_version(map)?.unwrap_or(version);
-    if version <= Version::V0_2_0 {
-        return legacy::decode(map);
-    }
+/// From version 0.3.0 on.
+pub(super) fn success(version: Version, map: &Map) -> Result<Success, DecodeError> {
     Ok(Success {
         interfaces: items(map, "interfaces", |value| interface(version, value))?,
         ips: items(map, "ips", ip_config)?,
@@ -20,7 +16,7 @@ pub(super) fn success(version: Version, value: &Value) -> Result<Success, Decode
     })
 }
 
-fn stated_version(map: &Map) -> Result<Option<Version>, DecodeError> {
+pub(super) fn stated_version(map: &Map) -> Result<Option<Version>, DecodeError> {
     decode::optional(map, "cniVersion", |value| match decode::string(value)? {
         "" => Ok(None),
         text => Ok(Some(text.parse()?)),

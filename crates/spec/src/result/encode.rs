@@ -6,26 +6,17 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
-use super::{CannotExpress, Dns, Interface, IpConfig, Route, Success, legacy};
+use super::types::{Dns, Interface, IpConfig, Route, Success};
 use crate::decode::{Map, Value};
 use crate::{Version, address};
 
-pub(super) fn success(success: &Success, version: Version) -> Result<Value, CannotExpress> {
-    let mut map = Map::new();
-    map.insert("cniVersion".into(), version.as_str().into());
-    if version <= Version::V0_2_0 {
-        legacy::encode(success, version, &mut map)?;
-    } else {
-        put_list(&mut map, "interfaces", &success.interfaces, |item| {
-            interface(item, version)
-        });
-        put_list(&mut map, "ips", &success.ips, |item| {
-            ip_config(item, version)
-        });
-        put_list(&mut map, "routes", &success.routes, route);
-    }
-    map.insert("dns".into(), dns(&success.dns));
-    Ok(Value::Object(map))
+/// From version 0.3.0 on.
+pub(super) fn success(success: &Success, version: Version, map: &mut Map) {
+    put_list(map, "interfaces", &success.interfaces, |item| {
+        interface(item, version)
+    });
+    put_list(map, "ips", &success.ips, |item| ip_config(item, version));
+    put_list(map, "routes", &success.routes, route);
 }
 
 fn interface(interface: &Interface, version: Version) -> Value {

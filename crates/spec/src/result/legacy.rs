@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::encode::{put_ip, put_list, put_net, route};
-use super::{CannotExpress, IpConfig, Route, Success};
+use super::types::{CannotExpress, IpConfig, Route, Success};
 use crate::Version;
 use crate::decode::{self, DecodeError, Map, Value};
 

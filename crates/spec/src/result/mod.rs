@@ -3,32 +3,13 @@
 mod decode;
 mod encode;
 mod legacy;
-
-use std::net::IpAddr;
-
-use ipnet::IpNet;
+mod types;
 
 use crate::Version;
-use crate::decode::{DecodeError, Value};
+use crate::decode::{DecodeError, Map, Value, object, value};
 
 pub use encode::pretty;
-
-/// The result of a successful ADD: the form of version 1.1.0, of which every older version holds a
-/// part.
-///
-/// # Spec
-/// Section 5, "ADD Success".
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Success {
-    /// `interfaces` that the attachment created, on the host and in the container. Since 0.3.0.
-    pub interfaces: Vec<Interface>,
-    /// `ips`: the addresses assigned.
-    pub ips: Vec<IpConfig>,
-    /// `routes` in the container.
-    pub routes: Vec<Route>,
-    /// `dns`: name resolution.
-    pub dns: Dns,
-}
+pub use types::{CannotExpress, Dns, Interface, IpConfig, Route, Success};
 
 impl Success {
     /// Reads a result from what a plugin printed; see [`from_json_as`](Self::from_json_as).
@@ -36,7 +17,7 @@ impl Success {
     /// # Errors
     /// When it is not JSON within the limits, and those of [`from_json_as`](Self::from_json_as).
     pub fn parse(bytes: &[u8], version: Version) -> Result<Self, DecodeError> {
-        Self::from_json_as(version, &crate::decode::value(bytes)?)
+        Self::from_json_as(version, &value(bytes)?)
     }
 
     /// Reads a result in the version that its `cniVersion` states; none is 0.1.0.
@@ -52,7 +33,11 @@ impl Success {
     /// # Errors
     /// When the version that it states is not known, or the JSON has not that version's shape.
     pub fn from_json_as(version: Version, value: &Value) -> Result<Self, DecodeError> {
-        decode::success(version, value)
+        let map = object(value)?;
+        match decode::stated_version(map)?.unwrap_or(version) {
+            old if old <= Version::V0_2_0 => legacy::decode(map),
+            version => decode::success(version, map),
+        }
     }
 
     /// Writes the result in a version. What the version cannot express is left out, just where
@@ -69,80 +54,19 @@ impl Success {
     /// # Errors
     /// When there is no address to write and the version is 0.2.0 or 0.1.0.
     pub fn to_json(&self, version: Version) -> Result<Value, CannotExpress> {
-        encode::success(self, version)
+        let mut map = Map::new();
+        map.insert("cniVersion".into(), version.as_str().into());
+        if version <= Version::V0_2_0 {
+            legacy::encode(self, version, &mut map)?;
+        } else {
+            encode::success(self, version, &mut map);
+        }
+        map.insert("dns".into(), encode::dns(&self.dns));
+        Ok(Value::Object(map))
     }
-}
-
-/// A network interface.
-///
-/// # Spec
-/// Section 5, "ADD Success", `interfaces`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interface {
-    /// `name`.
-    pub name: String,
-    /// `mac`: the hardware address; empty for none. Text, because not every link is Ethernet.
-    pub mac: String,
-    /// `mtu` in bytes. Since 1.1.0.
-    pub mtu: Option<u32>,
-    /// `sandbox`: the path of the container's namespace; empty for an interface of the host.
-    pub sandbox: String,
-    /// `socketPath`: a socket that belongs to the interface; empty for none. Since 1.1.0.
-    pub socket_path: String,
-    /// `pciID`: the PCI device behind the interface; empty for none. Since 1.1.0.
-    pub pci_id: String,
-}
-
-/// An address assigned by the attachment.
-///
-/// # Spec
-/// Section 5, "ADD Success", `ips`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IpConfig {
-    /// `interface`: the index in [`Success::interfaces`] of the interface that has the address.
-    pub interface: Option<usize>,
-    /// `address` with the length of its prefix; the bits of the host are kept.
-    pub address: IpNet,
-    /// `gateway` of the address's subnet.
-    pub gateway: Option<IpAddr>,
-}
-
-/// A route.
-///
-/// # Spec
-/// Section 5, "ADD Success", `routes`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// `dst`: the destination.
-    pub dst: IpNet,
-    /// `gw`: the next hop; none is the gateway of an address of the same family.
-    pub gw: Option<IpAddr>,
-    /// `mtu` in bytes along the route. Since 1.1.0.
-    pub mtu: Option<u32>,
-    /// `advmss`: the maximal segment size in bytes to advertise. Since 1.1.0.
-    pub advmss: Option<u32>,
-    /// `priority`: lower is preferred. Since 1.1.0.
-    pub priority: Option<u32>,
-    /// `table`: the routing table; none is the main table. Since 1.1.0.
-    pub table: Option<u32>,
-    /// `scope`: of the destinations, from global (0) to nowhere (255). Since 1.1.0.
-    pub scope: Option<u8>,
 }
 
 impl Route {
-    /// A route with nothing but its destination and its next hop.
-    pub fn new(dst: IpNet, gw: Option<IpAddr>) -> Self {
-        Self {
-            dst,
-            gw,
-            mtu: None,
-            advmss: None,
-            priority: None,
-            table: None,
-            scope: None,
-        }
-    }
-
     /// Reads a route as the newest version writes it in a result, and an IPAM configuration in its
     /// `routes`.
     ///
@@ -153,28 +77,7 @@ impl Route {
     }
 }
 
-/// Name resolution.
-///
-/// # Spec
-/// Section 5, "ADD Success", `dns`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dns {
-    /// `nameservers`: addresses, the preferred first.
-    pub nameservers: Vec<String>,
-    /// `domain` for short names; empty for none.
-    pub domain: String,
-    /// `search`: domains to try for short names, the preferred first.
-    pub search: Vec<String>,
-    /// `options` for the resolver.
-    pub options: Vec<String>,
-}
-
 impl Dns {
-    /// Whether nothing is said.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Reads the object `dns` of a result or of a configuration.
     ///
     /// # Errors
@@ -187,15 +90,4 @@ impl Dns {
     pub fn to_json(&self) -> Value {
         encode::dns(self)
     }
-}
-
-/// A result that a version has no way to write.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a result without an IP address cannot be expressed in CNI version {version}; \
-     use a configuration of cniVersion 0.3.0 or later"
-)]
-pub struct CannotExpress {
-    /// The version.
-    pub version: Version,
 }

@@ -1,0 +1,112 @@
+//! Running one plugin, and telling who watches.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use linkspan_spec::DecodeError;
+
+use crate::execute::{Ended, Execute, Output, Request};
+use crate::step::{Cause, Finished, PluginError, Step};
+use crate::{Deadline, Error};
+
+pub(crate) type Observer = dyn Fn(&Finished<'_>) + Send + Sync;
+
+/// Where plugins are, how they are run, and whom to tell.
+#[derive(Clone)]
+pub(crate) struct Runner {
+    /// Searched in order.
+    pub(crate) directories: Vec<PathBuf>,
+    pub(crate) executor: Arc<dyn Execute>,
+    pub(crate) observer: Option<Arc<Observer>>,
+}
+
+/// What a plugin printed, with the step for the error if it is not what was expected.
+pub(crate) struct Answer {
+    step: Step,
+    output: Vec<u8>,
+    stderr: String,
+}
+
+impl Answer {
+    /// Decodes the answer.
+    pub(crate) fn decode<T>(
+        self,
+        decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+    ) -> Result<T, Error> {
+        decode(&self.output).map_err(|source| {
+            Error::from(PluginError {
+                cause: Cause::not_an_answer(&self.output, source),
+                step: self.step,
+                stderr: self.stderr,
+            })
+        })
+    }
+}
+
+impl Runner {
+    /// Runs one plugin once and tells the observer.
+    pub(crate) fn run(
+        &self,
+        step: Step,
+        env: Vec<(&'static str, OsString)>,
+        stdin: &[u8],
+        deadline: Deadline,
+    ) -> Result<Answer, Error> {
+        let request = Request {
+            plugin: &step.path,
+            command: step.command,
+            env,
+            stdin,
+            deadline,
+        };
+        let begin = Instant::now();
+        let (stderr, result) = self.execute(&request);
+        if let Some(observer) = &self.observer {
+            observer(&Finished {
+                step: &step,
+                elapsed: begin.elapsed(),
+                stderr: &stderr,
+                result: result.as_ref().map(|_| ()),
+            });
+        }
+        match result {
+            Ok(output) => Ok(Answer {
+                step,
+                output,
+                stderr,
+            }),
+            Err(cause) => Err(Error::from(PluginError {
+                step,
+                cause,
+                stderr,
+            })),
+        }
+    }
+
+    fn execute(&self, request: &Request<'_>) -> (String, Result<Vec<u8>, Cause>) {
+        let run = if request.deadline.has_passed() {
+            Ok(Output {
+                ended: Ended::TimedOut,
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+            })
+        } else {
+            self.executor.run(request)
+        };
+        match run {
+            Ok(output) => (
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+                Cause::of(output, request.deadline.allowed()),
+            ),
+            Err(source) => (
+                String::new(),
+                Err(Cause::NotRun {
+                    path: request.plugin.to_owned(),
+                    source,
+                }),
+            ),
+        }
+    }
+}
