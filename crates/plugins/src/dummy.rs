@@ -2,13 +2,13 @@
 //!
 //! See [the reference's documentation](https://www.cni.dev/plugins/current/main/dummy/).
 
+use linkspan_plan::{ContainerLink, LinkKind, Namespaces};
 use linkspan_plugin::config::{Configuration, Deferred, Key};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, MacAddr, PluginConfig, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Manner, require_ipam, told_mac};
-use crate::plan::{ContainerLink, LinkKind, Namespaces};
+use crate::attach::{ContainerInterface, Manner, container_link, require_ipam, told_mac};
 
 keys! {
     /// The keys of `dummy` as they stand in a configuration.
@@ -62,7 +62,7 @@ fn interface(
     Ok(ContainerInterface {
         link: ContainerLink {
             mac,
-            ..ContainerLink::of(call, LinkKind::Dummy)?
+            ..container_link(call, LinkKind::Dummy)?
         },
         manner: Manner::default(),
         dns: None,

@@ -20,11 +20,6 @@ pub mod vlan;
 pub mod vrf;
 
 pub mod attach;
-mod fault;
-pub mod identity;
-mod nameless;
-pub mod netfilter;
-pub mod plan;
 
 use linkspan_plugin::Table;
 

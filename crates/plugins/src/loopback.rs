@@ -3,12 +3,11 @@
 //! The interface of the call is ignored, whatever CNI_IFNAME says: this works on `lo` alone.
 
 use linkspan_kernel::rtnl::{Change, Link, LinkChange};
+use linkspan_plan::fault::explain;
+use linkspan_plan::{Namespaces, Side};
 use linkspan_plugin::config::NoKeys;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, IpConfig, Success};
 use linkspan_plugin::{Call, Plugin};
-
-use crate::fault::explain;
-use crate::plan::{Namespaces, Side};
 
 /// The name of the link.
 const LO: &str = "lo";

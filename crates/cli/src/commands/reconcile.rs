@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use linkspan_kernel::RulesetEvents;
-use linkspan_plugins::netfilter::{self, Record};
+use linkspan_netfilter::{Record, reconcile as reconcile_all};
 use linkspan_spec::{Error, Value};
 
 use crate::args::Reconcile;
@@ -52,7 +52,7 @@ impl fmt::Display for Summary {
 }
 
 fn once(ui: Ui) -> Result<Summary, Failure> {
-    let outcomes = netfilter::reconcile();
+    let outcomes = reconcile_all();
     let mut failed = 0;
     let mut repaired = 0;
     for (record, outcome) in &outcomes {

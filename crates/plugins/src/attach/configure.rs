@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
+use linkspan_plan::{Address, LinkRef, Settings, Step, sysctls};
 use linkspan_plugin::spec::{IpConfig, Route, Success};
-
-use crate::plan::{Address, LinkRef, Settings, Step, sysctls};
 
 /// What goes with the addresses of an interface.
 #[derive(Clone, Copy, Debug, Default)]

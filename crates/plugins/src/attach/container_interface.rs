@@ -1,16 +1,16 @@
 //! The plugins whose link lives in the container alone: made, given its addresses, compared, removed.
 
+use linkspan_plan::identity;
+use linkspan_plan::{
+    ContainerLink, LinkKind, LinkRef, Namespaces, Plan, Settings, Step, apply, check, sysctls,
+};
 use linkspan_plugin::spec::{Dns, Error, Interface, Success};
 use linkspan_plugin::{Call, Undo};
 
+use super::owner_of;
 use super::{
     Detach, Manner, attached, configure, container_interface, lease, require_prev_result,
     require_room,
-};
-use crate::identity;
-use crate::netfilter::Owner;
-use crate::plan::{
-    ContainerLink, LinkKind, LinkRef, Namespaces, Plan, Settings, Step, apply, check, sysctls,
 };
 
 /// An interface whose link lives in the container alone.
@@ -27,22 +27,13 @@ pub struct ContainerInterface {
 /// The position of the interface in the result: nothing else is made.
 const INTERFACE: usize = 0;
 
-impl ContainerLink {
-    /// The link of this kind that the call is about; all else is left to the kernel.
-    ///
-    /// # Errors
-    /// When the call names no attachment.
-    pub fn of<C>(call: &Call<'_, C>, kind: LinkKind) -> Result<Self, Error> {
-        let owner = Owner::of(call)?;
-        Ok(Self {
-            name: call.ifname()?.to_string(),
-            kind,
-            parent: None,
-            mtu: None,
-            mac: None,
-            owner,
-        })
-    }
+/// The link of this kind that the call is about; all else is left to the kernel.
+///
+/// # Errors
+/// When the call names no attachment.
+pub fn container_link<C>(call: &Call<'_, C>, kind: LinkKind) -> Result<ContainerLink, Error> {
+    let name = call.ifname()?.to_string();
+    Ok(ContainerLink::new(name, kind, owner_of(call)?))
 }
 
 impl ContainerInterface {
@@ -112,7 +103,7 @@ impl ContainerInterface {
     /// # Errors
     /// All that could not be freed, after everything else was.
     pub fn del<C: Sync>(call: &Call<'_, C>) -> Result<(), Error> {
-        let owner = Owner::of(call)?;
+        let owner = owner_of(call)?;
         Detach::new(call, &owner)
             .interim(identity::link_name(&owner))
             .run()

@@ -7,13 +7,13 @@
 use std::thread::{self, ScopedJoinHandle};
 
 use linkspan_kernel::rtnl::{Link, Rtnl};
+use linkspan_netfilter::{Attachment, Owner};
+use linkspan_plan::Namespaces;
+use linkspan_plan::fault::{all, explain};
 use linkspan_plugin::Call;
 use linkspan_plugin::spec::{Attachment as Valid, Error};
 
 use super::host_end;
-use crate::fault::{all, explain};
-use crate::netfilter::{Attachment, Owner};
-use crate::plan::Namespaces;
 
 /// What is to be detached.
 pub struct Detach<'c, 'i, C> {

@@ -2,10 +2,9 @@
 
 use linkspan_kernel::netns::Netns;
 use linkspan_kernel::rtnl::Link;
+use linkspan_plan::Namespaces;
+use linkspan_plan::fault::explain;
 use linkspan_plugin::spec::Error;
-
-use crate::fault::explain;
-use crate::plan::Namespaces;
 
 /// The end on the host of a pair whose other end is this link in the container; `None` when it is no such
 /// pair, or its other end is elsewhere.

@@ -1,11 +1,11 @@
 //! The interfaces of a result.
 
 use linkspan_kernel::rtnl::Link;
+use linkspan_plan::{Namespaces, VethEnd};
 use linkspan_plugin::Call;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, MacAddr, Success, Version};
 
-use crate::netfilter::Owner;
-use crate::plan::{Namespaces, VethEnd};
+use super::owner_of;
 
 /// A link of the host, as a result tells of it.
 pub fn host_interface(link: &Link) -> Interface {
@@ -47,7 +47,7 @@ pub fn attached<'r, C>(
     result: &'r Success,
 ) -> Result<(usize, &'r Interface), Error> {
     let (name, netns) = (call.ifname()?, call.netns()?.to_string_lossy());
-    let owner = Owner::of(call)?;
+    let owner = owner_of(call)?;
     let mut interfaces = result.interfaces.iter().enumerate();
     interfaces
         .find(|(_, one)| one.name == name.as_str() && one.sandbox == netns)

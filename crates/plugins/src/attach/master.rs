@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use linkspan_kernel::rtnl::Link;
+use linkspan_plan::fault::explain;
+use linkspan_plan::{LinkRef, Namespaces, Place};
 use linkspan_plugin::spec::{Error, ErrorCode};
 
 use super::{Mtu, uplink};
-use crate::fault::explain;
-use crate::plan::{LinkRef, Namespaces, Place};
 
 /// Which link it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

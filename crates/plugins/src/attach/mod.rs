@@ -1,5 +1,6 @@
 //! What the plugins that make an interface, or adjust one, share.
 
+mod backend;
 pub mod configure;
 mod container_interface;
 mod detach;
@@ -10,12 +11,14 @@ mod lease;
 pub mod mac;
 mod master;
 mod mtu;
+mod owner;
 mod prev_result;
 pub mod routes;
 mod uplink;
 
+pub use backend::BackendKey;
 pub use configure::Manner;
-pub use container_interface::ContainerInterface;
+pub use container_interface::{ContainerInterface, container_link};
 pub use detach::{Detach, collect_links};
 pub use dns::OwnDns;
 pub use host_end::host_end;
@@ -26,6 +29,7 @@ pub use interface::{
 pub use lease::lease;
 pub use master::Master;
 pub use mtu::{Mtu, require_room};
+pub use owner::owner_of;
 pub use prev_result::require_prev_result;
 pub use uplink::uplink;
 

@@ -1,10 +1,9 @@
 //! The key `mtu` of the plugins that make an interface.
 
 use linkspan_kernel::rtnl::Link;
+use linkspan_plan::LinkRef;
 use linkspan_plugin::config::{FromKey, Wrong};
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success, Value};
-
-use crate::plan::LinkRef;
 
 /// What every link must be able to carry, in bytes (RFC 791, 3.2), and what the kernel asks of bridges.
 const LEAST: u32 = 68;

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use linkspan_kernel::netns::Lock;
 use linkspan_kernel::rtnl::{NextHop, Route};
+use linkspan_plan::fault::explain;
+use linkspan_plan::{Namespaces, Routing};
 use linkspan_plugin::spec::Error;
-
-use crate::fault::explain;
-use crate::plan::{Namespaces, Routing};
 
 /// How long another may work on the routes of the namespace.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);

@@ -1,11 +1,11 @@
 //! The link that traffic leaves by when nothing more is known of its destination.
 
 use linkspan_kernel::rtnl::{Link, Route, RouteFilter};
+use linkspan_plan::Side;
+use linkspan_plan::fault::explain;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
 use super::routes::MAIN_TABLE;
-use crate::fault::explain;
-use crate::plan::Side;
 
 /// The link of the default route with the lowest metric; IPv4's come first.
 ///

@@ -2,11 +2,10 @@
 
 use linkspan_kernel::rtnl::tc::{Handle, Target};
 use linkspan_kernel::rtnl::{Link, Rtnl};
+use linkspan_netfilter::Owner;
+use linkspan_plan::fault::{all, explain};
+use linkspan_plan::identity::{IFB_PREFIX, ifb_names};
 use linkspan_plugin::spec::{Attachment, Error};
-
-use crate::fault::{all, explain};
-use crate::identity::{IFB_PREFIX, ifb_names};
-use crate::netfilter::Owner;
 
 /// The ifbs of an attachment, under either name. One without an alias is of the reference; one whose alias
 /// names another attachment is of another interface of the same container.

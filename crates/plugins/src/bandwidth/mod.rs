@@ -12,15 +12,16 @@ mod plan;
 
 use linkspan_kernel::rtnl::tc::{Handle, Target};
 use linkspan_kernel::rtnl::{Change, Link, Rtnl};
+use linkspan_netfilter::Owner;
+use linkspan_plan::fault::{all, explain};
+use linkspan_plan::identity;
+use linkspan_plan::{LinkRef, Namespaces, Step, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
+use crate::attach::owner_of;
 use crate::attach::{host_end, host_interface, require_prev_result};
-use crate::fault::{all, explain};
-use crate::identity;
-use crate::netfilter::Owner;
-use crate::plan::{LinkRef, Namespaces, Step, apply};
 use config::Config;
 use plan::Chosen;
 
@@ -40,7 +41,7 @@ impl Plugin for Bandwidth {
         }
         let namespaces = Namespaces::open(call.netns()?)?;
         let host = require_host_end(call, &namespaces)?;
-        let plan = plan::plan(config, &chosen(&Owner::of(call)?, &host));
+        let plan = plan::plan(config, &chosen(&owner_of(call)?, &host));
         namespaces.host().remember(&host.name.clone(), host);
         let mut undo = Undo::new();
         apply(&plan, &namespaces, &mut undo)?;
@@ -62,7 +63,7 @@ impl Plugin for Bandwidth {
         }
         let namespaces = Namespaces::open(call.netns()?)?;
         let host = require_host_end(call, &namespaces)?;
-        let mut chosen = chosen(&Owner::of(call)?, &host);
+        let mut chosen = chosen(&owner_of(call)?, &host);
         if config.egress.is_some()
             && let Some(ifb) = redirected_to(&host, &namespaces)?
         {
@@ -71,13 +72,13 @@ impl Plugin for Bandwidth {
             namespaces.host().remember(&ifb.name.clone(), ifb);
         }
         namespaces.host().remember(&host.name.clone(), host);
-        crate::plan::check(&plan::plan(config, &chosen), &namespaces)
+        linkspan_plan::check(&plan::plan(config, &chosen), &namespaces)
     }
 
     /// Removes the limits. The namespace need not be there: what would be left then is the ifb alone, and that
     /// is found by its name.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let owner = Owner::of(call)?;
+        let owner = owner_of(call)?;
         let config = call.config.get().ok();
         if config.is_some_and(Config::is_empty) && nothing_was_made(call, &owner) {
             return Ok(());
@@ -176,7 +177,7 @@ fn lift(
     };
     let rtnl = namespaces.host().rtnl();
     let mut changes = Vec::new();
-    for step in plan::plan(config, &chosen(&Owner::of(call)?, &host)).steps {
+    for step in plan::plan(config, &chosen(&owner_of(call)?, &host)).steps {
         match step {
             Step::Redirect(..) if has_ifb || redirects_nowhere(&host, rtnl)? => {
                 changes.push(Change::DeleteQdisc(host.index, Handle::INGRESS));

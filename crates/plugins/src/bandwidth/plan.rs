@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use linkspan_kernel::rtnl::tc::{Match, Tbf};
+use linkspan_plan::{Ifb, LinkRef, Plan, Shape, Step, Traffic};
 
 use super::config::{Config, Limit, Subnets};
-use crate::plan::{Ifb, LinkRef, Plan, Shape, Step, Traffic};
 
 /// How long a packet may wait before others are dropped, beside the time that a burst takes.
 const LATENCY: Duration = Duration::from_millis(25);

@@ -1,5 +1,7 @@
 //! CHECK: the attachment is as ADD made it.
 
+use linkspan_plan::Namespaces;
+use linkspan_plan::identity;
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, Success};
@@ -7,10 +9,8 @@ use linkspan_plugin::spec::{Error, Success};
 use super::config::Config;
 use super::netfilter;
 use super::plan::{self, Chosen, VlanEnds};
+use crate::attach::owner_of;
 use crate::attach::{attached, attached_host_end, require_prev_result, veth_end};
-use crate::identity;
-use crate::netfilter::Owner;
-use crate::plan::Namespaces;
 
 /// Compares what the result of ADD and the configuration say with the kernel, and asks the IPAM plugin.
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -21,7 +21,7 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     }
     let result = require_prev_result(call)?;
     let chosen = chosen(call, config, &namespaces, &result)?;
-    crate::plan::check(&plan::plan(config, &chosen, &result), &namespaces)
+    linkspan_plan::check(&plan::plan(config, &chosen, &result), &namespaces)
 }
 
 /// What ADD chose, as its result tells.
@@ -31,7 +31,7 @@ fn chosen(
     namespaces: &Namespaces,
     result: &Success,
 ) -> Result<Chosen, Error> {
-    let owner = Owner::of(call)?;
+    let owner = owner_of(call)?;
     let (_, container) = attached(call, result)?;
     let container = veth_end(container)?;
     let bridge = config.bridge.as_str();

@@ -1,11 +1,12 @@
 //! The keys of `bridge`, and what they come to.
 
+use linkspan_netfilter::Backend;
 use linkspan_plugin::config::{Configuration, Key};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, ErrorCode, IfName, PluginConfig};
 
+use crate::attach::BackendKey;
 use crate::attach::{Mtu, OwnDns, not_empty};
-use crate::netfilter::Backend;
 
 /// The highest VLAN ID; 4095 is reserved (IEEE 802.1Q).
 const VLAN_MAX: i64 = 4094;
@@ -24,7 +25,7 @@ keys! {
         /// Masquerade what the container sends beyond its own subnet.
         "ipMasq" => ip_masq: bool, default = false, read by [Add, Check, Del, Gc];
         /// What masquerades: nftables or iptables.
-        "ipMasqBackend" => ip_masq_backend: Option<Backend>, read by [Add, Check, Del];
+        "ipMasqBackend" => ip_masq_backend: Option<BackendKey>, read by [Add, Check, Del];
         /// The largest packet on the bridge and both ends of the link; 0 leaves it to the kernel, auto
         /// takes that of the link of the default route.
         "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add];
@@ -155,7 +156,7 @@ impl Config {
             is_default_gateway: keys.is_default_gateway,
             force_address: keys.force_address,
             ip_masq: keys.ip_masq,
-            backend: keys.ip_masq_backend,
+            backend: keys.ip_masq_backend.map(|key| key.0),
             mtu: keys.mtu,
             hairpin: keys.hairpin_mode,
             promisc: keys.promisc_mode,

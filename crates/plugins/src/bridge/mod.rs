@@ -1,24 +1,25 @@
 //! `bridge`: connects the container to a bridge on the host.
 //!
 //! [`config`] is what a configuration may say, `plan` turns it and the addresses into the wanted kernel
-//! objects, and [`crate::plan`] makes them so. See [the reference's documentation](https://www.cni.dev/plugins/current/main/bridge/).
+//! objects, and [`linkspan_plan`] makes them so. See [the reference's documentation](https://www.cni.dev/plugins/current/main/bridge/).
 
 mod check;
 pub mod config;
 mod plan;
 
+use linkspan_netfilter::{self as netfilter, Attachment, Kind, Owner};
+use linkspan_plan::fault::explain;
+use linkspan_plan::identity;
+use linkspan_plan::{LinkRef, Namespaces, VethEnd, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, MacAddr, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
+use crate::attach::owner_of;
 use crate::attach::{
     Detach, collect_links, container_interface, host_interface, lease, mac, own_interface,
     require_room, uplink,
 };
-use crate::fault::explain;
-use crate::identity;
-use crate::netfilter::{self, Attachment, Kind, Owner};
-use crate::plan::{LinkRef, Namespaces, VethEnd, apply};
 use config::Config;
 use plan::{Chosen, VlanEnds};
 
@@ -61,7 +62,7 @@ impl Plugin for Bridge {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let owner = Owner::of(call)?;
+        let owner = owner_of(call)?;
         Detach::new(call, &owner)
             .netfilter(detached(call, owner.clone()))
             .link(identity::link_name(&owner))
@@ -71,7 +72,7 @@ impl Plugin for Bridge {
     fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
         let kinds = expected(gc.config.get().ok());
         let network = gc.network().as_str();
-        crate::fault::all([
+        linkspan_plan::fault::all([
             netfilter::collect(network, Self::NAME, &kinds, &gc.valid),
             collect_links(network, &gc.valid),
             gc.ipam()
@@ -106,7 +107,7 @@ fn choose(
     namespaces: &Namespaces,
     result: &Success,
 ) -> Result<Chosen, Error> {
-    let owner = Owner::of(call)?;
+    let owner = owner_of(call)?;
     let host = VethEnd {
         name: identity::link_name(&owner),
         mac: identity::random_mac(),

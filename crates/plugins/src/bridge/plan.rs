@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use linkspan_netfilter::Attachment;
+use linkspan_plan::{
+    Bridge, Gateway, LinkRef, Plan, PortVlans, Settings, Step, VethEnd, VethPair, VlanInterface,
+    sysctls,
+};
 use linkspan_plugin::spec::{IpConfig, MacAddr, Route, Success};
 
 use super::config::{Config, Vlans};
 use crate::attach::{Manner, configure};
-use crate::netfilter::Attachment;
-use crate::plan::{
-    Bridge, Gateway, LinkRef, Plan, PortVlans, Settings, Step, VethEnd, VethPair, VlanInterface,
-    sysctls,
-};
 
 /// What the plan needs beyond the configuration: what was chosen for this attachment.
 #[derive(Clone, Debug)]

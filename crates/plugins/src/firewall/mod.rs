@@ -9,15 +9,16 @@ pub mod config;
 
 use std::net::IpAddr;
 
+use linkspan_netfilter::{
+    self as netfilter, Admission, Attachment, Backend, Confinement, Kind, Part, PortIsolation,
+};
+use linkspan_plan::{self as plan, Namespaces, Plan, Step, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
 
+use crate::attach::owner_of;
 use crate::attach::{host_end, require_prev_result};
-use crate::netfilter::{
-    self, Admission, Attachment, Backend, Confinement, Kind, Owner, Part, PortIsolation,
-};
-use crate::plan::{self, Namespaces, Plan, Step, apply};
 use config::{Config, Filter, IngressPolicy};
 
 /// The plugin.
@@ -52,7 +53,7 @@ impl Plugin for Firewall {
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         // Only where there is no record: the attachment was made by the reference plugin.
         let result = call.prev_result().ok().flatten().unwrap_or_default();
-        let attachment = Attachment::new(Owner::of(call)?, Self::NAME);
+        let attachment = Attachment::new(owner_of(call)?, Self::NAME);
         let config = call.config.get().cloned().unwrap_or_default();
         let described = admissions(&result, &config).fold(attachment, Attachment::part);
         KINDS
@@ -113,7 +114,7 @@ fn plan(
         IngressPolicy::Isolated => Namespaces::open(call.netns()?)?,
         _ => Namespaces::host_only()?,
     };
-    let attachment = Attachment::new(Owner::of(call)?, Firewall::NAME).backend(backend);
+    let attachment = Attachment::new(owner_of(call)?, Firewall::NAME).backend(backend);
     let attachment = admissions(result, config)
         .chain(policy(call, config, result, &namespaces)?)
         .fold(attachment, Attachment::part);

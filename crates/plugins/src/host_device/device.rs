@@ -1,11 +1,11 @@
 //! The device that a configuration means.
 
 use linkspan_kernel::rtnl::{Link, Rtnl};
+use linkspan_plan::fault::explain;
 use linkspan_plugin::spec::{Error, ErrorCode};
 
 use super::config::{Config, Source};
 use super::sysfs::{Bus, Sysfs};
-use crate::fault::explain;
 
 /// What a configuration's device is.
 #[derive(Clone, Debug)]

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use linkspan_kernel::rtnl::Link;
+use linkspan_netfilter::Owner;
+use linkspan_plan::fault::explain;
+use linkspan_plan::{Namespaces, move_out, rename};
 use linkspan_plugin::spec::Error;
 
 use super::record::{self, Record};
 use super::sysfs::Sysfs;
-use crate::fault::explain;
-use crate::netfilter::Owner;
-use crate::plan::{Namespaces, move_out, rename};
 
 /// Brings the device of an attachment home, from the container or from wherever the kernel has put it.
 pub(super) fn bring(netns: Option<&Path>, ifname: &str, owner: &Owner) -> Result<(), Error> {

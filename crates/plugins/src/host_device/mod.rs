@@ -9,16 +9,16 @@ pub mod record;
 pub mod sysfs;
 
 use linkspan_kernel::rtnl::Link;
+use linkspan_plan::fault::all;
+use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, Step, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
+use crate::attach::owner_of;
 use crate::attach::{
     Manner, attached, configure, host_interface, lease, require_prev_result, told_mac,
 };
-use crate::fault::all;
-use crate::netfilter::Owner;
-use crate::plan::{self, LinkRef, Namespaces, Plan, Step, apply};
 use config::Config;
 use device::Device;
 use record::Record;
@@ -88,7 +88,7 @@ impl Plugin for HostDevice {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let owner = Owner::of(call)?;
+        let owner = owner_of(call)?;
         all([
             home::bring(call.netns.as_deref(), call.ifname()?.as_str(), &owner),
             call.ipam()
@@ -139,7 +139,7 @@ fn take<'a>(
     namespaces: &'a Namespaces,
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
-    let owner = Owner::of(call)?;
+    let owner = owner_of(call)?;
     let mut record = Record::new(&owner, call.netns()?, &link.name);
     record.mac = link.permanent_mac.or(link.mac);
     record.device = Sysfs::default().device_of(&link.name);

@@ -8,12 +8,11 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use linkspan_netfilter::Owner;
+use linkspan_plan::identity;
 use linkspan_plugin::spec::{Error, ErrorCode};
+use linkspan_state::origin::{Boot, Origin, Provenance};
 use serde::{Deserialize, Serialize};
-
-use crate::host_local::origin::{Boot, Origin, Provenance};
-use crate::identity;
-use crate::netfilter::Owner;
 
 /// Where the records are: in memory, like the devices' names.
 const DIRECTORY: &str = "/run/cni/linkspan/host-device";

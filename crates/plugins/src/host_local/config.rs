@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use linkspan_ipam::range::{RangeError, RangeSet, RangeSpec};
 use linkspan_plugin::config::{Configuration, Deferred, FromKey, Key, Wrong};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig, Route, Value, Version};
 use linkspan_plugin::spec::{address, decode};
-
-use super::range::{RangeError, RangeSet, RangeSpec};
 
 /// The most ranges in one configuration. They are compared with each other, so that time grows with
 /// the square of their number.

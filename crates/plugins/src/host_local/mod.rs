@@ -1,45 +1,25 @@
 //! `host-local`: addresses from ranges of this host, reserved by files in a directory.
 //!
 //! The directory's format and its lock are the reference's, so that either can release what the other
-//! reserved. Read in this order:
-//!
-//! - [`config`] is what a configuration may say, [`range`] the ranges and the order of their addresses;
-//! - [`allocator`] chooses an address, wherever reservations are kept;
-//! - [`store`] keeps them in the directory, with an index beside it that makes it fast;
-//! - [`mod@record`] and [`origin`] say who holds an address and whether that can still be alive;
-//! - [`assign`] puts an attachment's addresses together.
+//! reserved. [`config`] is what a configuration may say; ranges, choice and directory are `linkspan_ipam`'s.
 
-pub mod allocator;
-#[cfg(test)]
-mod allocator_tests;
-pub mod assign;
 pub mod config;
-pub mod origin;
-pub mod range;
-pub mod record;
 pub mod resolv_conf;
-pub mod store;
 
 use std::collections::HashSet;
-use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use linkspan_ipam::assign::{self, Assignment};
+use linkspan_ipam::error::NOT_RESERVED;
+use linkspan_ipam::range::RangeSet;
+use linkspan_ipam::record::Record;
+use linkspan_ipam::store::{Directory, StoreError};
 use linkspan_plugin::spec::{Error, ErrorCode, NetworkName, Success};
 use linkspan_plugin::{Call, Gc, Plugin};
+use linkspan_state::origin::Origin;
 
-use assign::Assignment;
 use config::{Config, Request, Requested};
-use origin::Origin;
-use range::RangeSet;
-use record::Record;
-use store::{Directory, StoreError};
-
-/// An address is held by somebody: one that was asked for, or that of an attachment that may be alive.
-pub const ADDRESS_UNAVAILABLE: ErrorCode = ErrorCode(100);
-
-/// CHECK: the attachment holds no address.
-pub const NOT_RESERVED: ErrorCode = ErrorCode(101);
 
 /// The plugin.
 pub struct HostLocal;
@@ -55,8 +35,7 @@ impl Plugin for HostLocal {
         let dns = request.resolv_conf.as_deref().map(resolv_conf::read);
         let dns = dns.transpose()?.unwrap_or_default();
         let requested = requested(call, request)?;
-        let mut directory =
-            Directory::create(&directory_of(&call.config, call.network())).map_err(store_error)?;
+        let mut directory = Directory::create(&directory_of(&call.config, call.network()))?;
         let origin = Origin::now(directory.boot(), call.netns.as_deref());
         let ips = Assignment::begin(&mut directory, record(call)?, origin)?
             .complete(&request.sets, requested)?;
@@ -71,8 +50,8 @@ impl Plugin for HostLocal {
     fn check(&self, call: &Call<'_, Config>) -> Result<(), Error> {
         let record = record(call)?;
         let path = directory_of(&call.config, call.network());
-        let holdings = match Directory::open(&path).map_err(store_error)? {
-            Some(mut directory) => directory.holdings_of(&record).map_err(store_error)?,
+        let holdings = match Directory::open(&path)? {
+            Some(mut directory) => directory.holdings_of(&record)?,
             None => Vec::new(),
         };
         if !holdings.is_empty() {
@@ -94,10 +73,10 @@ impl Plugin for HostLocal {
 
     fn del(&self, call: &Call<'_, Config>) -> Result<(), Error> {
         let path = directory_of(&call.config, call.network());
-        let Some(mut directory) = Directory::open(&path).map_err(store_error)? else {
+        let Some(mut directory) = Directory::open(&path)? else {
             return Ok(());
         };
-        let holdings = directory.holdings_of(&record(call)?).map_err(store_error)?;
+        let holdings = directory.holdings_of(&record(call)?)?;
         all(holdings
             .iter()
             .map(|holding| directory.release(holding.address, &holding.record)))
@@ -105,7 +84,7 @@ impl Plugin for HostLocal {
 
     fn gc(&self, gc: &Gc<'_, Config>) -> Result<(), Error> {
         let path = directory_of(&gc.config, gc.network());
-        let Some(mut directory) = Directory::open(&path).map_err(store_error)? else {
+        let Some(mut directory) = Directory::open(&path)? else {
             return Ok(());
         };
         let valid: HashSet<Record> = gc
@@ -114,12 +93,12 @@ impl Plugin for HostLocal {
             .map(|valid| Record::new(valid.container_id.trim(), &valid.ifname))
             .flat_map(|record| [record.without_ifname(), record])
             .collect();
-        let mut holdings = directory.holdings().map_err(store_error)?;
+        let mut holdings = directory.holdings()?;
         holdings.retain(|holding| !valid.contains(&holding.record));
         let released = all(holdings
             .iter()
             .map(|holding| directory.release(holding.address, &holding.record)));
-        directory.sweep().map_err(store_error)?;
+        directory.sweep()?;
         released
     }
 
@@ -128,7 +107,7 @@ impl Plugin for HostLocal {
         let path = directory_of(&call.config, call.network());
         Directory::probe(&path)
             .and_then(|()| Directory::open(&path))
-            .map_err(store_error)
+            .map_err(Error::from)
             .and_then(|directory| {
                 directory.map_or(Ok(()), |directory| require_free(directory, sets))
             })
@@ -194,7 +173,7 @@ fn require_free(mut directory: Directory, sets: &[RangeSet]) -> Result<(), Error
 
 /// Does everything, then tells the errors of all that failed.
 fn all(results: impl Iterator<Item = Result<(), StoreError>>) -> Result<(), Error> {
-    let errors: Vec<Error> = results.filter_map(Result::err).map(store_error).collect();
+    let errors: Vec<Error> = results.filter_map(Result::err).map(Error::from).collect();
     let messages: Vec<&str> = errors.iter().map(|error| error.msg.as_str()).collect();
     match errors.first() {
         Some(first) => Err(Error {
@@ -203,21 +182,4 @@ fn all(results: impl Iterator<Item = Result<(), StoreError>>) -> Result<(), Erro
         }),
         None => Ok(()),
     }
-}
-
-fn store_error(error: StoreError) -> Error {
-    let advice = match error.source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "there is no room for another file; make room, or set ipam.dataDir to another file system"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "reservations are files; set ipam.dataDir to a directory that can be written"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "the plugin must be allowed to write there; is it run as root?"
-        }
-        io::ErrorKind::NotADirectory => "ipam.dataDir is a directory; is a file in its way?",
-        _ => "ipam.dataDir is where reservations are kept; look at its file system",
-    };
-    Error::new(ErrorCode::IO_FAILURE, format!("{error}: {}", error.source)).with_details(advice)
 }

@@ -5,12 +5,12 @@
 
 pub mod config;
 
+use linkspan_plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Manner, Master, require_ipam};
-use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
+use crate::attach::{ContainerInterface, Manner, Master, container_link, require_ipam};
 use config::Config;
 
 /// The plugin.
@@ -89,7 +89,7 @@ fn interface(
             parent,
             mtu,
             // The MAC address is always the master's.
-            ..ContainerLink::of(call, LinkKind::Ipvlan(config.mode))?
+            ..container_link(call, LinkKind::Ipvlan(config.mode))?
         },
         manner: Manner {
             announced: true,

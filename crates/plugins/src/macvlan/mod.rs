@@ -6,12 +6,12 @@
 
 pub mod config;
 
+use linkspan_plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Manner, mac, told_mac};
-use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
+use crate::attach::{ContainerInterface, Manner, container_link, mac, told_mac};
 use config::Config;
 
 /// The plugin.
@@ -71,7 +71,7 @@ fn interface(
             parent,
             mtu,
             mac,
-            ..ContainerLink::of(
+            ..container_link(
                 call,
                 LinkKind::Macvlan {
                     mode: config.mode,

@@ -2,20 +2,21 @@
 
 use std::net::IpAddr;
 
+use linkspan_netfilter::{
+    Backend, Conditions, NotUnderstood, Port, PortRange, PublishedPorts, SourceNat, Transport,
+};
 use linkspan_plugin::config::{Configuration, Key};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig};
 
+use crate::attach::BackendKey;
 use crate::attach::not_empty;
-use crate::netfilter::{
-    Backend, Conditions, NotUnderstood, Port, PortRange, PublishedPorts, SourceNat, Transport,
-};
 
 keys! {
     /// The keys of `portmap` as they stand in a configuration.
     pub struct Keys {
         /// What translates addresses: nftables or iptables.
-        "backend" => backend: Option<Backend>, read by [Add, Check, Del, Status];
+        "backend" => backend: Option<BackendKey>, read by [Add, Check, Del, Status];
         /// Masquerade connections from the container itself, its neighbours and the host's loopback, so
         /// that their answers come back through the host.
         "snat" => snat: bool, default = true, read by [Add, Check];
@@ -96,7 +97,11 @@ impl Config {
         ];
         let mappings = keys.port_mappings.unwrap_or_default();
         Ok(Self {
-            backend: backend(keys.backend, set_mark_chain.as_deref(), &conditions)?,
+            backend: backend(
+                keys.backend.map(|key| key.0),
+                set_mark_chain.as_deref(),
+                &conditions,
+            )?,
             source: match (keys.snat, keys.masq_all) {
                 (false, _) => SourceNat::Keep,
                 (true, true) => SourceNat::All,

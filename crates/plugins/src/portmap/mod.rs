@@ -2,7 +2,7 @@
 //!
 //! A chained plugin: it takes the container's addresses from the result of the plugins before it, and passes
 //! that on. [`config`] is what a configuration may say; what it comes to in the kernel is told in
-//! [`crate::netfilter`]. See [the reference's documentation](https://www.cni.dev/plugins/current/meta/portmap/).
+//! [`linkspan_netfilter`]. See [the reference's documentation](https://www.cni.dev/plugins/current/meta/portmap/).
 
 pub mod config;
 
@@ -10,13 +10,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use linkspan_kernel::rtnl::Rtnl;
+use linkspan_netfilter::{self as netfilter, Attachment, Kind, Part, PublishedPorts, SourceNat};
+use linkspan_plan::fault::explain;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Gc, Plugin};
 
+use crate::attach::owner_of;
 use crate::attach::require_prev_result;
-use crate::fault::explain;
-use crate::netfilter::{self, Attachment, Kind, Owner, Part, PublishedPorts, SourceNat};
 use config::Config;
 
 /// The plugin.
@@ -77,7 +78,7 @@ impl Plugin for Portmap {
     /// What to remove is in the record. Without one, only a configuration with mappings is a reason to ask
     /// the kernel (plugins#464, plugins#510).
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let owner = owner(call)?;
+        let owner = owner_of(call)?;
         let attachment = Attachment::new(owner, Self::NAME);
         let Ok(config) = call.config.get() else {
             return attachment.expect(Kind::PublishedPorts).remove();
@@ -104,16 +105,8 @@ impl Plugin for Portmap {
     }
 }
 
-fn owner(call: &Call<'_, Deferred<Config>>) -> Result<Owner, Error> {
-    Ok(Owner::new(
-        call.network(),
-        call.container_id()?,
-        call.ifname()?,
-    ))
-}
-
 fn attachment(call: &Call<'_, Deferred<Config>>, config: &Config) -> Result<Attachment, Error> {
-    Ok(Attachment::new(owner(call)?, Portmap::NAME).backend(config.backend))
+    Ok(Attachment::new(owner_of(call)?, Portmap::NAME).backend(config.backend))
 }
 
 /// What is to be published: for the container's first address of each version of IP.

@@ -1,5 +1,6 @@
 //! CHECK: the attachment is as ADD made it.
 
+use linkspan_plan::Namespaces;
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::Error;
@@ -7,9 +8,8 @@ use linkspan_plugin::spec::Error;
 use super::config::Config;
 use super::netfilter;
 use super::plan::{self, Chosen};
+use crate::attach::owner_of;
 use crate::attach::{attached, attached_host_end, require_prev_result, veth_end};
-use crate::netfilter::Owner;
-use crate::plan::Namespaces;
 
 /// Compares what the result of ADD and the configuration say with the kernel, and asks the IPAM plugin.
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -21,7 +21,7 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     let result = require_prev_result(call)?;
     let (index, container) = attached(call, &result)?;
     let host = attached_host_end(&result, &namespaces, &container.name, &[])?;
-    let owner = Owner::of(call)?;
+    let owner = owner_of(call)?;
     let chosen = Chosen {
         container: veth_end(container)?,
         host: veth_end(host)?,
@@ -30,5 +30,5 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         netfilter: netfilter(config, owner, &result),
     };
     let plan = plan::plan(&chosen, &result, index)?;
-    crate::plan::check(&plan, &namespaces)
+    linkspan_plan::check(&plan, &namespaces)
 }

@@ -1,11 +1,12 @@
 //! The keys of `ptp`, and what they come to.
 
+use linkspan_netfilter::Backend;
 use linkspan_plugin::config::{Configuration, Key};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, PluginConfig};
 
+use crate::attach::BackendKey;
 use crate::attach::{Mtu, OwnDns, not_empty};
-use crate::netfilter::Backend;
 
 keys! {
     /// The keys of `ptp` as they stand in a configuration.
@@ -13,7 +14,7 @@ keys! {
         /// Masquerade what the container sends beyond its own subnet.
         "ipMasq" => ip_masq: bool, default = false, read by [Add, Check, Del, Gc];
         /// What masquerades: nftables or iptables.
-        "ipMasqBackend" => ip_masq_backend: Option<Backend>, read by [Add, Check, Del];
+        "ipMasqBackend" => ip_masq_backend: Option<BackendKey>, read by [Add, Check, Del];
         /// The largest packet on both ends; 0 leaves it to the kernel, auto takes that of the link of
         /// the default route.
         "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add, Check];
@@ -46,7 +47,7 @@ impl Configuration for Config {
         let keys = Keys::read(config)?;
         Ok(Self {
             ip_masq: keys.ip_masq,
-            backend: keys.ip_masq_backend,
+            backend: keys.ip_masq_backend.map(|key| key.0),
             mtu: keys.mtu,
             dns: keys.dns.unwrap_or_default(),
             layer3: not_empty(keys.ipam_type).is_some(),

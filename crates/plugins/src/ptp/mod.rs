@@ -8,16 +8,17 @@ mod check;
 pub mod config;
 mod plan;
 
+use linkspan_netfilter::{self as netfilter, Attachment, Kind, Owner};
+use linkspan_plan::identity;
+use linkspan_plan::{LinkRef, Namespaces, VethEnd, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
+use crate::attach::owner_of;
 use crate::attach::{
     Detach, collect_links, container_interface, lease, own_interface, require_room, uplink,
 };
-use crate::identity;
-use crate::netfilter::{self, Attachment, Kind, Owner};
-use crate::plan::{LinkRef, Namespaces, VethEnd, apply};
 use config::Config;
 use plan::{CONTAINER_INTERFACE, Chosen};
 
@@ -65,7 +66,7 @@ impl Plugin for Ptp {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let owner = Owner::of(call)?;
+        let owner = owner_of(call)?;
         let config = call.config.get().ok();
         let backend = config.and_then(|config| config.backend);
         let attachment = Attachment::new(owner.clone(), Self::NAME).backend(backend);
@@ -79,7 +80,7 @@ impl Plugin for Ptp {
     fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
         let kinds = expected(gc.config.get().ok());
         let network = gc.network().as_str();
-        crate::fault::all([
+        linkspan_plan::fault::all([
             netfilter::collect(network, Self::NAME, kinds, &gc.valid),
             collect_links(network, &gc.valid),
             gc.ipam()
@@ -103,7 +104,7 @@ fn choose(
     namespaces: &Namespaces,
     result: &Success,
 ) -> Result<Chosen, Error> {
-    let owner = Owner::of(call)?;
+    let owner = owner_of(call)?;
     let mtu = config.mtu.resolve(|| uplink(namespaces.host()))?;
     require_room(mtu, result)?;
     Ok(Chosen {

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use linkspan_netfilter::Attachment;
+use linkspan_plan::{
+    Address, LinkRef, Plan, PointToPoint, Settings, Step, VethEnd, VethPair, sysctls,
+};
 use linkspan_plugin::spec::{Error, ErrorCode, Route, Success};
 
 use crate::attach::{Manner, configure};
-use crate::netfilter::Attachment;
-use crate::plan::{
-    Address, LinkRef, Plan, PointToPoint, Settings, Step, VethEnd, VethPair, sysctls,
-};
 
 /// What was chosen for this attachment.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! CHECK: rules and routes are as ADD made them.
 
 use linkspan_kernel::rtnl::Route;
+use linkspan_plan::{Namespaces, Place, Plan, Routing, Step};
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, Success};
@@ -9,7 +10,6 @@ use super::config::Config;
 use super::{own_addresses, plan, source_rules};
 use crate::attach::require_prev_result;
 use crate::attach::routes::MAIN_TABLE;
-use crate::plan::{Namespaces, Place, Plan, Routing, Step};
 
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     let config = call.config.get()?;
@@ -32,7 +32,7 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
             wanted.extend(routes(config, &result, &ip, link, rule.table));
         }
     }
-    crate::plan::check(&wanted, &namespaces)
+    linkspan_plan::check(&wanted, &namespaces)
 }
 
 fn without_rule(config: &Config, ip: &IpConfig) -> Error {

@@ -14,14 +14,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use linkspan_kernel::rtnl::{Change, Route, RouteFilter, Rtnl, Rule};
+use linkspan_plan::fault::{all, explain};
+use linkspan_plan::{Namespaces, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, Success};
 use linkspan_plugin::{Call, Plugin, Undo};
 
 use crate::attach::require_prev_result;
 use crate::attach::routes::{self, MAIN_TABLE};
-use crate::fault::{all, explain};
-use crate::plan::{Namespaces, apply};
 use config::Config;
 use plan::Found;
 

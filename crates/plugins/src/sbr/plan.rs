@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use linkspan_kernel::rtnl::{Route, Rule};
+use linkspan_plan::{LinkRef, Place, Plan, Routing, Step};
 use linkspan_plugin::spec::IpConfig;
 
 use super::config::Config;
 use crate::attach::routes::{MAIN_TABLE, own_part, without_own_part};
-use crate::plan::{LinkRef, Place, Plan, Routing, Step};
 
 /// What the plan needs beyond the configuration.
 #[derive(Clone, Debug)]

@@ -4,16 +4,16 @@
 
 pub mod config;
 
+use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, Step, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin, Undo};
 
+use crate::attach::owner_of;
 use crate::attach::{
     Detach, Manner, attached, configure, container_interface, lease, mac, require_prev_result,
     require_room, told_mac, uplink,
 };
-use crate::netfilter::Owner;
-use crate::plan::{self, LinkRef, Namespaces, Plan, Step, apply};
 use config::Config;
 
 /// The position of the container's interface in the result.
@@ -76,7 +76,7 @@ impl Plugin for Tap {
 
     /// The device lives in the container alone.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        Detach::new(call, &Owner::of(call)?).run()
+        Detach::new(call, &owner_of(call)?).run()
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {

@@ -9,12 +9,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use linkspan_netfilter::Owner;
+use linkspan_plan::Settings;
+use linkspan_plan::fault::all;
 use linkspan_plugin::spec::{Attachment, Error, ErrorCode};
 use serde::{Deserialize, Serialize};
-
-use crate::fault::all;
-use crate::netfilter::Owner;
-use crate::plan::Settings;
 
 /// Where the links are.
 const INDEX: &str = "/run/cni/linkspan/tuning";

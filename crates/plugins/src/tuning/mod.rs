@@ -10,13 +10,13 @@ pub mod config;
 mod sysctl;
 
 use linkspan_kernel::rtnl::Link;
+use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, Settings, Step, Sysctl, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success, Version};
 use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
 
+use crate::attach::owner_of;
 use crate::attach::{host_end, mac, require_prev_result};
-use crate::netfilter::Owner;
-use crate::plan::{self, LinkRef, Namespaces, Plan, Settings, Step, Sysctl, apply};
 use backup::Backup;
 use config::Config;
 
@@ -69,7 +69,7 @@ impl Plugin for Tuning {
     /// Puts the settings back. That one cannot be put back is said, but does not keep the container from being
     /// detached: it would not be the next time either.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let backup = Backup::of(&Owner::of(call)?, &config::data_dir(call.raw()));
+        let backup = Backup::of(&owner_of(call)?, &config::data_dir(call.raw()));
         if let Some(kept) = backup.settings()
             && let Err(error) = put_back(call, &kept)
         {
@@ -129,7 +129,7 @@ fn keep(
     before: &Settings,
     undo: &mut Undo<'_>,
 ) -> Result<(), Error> {
-    let backup = Backup::of(&Owner::of(call)?, &config.data_dir);
+    let backup = Backup::of(&owner_of(call)?, &config.data_dir);
     let (again, kept) = (backup.clone(), backup.settings());
     // Before it is tried: a part of it may be there when it fails.
     undo.on_failure("the kept settings", move || match kept {
@@ -213,9 +213,9 @@ fn put_back(call: &Call<'_, Deferred<Config>>, kept: &Settings) -> Result<(), Er
     let link = match namespaces.container()?.rtnl().link(ifname) {
         Ok(link) => link,
         Err(error) if error.is_not_found() => return Ok(()),
-        Err(error) => return Err(crate::fault::explain(error)),
+        Err(error) => return Err(linkspan_plan::fault::explain(error)),
     };
-    crate::fault::all(one_by_one(kept).map(|one| {
+    linkspan_plan::fault::all(one_by_one(kept).map(|one| {
         let plan = Plan {
             steps: link_steps(&link, &one, &namespaces)?,
         };

@@ -2,10 +2,9 @@
 
 use linkspan_kernel::netns::Netns;
 use linkspan_kernel::sysctl;
+use linkspan_plan::fault::explain;
+use linkspan_plan::{Namespaces, Place, Sysctl};
 use linkspan_plugin::spec::{Error, ErrorCode};
-
-use crate::fault::explain;
-use crate::plan::{Namespaces, Place, Sysctl};
 
 /// What stands for the interface in a name.
 const IFNAME: &str = "IFNAME";

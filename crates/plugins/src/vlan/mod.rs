@@ -5,12 +5,12 @@
 
 pub mod config;
 
+use linkspan_plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Manner, told_mac};
-use crate::plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
+use crate::attach::{ContainerInterface, Manner, container_link, told_mac};
 use config::Config;
 
 /// The plugin.
@@ -60,7 +60,7 @@ fn interface(
             parent,
             mtu,
             mac,
-            ..ContainerLink::of(call, LinkKind::Vlan(config.vlan_id))?
+            ..container_link(call, LinkKind::Vlan(config.vlan_id))?
         },
         manner: Manner {
             announced: false,

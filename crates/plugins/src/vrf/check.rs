@@ -1,6 +1,7 @@
 //! CHECK: the interface is part of the vrf, with what the result of ADD tells.
 
 use linkspan_kernel::rtnl::{LinkData, Route};
+use linkspan_plan::{Address, Carry, LinkRef, Namespaces, Place, Plan, Routing, Step, Vrf};
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, IpConfig, Success};
@@ -8,7 +9,6 @@ use linkspan_plugin::spec::{Error, IpConfig, Success};
 use super::config::Config;
 use crate::attach::require_prev_result;
 use crate::attach::routes::MAIN_TABLE;
-use crate::plan::{Address, Carry, LinkRef, Namespaces, Place, Plan, Routing, Step, Vrf};
 
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     let config = call.config.get()?;
@@ -39,7 +39,7 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         },
     ));
     wanted.extend(addresses_and_routes(&result, ifname, link, table));
-    crate::plan::check(&wanted, &namespaces)
+    linkspan_plan::check(&wanted, &namespaces)
 }
 
 /// The interface's IPv6 addresses, which the kernel drops as the interface moves, and the routes by gateways in

@@ -9,13 +9,13 @@ pub mod config;
 mod plan;
 
 use linkspan_kernel::rtnl::{Link, LinkData, RouteFilter, Rtnl};
+use linkspan_plan::fault::explain;
+use linkspan_plan::{Namespaces, Plan, Step, Vrf as VrfLink, apply, remove_unused_vrf};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Plugin, Undo, warn};
 
 use crate::attach::{require_prev_result, routes};
-use crate::fault::explain;
-use crate::plan::{Namespaces, Plan, Step, Vrf as VrfLink, apply, remove_unused_vrf};
 use config::Config;
 use plan::Interface;
 

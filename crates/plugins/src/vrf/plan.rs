@@ -1,10 +1,10 @@
 //! What the interface has, and what of it is where afterwards: pure functions.
 
 use linkspan_kernel::rtnl::{Address, Route};
+use linkspan_plan::{Carry, LinkRef, Place, Step};
 use linkspan_plugin::spec::IfName;
 
 use crate::attach::routes::{MAIN_TABLE, own_part, without_own_part};
-use crate::plan::{Carry, LinkRef, Place, Step};
 
 /// What the kernel makes by itself when a link is switched on (`RTPROT_KERNEL`).
 const BY_KERNEL: u8 = 2;

@@ -2,7 +2,6 @@
 
 use std::thread;
 
-use linkspan_plugins::netfilter;
 use linkspan_testkit::{Call, Cmd, Netns, Outcome, Outside, Plugins, Sandbox, with_prev_result};
 use serde_json::{Value, json};
 
@@ -306,7 +305,7 @@ pub(crate) fn ruleset() -> String {
 /// Puts back what others removed; tells what was missing.
 #[track_caller]
 pub(crate) fn reconcile() -> Vec<String> {
-    netfilter::reconcile()
+    linkspan_netfilter::reconcile()
         .into_iter()
         .flat_map(|(_, differences)| differences.unwrap())
         .collect()

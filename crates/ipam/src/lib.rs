@@ -1,0 +1,23 @@
+//! Addresses on this host: which there are, which is chosen, and who holds it.
+//!
+//! Read in this order:
+//!
+//! - [`range`] has the ranges and the order of their addresses;
+//! - [`choice`] chooses an address, wherever reservations are kept: it is pure but for the [`Pool`] that it is
+//!   given;
+//! - [`store`] is such a pool: a directory in the reference's format, under its lock, with an index beside it that
+//!   makes it fast;
+//! - [`mod@record`] says who holds an address;
+//! - [`assign`] puts an attachment's addresses together: all of them or none.
+//!
+//! [`Pool`]: choice::Pool
+#![forbid(unsafe_code)]
+
+pub mod assign;
+pub mod choice;
+#[cfg(test)]
+mod choice_tests;
+pub mod error;
+pub mod range;
+pub mod record;
+pub mod store;

@@ -1,0 +1,485 @@
+//! What a plugin calls.
+
+use std::fmt;
+use std::path::Path;
+
+use ipnet::IpNet;
+use linkspan_spec::{Error, MacAddr};
+use rustix::io::Errno;
+
+use super::backend::Backend;
+use super::fault::{explain, is_unsupported, unless_unsupported};
+use super::owner::Owner;
+use super::part::{
+    Elsewhere, Holder, Kind, Masquerade, Part, Reserved, SpoofGuard, elements, kinds, unique,
+};
+use super::record::{self, Found, Record, Records};
+use super::ruleset::Ruleset;
+use super::status::probe_nftables;
+
+/// What one plugin wants of netfilter for one attachment.
+///
+/// On ADD and CHECK it is described in full; on DEL as far as it is known, which may be not at all.
+#[derive(Clone, Debug)]
+pub struct Attachment {
+    owner: Owner,
+    plugin: String,
+    /// From which boot and for which namespace it is, in text.
+    origin: Option<String>,
+    backend: Option<Backend>,
+    parts: Vec<Part>,
+    expected: Vec<Kind>,
+    records: Records,
+}
+
+impl Attachment {
+    /// The attachment of `owner` as far as `plugin` is concerned: several plugins of a chain each have
+    /// their own parts of it.
+    pub fn new(owner: Owner, plugin: &str) -> Self {
+        Self {
+            owner,
+            plugin: plugin.to_owned(),
+            origin: None,
+            backend: None,
+            parts: Vec::new(),
+            expected: Vec::new(),
+            records: Records::default(),
+        }
+    }
+
+    /// It is for the network namespace at this path: once that is gone, others may have what this one had
+    /// reserved.
+    #[must_use]
+    pub fn netns(mut self, path: &Path) -> Self {
+        self.origin = record::origin(path);
+        self
+    }
+
+    /// Uses this backend. Without one, nf_tables, or iptables where the kernel has no nf_tables.
+    #[must_use]
+    pub fn backend(mut self, backend: Option<Backend>) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Masquerades what is sent from these addresses beyond their own subnets.
+    #[must_use]
+    pub fn masquerade(mut self, addresses: impl IntoIterator<Item = IpNet>) -> Self {
+        let parts = addresses
+            .into_iter()
+            .map(|address| Part::Masquerade(Masquerade { address }));
+        self.parts.extend(parts);
+        self
+    }
+
+    /// Drops what comes from this port of a bridge with another MAC address than this one.
+    #[must_use]
+    pub fn spoof_guard(mut self, port: &str, mac: MacAddr) -> Self {
+        self.parts.push(Part::SpoofGuard(SpoofGuard {
+            interface: port.to_owned(),
+            mac: mac.octets(),
+        }));
+        self
+    }
+
+    /// Wants this part too.
+    #[must_use]
+    pub fn part(mut self, part: Part) -> Self {
+        self.parts.push(part);
+        self
+    }
+
+    /// Says on DEL that the configuration asks for parts of this kind, so that they are searched for
+    /// where neither a record nor a previous result tells what they were.
+    #[must_use]
+    pub fn expect(mut self, kind: Kind) -> Self {
+        self.expected.push(kind);
+        self
+    }
+
+    /// The attachment that a record tells of.
+    pub(super) fn recorded(record: &Record) -> Self {
+        Self {
+            backend: Some(record.backend),
+            parts: record.parts.clone(),
+            ..Self::new(record.owner(), record.plugin())
+        }
+    }
+
+    /// The plugin that wants it.
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// Whether nothing is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Sets up all parts, or none. Nothing is asked of the kernel when there is none to set up. Returns what people
+    /// should know of it, a sentence each.
+    ///
+    /// # Errors
+    /// What could not be done and why; what was done is undone.
+    pub fn install(&self) -> Result<Vec<String>, Error> {
+        self.forget_earlier()?;
+        if self.parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let installed = match self.install_by(self.backend.unwrap_or_default()) {
+            Err(Failure::Unsupported(_)) if self.backend.is_none() => {
+                self.install_by(Backend::Iptables)
+            }
+            installed => installed,
+        };
+        installed.map_err(|failure| {
+            let error = failure.into_error();
+            match self.remove() {
+                Ok(()) => error,
+                Err(remains) => {
+                    let details = format!("{}; and removing it again: {remains}", error.details);
+                    error.with_details(details)
+                }
+            }
+        })
+    }
+
+    /// An ADD that died half-way left its record; what it made may be other than what is wanted now.
+    fn forget_earlier(&self) -> Result<(), Error> {
+        match self.records.read(&self.plugin, &self.owner) {
+            Found::Nothing => Ok(()),
+            Found::Record(_) | Found::Unreadable => self.clone_without_parts().remove(),
+        }
+    }
+
+    fn clone_without_parts(&self) -> Self {
+        Self {
+            parts: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    fn install_by(&self, backend: Backend) -> Result<Vec<String>, Failure> {
+        self.record(backend, &self.parts).map_err(Failure::Other)?;
+        let parts = self.reserve().map_err(Failure::Other)?;
+        if parts != self.parts {
+            self.record(backend, &parts).map_err(Failure::Other)?;
+        }
+        self.set_up_by_iptables(backend, &parts)
+            .map_err(Failure::Other)?;
+        let by_nftables = left_to_nftables(backend, &parts);
+        if !by_nftables.is_empty() {
+            Ruleset::open()
+                .and_then(|ruleset| ruleset.install(&by_nftables, &self.owner.to_string()))
+                .map_err(Failure::from_kernel)?;
+        }
+        let notices = ensure_elsewhere(&by_nftables).map_err(Failure::Other)?;
+        self.settle(&parts).map_err(Failure::Other)?;
+        Ok(notices)
+    }
+
+    fn record(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
+        let origin = self.origin.clone();
+        let record = Record::new(&self.plugin, &self.owner, origin, backend, parts);
+        self.records.write(&record)
+    }
+
+    fn holder(&self) -> Holder<'_> {
+        Holder {
+            owner: &self.owner,
+            plugin: &self.plugin,
+            records: &self.records,
+        }
+    }
+
+    /// Reserves what only one attachment can have; returns what there is to be set up. What attachments
+    /// have whose containers are gone is removed first.
+    fn reserve(&self) -> Result<Vec<Part>, Error> {
+        let mut parts = Vec::new();
+        for part in &self.parts {
+            loop {
+                match part.want().reserve(&self.holder())? {
+                    Reserved::Whole => parts.push(part.clone()),
+                    Reserved::Partly(less) => parts.extend(less),
+                    Reserved::HeldByDead(records) => {
+                        for record in &records {
+                            Self::recorded(record).remove()?;
+                        }
+                        continue;
+                    }
+                }
+                break;
+            }
+        }
+        Ok(parts)
+    }
+
+    fn settle(&self, parts: &[Part]) -> Result<(), Error> {
+        let holder = self.holder();
+        parts
+            .iter()
+            .try_for_each(|part| part.want().settle(&holder))
+    }
+
+    fn leave(&self, parts: &[Part]) -> Result<(), Error> {
+        let holder = self.holder();
+        parts.iter().try_for_each(|part| part.want().leave(&holder))
+    }
+
+    /// Sets up those of the parts that this backend leaves to iptables.
+    fn set_up_by_iptables(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
+        for kind in kinds(parts) {
+            if let Some(iptables) = kind.by_iptables(backend) {
+                iptables.install(&self.owner, &of_kind(parts, kind), &self.siblings(kind))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what iptables set up of these kinds.
+    fn take_down_by_iptables(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
+        for kind in kinds(parts) {
+            if let Some(iptables) = kind.by_iptables(backend) {
+                iptables.remove(&self.owner, &of_kind(parts, kind), &self.siblings(kind))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts of this kind that iptables set up for the container's other attachments to the network:
+    /// they share one chain.
+    fn siblings(&self, kind: Kind) -> Vec<Part> {
+        let is_sibling = |record: &Record| {
+            let owner = record.owner();
+            record.backend == Backend::Iptables
+                && owner != self.owner
+                && owner.network() == self.owner.network()
+                && owner.container() == self.owner.container()
+        };
+        self.records
+            .all()
+            .filter(is_sibling)
+            .flat_map(|record| of_kind(&record.parts, kind))
+            .collect()
+    }
+
+    /// Sets up anew what [`check`](Self::check) finds missing, and tells what that was; nothing when the
+    /// attachment has been removed meanwhile.
+    pub(super) fn check_and_repair(&self) -> Result<Vec<String>, Error> {
+        let _held = self.records.hold(&self.plugin, &self.owner)?;
+        if self.records.read(&self.plugin, &self.owner) == Found::Nothing {
+            return Ok(Vec::new());
+        }
+        let mut differences = self.check()?;
+        if !differences.is_empty() {
+            differences.extend(self.repair()?);
+        }
+        Ok(differences)
+    }
+
+    fn repair(&self) -> Result<Vec<String>, Error> {
+        let backend = self.backend.unwrap_or_default();
+        self.take_down_by_iptables(backend, &self.parts)?;
+        self.set_up_by_iptables(backend, &self.parts)?;
+        let by_nftables = left_to_nftables(backend, &self.parts);
+        if !by_nftables.is_empty() {
+            Ruleset::open()
+                .and_then(|ruleset| ruleset.repair(&by_nftables, &self.owner.to_string()))
+                .map_err(explain)?;
+        }
+        let notices = ensure_elsewhere(&by_nftables)?;
+        self.settle(&self.parts)?;
+        Ok(notices)
+    }
+
+    /// What is not as [`install`](Self::install) leaves it: a sentence each, with what was expected and
+    /// what was found. An attachment without a record may be of the reference plugins, whose rules do as well.
+    ///
+    /// # Errors
+    /// When it cannot be found out.
+    pub fn check(&self) -> Result<Vec<String>, Error> {
+        let (backend, parts) = match self.records.read(&self.plugin, &self.owner) {
+            Found::Record(record) => (record.backend, self.as_recorded(&record)),
+            Found::Unreadable => (self.backend.unwrap_or_default(), self.parts.clone()),
+            Found::Nothing => {
+                let backend = self.backend.unwrap_or_default();
+                return self.differences(backend, &self.not_of_reference()?);
+            }
+        };
+        self.differences(backend, &parts)
+    }
+
+    /// Without those of the parts that the reference plugins made.
+    fn not_of_reference(&self) -> Result<Vec<Part>, Error> {
+        let mut own = Vec::new();
+        for kind in kinds(&self.parts) {
+            let parts = of_kind(&self.parts, kind);
+            if !kind.nature().has_reference(&self.owner, &parts)? {
+                own.extend(parts);
+            }
+        }
+        Ok(own)
+    }
+
+    fn differences(&self, backend: Backend, parts: &[Part]) -> Result<Vec<String>, Error> {
+        let mut differences = Vec::new();
+        for kind in kinds(parts) {
+            if let Some(iptables) = kind.by_iptables(backend) {
+                differences.extend(iptables.differences(&self.owner, &of_kind(parts, kind))?);
+            }
+        }
+        let by_nftables = left_to_nftables(backend, parts);
+        if !by_nftables.is_empty() {
+            let found = Ruleset::open()
+                .and_then(|ruleset| ruleset.differences(&by_nftables, &self.owner.to_string()))
+                .map_err(explain)?;
+            differences.extend(found);
+        }
+        for (elsewhere, parts) in elsewhere(&by_nftables) {
+            differences.extend(elsewhere.differences(&parts)?);
+        }
+        differences.extend(parts.iter().flat_map(|part| part.want().unsettled()));
+        Ok(differences)
+    }
+
+    /// What is wanted, of the kinds that other attachments of the container can have a part in no more
+    /// than was set up.
+    fn as_recorded(&self, record: &Record) -> Vec<Part> {
+        let is_shared = |part: &&Part| part.kind().nature().is_shared_within_container();
+        let recorded = record.parts.iter().filter(is_shared);
+        let wanted = self.parts.iter().filter(|part| !is_shared(part));
+        wanted.chain(recorded).cloned().collect()
+    }
+
+    /// Removes all that this plugin made for this attachment, as its record says; without a record what
+    /// is described here, or expected, or made by the reference plugins. What belongs to another
+    /// attachment by now stays. Can be repeated. Nothing is asked of the kernel when there is no record
+    /// and nothing described or expected.
+    ///
+    /// # Errors
+    /// What could not be removed and why; the record stays then.
+    pub fn remove(&self) -> Result<(), Error> {
+        // Else `reconcile` could put back what is just being removed.
+        let _held = self.records.hold(&self.plugin, &self.owner)?;
+        match self.records.read(&self.plugin, &self.owner) {
+            Found::Record(record) => self.remove_recorded(&record)?,
+            Found::Unreadable => self.remove_unknown(&Kind::ALL)?,
+            Found::Nothing => return self.remove_described(),
+        }
+        self.records.remove(&self.plugin, &self.owner)
+    }
+
+    fn remove_recorded(&self, record: &Record) -> Result<(), Error> {
+        self.take_down_by_iptables(record.backend, &record.parts)?;
+        self.remove_elements(&left_to_nftables(record.backend, &record.parts))?;
+        self.leave(&record.parts)
+    }
+
+    fn remove_elements(&self, parts: &[Part]) -> Result<(), Error> {
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let comment = self.owner.to_string();
+        Ruleset::open()
+            .and_then(|ruleset| ruleset.remove(&elements(parts), &comment))
+            .or_else(unless_unsupported)
+            .map_err(explain)
+    }
+
+    /// Removes whatever names this attachment, and what the reference plugins made for it.
+    fn remove_unknown(&self, kinds: &[Kind]) -> Result<(), Error> {
+        if kinds.is_empty() {
+            return Ok(());
+        }
+        let comment = self.owner.to_string();
+        Ruleset::open()
+            .and_then(|ruleset| ruleset.sweep(kinds, &|holder| holder == comment))
+            .or_else(unless_unsupported)
+            .map_err(explain)?;
+        self.remove_reference(kinds)
+    }
+
+    fn remove_reference(&self, kinds: &[Kind]) -> Result<(), Error> {
+        kinds.iter().try_for_each(|kind| {
+            let parts = of_kind(&self.parts, *kind);
+            kind.nature().remove_reference(&self.owner, &parts)
+        })
+    }
+
+    fn remove_described(&self) -> Result<(), Error> {
+        let described = kinds(&self.parts);
+        let expected = unique(self.expected.iter().copied());
+        let searched: Vec<Kind> = expected
+            .into_iter()
+            .filter(|kind| !described.contains(kind))
+            .collect();
+        self.remove_elements(&self.parts)?;
+        self.remove_reference(&described)?;
+        self.remove_unknown(&searched)?;
+        self.leave(&self.parts)
+    }
+}
+
+/// What is set up, as it stands after "cannot" or in a list.
+impl fmt::Display for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<_> = self.parts.iter().map(ToString::to_string).collect();
+        write!(
+            f,
+            "{} by {}",
+            parts.join(", "),
+            self.backend.unwrap_or_default()
+        )
+    }
+}
+
+/// The parts that this backend leaves to nf_tables: some kinds always are, and beside firewalld all.
+fn left_to_nftables(backend: Backend, parts: &[Part]) -> Vec<Part> {
+    let is_left =
+        |part: &&Part| backend == Backend::Firewalld || part.kind().by_iptables(backend).is_none();
+    parts.iter().filter(is_left).cloned().collect()
+}
+
+fn of_kind(parts: &[Part], kind: Kind) -> Vec<Part> {
+    let is_such = |part: &&Part| part.kind() == kind;
+    parts.iter().filter(is_such).cloned().collect()
+}
+
+/// What these parts need in tables of others, with the parts that do.
+fn elsewhere(parts: &[Part]) -> impl Iterator<Item = (&'static dyn Elsewhere, Vec<Part>)> {
+    kinds(parts)
+        .into_iter()
+        .filter_map(|kind| Some((kind.nature().elsewhere()?, of_kind(parts, kind))))
+}
+
+fn ensure_elsewhere(parts: &[Part]) -> Result<Vec<String>, Error> {
+    let mut notices = Vec::new();
+    for (elsewhere, parts) in elsewhere(parts) {
+        notices.extend(elsewhere.ensure(&parts)?);
+    }
+    Ok(notices)
+}
+
+enum Failure {
+    /// The kernel lacks nf_tables.
+    Unsupported(Error),
+    Other(Error),
+}
+
+impl Failure {
+    fn from_kernel(error: linkspan_kernel::Error) -> Self {
+        // What others made of the ruleset can be an invalid argument, too.
+        let is_ambiguous = error.errno() == Some(Errno::INVAL.raw_os_error());
+        if is_unsupported(&error) && !(is_ambiguous && probe_nftables().is_ok()) {
+            Self::Unsupported(explain(error))
+        } else {
+            Self::Other(explain(error))
+        }
+    }
+
+    fn into_error(self) -> Error {
+        match self {
+            Self::Unsupported(error) | Self::Other(error) => error,
+        }
+    }
+}

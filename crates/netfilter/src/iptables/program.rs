@@ -1,0 +1,150 @@
+//! The commands of iptables, run.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use linkspan_spec::{Error, ErrorCode};
+
+use super::Protocol;
+
+/// How many seconds to wait for the lock of iptables.
+const LOCK_SECONDS: u32 = 10;
+
+/// Where the commands are when PATH lacks them, as the environment of a runtime often does.
+const USUAL_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"];
+
+/// Which of the two implementations of iptables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// What the host uses.
+    Default,
+    /// The older one, without nf_tables.
+    Legacy,
+}
+
+/// A command with its arguments.
+pub(super) struct Program {
+    name: String,
+    arguments: Vec<String>,
+}
+
+impl Program {
+    /// `iptables-restore`, adding to what is there.
+    pub(super) fn restore(protocol: Protocol, variant: Variant) -> Self {
+        let arguments = vec!["--noflush".to_owned(), format!("--wait={LOCK_SECONDS}")];
+        Self::new(protocol, variant, "restore", arguments)
+    }
+
+    /// `iptables-legacy-restore`; where there is none under that name, `iptables-restore` is the older one.
+    pub(super) fn restore_legacy(protocol: Protocol) -> Self {
+        let legacy = Self::restore(protocol, Variant::Legacy);
+        match legacy.is_installed() {
+            true => legacy,
+            false => Self::restore(protocol, Variant::Default),
+        }
+    }
+
+    /// `iptables-save`: all tables.
+    pub(super) fn save(protocol: Protocol, variant: Variant) -> Self {
+        Self::new(protocol, variant, "save", Vec::new())
+    }
+
+    /// Which version it is.
+    pub(super) fn version(protocol: Protocol) -> Self {
+        let arguments = vec!["--version".to_owned()];
+        Self::new(protocol, Variant::Default, "restore", arguments)
+    }
+
+    fn new(protocol: Protocol, variant: Variant, verb: &str, arguments: Vec<String>) -> Self {
+        let command = protocol.command();
+        let name = match variant {
+            Variant::Default => format!("{command}-{verb}"),
+            Variant::Legacy => format!("{command}-legacy-{verb}"),
+        };
+        Self { name, arguments }
+    }
+
+    /// Runs it with this standard input; returns its standard output.
+    pub(super) fn run(&self, input: &str) -> Result<String, Error> {
+        let name = &self.name;
+        let output = self
+            .start()
+            .and_then(|mut child| {
+                // Dropped at once, so that the program sees the end of its input.
+                if let Some(mut stdin) = child.stdin.take() {
+                    stdin.write_all(input.as_bytes())?;
+                }
+                child.wait_with_output()
+            })
+            .map_err(|error| {
+                Error::new(ErrorCode::INTERNAL, format!("cannot run {name}: {error}"))
+                    .with_details(missing_program(&error))
+            })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let reason = String::from_utf8_lossy(&output.stderr);
+        let (reason, status) = (reason.trim(), output.status);
+        Err(Error::new(
+            ErrorCode::INTERNAL,
+            format!("{name} failed ({status}): {reason}"),
+        )
+        .with_details(format!("its input was:\n{input}")))
+    }
+
+    fn is_installed(&self) -> bool {
+        self.path().is_some()
+    }
+
+    /// Whether it is the older iptables: `xtables-legacy-multi`, or before there were two, `xtables-multi`.
+    pub(super) fn is_legacy(&self) -> bool {
+        let file = self.path().and_then(|path| fs::canonicalize(path).ok());
+        let name = file.as_deref().and_then(Path::file_name);
+        name.is_some_and(|name| {
+            let name = name.to_string_lossy();
+            name.contains("legacy") || name == "xtables-multi"
+        })
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let usual = USUAL_DIRECTORIES.map(PathBuf::from);
+        env::split_paths(&path)
+            .chain(usual)
+            .map(|directory| directory.join(&self.name))
+            .find(|path| path.exists())
+    }
+
+    fn start(&self) -> io::Result<std::process::Child> {
+        let spawn = |path: &str| {
+            Command::new(path)
+                .args(&self.arguments)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+        };
+        let mut child = spawn(&self.name);
+        for directory in USUAL_DIRECTORIES {
+            match child {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    child = spawn(&format!("{directory}/{}", self.name));
+                }
+                started => return started,
+            }
+        }
+        child
+    }
+}
+
+fn missing_program(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "looked in PATH and {}; install iptables or choose the backend \"nftables\"",
+            USUAL_DIRECTORIES.join(", ")
+        ),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,162 @@
+//! Published ports: ports of the host that lead to a container.
+
+mod claims;
+mod conditions;
+mod iptables;
+mod localnet;
+mod nftables;
+mod port;
+mod reference;
+mod stale;
+
+use std::fmt;
+
+use ipnet::IpNet;
+use linkspan_nft::Table;
+use linkspan_spec::Error;
+use serde::{Deserialize, Serialize};
+
+pub use conditions::{Conditions, NotUnderstood};
+pub use port::{Port, PortRange, Transport};
+
+use super::{ByIptables, Group, Holder, Owner, Part, Placed, Reserved, Want};
+use crate::inet;
+use crate::record::Records;
+
+/// Ports of the host that lead to one address of the container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedPorts {
+    /// The container's address with its subnet.
+    pub container: IpNet,
+    /// The ports.
+    pub ports: Vec<PortRange>,
+    /// Whose connections are masqueraded.
+    pub source: SourceNat,
+    /// The bit of the packet's mark that says so.
+    pub mark_bit: u8,
+    /// The chain of iptables that sets the mark, instead of our own; only with the backend iptables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_mark_chain: Option<String>,
+    /// Only what meets these conditions is led to the container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+    /// The host's interface on the way to the container, by which 127.0.0.1 is to reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub localnet: Option<String>,
+}
+
+/// Whose connections to published ports are masqueraded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SourceNat {
+    /// Nobody's: the container sees every source as it is, and what does not come back through the host
+    /// gets no answer.
+    Keep,
+    /// Those of the container itself, its neighbours and the host's loopback.
+    Hairpin,
+    /// Everybody's.
+    All,
+}
+
+impl PublishedPorts {
+    /// The mark's bit unless the configuration says another.
+    pub const DEFAULT_MARK_BIT: u8 = nftables::DEFAULT_MARK_BIT;
+
+    /// Every single port.
+    fn single_ports(&self) -> impl Iterator<Item = Port> + '_ {
+        self.ports.iter().flat_map(PortRange::ports)
+    }
+}
+
+impl fmt::Display for PublishedPorts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
+        write!(
+            f,
+            "publish {} at {}",
+            ports.join(", "),
+            self.container.addr()
+        )
+    }
+}
+
+impl Want for PublishedPorts {
+    fn elements(&self) -> Vec<Placed> {
+        nftables::elements(self)
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        nftables::groups(self)
+    }
+
+    fn reserve(&self, holder: &Holder<'_>) -> Result<Reserved, Error> {
+        claims::reserve(self, holder)
+    }
+
+    fn settle(&self, holder: &Holder<'_>) -> Result<(), Error> {
+        if let Some(interface) = &self.localnet {
+            localnet::enable(interface, holder.records)?;
+        }
+        stale::forget_before(self);
+        Ok(())
+    }
+
+    fn unsettled(&self) -> Vec<String> {
+        self.localnet
+            .as_deref()
+            .and_then(localnet::difference)
+            .into_iter()
+            .collect()
+    }
+
+    fn leave(&self, holder: &Holder<'_>) -> Result<(), Error> {
+        stale::forget_after(self);
+        claims::release(self, holder)
+    }
+}
+
+/// What is so of all published ports.
+pub(super) struct Nature;
+
+impl super::Nature for Nature {
+    fn table(&self) -> Table {
+        inet::table()
+    }
+
+    fn owns(&self, set: &str) -> bool {
+        nftables::owns(set)
+    }
+
+    fn by_iptables(&self) -> Option<&dyn ByIptables> {
+        Some(&iptables::Iptables)
+    }
+
+    fn is_shared_within_container(&self) -> bool {
+        true
+    }
+
+    fn has_reference(&self, owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
+        reference::is_there(owner, parts)
+    }
+
+    fn remove_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
+        reference::remove(owner)
+    }
+
+    fn restore(&self, records: &Records) -> Result<(), Error> {
+        claims::sweep(records)?;
+        localnet::restore(records)
+    }
+}
+
+/// Those of the parts that publish ports.
+fn published(parts: &[Part]) -> Vec<&PublishedPorts> {
+    let mut found = Vec::new();
+    for part in parts {
+        if let Part::PublishedPorts(part) = part {
+            found.push(part);
+        }
+    }
+    found
+}

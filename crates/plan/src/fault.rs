@@ -1,0 +1,68 @@
+//! What an error of the kernel means to the people who run a plugin.
+
+use linkspan_kernel::Error as KernelError;
+use linkspan_spec::{Error, ErrorCode};
+use rustix::io::Errno;
+
+/// The error that a plugin prints: the kernel's words, and what to do.
+pub fn explain(error: KernelError) -> Error {
+    let details = advice(&error);
+    Error::new(ErrorCode::INTERNAL, error.to_string()).with_details(details)
+}
+
+/// The same, with what was attempted in the plan's words instead of the kernel crate's.
+pub fn explain_step(step: &dyn std::fmt::Display, error: &KernelError) -> Error {
+    let cause = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let words = error
+        .ext_ack()
+        .map(|words| format!(" ({words})"))
+        .unwrap_or_default();
+    Error::new(
+        ErrorCode::INTERNAL,
+        format!("cannot {step}: {cause}{words}"),
+    )
+    .with_details(advice(error))
+}
+
+fn advice(error: &KernelError) -> &'static str {
+    match error.errno().map(Errno::from_raw_os_error) {
+        Some(Errno::PERM | Errno::ACCESS) => {
+            "changing a network needs CAP_NET_ADMIN in its namespace, and CAP_SYS_ADMIN to enter it: \
+             run the plugin as root"
+        }
+        Some(Errno::OPNOTSUPP) => {
+            "this kernel lacks what is asked for; a module may have to be loaded, or the kernel's \
+             configuration does not have it"
+        }
+        Some(Errno::NODEV | Errno::NOENT) => {
+            "it is gone, or never was there; `ip link` shows what is there"
+        }
+        Some(Errno::EXIST) => "it is there already; `ip -d link` shows it",
+        Some(Errno::BUSY) => "something else uses it; `ip -d link` shows what",
+        Some(Errno::NETUNREACH) => {
+            "the gateway lies in none of the link's subnets; correct the address range or the route"
+        }
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+            "the host is short of memory or descriptors; try again when it is not"
+        }
+        _ => "",
+    }
+}
+
+/// Does everything, then tells the errors of all that failed as one.
+///
+/// # Errors
+/// The first, with the messages of the others.
+pub fn all(outcomes: impl IntoIterator<Item = Result<(), Error>>) -> Result<(), Error> {
+    let errors: Vec<Error> = outcomes.into_iter().filter_map(Result::err).collect();
+    let Some(first) = errors.first() else {
+        return Ok(());
+    };
+    let messages: Vec<&str> = errors.iter().map(|error| error.msg.as_str()).collect();
+    Err(Error {
+        msg: messages.join("; "),
+        ..first.clone()
+    })
+}

@@ -1,0 +1,124 @@
+//! The addresses of gateways on a link that attachments share.
+
+use ipnet::IpNet;
+use linkspan_kernel::Error as KernelError;
+use linkspan_kernel::rtnl::{Address, Change, Link, LinkChange};
+use linkspan_plugin::Undo;
+use linkspan_spec::{Error, ErrorCode};
+
+use super::apply::refused;
+use super::{Gateway, LinkRef, Namespaces, Side, Step};
+use crate::fault::explain;
+use crate::identity;
+
+/// Has the link hold the gateway's address.
+///
+/// IPv4: one address; IPv6: any number in subnets that do not overlap. Another address in its way is
+/// replaced when that is asked for, and is an error otherwise.
+pub(super) fn ensure<'a>(
+    link: &LinkRef,
+    gateway: &Gateway,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    let found = namespaces.link(link)?;
+    let index = found.index;
+    let side = namespaces.side(link.place)?;
+    let rtnl = side.rtnl();
+    let wanted = gateway.address;
+    let is_held = |held: &[Address]| held.iter().any(|address| address.net == wanted);
+    let mut held = rtnl.addresses(index).map_err(explain)?;
+    if !is_held(&held) && !side.is_alone() {
+        side.claim();
+        held = rtnl.addresses(index).map_err(explain)?;
+    }
+    if is_held(&held) {
+        return Ok(());
+    }
+    let in_the_way: Vec<Address> = held
+        .into_iter()
+        .filter(|address| conflicts(address.net, wanted))
+        .collect();
+    if let (Some(other), false) = (in_the_way.first(), gateway.force) {
+        return Err(other_address(link, other.net, wanted));
+    }
+    let mut changes: Vec<Change> = in_the_way
+        .iter()
+        .map(|address| Change::DeleteAddress(index, address.clone()))
+        .collect();
+    changes.extend(keep_mac(&found));
+    changes.push(Change::AddAddress(index, Address::new(wanted)));
+    for outcome in rtnl.commit(&changes).map_err(explain)? {
+        match outcome {
+            // Another plugin has done the same at the same time.
+            Err(error) if error.is_exists() || error.is_not_found() => {}
+            outcome => outcome
+                .map_err(|error| refused(&Step::Gateway(link.clone(), gateway.clone()), &error))?,
+        }
+    }
+    undo.on_failure(format!("the address {wanted} of {link}"), move || {
+        restore(index, wanted, in_the_way, side)
+    });
+    Ok(())
+}
+
+/// A bridge that somebody made without a MAC address takes that of one of its ports, and another one when
+/// that port goes. Once it is given one, the gateway that neighbours know stays the same (cni#285). One
+/// whose last port went has none at all.
+fn keep_mac(link: &Link) -> Option<Change> {
+    let found = link.mac.filter(|_| link.is_kind("bridge"))?;
+    let own = || {
+        let name = link.name.parse().ok()?;
+        Some(identity::bridge_mac(&name).octets())
+    };
+    let change = LinkChange {
+        mac: Some(found).filter(|mac| *mac != [0; 6]).or_else(own),
+        ..LinkChange::default()
+    };
+    Some(Change::SetLink(link.index, change))
+}
+
+fn conflicts(held: IpNet, wanted: IpNet) -> bool {
+    match (held, wanted) {
+        (IpNet::V4(_), IpNet::V4(_)) => true,
+        (IpNet::V6(held), IpNet::V6(wanted)) => {
+            held.contains(&wanted.addr()) || wanted.contains(&held.addr())
+        }
+        _ => false,
+    }
+}
+
+fn other_address(link: &LinkRef, held: IpNet, wanted: IpNet) -> Error {
+    let name = &link.name;
+    Error::new(
+        ErrorCode::INVALID_NETWORK_CONFIG,
+        format!("{name:?} already has an IP address different from {wanted}: {held}"),
+    )
+    .with_details(format!(
+        "isGateway wants {wanted}, the gateway of the IPAM plugin's subnet, on {name:?}. Another network \
+         or an earlier configuration uses {held} there: give this network a bridge of its own, remove the \
+         address with `ip address del {held} dev {name}`, or set forceAddress"
+    ))
+}
+
+/// Takes a gateway's address away again, and gives back what was in its way, unless others may have begun
+/// to use it.
+fn restore(index: u32, wanted: IpNet, removed: Vec<Address>, side: &Side) -> Result<(), Error> {
+    if !side.is_alone() {
+        return Ok(());
+    }
+    let rtnl = side.rtnl();
+    let mut changes = vec![Change::DeleteAddress(index, Address::new(wanted))];
+    changes.extend(
+        removed
+            .into_iter()
+            .map(|address| Change::AddAddress(index, address)),
+    );
+    for outcome in rtnl.commit(&changes).map_err(explain)? {
+        match outcome {
+            Err(error) if error.is_exists() || KernelError::is_not_found(&error) => {}
+            outcome => outcome.map_err(explain)?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! A tap device in the container.
+
+use std::fmt;
+use std::process::Command;
+
+use linkspan_kernel::rtnl::{Change, LinkChange, LinkData};
+use linkspan_kernel::tap::NewTap;
+use linkspan_kernel::{Error as KernelError, selinux};
+use linkspan_plugin::Undo;
+use linkspan_spec::{Error, ErrorCode, MacAddr};
+
+use super::check::{Difference, mtu, unless};
+use super::{LinkRef, Namespaces, Side, Step};
+use crate::fault::{explain, explain_step};
+
+/// Where tap devices are asked for.
+const DEVICE: &str = "/dev/net/tun";
+
+/// A tap device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tap {
+    /// Its name.
+    pub name: String,
+    /// Bytes; `None` leaves it to the kernel.
+    pub mtu: Option<u32>,
+    /// `None` leaves it to the kernel.
+    pub mac: Option<MacAddr>,
+    /// The number of the user who may attach to it.
+    pub owner: Option<u32>,
+    /// The number of the group that may attach to it.
+    pub group: Option<u32>,
+    /// It has several queues.
+    pub multi_queue: bool,
+    /// The bridge in the container that it is a port of.
+    pub bridge: Option<String>,
+    /// Its SELinux context.
+    pub selinux_context: Option<String>,
+}
+
+impl fmt::Display for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "create the tap device {:?} in the container", self.name)
+    }
+}
+
+/// Whether this host has tap devices.
+///
+/// # Errors
+/// [`ErrorCode::PLUGIN_NOT_AVAILABLE`] when not.
+pub fn tap_status() -> Result<(), Error> {
+    std::fs::metadata(DEVICE).map(drop).map_err(|error| {
+        Error::new(
+            ErrorCode::PLUGIN_NOT_AVAILABLE,
+            format!("tap devices cannot be made: {DEVICE}: {error}"),
+        )
+        .with_details("load the kernel's module tun, which makes this file")
+    })
+}
+
+/// Makes the device, switched off.
+pub(super) fn create<'a>(
+    wanted: &Tap,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    let container = namespaces.container()?;
+    let master = wanted
+        .bridge
+        .as_deref()
+        .map(|bridge| require_bridge(bridge, container))
+        .transpose()?;
+    let failed = |error: KernelError| explain_step(&Step::Tap(wanted.clone()), &error);
+    match make(wanted, container)? {
+        Err(error) if error.is_exists() => {
+            namespaces.refuse_taken_name(&wanted.name)?;
+            return Err(failed(error));
+        }
+        made => made.map_err(failed)?,
+    }
+    let name = wanted.name.clone();
+    undo.on_failure(format!("the tap device {name:?}"), move || match container
+        .rtnl()
+        .delete_link(&name)
+    {
+        Err(error) if !error.is_not_found() => Err(explain(error)),
+        _ => Ok(()),
+    });
+    let index = container.rtnl().link(&wanted.name).map_err(failed)?.index;
+    let change = LinkChange {
+        mtu: wanted.mtu,
+        mac: wanted.mac.map(|mac| mac.octets()),
+        master,
+        ..LinkChange::default()
+    };
+    let change = Change::SetLink(index, change);
+    container.rtnl().change(change).map_err(failed)?;
+    // With the settings that it has now.
+    let made = container.rtnl().link_at(index).map_err(failed)?;
+    container.remember(&wanted.name, made);
+    Ok(())
+}
+
+fn make(wanted: &Tap, container: &Side) -> Result<Result<(), KernelError>, Error> {
+    let Some(context) = &wanted.selinux_context else {
+        let new = NewTap {
+            owner: wanted.owner,
+            group: wanted.group,
+            multi_queue: wanted.multi_queue,
+            ..NewTap::new(wanted.name.as_str())
+        };
+        return container.run(|| new.create());
+    };
+    let Some(netns) = container.netns() else {
+        return Ok(Ok(()));
+    };
+    // Threads of a thread have its context; the program is started by one that is in the container.
+    let labelled = selinux::with_exec_context(context, || netns.run(|| by_program(wanted)));
+    labelled
+        .map_err(|error| not_labelled(context, &error))?
+        .map_err(explain)?
+        .map(Ok)
+}
+
+/// Has a program make the device: the kernel labels it as it labels its maker, and the exec context is
+/// that of programs that are started.
+fn by_program(wanted: &Tap) -> Result<(), Error> {
+    let mut ip = Command::new("ip");
+    ip.args(["tuntap", "add", "mode", "tap", "name", &wanted.name]);
+    for (word, number) in [("user", wanted.owner), ("group", wanted.group)] {
+        if let Some(number) = number {
+            ip.args([word, &number.to_string()]);
+        }
+    }
+    if wanted.multi_queue {
+        ip.arg("multi_queue");
+    }
+    let failed = |reason: &str| {
+        Error::new(
+            ErrorCode::INTERNAL,
+            format!("cannot {wanted} by the command ip: {reason}"),
+        )
+        .with_details("\"selinuxContext\" needs iproute2, and a policy that allows the context")
+    };
+    let output = ip.output().map_err(|error| failed(&error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed(String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+fn not_labelled(context: &str, error: &KernelError) -> Error {
+    if error.is_unsupported() {
+        return Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            format!("\"selinuxContext\" {context:?} cannot be: SELinux is off on this host"),
+        )
+        .with_details("remove \"selinuxContext\", or switch SELinux on");
+    }
+    Error::new(ErrorCode::INTERNAL, error.to_string()).with_details(
+        "the policy must know the context and allow this plugin to start programs in it",
+    )
+}
+
+fn require_bridge(name: &str, container: &Side) -> Result<u32, Error> {
+    match container.rtnl().link(name) {
+        Ok(link) if link.is_kind("bridge") => Ok(link.index),
+        Ok(_) => Err(no_bridge(name, "is no bridge")),
+        Err(error) if error.is_not_found() => Err(no_bridge(name, "is not there")),
+        Err(error) => Err(explain(error)),
+    }
+}
+
+fn no_bridge(name: &str, why: &str) -> Error {
+    Error::new(
+        ErrorCode::INVALID_NETWORK_CONFIG,
+        format!("failed to get bridge {name:?}: it {why} in the container"),
+    )
+    .with_details(
+        "\"bridge\" names a bridge in the container's namespace, made by an earlier plugin of the chain",
+    )
+}
+
+/// How it differs from what the plan has.
+pub(super) fn differences(wanted: &Tap, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+    let link = LinkRef::container(wanted.name.as_str());
+    let object = format!("the link {link}");
+    let Ok(found) = namespaces.link(&link) else {
+        return Ok(unless(false, object, "it", "nothing"));
+    };
+    let is_tap = matches!(found.data, LinkData::Tap { .. });
+    let kind = found.kind.clone().unwrap_or_else(|| "a device".to_owned());
+    let mut differences = unless(is_tap, &object, "a tap device", kind);
+    if let LinkData::Tap { owner, group, .. } = found.data {
+        let show = |id: Option<u32>| id.map_or("nobody".to_owned(), |id| id.to_string());
+        let rows = [
+            ("owner", wanted.owner, owner),
+            ("group", wanted.group, group),
+        ];
+        for (what, wanted, found) in rows {
+            let is_right = wanted.is_none() || wanted == found;
+            let object = format!("the {what} of {link}");
+            differences.extend(unless(is_right, object, show(wanted), show(found)));
+        }
+    }
+    if let Some(mac) = wanted.mac {
+        let there = found.mac.map(MacAddr::new);
+        let shown = there.map_or("none".to_owned(), |mac| mac.to_string());
+        let object = format!("the MAC address of {link}");
+        differences.extend(unless(there == Some(mac), object, mac, shown));
+    }
+    if let Some(bridge) = &wanted.bridge {
+        let rtnl = namespaces.container()?.rtnl();
+        let expected = rtnl.link(bridge).ok().map(|bridge| bridge.index);
+        let is_port = expected.is_some() && found.master == expected;
+        let object = format!("the bridge of {link}");
+        differences.extend(unless(is_port, object, bridge, "another, or none"));
+    }
+    differences.extend(mtu(&link, wanted.mtu, &found));
+    Ok(differences)
+}

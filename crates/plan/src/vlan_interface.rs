@@ -1,0 +1,114 @@
+//! The bridge's own interface in a VLAN.
+//!
+//! Any number of plugins create it at the same time, and one may die between its creation and the
+//! setting of its VLANs; so whoever uses it sets them, which is the same however often it is done.
+
+use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Peer};
+use linkspan_plugin::Undo;
+use linkspan_spec::{Error, ErrorCode};
+
+use super::{Namespaces, Side, Step, VlanInterface, apply, sysctls};
+use crate::fault::{explain, explain_step};
+
+/// Uses the interface that is there, or creates it.
+pub(super) fn ensure<'a>(
+    wanted: &VlanInterface,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    let host = namespaces.host();
+    let rtnl = host.rtnl();
+    let bridge = host.link(wanted.bridge.as_str())?;
+    let name = wanted.name.as_str();
+    let is_there = || match rtnl.link(name) {
+        Ok(found) => verified(found).map(Some),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(explain(error)),
+    };
+    let mut found = is_there()?;
+    if found.is_none() {
+        host.claim();
+        found = is_there()?;
+    }
+    let found = match found {
+        Some(found) => found,
+        None => create(wanted, &bridge, host, undo)?,
+    };
+    if let Some(port) = found.parent {
+        apply::set_vlans(port, &wanted.vlans, rtnl)
+            .map_err(|error| explain_step(&Step::VlanInterface(wanted.clone()), &error))?;
+    }
+    for link in [wanted.port.name.as_str(), name] {
+        sysctls::ignore_router_advertisements(link);
+    }
+    if !found.is_up() {
+        rtnl.change(Change::SetLink(found.index, LinkChange::up()))
+            .map_err(explain)?;
+    }
+    host.remember(name, found);
+    Ok(())
+}
+
+fn create<'a>(
+    wanted: &VlanInterface,
+    bridge: &Link,
+    host: &'a Side,
+    undo: &mut Undo<'a>,
+) -> Result<Link, Error> {
+    let rtnl = host.rtnl();
+    let name = wanted.name.as_str();
+    match rtnl.create_link(&pair(wanted, bridge)) {
+        Ok(_) => {
+            let owned = name.to_owned();
+            undo.on_failure(format!("the interface {name:?}"), move || {
+                remove_unused(&owned, host)
+            });
+        }
+        // Somebody who takes no part in the lock.
+        Err(error) if error.is_exists() => {}
+        Err(error) => return Err(explain_step(&Step::VlanInterface(wanted.clone()), &error)),
+    }
+    verified(rtnl.link(name).map_err(explain)?)
+}
+
+fn pair<'a>(wanted: &VlanInterface, bridge: &Link) -> NewLink<'a> {
+    let mtu = Some(bridge.mtu);
+    let inside = Peer {
+        mtu,
+        mac: Some(wanted.mac.octets()),
+        ..Peer::new(wanted.name.as_str())
+    };
+    NewLink {
+        mtu,
+        mac: Some(wanted.port.mac.octets()),
+        up: true,
+        master: Some(bridge.index),
+        ..NewLink::new(wanted.port.name.as_str(), Kind::Veth(inside))
+    }
+}
+
+fn verified(found: Link) -> Result<Link, Error> {
+    if found.is_kind("veth") {
+        return Ok(found);
+    }
+    let name = &found.name;
+    Err(Error::new(
+        ErrorCode::INVALID_NETWORK_CONFIG,
+        format!("{name:?} already exists but is not the interface of a bridge in a VLAN"),
+    )
+    .with_details(format!(
+        "it is {}; choose another name in \"bridge\", or remove it",
+        found.kind.as_deref().unwrap_or("a device")
+    )))
+}
+
+/// Removes the interface, unless others may have begun to use it.
+fn remove_unused(name: &str, host: &Side) -> Result<(), Error> {
+    if !host.is_alone() {
+        return Ok(());
+    }
+    match host.rtnl().delete_link(name) {
+        Err(error) if !error.is_not_found() => Err(explain(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,96 @@
+//! A vrf of the container, which interfaces share. Whoever makes one holds the namespace's lock.
+
+use std::fmt;
+
+use linkspan_kernel::rtnl::{Kind, LinkData, NewLink, Rtnl};
+use linkspan_plugin::Undo;
+use linkspan_spec::{Error, IfName};
+
+use super::check::{Difference, unless};
+use super::{Namespaces, Step};
+use crate::fault::{explain, explain_step};
+
+/// A vrf in the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vrf {
+    /// Its name.
+    pub name: IfName,
+    /// Its routing table.
+    pub table: u32,
+}
+
+/// As it stands after "cannot" or in a list.
+impl fmt::Display for Vrf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, table) = (self.name.as_str(), self.table);
+        write!(f, "use or create the vrf {name:?} with the table {table}")
+    }
+}
+
+/// Uses the vrf that is there, or creates it.
+pub(super) fn ensure<'a>(
+    wanted: &Vrf,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    let side = namespaces.container()?;
+    let (rtnl, name) = (side.rtnl(), wanted.name.as_str());
+    match rtnl.link(name) {
+        Ok(found) => {
+            side.remember(name, found);
+            return Ok(());
+        }
+        Err(error) if !error.is_not_found() => return Err(explain(error)),
+        Err(_) => {}
+    }
+    let kind = Kind::Vrf {
+        table: wanted.table,
+    };
+    let new = NewLink {
+        up: true,
+        ..NewLink::new(name, kind)
+    };
+    let made = rtnl
+        .create_link(&new)
+        .map_err(|error| explain_step(&Step::Vrf(wanted.clone()), &error))?;
+    let index = made.index;
+    side.remember(name, made);
+    undo.on_failure(format!("the vrf {name:?}"), move || {
+        remove_unused(index, rtnl)
+    });
+    Ok(())
+}
+
+/// Removes the vrf with this index unless a link is part of it.
+///
+/// # Errors
+/// What the kernel says.
+pub fn remove_unused(index: u32, rtnl: &Rtnl) -> Result<(), Error> {
+    let remove = || {
+        if rtnl.ports(index)?.is_empty() {
+            rtnl.change(linkspan_kernel::rtnl::Change::DeleteLink(index))?;
+        }
+        Ok(())
+    };
+    match remove() {
+        Err(error) if linkspan_kernel::Error::is_not_found(&error) => Ok(()),
+        outcome => outcome.map_err(explain),
+    }
+}
+
+/// What of it the kernel does not have.
+pub(super) fn differences(wanted: &Vrf, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+    let object = format!("the vrf {:?}", wanted.name.as_str());
+    let expected = format!("one with the table {}", wanted.table);
+    let Ok(found) = namespaces.container()?.link(wanted.name.as_str()) else {
+        return Ok(unless(false, object, expected, "nothing"));
+    };
+    let has = match found.data {
+        LinkData::Vrf { table } => format!("one with the table {table}"),
+        _ => format!("a {}", found.kind.as_deref().unwrap_or("device")),
+    };
+    let is_on = unless(found.is_up(), &object, "switched on", "switched off");
+    let mut differences = unless(has == expected, object, expected, has);
+    differences.extend(is_on);
+    Ok(differences)
+}

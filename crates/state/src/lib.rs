@@ -1,0 +1,8 @@
+//! What is kept on a host between two calls: files that appear whole, and whether what they tell of can still
+//! be there, by the boot and the network namespace that it was written for.
+//!
+//! It knows neither addresses nor netfilter; both stand on it, and so does whatever else outlives a call.
+#![forbid(unsafe_code)]
+
+pub mod nameless;
+pub mod origin;
