@@ -6,14 +6,14 @@
 use std::io;
 use std::net::IpAddr;
 
-use linkspan_netlink::{AttributeWriter, Attributes, Message, Messages, Request};
+use linkspan_netlink::{AttributeWriter, Attributes, Message, Request};
 use rustix::net::AddressFamily;
 
 use crate::Error;
+use crate::exchange::Whole;
 use crate::netfilter::NetfilterSocket;
 use crate::netns::Netns;
 use crate::rtnl::address::{address, family, octets};
-use crate::socket::error_of;
 use crate::sysctl;
 
 /// A socket to connection tracking in one network namespace.
@@ -98,9 +98,6 @@ const LOOK_AT_DESTINATION_PORT: u32 = 1 << 5;
 
 /// Bytes of `struct nfgenmsg`.
 const HEADER: usize = 4;
-
-/// How many deletions travel in one send: if each failed, the answers must fit the receive buffer.
-const DELETIONS: usize = 200;
 
 const fn message_kind(message: u16) -> u16 {
     (libc::NFNL_SUBSYS_CTNETLINK as u16) << 8 | message
@@ -293,9 +290,7 @@ impl Conntrack {
             let of_family = which.iter().filter(|one| one.family == family);
             let wanted: Vec<Connections> = of_family.copied().collect();
             let found = self.find(&wanted, is_stale)?;
-            for requests in found.chunks(DELETIONS) {
-                deleted += self.delete_all(requests)?;
-            }
+            deleted += self.delete_all(&found)?;
         }
         Ok(deleted)
     }
@@ -328,47 +323,25 @@ impl Conntrack {
         query: &Request,
         decode: impl Fn(&Message<'_>) -> Option<Request>,
     ) -> Result<Vec<Request>, Error> {
-        let outcome = self.socket.dump(query, decode);
+        let outcome = self.socket.dump(query, Whole::Required, decode);
         outcome
             .map_err(|error| failed("list", error))?
             .map_err(|failure| failure.into_error("list", "tracked connections"))
     }
 
-    /// Sends requests to delete connections, of which the last alone is answered when all goes well.
-    /// Returns how many of them there still were.
+    /// Deletes connections; returns how many of them there still were.
     fn delete_all(&self, requests: &[Request]) -> Result<usize, Error> {
-        let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
-        let first = self.socket.reserve(count);
-        let last = first.wrapping_add(count).wrapping_sub(1);
-        let mut bytes = Vec::new();
-        for (sequence, request) in (first..).zip(requests) {
-            let mut request = request.clone();
-            if sequence == last {
-                request.add_flags(libc::NLM_F_ACK as u16);
-            }
-            request.append_to(&mut bytes, sequence);
-        }
-        let lost = |error| failed("delete", error);
-        self.socket.send(&bytes).map_err(lost)?;
-        let mut deleted = requests.len();
-        loop {
-            let datagram = self.socket.receive().map_err(lost)?;
-            let ours = |message: &Message<'_>| message.sequence.wrapping_sub(first) < count;
-            for message in Messages::new(&datagram).filter(ours) {
-                match error_of(&message) {
-                    Some((0, _)) | None => {}
-                    // It has ended meanwhile.
-                    Some((libc::ENOENT, _)) => deleted -= 1,
-                    Some((errno, ext_ack)) => {
-                        let error = io::Error::from_raw_os_error(errno);
-                        return Err(lost(error).with_ext_ack(ext_ack));
-                    }
-                }
-                if message.sequence == last {
-                    return Ok(deleted);
-                }
+        let outcomes = self.socket.exchange(requests, |_, _| ());
+        let mut deleted = 0;
+        for outcome in outcomes.map_err(|error| failed("delete", error))? {
+            match outcome {
+                Ok(()) => deleted += 1,
+                // It has ended meanwhile.
+                Err(failure) if failure.errno == libc::ENOENT => {}
+                Err(failure) => return Err(failure.into_error("delete", "tracked connections")),
             }
         }
+        Ok(deleted)
     }
 }
 
@@ -395,7 +368,8 @@ fn deletion(
     if !wanted.iter().any(|one| one.include(&connection)) || !is_stale(&connection) {
         return None;
     }
-    let mut request = Request::new(CT_DELETE, libc::NLM_F_REQUEST as u16);
+    let flags = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
+    let mut request = Request::new(CT_DELETE, flags);
     request.header(&[family, 0, 0, 0]);
     request.nest(CTA_TUPLE_ORIG, |tuple| {
         tuple.raw(original.payload);

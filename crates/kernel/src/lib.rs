@@ -12,6 +12,7 @@ pub mod conntrack;
 mod copy;
 pub mod echo;
 mod error;
+mod exchange;
 pub mod lock;
 pub mod monitor;
 #[cfg(linkspan_musl)]

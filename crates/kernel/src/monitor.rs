@@ -3,12 +3,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use linkspan_netlink::{Message, Messages};
+use linkspan_netlink::Message;
 
 use crate::Error;
 use crate::netns::Netns;
 use crate::rtnl::{Address, Rtnl};
-use crate::socket::Socket;
+use crate::socket::{Datagram, Socket, is_lost};
 
 /// A socket that hears of changes of links and addresses in one namespace.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Monitor {
                     Ok(events) if about(&events, index) => break,
                     Ok(_) => {}
                     // More events than the buffer holds: one of those lost may have been ours.
-                    Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => break,
+                    Err(error) if is_lost(&error) => break,
                     Err(error) => return Err(failed(error)),
                 }
             }
@@ -117,8 +117,10 @@ impl Monitor {
     }
 }
 
-fn about(events: &[u8], index: u32) -> bool {
-    Messages::new(events).any(|message| concerns(&message, index))
+/// Whether one of the events is about the link with this index, or may be: one that did not fit.
+fn about(events: &Datagram, index: u32) -> bool {
+    let mut messages = events.messages();
+    events.cut_answer_to().is_some() || messages.any(|message| concerns(&message, index))
 }
 
 /// Whether an event is about the link with this index. Link and address messages both have the index

@@ -4,15 +4,16 @@
 
 use std::io;
 
-use linkspan_netlink::{Message, Messages, Request};
+use linkspan_netlink::{Message, Request};
 use linkspan_nft::{
     Batch, Chain, Element, Encoded, Family, InstalledRule, Query, Set, Table, generation,
 };
 
 use crate::Error;
+use crate::exchange::{Failure, Whole, error_of};
 use crate::netfilter::NetfilterSocket;
 use crate::netns::Netns;
-use crate::socket::{Failure, error_of};
+use crate::socket::is_lost;
 
 /// Bytes that a batch may have: that many are asked of the socket's send buffer.
 const SEND_BUFFER: usize = 32 << 20;
@@ -105,7 +106,7 @@ impl Nftables {
                 true => self.socket.receive_queued(),
             };
             let datagram = match received {
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                Err(error) if is_lost(&error) => {
                     lost = true;
                     continue;
                 }
@@ -115,7 +116,7 @@ impl Nftables {
                 }
                 received => received?,
             };
-            for message in Messages::new(&datagram) {
+            for message in datagram.messages() {
                 let Some((errno, ext_ack)) = error_of(&message) else {
                     continue;
                 };
@@ -247,7 +248,7 @@ impl Nftables {
         query: &Query,
         decode: impl Fn(&Message<'_>) -> I,
     ) -> Result<Vec<I::Item>, Error> {
-        let outcome = self.socket.dump(query.request(), decode);
+        let outcome = self.socket.dump(query.request(), Whole::Required, decode);
         match outcome.map_err(|error| failed(query, error))? {
             Err(failure) if failure.errno == libc::ENOENT => Ok(Vec::new()),
             outcome => outcome.map_err(|failure| refused(query, failure)),

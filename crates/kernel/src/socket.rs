@@ -1,34 +1,26 @@
-//! A netlink socket: requests in one send, answers matched by their sequence numbers.
+//! A netlink socket: what it sends, and what it receives of the kernel.
 
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use linkspan_netlink::{Attributes, HEADER_LEN, Message, Messages, Request};
+use linkspan_netlink::Messages;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
+use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, sockopt,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketAddrAny, SocketFlags, SocketType, sockopt,
 };
-
-use crate::Error;
 
 /// How long the kernel may take for an answer. It answers at once, but for link removal, which waits
 /// for RCU, and for the lock that all of rtnetlink shares, on a busy host.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Bytes of the largest datagram that the kernel sends: it fills that many in a dump, when the reader's
-/// buffer takes them, and a single answer is smaller.
-const DATAGRAM: usize = 32 * 1024;
-
-/// How many requests travel in one send. Their answers wait in the socket's buffer, which holds those to
-/// a hundred (`net.core.rmem_default`); the kernel drops what does not fit.
-const WINDOW: usize = 32;
-
-/// How often a dump is begun again because something changed meanwhile.
-const DUMP_ATTEMPTS: u32 = 100;
+/// Bytes that nearly every datagram fits into: the kernel fills that many in a dump, when the reader's buffer takes
+/// them. A single answer is larger where somebody has given a link hundreds of other names.
+const USUAL_ROOM: usize = 32 * 1024;
 
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
@@ -44,6 +36,10 @@ pub fn requests_sent() -> u64 {
 pub(crate) struct Socket {
     fd: OwnedFd,
     next_sequence: Cell<u32>,
+    /// Bytes that the next datagram may have. It grows with what did not fit.
+    room: Cell<usize>,
+    /// Netfilter refuses a datagram of an ordinary user by its first message, and does not answer the others.
+    is_netfilter: bool,
 }
 
 impl AsFd for Socket {
@@ -52,22 +48,29 @@ impl AsFd for Socket {
     }
 }
 
-/// What the kernel answered to one request.
+/// A datagram of the kernel.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) errno: i32,
-    pub(crate) ext_ack: Option<String>,
+pub(crate) struct Datagram {
+    bytes: Vec<u8>,
+    is_cut: bool,
 }
 
-impl Failure {
-    pub(crate) fn into_error(
-        self,
-        operation: impl Into<String>,
-        object: impl Into<String>,
-    ) -> Error {
-        let source = io::Error::from_raw_os_error(self.errno);
-        Error::new(operation, object, source).with_ext_ack(self.ext_ack)
+impl Datagram {
+    /// Its messages, as far as they came whole.
+    pub(crate) fn messages(&self) -> Messages<'_> {
+        Messages::new(&self.bytes)
     }
+
+    /// When it did not fit, the number of the request that it answers.
+    pub(crate) fn cut_answer_to(&self) -> Option<u32> {
+        let number = self.bytes.get(8..)?.first_chunk()?;
+        self.is_cut.then(|| u32::from_ne_bytes(*number))
+    }
+}
+
+/// The kernel has dropped something, since the socket's buffer was full.
+pub(crate) fn is_lost(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
 impl Socket {
@@ -76,14 +79,18 @@ impl Socket {
         Self::open_with_groups(protocol.into(), 0)
     }
 
+    /// # Kernel
+    /// Whoever has CAP_NET_ADMIN in the namespace, which root in a container has, may send to any socket there, with
+    /// whatever sequence number. One that is connected to the kernel takes from nobody else (`netlink_getsockbyportid`), so
+    /// that a flood does not fill its buffer either; what is sent to a group still comes, and is told by its sender.
     fn open_with_groups(protocol: Option<Protocol>, groups: u32) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
         let fd =
             rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
-        // One that hears of nothing is bound by its first message.
         if groups != 0 {
-            rustix::net::bind(&fd, &netlink::SocketAddrNetlink::new(0, groups))?;
+            rustix::net::bind(&fd, &SocketAddrNetlink::new(0, groups))?;
         }
+        rustix::net::connect(&fd, &SocketAddrNetlink::new(KERNEL, 0))?;
         sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(ANSWER_DEADLINE))?;
         // Errors without the request's copy but with words; unknown to kernels before 4.12 (4.20 for
         // strict checking), which then answer with less.
@@ -96,7 +103,9 @@ impl Socket {
         }
         Ok(Self {
             fd,
-            next_sequence: Cell::new(1),
+            next_sequence: Cell::new(first_sequence()),
+            room: Cell::new(USUAL_ROOM),
+            is_netfilter: protocol == Some(netlink::NETFILTER),
         })
     }
 
@@ -110,24 +119,9 @@ impl Socket {
         Self::open_with_groups(Some(protocol), groups)
     }
 
-    /// Receives one datagram, if one comes in time.
-    ///
-    /// # Errors
-    /// `ETIMEDOUT` when none has come, or when it is too late from the start.
-    pub(crate) fn receive_before(&self, end: Instant) -> io::Result<Vec<u8>> {
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::Error::from_raw_os_error(libc::ETIMEDOUT));
-            }
-            let limit = Timespec::try_from(left).ok();
-            let mut ready = [PollFd::new(&self.fd, PollFlags::IN)];
-            match rustix::event::poll(&mut ready, limit.as_ref()) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return self.receive(),
-                Err(error) => return Err(error.into()),
-            }
-        }
+    /// Whether a datagram that is refused is refused as a whole, by an answer to its first message alone.
+    pub(crate) fn refuses_as_a_whole(&self) -> bool {
+        self.is_netfilter
     }
 
     /// Takes `count` sequence numbers; returns the first.
@@ -144,203 +138,102 @@ impl Socket {
         Ok(())
     }
 
-    /// Receives one datagram.
+    /// Receives the kernel's next datagram, if it comes in time.
+    ///
+    /// # Errors
+    /// `ETIMEDOUT` when none has come, or when it is too late from the start.
+    pub(crate) fn receive_before(&self, end: Instant) -> io::Result<Datagram> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Errno::TIMEDOUT.into());
+            }
+            let limit = Timespec::try_from(left).ok();
+            let mut ready = [PollFd::new(&self.fd, PollFlags::IN)];
+            match rustix::event::poll(&mut ready, limit.as_ref()) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => match self.take(RecvFlags::DONTWAIT) {
+                    Ok(None) | Err(Errno::AGAIN) => {}
+                    Ok(Some(datagram)) => return Ok(datagram),
+                    Err(error) => return Err(error.into()),
+                },
+            }
+        }
+    }
+
+    /// Receives the kernel's next datagram.
     ///
     /// # Errors
     /// `ETIMEDOUT` when none comes; `ENOBUFS` when the kernel has dropped some.
-    pub(crate) fn receive(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn receive(&self) -> io::Result<Datagram> {
         self.receive_with(RecvFlags::empty())
     }
 
-    /// Receives one datagram that is there already.
+    /// Receives a datagram of the kernel that is there already.
     ///
     /// # Errors
     /// `ETIMEDOUT` when there is none; `ENOBUFS` when the kernel has dropped some.
-    pub(crate) fn receive_queued(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn receive_queued(&self) -> io::Result<Datagram> {
         self.receive_with(RecvFlags::DONTWAIT)
     }
 
-    fn receive_with(&self, flags: RecvFlags) -> io::Result<Vec<u8>> {
-        // Not filled with zeros: that would have the kernel find eight pages for an answer of 40 bytes.
-        let mut buffer = Vec::with_capacity(DATAGRAM);
-        let received = rustix::io::retry_on_intr(|| {
-            let room = rustix::buffer::spare_capacity(&mut buffer);
-            rustix::net::recv(&self.fd, room, flags | RecvFlags::TRUNC)
-        });
-        let (_, length) = received.map_err(|error| match error {
-            Errno::AGAIN => Errno::TIMEDOUT,
-            error => error,
-        })?;
-        if length > buffer.len() {
-            return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
-        }
-        Ok(buffer)
-    }
-
-    /// Sends independent requests and waits until each is answered: until its acknowledgement, an error, or the end of
-    /// the list that it asks for; where the last asks for neither it has a single answer. Messages that are neither
-    /// acknowledgement nor error go to `take` with the position of their request.
-    pub(crate) fn exchange(
-        &self,
-        requests: &[Request],
-        mut take: impl FnMut(usize, &Message<'_>),
-    ) -> io::Result<Vec<Result<(), Failure>>> {
-        let mut outcomes = Vec::with_capacity(requests.len());
-        for part in requests.chunks(WINDOW) {
-            let before = outcomes.len();
-            let answered =
-                self.exchange_part(part, |position, message| take(before + position, message));
-            outcomes.extend(answered.inspect_err(|_| self.drain())?);
-        }
-        Ok(outcomes)
-    }
-
-    /// Sends requests in one datagram and waits until each is answered.
-    ///
-    /// They are carried out, and answered, in their order. So the last one alone is to be acknowledged, and stands for those
-    /// before it of which the kernel has said nothing.
-    fn exchange_part(
-        &self,
-        requests: &[Request],
-        mut take: impl FnMut(usize, &Message<'_>),
-    ) -> io::Result<Vec<Result<(), Failure>>> {
-        let first = self.reserve(requests.len() as u32);
-        let mut bytes = Vec::with_capacity(256 * requests.len());
-        let mut answers = Vec::with_capacity(requests.len());
-        for (position, request) in (0..).zip(requests) {
-            let is_last = answers.len() + 1 == requests.len();
-            let (expected, flags) = Answers::to(request, is_last);
-            request.append_with(flags, &mut bytes, first.wrapping_add(position));
-            answers.push(expected);
-        }
-        self.send(&bytes)?;
-        let mut waiting = answers.iter().filter(|answers| answers.awaited).count();
-        while waiting > 0 {
-            let datagram = self.receive()?;
-            for message in Messages::new(&datagram) {
-                let position = message.sequence.wrapping_sub(first) as usize;
-                let Some(answers) = answers.get_mut(position) else {
-                    continue;
-                };
-                // The message that ends a dump may be the only one to say so.
-                answers.interrupted |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
-                let mut last = error_of(&message);
-                if last.is_none() {
-                    take(position, &message);
-                    last = answers.single.then(Answer::default);
-                }
-                if last.is_some() && answers.last.is_none() {
-                    answers.last = last;
-                    waiting -= usize::from(answers.awaited);
+    fn receive_with(&self, flags: RecvFlags) -> io::Result<Datagram> {
+        let mut end = None;
+        loop {
+            match self.take(flags) {
+                Ok(Some(datagram)) => return Ok(datagram),
+                Err(Errno::AGAIN) => return Err(Errno::TIMEDOUT.into()),
+                Err(error) => return Err(error.into()),
+                Ok(None) => {
+                    let end = *end.get_or_insert_with(|| Instant::now() + ANSWER_DEADLINE);
+                    if Instant::now() >= end {
+                        return Err(Errno::TIMEDOUT.into());
+                    }
                 }
             }
         }
-        Ok(answers.into_iter().map(Answers::into_result).collect())
+    }
+
+    /// Takes one datagram from the socket; `None` when it is not the kernel's.
+    fn take(&self, flags: RecvFlags) -> Result<Option<Datagram>, Errno> {
+        // Not filled with zeros: that would have the kernel find eight pages for an answer of 40 bytes.
+        let mut bytes = Vec::with_capacity(self.room.get());
+        let (_, length, sender) = rustix::io::retry_on_intr(|| {
+            let room = rustix::buffer::spare_capacity(&mut bytes);
+            rustix::net::recvfrom(&self.fd, room, flags | RecvFlags::TRUNC)
+        })?;
+        if !sender.is_some_and(is_kernel) {
+            return Ok(None);
+        }
+        let is_cut = length > bytes.len();
+        if is_cut {
+            self.room.set(length.next_power_of_two());
+        }
+        Ok(Some(Datagram { bytes, is_cut }))
     }
 
     /// Reads what nobody waits for any more. A socket whose buffer was full gets no further answer
     /// until it has been emptied.
-    fn drain(&self) {
-        let lost = |error: io::Error| error.raw_os_error() == Some(libc::ENOBUFS);
-        while self.receive_queued().map_or_else(lost, |_| true) {}
-    }
-
-    /// Runs a dump, again when something changed meanwhile, since what came may be inconsistent then.
-    ///
-    /// Fails with `EINTR` when that happens each time: a part of a list is never given for the whole.
-    pub(crate) fn dump<I: IntoIterator>(
-        &self,
-        request: &Request,
-        decode: impl Fn(&Message<'_>) -> I,
-    ) -> io::Result<Result<Vec<I::Item>, Failure>> {
-        for _ in 0..DUMP_ATTEMPTS {
-            let mut items = Vec::new();
-            let outcomes = self.exchange(std::slice::from_ref(request), |_, message| {
-                items.extend(decode(message));
-            })?;
-            match outcomes.into_iter().collect() {
-                Err(failure) if failure.errno == libc::EINTR => {}
-                outcome => return Ok(outcome.map(|()| items)),
-            }
-        }
-        Err(io::Error::from_raw_os_error(libc::EINTR))
+    pub(crate) fn drain(&self) {
+        while self
+            .receive_queued()
+            .map_or_else(|error| is_lost(&error), |_| true)
+        {}
     }
 }
 
-/// The end of an exchange: an errno (0 for success) with the kernel's words.
-pub(crate) type Answer = (i32, Option<String>);
+/// The kernel's own port.
+const KERNEL: u32 = 0;
 
-/// What came of one request.
-#[derive(Default)]
-struct Answers {
-    /// There will be an answer in any case.
-    awaited: bool,
-    /// The first message is the answer: neither an acknowledgement nor a list was asked for.
-    single: bool,
-    /// The list that was asked for changed while it was made.
-    interrupted: bool,
-    last: Option<Answer>,
+fn is_kernel(sender: SocketAddrAny) -> bool {
+    SocketAddrNetlink::try_from(sender).is_ok_and(|sender| sender.pid() == KERNEL)
 }
 
-impl Answers {
-    /// Those to a request, and the flags to send it with.
-    fn to(request: &Request, is_last: bool) -> (Self, u16) {
-        const ACK: u16 = libc::NLM_F_ACK as u16;
-        // A bit of NLM_F_DUMP alone means other things.
-        const DUMP: u16 = libc::NLM_F_DUMP as u16;
-        let flags = request.flags();
-        let is_dump = flags & DUMP == DUMP;
-        let expected = Self {
-            awaited: is_last || is_dump,
-            single: is_last && !is_dump && flags & ACK == 0,
-            ..Self::default()
-        };
-        (expected, if is_last { flags } else { flags & !ACK })
-    }
-
-    fn into_result(self) -> Result<(), Failure> {
-        match self.last.unwrap_or_default() {
-            (0, _) if self.interrupted => Err(Failure {
-                errno: libc::EINTR,
-                ext_ack: None,
-            }),
-            (0, _) => Ok(()),
-            (errno, ext_ack) => Err(Failure { errno, ext_ack }),
-        }
-    }
-}
-
-/// The errno (0 for success) and the kernel's words, when the message ends an exchange.
-pub(crate) fn error_of(message: &Message<'_>) -> Option<Answer> {
-    const CAPPED: u16 = 0x100;
-    const HAS_ATTRIBUTES: u16 = 0x200;
-    const WORDS: u16 = 1;
-    let kind = i32::from(message.kind);
-    if kind != libc::NLMSG_ERROR && kind != libc::NLMSG_DONE {
-        return None;
-    }
-    let errno = message
-        .header()
-        .map_or(0, |bytes| i32::from_ne_bytes(*bytes).wrapping_neg());
-    if message.flags & HAS_ATTRIBUTES == 0 {
-        return Some((errno, None));
-    }
-    // After the number comes, in an error, the request: its header alone or the whole of it.
-    let echoed = match (kind == libc::NLMSG_DONE, message.flags & CAPPED != 0) {
-        (true, _) => 0,
-        (false, true) => HEADER_LEN,
-        (false, false) => echoed_length(message.payload),
-    };
-    let words = Attributes::new(message.attributes(4 + echoed)).get(WORDS);
-    Some((
-        errno,
-        words.and_then(|words| words.as_str()).map(str::to_owned),
-    ))
-}
-
-fn echoed_length(payload: &[u8]) -> usize {
-    let length = payload.get(4..).and_then(|bytes| bytes.first_chunk());
-    length.map_or(HEADER_LEN, |bytes| u32::from_ne_bytes(*bytes) as usize)
+/// Numbers that no other socket begins with, since answers to a predecessor at the same port may still be under way.
+fn first_sequence() -> u32 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(1, |now| now.as_nanos() as u32)
 }
 
 /// Switches a boolean option of the netlink layer on; kernels that do not know it go without.

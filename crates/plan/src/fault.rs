@@ -7,7 +7,15 @@ use rustix::io::Errno;
 /// The error that a plugin prints: the kernel's words, and what to do.
 pub fn explain(error: KernelError) -> Error {
     let details = advice(&error);
-    Error::new(ErrorCode::INTERNAL, error.to_string()).with_details(details)
+    Error::new(code(&error), error.to_string()).with_details(details)
+}
+
+/// What may go well in a moment is told as such, since a runtime then tries again.
+fn code(error: &KernelError) -> ErrorCode {
+    match error.errno().map(Errno::from_raw_os_error) {
+        Some(Errno::INTR | Errno::AGAIN) => ErrorCode::TRY_AGAIN_LATER,
+        _ => ErrorCode::INTERNAL,
+    }
 }
 
 /// The same, with what was attempted in the plan's words instead of the kernel crate's.
@@ -19,11 +27,8 @@ pub fn explain_step(step: &dyn std::fmt::Display, error: &KernelError) -> Error 
         .ext_ack()
         .map(|words| format!(" ({words})"))
         .unwrap_or_default();
-    Error::new(
-        ErrorCode::INTERNAL,
-        format!("cannot {step}: {cause}{words}"),
-    )
-    .with_details(advice(error))
+    let message = format!("cannot {step}: {cause}{words}");
+    Error::new(code(error), message).with_details(advice(error))
 }
 
 fn advice(error: &KernelError) -> &'static str {
@@ -47,6 +52,10 @@ fn advice(error: &KernelError) -> &'static str {
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
             "the host is short of memory or descriptors; try again when it is not"
         }
+        Some(Errno::INTR | Errno::AGAIN) => {
+            "what was listed changed all the while, so that it is not certain what is missing; try again when \
+             less comes and goes"
+        }
         _ => "",
     }
 }
@@ -65,4 +74,29 @@ pub fn all(outcomes: impl IntoIterator<Item = Result<(), Error>>) -> Result<(), 
         msg: messages.join("; "),
         ..first.clone()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_list_that_changed_all_the_while_is_for_later() {
+        for (errno, expected) in [
+            (Errno::INTR, ErrorCode::TRY_AGAIN_LATER),
+            (Errno::AGAIN, ErrorCode::TRY_AGAIN_LATER),
+            (Errno::PERM, ErrorCode::INTERNAL),
+        ] {
+            let failed = || {
+                let source = io::Error::from_raw_os_error(errno.raw_os_error());
+                KernelError::new("list", "links", source)
+            };
+            let told = explain(failed());
+            assert_eq!(told.code, expected, "{told:?}");
+            assert!(!told.details.is_empty());
+            assert_eq!(explain_step(&"list links", &failed()).code, expected);
+        }
+    }
 }

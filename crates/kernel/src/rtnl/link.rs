@@ -7,6 +7,7 @@ use linkspan_netlink::{Attribute, AttributeWriter, Attributes, Message, Request}
 
 use super::{CHANGE, Change, DUMP, LinkData, REQUEST, Rtnl};
 use crate::Error;
+use crate::exchange::Whole;
 
 /// Bytes of `struct ifinfomsg`.
 pub(super) const HEADER: usize = 16;
@@ -452,12 +453,26 @@ impl Rtnl {
     ///
     /// # Errors
     /// What the kernel says.
+    /// `EINTR` when links came and went all the while, so that the list never came out whole.
     pub fn links(&self) -> Result<Vec<Link>, Error> {
+        self.list_links(Whole::Required)
+    }
+
+    /// Links of the namespace that are there: all of them, unless others came and went meanwhile. For GC, which does
+    /// something about each that it sees, and nothing about those that it does not.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn links_seen(&self) -> Result<Vec<Link>, Error> {
+        self.list_links(Whole::NotRequired)
+    }
+
+    fn list_links(&self, whole: Whole) -> Result<Vec<Link>, Error> {
         let mut request = Request::new(libc::RTM_GETLINK, REQUEST | DUMP);
         request
             .header(&header(0, 0, 0))
             .u32(libc::IFLA_EXT_MASK, SKIP_STATS);
-        self.dump("list", &"links", &request, Link::decode)
+        self.list("list", &"links", &request, whole, Link::decode)
     }
 
     /// Removes the link of this name; waits until it is gone.

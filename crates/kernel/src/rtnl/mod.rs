@@ -34,8 +34,9 @@ pub use route::{NextHop, Route, RouteFilter};
 pub use rule::Rule;
 
 use crate::Error;
+use crate::exchange::{Failure, Whole};
 use crate::netns::Netns;
-use crate::socket::{Failure, Socket};
+use crate::socket::Socket;
 
 /// A routing socket in one network namespace.
 #[derive(Debug)]
@@ -121,8 +122,19 @@ impl Rtnl {
         request: &Request,
         decode: impl Fn(&Message<'_>) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
+        self.list(operation, object, request, Whole::Required, decode)
+    }
+
+    fn list<T>(
+        &self,
+        operation: &str,
+        object: &dyn fmt::Display,
+        request: &Request,
+        whole: Whole,
+        decode: impl Fn(&Message<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
         self.socket
-            .dump(request, decode)
+            .dump(request, whole, decode)
             .map_err(|error| Error::new(operation, object.to_string(), error))?
             .map_err(|failure| failure.into_error(operation, object.to_string()))
     }

@@ -413,3 +413,39 @@ fn the_kernels_own_words_are_in_the_error() {
         assert_eq!(error.to_string(), text);
     });
 }
+
+/// Gives a link so many other names of the longest kind, as root in a container can.
+fn give_names(host: &Sandbox, link: &str, count: usize) {
+    let name = |number| format!("link property add dev {link} altname {number:0>127}\n");
+    let batch: String = (0..count).map(name).collect();
+    let ip = host.host().cmd("ip").args(["-batch", "-"]);
+    ip.stdin(batch).run();
+}
+
+/// 330 are more than the usual room of an answer, 490 nearly all that the kernel allows, and more than twice it.
+#[test]
+fn a_link_with_hundreds_of_names_is_found_listed_changed_and_removed() {
+    sandbox(|host| {
+        let rtnl = host_socket();
+        for count in [330, 490] {
+            let (a, b) = cable(&rtnl);
+            give_names(host, "a0", count);
+            let has_all = |link: &linkspan_kernel::rtnl::Link| link.alt_names.len() == count;
+            // Each time as whoever asks for the first time.
+            assert!(has_all(&host_socket().link("a0").unwrap()));
+            assert!(has_all(&host_socket().link_at(a.index).unwrap()));
+            let named = format!("{:0>127}", count - 1);
+            assert!(has_all(&host_socket().link(&named).unwrap()));
+            assert!(host_socket().links().unwrap().iter().any(has_all));
+            assert!(host_socket().links_seen().unwrap().iter().any(has_all));
+
+            let changes = [
+                Change::SetLink(a.index, LinkChange::down()),
+                Change::DeleteLink(a.index),
+            ];
+            let outcomes = host_socket().commit(&changes).unwrap();
+            assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+            assert!(rtnl.link_at(b.index).unwrap_err().is_not_found());
+        }
+    });
+}

@@ -10,6 +10,7 @@ mod collect;
 mod concurrency;
 mod crash;
 mod detach;
+mod forged;
 mod host;
 mod ipv6;
 mod neighbours;

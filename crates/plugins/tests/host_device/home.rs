@@ -126,3 +126,19 @@ fn either_brings_home_what_the_other_has_taken() {
         }
     });
 }
+
+/// More than fit into the usual answer of the kernel, given by root in the container.
+#[test]
+fn a_device_with_hundreds_of_names_comes_home() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let config = network(json!({ "device": "nic0" }));
+        world.add(&config).success();
+        world.netns.run(
+            "for n in $(seq 330); do printf 'link property add dev eth0 altname %0127d\\n' $n; done \
+             | ip -batch -",
+        );
+        world.del(&config).success();
+        world.assert_home("after DEL");
+    });
+}

@@ -81,3 +81,19 @@ fn status_tells_what_add_would_meet() {
         nowhere.is_not_available(&["nonesuch"]);
     });
 }
+
+/// More than fit into the usual answer of the kernel, given by root in the container.
+#[test]
+fn an_interface_with_hundreds_of_names_is_detached() {
+    sandbox(|sandbox| {
+        let (world, _peer) = world(sandbox);
+        let a = world.attach("a");
+        a.netns.run(
+            "for n in $(seq 330); do printf 'link property add dev eth0 altname %0127d\\n' $n; done \
+             | ip -batch -",
+        );
+        a.check().success();
+        a.del();
+        assert!(!a.netns.try_run("ip link show eth0").ok());
+    });
+}
