@@ -124,7 +124,7 @@ fn the_ends_of_the_address_space_are_ends() {
     )]);
     assert_eq!(
         addresses(&v4.order(Some(ip("255.255.255.255")))),
-        ["255.255.255.254", "255.255.255.255"]
+        ["255.255.255.254"]
     );
     let v6 = set(&[spec(
         "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffc/126",
@@ -189,7 +189,7 @@ fn rules_are_kept() {
                 Some("10.0.0.5"),
                 None,
             )],
-            "behind",
+            "RangeEnd 10.0.0.5 not in network 10.0.0.0/24",
         ),
         (
             vec![spec("10.0.0.0/24", Some("fd00::1"), None, None)],
@@ -241,8 +241,8 @@ fn by_hand(ranges: &[(u32, u32, u32)]) -> Vec<(IpAddr, bool)> {
 }
 
 prop_compose! {
-    /// One to four ranges, each in a subnet of 16 addresses of its own.
-    fn ranges()(parts in prop::collection::vec((0u32..16, 0u32..16, 0u32..16), 1..5)) -> Vec<(u32, u32, u32)> {
+    /// One to four ranges, each in a subnet of 16 addresses of its own, of which the first and the last are no host's.
+    fn ranges()(parts in prop::collection::vec((1u32..15, 1u32..15, 0u32..16), 1..5)) -> Vec<(u32, u32, u32)> {
         parts.into_iter().enumerate().map(|(index, (a, b, gateway))| {
             let base = 0x0a00_0000 + index as u32 * 16;
             (base + a.min(b), base + a.max(b), base + gateway)
@@ -307,4 +307,49 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_addresses_that_mean_all_hosts_are_given_to_nobody() {
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    let set = |subnet: &str, start: &str, end: &str| {
+        RangeSet::new([RangeSpec {
+            subnet: Some(subnet.parse().unwrap()),
+            start: Some(ip(start)),
+            end: Some(ip(end)),
+            gateway: None,
+        }])
+    };
+    for (subnet, start, end, span, withheld) in [
+        (
+            "10.1.0.0/24",
+            "10.1.0.0",
+            "10.1.0.255",
+            "10.1.0.1-10.1.0.254",
+            &["10.1.0.0", "10.1.0.255"][..],
+        ),
+        (
+            "10.1.0.0/24",
+            "10.1.0.9",
+            "10.1.0.255",
+            "10.1.0.9-10.1.0.254",
+            &["10.1.0.255"],
+        ),
+        (
+            "10.1.0.0/23",
+            "10.1.0.255",
+            "10.1.1.0",
+            "10.1.0.255-10.1.1.0",
+            &[],
+        ),
+        ("fd00::/64", "fd00::", "fd00::f", "fd00::-fd00::f", &[]),
+    ] {
+        let set = set(subnet, start, end).unwrap();
+        assert_eq!(set.to_string(), span);
+        let found: Vec<IpAddr> = set.withheld().collect();
+        let expected: Vec<IpAddr> = withheld.iter().map(|text| ip(text)).collect();
+        assert_eq!(found, expected, "{subnet} {start}");
+    }
+    let alone = set("10.1.0.0/24", "10.1.0.255", "10.1.0.255");
+    assert!(matches!(alone, Err(RangeError::Unusable(_))), "{alone:?}");
 }

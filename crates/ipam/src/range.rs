@@ -92,6 +92,8 @@ pub struct Range {
     subnet: IpNet,
     span: Span,
     gateway: IpAddr,
+    /// Ends that the configuration names and that are given to nobody: they mean all hosts of the subnet.
+    withheld: [Option<IpAddr>; 2],
 }
 
 /// Why a range or a set cannot be.
@@ -129,9 +131,17 @@ pub enum RangeError {
         /// The subnet.
         subnet: IpNet,
     },
-    /// The range ends before it starts.
-    #[error("RangeStart {0} is behind RangeEnd {1}")]
-    Inverted(IpAddr, IpAddr),
+    /// The range ends before it starts. The words are the reference's.
+    #[error("RangeEnd {end} not in network {subnet}")]
+    Inverted {
+        /// Its last address.
+        end: IpAddr,
+        /// The subnet.
+        subnet: IpNet,
+    },
+    /// The range has no address but the network's or the broadcast address.
+    #[error("the range has no address of {0} that a host can have")]
+    Unusable(IpNet),
     /// There is no range in the set.
     #[error("empty range set")]
     Empty,
@@ -163,11 +173,31 @@ impl Range {
         let start = inside("RangeStart", spec.start, subnet)?.unwrap_or(second);
         let end = inside("RangeEnd", spec.end, subnet)?.unwrap_or_else(|| last_address(subnet));
         let gateway = of_family("Gateway", spec.gateway, subnet)?.unwrap_or(second);
+        if start > end {
+            return Err(RangeError::Inverted { end, subnet });
+        }
+        let last = last_address(subnet);
+        let withheld = match subnet {
+            IpNet::V4(_) => [
+                (start < second).then_some(start),
+                (end > last).then_some(end),
+            ],
+            IpNet::V6(_) => [None, None],
+        };
+        let first = withheld[0].map_or(start, |_| second);
+        let last = withheld[1].map_or(end, |_| last);
         Ok(Self {
             subnet,
-            span: Span::new(start, end).ok_or(RangeError::Inverted(start, end))?,
+            span: Span::new(first, last).ok_or(RangeError::Unusable(subnet))?,
             gateway,
+            withheld,
         })
+    }
+
+    /// The network's and the broadcast address of an IPv4 subnet, where the configuration has the range begin or end
+    /// with them.
+    pub fn withheld(&self) -> impl Iterator<Item = IpAddr> {
+        self.withheld.into_iter().flatten()
     }
 
     /// The gateway of the range's subnet, which is given to nobody.
@@ -255,6 +285,12 @@ impl RangeSet {
             }
         }
         Ok(Self { ranges })
+    }
+
+    /// The addresses that the configuration names as ends of ranges and that are given to nobody, see
+    /// [`Range::withheld`].
+    pub fn withheld(&self) -> impl Iterator<Item = IpAddr> {
+        self.ranges.iter().flat_map(Range::withheld)
     }
 
     /// Whether its addresses are of IPv4.

@@ -265,7 +265,10 @@ fn in_set(index: usize, error: &RangeError) -> Error {
         RangeError::Family { .. } | RangeError::Outside { .. } => {
             "rangeStart and rangeEnd are addresses of the subnet, the gateway is of its family"
         }
-        RangeError::Inverted(..) => "rangeStart must not be greater than rangeEnd",
+        RangeError::Unusable(_) => {
+            "the first and the last address of an IPv4 subnet mean all its hosts; give the range others"
+        }
+        RangeError::Inverted { .. } => "rangeStart must not be greater than rangeEnd",
         RangeError::MixedFamilies => {
             "put IPv4 and IPv6 into sets of their own; the container then gets an address of each"
         }

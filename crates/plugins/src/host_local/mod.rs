@@ -16,7 +16,7 @@ use linkspan_ipam::range::RangeSet;
 use linkspan_ipam::record::Record;
 use linkspan_ipam::store::{Directory, StoreError};
 use linkspan_plugin::spec::{Error, ErrorCode, NetworkName, Success};
-use linkspan_plugin::{Call, Gc, Plugin};
+use linkspan_plugin::{Call, Gc, Plugin, warn};
 use linkspan_state::origin::Origin;
 
 use config::{Config, Request, Requested};
@@ -35,6 +35,12 @@ impl Plugin for HostLocal {
         let dns = request.resolv_conf.as_deref().map(resolv_conf::read);
         let dns = dns.transpose()?.unwrap_or_default();
         let requested = requested(call, request)?;
+        for address in request.sets.iter().flat_map(RangeSet::withheld) {
+            warn(&format!(
+                "host-local: {address} is not given to anybody, since it means all hosts of its subnet; correct \
+                 rangeStart or rangeEnd"
+            ));
+        }
         let mut directory = Directory::create(&directory_of(&call.config, call.network()))?;
         let origin = Origin::now(directory.boot(), call.netns.as_deref());
         let ips = Assignment::begin(&mut directory, record(call)?, origin)?
