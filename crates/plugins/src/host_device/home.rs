@@ -14,11 +14,11 @@ use super::sysfs::Sysfs;
 /// Brings the device of an attachment home, from the container or from wherever the kernel has put it.
 pub(super) fn bring(netns: Option<&Path>, ifname: &str, owner: &Owner) -> Result<(), Error> {
     let record = Record::of(owner);
-    if let Some(path) = netns
-        && let Some(namespaces) = Namespaces::open_if_there(path)?
-        && let Some((inside, name)) = find_inside(&namespaces, ifname, record.as_ref())?
+    let namespaces = netns.map(Namespaces::open_if_there).transpose()?.flatten();
+    if let Some(namespaces) = &namespaces
+        && let Some((inside, name)) = find_inside(namespaces, ifname, record.as_ref())?
     {
-        let returned = move_out(&namespaces, &inside, &name, "", false)?;
+        let returned = move_out(namespaces, &inside, &name, "", false)?;
         // Under another name it is to be found by GC, once its own is free.
         return if returned.name == name {
             record::forget(owner)
@@ -27,6 +27,11 @@ pub(super) fn bring(netns: Option<&Path>, ifname: &str, owner: &Owner) -> Result
         };
     }
     match record {
+        // Not there any more, and made of software alone: somebody has deleted it inside.
+        Some(record) if namespaces.is_some() && record.device.is_none() => {
+            give_name_back(&record)?;
+            record::forget(owner)
+        }
         Some(record) => collect(&record),
         // Half of one may be there, of an ADD that died.
         None => record::forget(owner),
@@ -57,24 +62,48 @@ fn find_inside(
             return Ok(Some((inside.to_owned(), name)));
         }
     }
-    Ok(None)
+    match record {
+        Some(record) => find_renamed(namespaces, record),
+        None => Ok(None),
+    }
 }
 
-/// Gives a device that the kernel has returned under another name its own back (multus#1134).
+/// The device under whatever name it has in the container by now: it is told by its alias, and by the MAC address
+/// that it was made with, which a link on top of it has not.
+fn find_renamed(
+    namespaces: &Namespaces,
+    record: &Record,
+) -> Result<Option<(String, String)>, Error> {
+    let is_it = |link: &Link| {
+        link.alias.as_deref() == Some(record.name.as_str())
+            || (record.mac.is_some() && link.permanent_mac == record.mac)
+    };
+    let links = namespaces.container()?.rtnl().links().map_err(explain)?;
+    let found = links.into_iter().find(is_it);
+    Ok(found.map(|link| (link.name, record.name.clone())))
+}
+
+/// Looks for the device on the host, and forgets it once it is home, or can be nowhere.
 pub(super) fn collect(record: &Record) -> Result<(), Error> {
+    // Perhaps somebody holds the namespace, and the device comes later.
+    if give_name_back(record)? || !record.may_live() {
+        record::forget(&record.owner())
+    } else {
+        Ok(())
+    }
+}
+
+/// Gives a device that the kernel has returned under another name its own back (multus#1134); whether it is on
+/// the host.
+fn give_name_back(record: &Record) -> Result<bool, Error> {
     let namespaces = Namespaces::host_only()?;
     let Some(link) = returned(record, &namespaces)? else {
-        // Perhaps somebody holds the namespace, and the device comes later.
-        return if record.may_live() {
-            Ok(())
-        } else {
-            record::forget(&record.owner())
-        };
+        return Ok(false);
     };
     if link.name != record.name {
         rename(&link, &record.name, &namespaces)?;
     }
-    record::forget(&record.owner())
+    Ok(true)
 }
 
 /// The device on the host: by its MAC address, and by its folder where it is hardware.

@@ -94,6 +94,43 @@ fn a_device_that_died_with_its_namespace_leaves_nothing() {
 }
 
 #[test]
+fn a_device_that_was_renamed_inside_comes_home() {
+    for by in ["alias", "nothing but its name"] {
+        sandbox(|sandbox| {
+            let world = World::new(sandbox);
+            let config = network(json!({ "device": "nic0" }));
+            world.add(&config).success();
+            world.netns.run("ip link set eth0 down name uplink0");
+            // A link on top has the device's MAC address, and is not the device.
+            world
+                .netns
+                .run("ip link add link uplink0 name top0 type macvlan mode passthru");
+            if by == "alias" {
+                world
+                    .netns
+                    .run("ip link set uplink0 address 02:00:00:00:00:77");
+            }
+            world.del(&config).success();
+            assert_eq!(world.devices().len(), usize::from(by != "alias"));
+            world.host.run("ip link show dev nic0");
+            assert_eq!(records(), 0);
+        });
+    }
+}
+
+#[test]
+fn a_device_that_was_deleted_inside_leaves_nothing() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let config = network(json!({ "device": "nic0" }));
+        world.add(&config).success();
+        world.netns.run("ip link del eth0");
+        world.del(&config).success();
+        assert_eq!(records(), 0);
+    });
+}
+
+#[test]
 fn a_link_of_others_is_left_where_it_is() {
     sandbox(|sandbox| {
         let world = World::new(sandbox);
