@@ -6,6 +6,7 @@ use linkspan_kernel::rtnl::Link;
 use linkspan_plan::fault::explain;
 use linkspan_plan::{LinkRef, Namespaces, Place};
 use linkspan_plugin::spec::{Error, ErrorCode};
+use linkspan_plugin::warn;
 
 use super::{Mtu, uplink};
 
@@ -33,12 +34,33 @@ impl Master {
         self.name.clone().map(|name| LinkRef { place, name })
     }
 
+    /// The link, switched on or not: a node's uplink may come later, and then traffic flows.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there.
+    pub fn find_early(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
+        let (link, found) = self.look(namespaces)?;
+        if !found.is_up() {
+            warn(&switched_off(&link).to_string());
+        }
+        Ok((link, found))
+    }
+
     /// The link, which is there and switched on.
     ///
     /// # Errors
     /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there, [`ErrorCode::TRY_AGAIN_LATER`] when it is
-    /// switched off: nothing would pass.
+    /// switched off.
     pub fn find(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
+        let (link, found) = self.look(namespaces)?;
+        if found.is_up() {
+            Ok((link, found))
+        } else {
+            Err(switched_off(&link))
+        }
+    }
+
+    fn look(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
         let side = namespaces.side(self.place())?;
         let found = match &self.name {
             None => uplink(side)?,
@@ -52,9 +74,6 @@ impl Master {
             place: self.place(),
             name: self.name.clone().unwrap_or_else(|| found.name.clone()),
         };
-        if !found.is_up() {
-            return Err(switched_off(&link));
-        }
         let found = side.remember(&link.name, found);
         Ok((link, found))
     }

@@ -8,6 +8,9 @@ use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success, Value};
 /// What every link must be able to carry, in bytes (RFC 791, 3.2), and what the kernel asks of bridges.
 const LEAST: u32 = 68;
 
+/// The largest MTU that a link of the kernel can have.
+const MOST: u32 = 65535;
+
 /// The same for IPv6 (RFC 8200, 5): below it a link has no IPv6.
 const LEAST_WITH_IPV6: u32 = 1280;
 
@@ -24,9 +27,27 @@ pub enum Mtu {
     Auto,
     /// So many bytes.
     Bytes(u32),
+    /// A negative number: none for most of the reference plugins, refused by those that compare it with a master's.
+    Negative(i64),
 }
 
 impl Mtu {
+    /// Where there is no master to compare it with: a negative number is none, as in the reference.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when no link can have it.
+    pub fn without_master(self) -> Result<Self, Error> {
+        match self {
+            Self::Negative(_) => Ok(Self::Kernel),
+            Self::Bytes(bytes) if bytes > MOST => Err(Error::new(
+                ErrorCode::INVALID_NETWORK_CONFIG,
+                format!("invalid \"mtu\" {bytes}: it must be from 0 to {MOST}"),
+            )
+            .with_details("mtu is the largest packet in bytes")),
+            mtu => Ok(mtu),
+        }
+    }
+
     /// Bytes; `None` leaves it to the kernel. `uplink` is asked for the link whose MTU `"auto"` takes.
     ///
     /// # Errors
@@ -36,7 +57,7 @@ impl Mtu {
         uplink: impl FnOnce() -> Result<Link, Error>,
     ) -> Result<Option<u32>, Error> {
         match self {
-            Self::Kernel => Ok(None),
+            Self::Kernel | Self::Negative(_) => Ok(None),
             Self::Bytes(bytes) => Ok(Some(bytes)),
             Self::Auto => uplink().map(|link| Some(link.mtu)).map_err(|error| {
                 Error::new(error.code, format!("\"mtu\": \"auto\": {}", error.msg))
@@ -53,21 +74,23 @@ impl Mtu {
     /// # Errors
     /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when the master's is smaller.
     pub fn on(self, master: &LinkRef, link: &Link) -> Result<Option<u32>, Error> {
-        match self {
-            Self::Kernel | Self::Auto => Ok(None),
-            Self::Bytes(bytes) if bytes <= link.mtu => Ok(Some(bytes)),
-            Self::Bytes(bytes) => Err(Error::new(
-                ErrorCode::INVALID_NETWORK_CONFIG,
-                format!(
-                    "invalid MTU {bytes}, must be [0, master MTU({})]",
-                    link.mtu
-                ),
-            )
-            .with_details(format!(
-                "the master {master} carries no larger packets; correct \"mtu\", write \"auto\" to follow the \
-                 master, or raise the master's"
-            ))),
-        }
+        let number = match self {
+            Self::Kernel | Self::Auto => return Ok(None),
+            Self::Bytes(bytes) if bytes <= link.mtu => return Ok(Some(bytes)),
+            Self::Bytes(bytes) => bytes.into(),
+            Self::Negative(number) => number,
+        };
+        Err(Error::new(
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            format!(
+                "invalid MTU {number}, must be [0, master MTU({})]",
+                link.mtu
+            ),
+        )
+        .with_details(format!(
+            "the master {master} carries no larger packets; correct \"mtu\", write \"auto\" to follow the \
+             master, or raise the master's"
+        )))
     }
 
     /// What CHECK finds when nobody has changed it: what the result of ADD tells of the interface, which a
@@ -75,7 +98,7 @@ impl Mtu {
     /// neither says anything.
     pub fn expected(self, attached: &Interface) -> Option<u32> {
         match self {
-            Self::Kernel => None,
+            Self::Kernel | Self::Negative(_) => None,
             Self::Auto => attached.mtu,
             Self::Bytes(bytes) => attached.mtu.or(Some(bytes)),
         }
@@ -111,6 +134,9 @@ impl FromKey for Mtu {
         if json == "auto" {
             return Ok(Self::Auto);
         }
+        if let Some(number) = json.as_i64().filter(|number| *number < 0) {
+            return Ok(Self::Negative(number));
+        }
         match u32::from_json(json) {
             Ok(0) => Ok(Self::Kernel),
             Ok(bytes) if bytes < LEAST => Err(Wrong::Value(format!(
@@ -119,14 +145,6 @@ impl FromKey for Mtu {
             Ok(bytes) => Ok(Self::Bytes(bytes)),
             Err(Wrong::Type(_)) => Err(Wrong::Type(Self::KIND.to_owned())),
             Err(wrong) => Err(wrong),
-        }
-    }
-
-    fn number(&self) -> Option<i64> {
-        match self {
-            Self::Kernel => Some(0),
-            Self::Auto => None,
-            Self::Bytes(bytes) => Some(i64::from(*bytes)),
         }
     }
 }
@@ -147,6 +165,6 @@ mod tests {
             read("\"1400\""),
             Err(Wrong::Type("a whole number or \"auto\"".to_owned()))
         );
-        assert!(matches!(read("-1"), Err(Wrong::Value(_))));
+        assert_eq!(read("-1"), Ok(Mtu::Negative(-1)));
     }
 }

@@ -28,7 +28,7 @@ keys! {
         "ipMasqBackend" => ip_masq_backend: Option<BackendKey>, read by [Add, Check, Del];
         /// The largest packet on the bridge and both ends of the link; 0 leaves it to the kernel, auto
         /// takes that of the link of the default route.
-        "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add];
+        "mtu" => mtu: Mtu, default = 0, unit = "bytes", read by [Add];
         /// Let the bridge send a frame back out of the port that it came in by.
         "hairpinMode" => hairpin_mode: bool, default = false, read by [Add];
         /// Let the bridge take every frame, whomever it is addressed to.
@@ -157,7 +157,7 @@ impl Config {
             force_address: keys.force_address,
             ip_masq: keys.ip_masq,
             backend: keys.ip_masq_backend.map(|key| key.0),
-            mtu: keys.mtu,
+            mtu: keys.mtu.without_master()?,
             hairpin: keys.hairpin_mode,
             promisc: keys.promisc_mode,
             vlans: Vlans {

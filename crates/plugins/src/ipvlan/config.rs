@@ -16,7 +16,7 @@ keys! {
         /// On which layer the master's namespace passes packets on: l2, l3 or l3s.
         "mode" => mode: Mode, default = "l2", read by [Add, Check];
         /// The largest packet; 0 and auto take the master's.
-        "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add, Check, Status];
+        "mtu" => mtu: Mtu, default = 0, unit = "bytes", read by [Add, Check, Status];
         /// The master is in the container instead of on the host.
         "linkInContainer" => link_in_container: bool, default = false, read by [Add, Check, Status];
         /// Look for other hosts that have one of the IPv6 addresses, and wait for the outcome.
@@ -76,7 +76,7 @@ impl Configuration for Config {
                 in_container: keys.link_in_container,
             },
             mode: keys.mode.0,
-            mtu: keys.mtu,
+            mtu: keys.mtu.without_master()?,
             enable_dad: keys.enable_dad,
             dns: keys.dns.unwrap_or_default(),
             has_ipam: not_empty(keys.ipam_type).is_some(),

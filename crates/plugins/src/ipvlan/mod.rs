@@ -31,7 +31,7 @@ impl Plugin for Ipvlan {
         }
         let namespaces = Namespaces::open(call.netns()?)?;
         let master = master(config, before.as_ref())?;
-        let (parent, found) = master.find(&namespaces)?;
+        let (parent, found) = master.find_early(&namespaces)?;
         let mtu = config.mtu.on(&parent, &found)?;
         interface(call, config, Some(parent), mtu)?.add(call, &namespaces, before)
     }

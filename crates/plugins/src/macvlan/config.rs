@@ -15,7 +15,7 @@ keys! {
         /// Whom the container can talk to on the same master: bridge, private, vepa or passthru.
         "mode" => mode: Mode, default = "bridge", read by [Add, Check];
         /// The largest packet, not above the master's; 0 and auto take the master's.
-        "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add, Check, Status];
+        "mtu" => mtu: Mtu, default = 0, unit = "bytes", read by [Add, Check, Status];
         /// The MAC address, unless the runtime asks for another; by default chosen by the kernel.
         "mac" => mac: Option<String>, read by [Add];
         /// The master is in the container instead of on the host.

@@ -29,7 +29,7 @@ impl Plugin for Macvlan {
         let [runtime, args, own] = config.macs.each_ref().map(Option::as_deref);
         let mac = mac::requested([runtime, args, call.args.get("MAC"), own])?;
         let namespaces = Namespaces::open(call.netns()?)?;
-        let (parent, found) = config.master.find(&namespaces)?;
+        let (parent, found) = config.master.find_early(&namespaces)?;
         let mtu = config.mtu.on(&parent, &found)?;
         interface(call, config, Some(parent), mtu, mac)?.add(call, &namespaces, None)
     }

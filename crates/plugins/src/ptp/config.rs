@@ -17,7 +17,7 @@ keys! {
         "ipMasqBackend" => ip_masq_backend: Option<BackendKey>, read by [Add, Check, Del];
         /// The largest packet on both ends; 0 leaves it to the kernel, auto takes that of the link of
         /// the default route.
-        "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add, Check];
+        "mtu" => mtu: Mtu, default = 0, unit = "bytes", read by [Add, Check];
         /// The DNS settings of the result, instead of those of the IPAM plugin.
         "dns" => dns: Option<OwnDns>, read by [Add];
         /// The type of the IPAM plugin; without one the pair of links is there and no address.
@@ -48,7 +48,7 @@ impl Configuration for Config {
         Ok(Self {
             ip_masq: keys.ip_masq,
             backend: keys.ip_masq_backend.map(|key| key.0),
-            mtu: keys.mtu,
+            mtu: keys.mtu.without_master()?,
             dns: keys.dns.unwrap_or_default(),
             layer3: not_empty(keys.ipam_type).is_some(),
         })

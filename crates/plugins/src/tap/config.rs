@@ -13,7 +13,7 @@ keys! {
         "multiQueue" => multi_queue: bool, default = false, read by [Add, Check];
         /// The largest packet; 0 leaves it to the kernel, auto takes that of the link of the default
         /// route.
-        "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add, Check];
+        "mtu" => mtu: Mtu, default = 0, unit = "bytes", read by [Add, Check];
         /// The MAC address, unless the runtime or CNI_ARGS asks for another; by default chosen by the
         /// kernel.
         "mac" => mac: Option<String>, read by [Add];
@@ -65,7 +65,7 @@ impl Configuration for Config {
         let keys = Keys::read(config)?;
         Ok(Self {
             multi_queue: keys.multi_queue,
-            mtu: keys.mtu,
+            mtu: keys.mtu.without_master()?,
             macs: [keys.runtime_mac, keys.args_mac, keys.mac],
             owner: keys.owner,
             group: keys.group,

@@ -17,7 +17,7 @@ keys! {
         /// The VLAN ID of these frames.
         "vlanId" => vlan_id: u16, default = 0, range = 0..=VLAN_MAX, read by [Add, Check];
         /// The largest packet, not above the master's; 0 and auto take the master's.
-        "mtu" => mtu: Mtu, default = 0, unit = "bytes", range = 0..=65535, read by [Add, Check, Status];
+        "mtu" => mtu: Mtu, default = 0, unit = "bytes", read by [Add, Check, Status];
         /// The master is in the container instead of on the host.
         "linkInContainer" => link_in_container: bool, default = false, read by [Add, Check, Status];
         /// Look for other hosts that have one of the IPv6 addresses, and wait for the outcome.

@@ -24,6 +24,7 @@ impl Plugin for Vlan {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = Namespaces::open(call.netns()?)?;
+        // The kernel refuses to switch on a VLAN of a link that is off.
         let (parent, found) = config.master.find(&namespaces)?;
         let mtu = config.mtu.on(&parent, &found)?;
         interface(call, config, Some(parent), mtu, None)?.add(call, &namespaces, None)

@@ -106,6 +106,7 @@ cases! {
     ip_masq_spares_neighbours: bridge(json!({ "isGateway": true, "ipMasq": true }))
         .steps(&[Add("a"), Add("b"), Meet("a", "b"), Meet("b", "a"), Del("a"), Del("b")]);
     mtu: bridge(json!({ "mtu": 1400, "isGateway": true }));
+    mtu_negative: bridge(json!({ "mtu": -100 }));
     mtu_large: bridge(json!({ "mtu": 9000 }));
     mtu_of_an_existing_bridge: bridge(json!({ "mtu": 1400 })).on_a_host_with("ip link add cni0 mtu 1300 type bridge");
     hairpin_mode: bridge(json!({ "hairpinMode": true, "isGateway": true }));

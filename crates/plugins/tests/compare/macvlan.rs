@@ -104,6 +104,8 @@ cases! {
     master_that_is_missing: macvlan(json!({ "master": "eth7" })).steps(&[Run(HOST), Add("a")]).fails(7, "eth7");
     master_that_is_a_port: macvlan(json!({}))
         .steps(&[Run(HOST), Run("ip link add br7 type bridge; ip link set ens1 master br7"), Add("a")]).fails(999, "br7");
+    mtu_negative: macvlan(json!({ "mtu": -100 })).steps(&[Run(HOST), Add("a")])
+        .fails(7, "invalid MTU -100, must be [0, master MTU(1500)]");
     mtu_above_the_masters: macvlan(json!({ "mtu": 1501 })).steps(&[Run(HOST), Add("a")]).fails(7, "1501");
     mode_unknown: macvlan(json!({ "mode": "public" })).steps(&[Run(HOST), Add("a")]).fails(7, "public");
     mac_malformed: macvlan(json!({ "mac": "c2:11" })).steps(&[Run(HOST), Add("a")]).fails(7, "c2:11");

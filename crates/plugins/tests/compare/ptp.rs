@@ -73,6 +73,7 @@ cases! {
     ip_masq: ptp(json!({ "ipMasq": true })).and_traffic();
     ip_masq_dual_stack: dual_stack(json!({ "ipMasq": true })).and_traffic();
     mtu: ptp(json!({ "mtu": 1400 }));
+    mtu_negative: ptp(json!({ "mtu": -100 }));
     mtu_large: ptp(json!({ "mtu": 9000 }));
     dns_of_ipam_is_kept: with_ipam(json!({}), json!({ "type": "static", "addresses": [{ "address": "10.22.0.2/16",
         "gateway": "10.22.0.1" }], "dns": { "nameservers": ["10.1.1.1"] } }));

@@ -214,7 +214,7 @@ fn what_fails_later_is_undone() {
         let (world, _peer) = world(sandbox);
         world.undoes_what_fails_later();
         on_master::a_name_that_is_taken_is_refused(&world);
-        on_master::a_master_that_is_off_is_named(&world);
+        on_master::a_master_that_is_off_is_told_of_and_used(&world);
     });
 }
 

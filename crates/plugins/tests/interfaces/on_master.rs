@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::wire::Peer;
 use crate::world::{Attached, World, code, fails};
 
 /// CHECK of a container with an MTU of 1400 names what somebody has changed.
@@ -59,6 +60,16 @@ pub(crate) fn a_master_that_is_off_is_named(world: &World<'_>) {
     let words = ["ens1", "switched off"];
     world.refuses("down", code::TRY_AGAIN, &words);
     world.is_not_available(&words);
+}
+
+/// A node whose uplink comes late.
+pub(crate) fn a_master_that_is_off_is_told_of_and_used(world: &World<'_>) {
+    world.host.run("ip link set ens1 down");
+    world.is_not_available(&["ens1", "switched off"]);
+    let early = world.attach("early");
+    early.check().success();
+    world.host.run("ip link set ens1 up");
+    early.netns.ping(Peer::V4);
 }
 
 pub(crate) fn a_master_that_vanishes_does_not_keep_a_container_from_being_detached(

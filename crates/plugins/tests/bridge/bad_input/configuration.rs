@@ -124,9 +124,9 @@ const KEYS: [Row; 36] = [
         &["\"mtu\"", "a whole number or \"auto\""],
     ),
     (
-        r#"{ "mtu": -1 }"#,
+        r#"{ "mtu": 70000 }"#,
         CONFIG,
-        &["\"mtu\"", "-1", "from 0 to 65535", "bytes"],
+        &["\"mtu\"", "70000", "from 0 to 65535", "bytes"],
     ),
     (r#"{ "mtu": 1.5 }"#, DECODING, &["\"mtu\"", "1.5"]),
     (r#"{ "mtu": 65536 }"#, CONFIG, &["\"mtu\"", "65535"]),

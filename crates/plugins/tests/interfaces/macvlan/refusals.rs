@@ -39,15 +39,10 @@ fn a_master_that_is_not_there_is_named_with_what_to_do() {
 }
 
 #[test]
-fn a_master_that_is_off_is_named_with_what_to_do() {
+fn a_master_that_is_off_is_told_of_and_used() {
     sandbox(|sandbox| {
         let (world, _peer) = world(sandbox);
-        world.host.run("ip link set ens1 down");
-        world.refuses(
-            "a",
-            code::TRY_AGAIN,
-            &["\"ens1\" is switched off", "ip link set ens1 up"],
-        );
+        on_master::a_master_that_is_off_is_told_of_and_used(&world);
     });
 }
 
