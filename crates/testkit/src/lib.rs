@@ -30,6 +30,7 @@
 
 mod background;
 mod command;
+mod config;
 mod crash;
 mod features;
 mod iptables;
@@ -43,11 +44,30 @@ mod vm;
 
 pub use background::Background;
 pub use command::{Cmd, Output};
+pub use config::{Family, VERSIONS, address, in_version, with, with_prev_result};
 pub use crash::{Kill, kill_at_every_change, kill_at_every_syscall, kill_at_syscall};
 pub use features::{Feature, needs};
 pub use iptables::iptables;
 pub use netns::Netns;
-pub use plugins::{Call, Outcome, PLUGIN_NAMES, Plugins, with_prev_result};
+pub use plugins::{Attachment, Call, Outcome, PLUGIN_NAMES, Plugins};
 pub use sandbox::{Sandbox, Setup, sandbox};
 pub use snapshot::Snapshot;
 pub use topology::Outside;
+
+/// Tests that are each made for several subjects. `works: ipvlan vlan;` makes the tests `works::ipvlan` and `works::vlan`,
+/// which call the function `works` with what the functions `ipvlan` and `vlan` give.
+#[macro_export]
+macro_rules! tests_for {
+    ($($(#[$doc:meta])* $case:ident: $($subject:ident)+;)+) => {$(
+        $(#[$doc])*
+        mod $case {
+            $(#[test] fn $subject() { super::$case(super::$subject()); })+
+        }
+    )+};
+}
+
+/// An array of tuples with a line for each, however long: what stands in braces is not for rustfmt.
+#[macro_export]
+macro_rules! rows {
+    ($($row:expr),+ $(,)?) => { [$($row),+] };
+}

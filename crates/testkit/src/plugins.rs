@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::command::{Cmd, Output};
 use crate::netns::Netns;
@@ -121,22 +121,33 @@ impl Plugins {
         .env("CNI_PATH", self.dir.to_string_lossy())
     }
 
+    /// What is called about this interface of this container.
+    #[must_use]
+    pub fn attachment(&self, container: &str, netns: &Netns, ifname: &str) -> Attachment {
+        Attachment {
+            plugins: self.clone(),
+            container: container.to_owned(),
+            netns: netns.clone(),
+            ifname: ifname.to_owned(),
+        }
+    }
+
     /// ADD: attaches a container.
     #[track_caller]
     pub fn add(&self, config: &Value, container: &str, netns: &Netns, ifname: &str) -> Outcome {
-        self.attachment("ADD", config, container, netns, ifname)
+        self.attachment(container, netns, ifname).add(config)
     }
 
     /// CHECK, with the result of ADD in the configuration as `prevResult`.
     #[track_caller]
     pub fn check(&self, config: &Value, container: &str, netns: &Netns, ifname: &str) -> Outcome {
-        self.attachment("CHECK", config, container, netns, ifname)
+        self.attachment(container, netns, ifname).check(config)
     }
 
     /// DEL: detaches a container.
     #[track_caller]
     pub fn del(&self, config: &Value, container: &str, netns: &Netns, ifname: &str) -> Outcome {
-        self.attachment("DEL", config, container, netns, ifname)
+        self.attachment(container, netns, ifname).del(config)
     }
 
     /// GC: what belongs to none of the attachments (container ID, interface) is to go.
@@ -146,11 +157,9 @@ impl Plugins {
             .iter()
             .map(|(id, ifname)| json!({ "containerID": id, "ifname": ifname }))
             .collect();
-        self.call(
-            "GC",
-            &with(config, "cni.dev/valid-attachments", valid.into()),
-        )
-        .run()
+        let mut config = config.clone();
+        config["cni.dev/valid-attachments"] = valid.into();
+        self.call("GC", &config).run()
     }
 
     /// STATUS: whether the plugin can serve an ADD.
@@ -166,29 +175,45 @@ impl Plugins {
         call.plugin = self.dir.join(plugin);
         call.run()
     }
-
-    #[track_caller]
-    fn attachment(
-        &self,
-        verb: &str,
-        config: &Value,
-        container: &str,
-        netns: &Netns,
-        ifname: &str,
-    ) -> Outcome {
-        self.call(verb, config)
-            .container(container)
-            .netns(netns.path())
-            .ifname(ifname)
-            .run()
-    }
 }
 
-/// The object with one key set.
-pub(crate) fn with(object: &Value, key: &str, value: Value) -> Value {
-    let mut map: Map<String, Value> = object.as_object().cloned().unwrap_or_default();
-    map.insert(key.to_owned(), value);
-    Value::Object(map)
+/// An interface of a container, as plugins are called about it.
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    plugins: Plugins,
+    container: String,
+    netns: Netns,
+    ifname: String,
+}
+
+impl Attachment {
+    /// A call that names all of it.
+    #[must_use]
+    pub fn call(&self, verb: &str, config: &Value) -> Call {
+        self.plugins
+            .call(verb, config)
+            .container(&self.container)
+            .netns(self.netns.path())
+            .ifname(&self.ifname)
+    }
+
+    /// ADD.
+    #[track_caller]
+    pub fn add(&self, config: &Value) -> Outcome {
+        self.call("ADD", config).run()
+    }
+
+    /// CHECK, of a configuration with the result of the ADD.
+    #[track_caller]
+    pub fn check(&self, config: &Value) -> Outcome {
+        self.call("CHECK", config).run()
+    }
+
+    /// DEL.
+    #[track_caller]
+    pub fn del(&self, config: &Value) -> Outcome {
+        self.call("DEL", config).run()
+    }
 }
 
 /// One call of a plugin, put together piece by piece; what is not said is not in its environment.
@@ -334,10 +359,17 @@ impl Outcome {
             ),
         }
     }
-}
 
-/// The configuration with the result of an ADD as its `prevResult`.
-#[must_use]
-pub fn with_prev_result(config: &Value, result: &Value) -> Value {
-    with(config, "prevResult", result.clone())
+    /// The call failed with this code, whichever it is for `None`, and its message or details have all of these words.
+    ///
+    /// # Panics
+    /// When it did not, with what it answered instead.
+    #[track_caller]
+    pub fn fails(&self, code: impl Into<Option<u64>>, words: &[&str]) {
+        let (found, message) = self.failure();
+        assert_eq!(found, code.into().unwrap_or(found), "{message}");
+        for word in words {
+            assert!(message.contains(word), "{word:?} is missing in: {message}");
+        }
+    }
 }

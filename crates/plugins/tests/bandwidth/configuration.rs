@@ -1,6 +1,6 @@
 //! Configurations and results.
 
-use linkspan_testkit::{Output, sandbox};
+use linkspan_testkit::{Output, rows, sandbox};
 use serde_json::{Value, json};
 
 use super::World;
@@ -124,29 +124,15 @@ fn check_reads_the_kernels_qdiscs() {
                 "tc qdisc change dev {link} root handle 1: tbf {arguments}"
             ));
         };
-        for (link, wrong, right) in [
-            (
-                "veth0",
-                "rate 9mbit burst 25000 limit 50000",
-                "rate 8mbit burst 25000 limit 50000",
-            ),
-            (
-                "veth0",
-                "rate 8mbit burst 26000 limit 50000",
-                "rate 8mbit burst 25000 limit 50000",
-            ),
-            (
-                &ifb,
-                "rate 16mbit burst 50000 limit 90000",
-                "rate 16mbit burst 50000 limit 100000",
-            ),
-        ] {
+        for (link, wrong, right) in rows! {
+            ("veth0", "rate 9mbit burst 25000 limit 50000", "rate 8mbit burst 25000 limit 50000"),
+            ("veth0", "rate 8mbit burst 26000 limit 50000", "rate 8mbit burst 25000 limit 50000"),
+            (&ifb, "rate 16mbit burst 50000 limit 90000", "rate 16mbit burst 50000 limit 100000"),
+        } {
             tbf(link, wrong);
-            let (_, message) = world.check(&config).failure();
-            assert!(
-                message.contains(&format!("the limit on what \"{link}\" sends")),
-                "{message}"
-            );
+            world
+                .check(&config)
+                .fails(None, &[&format!("the limit on what \"{link}\" sends")]);
             tbf(link, right);
             world.check(&config).success();
         }
@@ -182,42 +168,23 @@ fn check_does_not_mind_another_mtu() {
 fn mistakes_are_explained() {
     sandbox(|sandbox| {
         let world = World::new(sandbox);
-        for (keys, code, words) in [
-            (
-                json!({ "ingressBurst": 8 }),
-                7,
-                "if burst is set, rate must also be set",
-            ),
-            (
-                json!({ "ingressRate": 8, "ingressBurst": 1u64 << 36 }),
-                7,
-                "burst cannot be more than 4GB",
-            ),
+        for (keys, code, words) in rows! {
+            (json!({ "ingressBurst": 8 }), 7, "if burst is set, rate must also be set"),
+            (json!({ "ingressRate": 8, "ingressBurst": 1u64 << 36 }), 7, "burst cannot be more than 4GB"),
             (json!({ "ingressRate": "8M" }), 6, "bits per second"),
-            (
-                json!({ "ingressRate": 8, "shapedSubnets": ["10.0.0.0/8"], "unshapedSubnets": ["fd00::/8"] }),
-                7,
-                "cannot be both specified",
-            ),
-        ] {
-            let (found, message) = world.add(&world.config(keys)).failure();
-            assert!(
-                found == code && message.contains(words),
-                "{found} {message}"
-            );
+            (json!({ "ingressRate": 8, "shapedSubnets": ["10.0.0.0/8"], "unshapedSubnets": ["fd00::/8"] }), 7, "cannot be both specified"),
+        } {
+            world.add(&world.config(keys)).fails(code, &[words]);
         }
         let mut alone = world.config(both());
         alone.as_object_mut().unwrap().remove("prevResult");
-        let (code, message) = world.add(&alone).failure();
-        assert!(code == 7 && message.contains("chained plugin"), "{message}");
+        world.add(&alone).fails(7, &["chained plugin"]);
         // plugins#656: nothing but a veth.
         world
             .netns
             .run("ip link set eth0 down; ip link set eth0 name gone; ip link add eth0 type bridge");
-        let (code, message) = world.add(&world.config(both())).failure();
-        assert!(
-            code == 7 && message.contains("eth0 has no veth peer on the host: it is a bridge"),
-            "{message}"
-        );
+        world
+            .add(&world.config(both()))
+            .fails(7, &["eth0 has no veth peer on the host: it is a bridge"]);
     });
 }

@@ -136,8 +136,9 @@ fn a_failed_add_leaves_everything_as_it_was() {
         ] {
             world.host.run(occupied);
             let before = Snapshot::of(&[&world.host, &world.netns], &[]);
-            let (_, message) = world.add(&world.config(both())).failure();
-            assert!(message.contains("File exists"), "{message}");
+            world
+                .add(&world.config(both()))
+                .fails(None, &["File exists"]);
             let after = Snapshot::of(&[&world.host, &world.netns], &[]);
             before.assert_same(&after, occupied);
             // Nor does the DEL that follows take away what was in the way.
@@ -151,8 +152,7 @@ fn a_failed_add_leaves_everything_as_it_was() {
         // A second ADD without a DEL between says so, and does not cut what the first made.
         let config = world.config(both());
         world.add(&config).success();
-        let (_, message) = world.add(&config).failure();
-        assert!(message.contains("is shaped already"), "{message}");
+        world.add(&config).fails(None, &["is shaped already"]);
         world.check(&config).success();
         world.netns.ping("10.1.0.1");
     });

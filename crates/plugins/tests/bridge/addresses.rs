@@ -1,6 +1,6 @@
 //! Addresses and routes of containers and of the bridge, and the bridge's identity.
 
-use linkspan_testkit::{Netns, Sandbox, sandbox, with_prev_result};
+use linkspan_testkit::{Netns, Sandbox, rows, sandbox, with_prev_result};
 use serde_json::{Value, json};
 
 use super::host::{Family, Host, address, dual_stack, network};
@@ -23,19 +23,13 @@ fn the_gateway_can_be_the_default_one() {
             network(json!({ "isGateway": null, "isDefaultGateway": true, "ipam": ipam }))
         };
         let both = ["10.22.0.1", "fd00:22::1"];
-        for (name, routes) in [
+        for (name, routes) in rows! {
             ("none", json!([])),
             ("one", json!([{ "dst": "0.0.0.0/0" }])),
-            (
-                "twice",
-                json!([{ "dst": "0.0.0.0/0" }, { "dst": "0.0.0.0/0" }, { "dst": "::/0" }]),
-            ),
+            ("twice", json!([{ "dst": "0.0.0.0/0" }, { "dst": "0.0.0.0/0" }, { "dst": "::/0" }])),
             ("same", json!([{ "dst": "0.0.0.0/0", "gw": "10.22.0.1" }])),
-            (
-                "others",
-                json!([{ "dst": "192.0.2.0/24" }, { "dst": "192.0.2.0/24", "gw": "10.22.0.9" }]),
-            ),
-        ] {
+            ("others", json!([{ "dst": "192.0.2.0/24" }, { "dst": "192.0.2.0/24", "gw": "10.22.0.9" }])),
+        } {
             let config = with_routes(routes);
             let a = host.attach(&config, name);
             assert_eq!(default_routes(&a.netns), both, "{name}");
@@ -120,8 +114,7 @@ fn another_address_of_the_bridge_is_replaced_only_when_that_is_asked_for() {
         let netns = sandbox.netns("a");
         let before = bridge_addresses(sandbox);
         let config = network(json!({ "ipam": dual_stack() }));
-        let (code, message) = host.add(&config, &netns).failure();
-        assert_eq!(code, 7, "{message}");
+        host.add(&config, &netns).fails(7, &[]);
         assert_eq!(bridge_addresses(sandbox), before);
 
         // A failure after the replacement gives back what was there.

@@ -143,11 +143,7 @@ fn the_ipam_plugin_is_told() {
             let given: Value = serde_json::from_slice(&fs::read(dir.join(verb)).unwrap()).unwrap();
             assert_eq!(given, config, "to the letter");
             fs::write(dir.join("fail"), "").unwrap();
-            let (code, message) = call.run().failure();
-            assert!(
-                code == 150 && message.contains("closed"),
-                "{code} {message}"
-            );
+            call.run().fails(150, &["closed"]);
             fs::remove_file(dir.join("fail")).unwrap();
         }
     });
@@ -164,17 +160,13 @@ fn status_says_why_no_container_can_be_attached() {
         host.plugins.status(&config).success();
         before.assert_same(&host.snapshot(&[]), "STATUS only looks");
         let a = host.attach(&config, "a");
-        let (code, message) = host.plugins.status(&config).failure();
-        assert_eq!(code, 50, "{message}");
-        assert!(
-            message.contains("no IP addresses available") && message.contains("run GC"),
-            "{message}"
-        );
+        host.plugins
+            .status(&config)
+            .fails(50, &["no IP addresses available", "run GC"]);
         host.del(&config, &a.netns).success();
         host.plugins.status(&config).success();
         sandbox.run("mount -t tmpfs -o ro none /var/lib/cni");
-        let (code, message) = host.plugins.status(&config).failure();
-        assert!(code == 50 && message.contains("Read-only"), "{message}");
+        host.plugins.status(&config).fails(50, &["Read-only"]);
     });
 }
 

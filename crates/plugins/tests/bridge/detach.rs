@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use linkspan_testkit::{Netns, Sandbox, sandbox};
+use linkspan_testkit::{Netns, Sandbox, rows, sandbox};
 use serde_json::{Value, json};
 
 use super::host::{Family, Host, dual_stack, left, network};
@@ -17,30 +17,17 @@ type Spoil = fn(&Sandbox, &Netns);
 /// cni#924, plugins#953, k8s#133081, podman#8048, plugins PR#1282: one thing was gone, and the container could never be.
 #[test]
 fn whatever_is_gone_the_rest_is_freed() {
-    let cases: [(&str, Spoil); 9] = [
+    let cases: [(&str, Spoil); 9] = rows! {
         ("nothing", |_, _| {}),
         ("the link", |_, netns| _ = netns.run("ip link del eth0")),
-        ("the bridge", |sandbox, _| {
-            _ = sandbox.run("ip link del cni0")
-        }),
-        ("the ruleset", |sandbox, _| {
-            _ = sandbox.run("nft flush ruleset")
-        }),
-        ("the table", |sandbox, _| {
-            sandbox.run("nft delete table inet linkspan; nft delete table bridge linkspan");
-        }),
-        ("the reservation", |_, _| {
-            fs::remove_dir_all("/var/lib/cni/networks").unwrap()
-        }),
+        ("the bridge", |sandbox, _| { _ = sandbox.run("ip link del cni0") }),
+        ("the ruleset", |sandbox, _| { _ = sandbox.run("nft flush ruleset") }),
+        ("the table", |sandbox, _| { sandbox.run("nft delete table inet linkspan; nft delete table bridge linkspan"); }),
+        ("the reservation", |_, _| { fs::remove_dir_all("/var/lib/cni/networks").unwrap() }),
         ("the record", |_, _| fs::remove_dir_all("/run/cni").unwrap()),
-        ("the link's place", |_, netns| {
-            netns.run("ip link set eth0 netns 1 name elsewhere");
-        }),
-        ("the alias", |sandbox, _| {
-            sandbox
-                .run("for link in /sys/class/net/veth*; do ip link set ${link##*/} alias ''; done");
-        }),
-    ];
+        ("the link's place", |_, netns| { netns.run("ip link set eth0 netns 1 name elsewhere"); }),
+        ("the alias", |sandbox, _| { sandbox .run("for link in /sys/class/net/veth*; do ip link set ${link##*/} alias ''; done"); }),
+    };
     sandbox(|sandbox| {
         let host = Host::new(sandbox);
         let config = everything();
@@ -94,16 +81,10 @@ fn without_its_ipam_plugin_the_rest_is_freed_and_the_error_says_so() {
         let host = Host::new(sandbox);
         let config = everything();
         let a = host.attach(&config, "a");
-        let (code, message) = host
-            .call("DEL", &config, &a.netns)
+        host.call("DEL", &config, &a.netns)
             .env("CNI_PATH", "/nowhere")
             .run()
-            .failure();
-        assert_eq!(code, 5, "{message}");
-        assert!(
-            message.contains("host-local") && message.contains("/nowhere"),
-            "{message}"
-        );
+            .fails(5, &["host-local", "/nowhere"]);
         let left = left(&[&a.netns]);
         let files = left.iter().filter(|fact| !fact.contains("link lo"));
         assert!(
@@ -153,8 +134,7 @@ fn the_interface_of_another_network_is_left_alone() {
             "ipam": { "type": "host-local", "subnet": "10.23.0.0/16" }
         }));
         let a = host.attach(&first, "a");
-        let (code, _) = host.add(&second, &a.netns).failure();
-        assert_eq!(code, 4);
+        host.add(&second, &a.netns).fails(4, &[]);
         host.del(&second, &a.netns).success();
         a.netns.ping("10.22.0.1");
         host.del(&first, &a.netns).success();
@@ -184,16 +164,10 @@ fn the_hosts_own_namespace_is_never_touched() {
         sandbox.run("ip link add eth0 type veth peer name eth1; ip link set eth0 up");
         sandbox.run("touch /run/bound; mount --bind /proc/1/ns/net /run/bound");
         for path in ["/proc/1/ns/net", "/proc/self/ns/net", "/run/bound"] {
-            let (code, message) = host
-                .call("DEL", &config, &a.netns)
+            host.call("DEL", &config, &a.netns)
                 .netns(path)
                 .run()
-                .failure();
-            assert_eq!(code, 8, "{message}");
-            assert!(
-                message.contains("host's own network namespace"),
-                "{message}"
-            );
+                .fails(8, &["host's own network namespace"]);
         }
         sandbox.run("ip link show eth0");
         // What the host holds for the container has been freed all the same.
@@ -204,12 +178,10 @@ fn the_hosts_own_namespace_is_never_touched() {
         );
 
         let loopback = json!({ "cniVersion": "1.0.0", "name": "lo", "type": "loopback" });
-        let (code, _) = host
-            .call("DEL", &loopback, &a.netns)
+        host.call("DEL", &loopback, &a.netns)
             .netns("/proc/1/ns/net")
             .run()
-            .failure();
-        assert_eq!(code, 8);
+            .fails(8, &[]);
         assert!(sandbox.run("ip link show lo").contains(",UP"));
         host.call("DEL", &loopback, &a.netns).run().success();
         assert!(!a.netns.run("ip link show lo").contains(",UP"));

@@ -104,11 +104,7 @@ fn an_address_that_somebody_has_is_not_taken_when_duplicates_are_looked_for() {
         let b = sandbox.netns("b");
         let before = host.snapshot(&[&a.netns, &b]);
         let outcome = host.add(&fixed("fd00:22::9/64"), &b);
-        let (code, message) = outcome.failure();
-        assert_eq!(code, 11, "{message}");
-        for word in ["fd00:22::9", "another host"] {
-            assert!(message.contains(word), "{word}: {message}");
-        }
+        outcome.fails(11, &["fd00:22::9", "another host"]);
         before.assert_same(&host.snapshot(&[&a.netns, &b]), "after the refusal");
         let result = host.add(&fixed("fd00:22::10/64"), &b).success();
         assert_eq!(tentative(&b), Vec::<String>::new());

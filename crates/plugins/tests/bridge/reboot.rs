@@ -41,8 +41,8 @@ fn a_node_that_was_full_when_it_went_down_comes_up_again() {
         assert_eq!(addresses.len(), 5);
         new[0].netns.ping("10.22.0.1");
         new[0].netns.ping(&new[4].address(Family::V4));
-        let (code, message) = host.add(&config, &sandbox.netns("b6")).failure();
-        assert!(code == 11 && message.contains("by b1 (eth0)"), "{message}");
+        host.add(&config, &sandbox.netns("b6"))
+            .fails(11, &["by b1 (eth0)"]);
         // The runtime's late DELs for containers of the earlier boot free nothing of this one.
         for name in ["a1", "a2", "a3", "a4", "a5"] {
             let call = host

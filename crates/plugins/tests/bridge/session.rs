@@ -146,8 +146,7 @@ fn the_loopback_interface() {
         call("DEL", "1.0.0").success();
         call("DEL", "1.0.0").success();
         assert!(!netns.run("ip link show lo").contains(",UP"));
-        let (_, message) = call("CHECK", "1.0.0").failure();
-        assert!(message.contains("lo"), "{message}");
+        call("CHECK", "1.0.0").fails(None, &["lo"]);
         host.call("DEL", &config("1.0.0"), &netns)
             .netns("/run/netns/gone")
             .run()

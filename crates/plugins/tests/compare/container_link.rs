@@ -1,6 +1,6 @@
 //! `vlan` and `ipvlan`, whose interfaces the kernel of a virtual machine has.
 
-use linkspan_testkit::Feature;
+use linkspan_testkit::{Feature, rows};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Step, Step::*, compare_together};
@@ -70,15 +70,12 @@ fn vlan_in_the_oldest_form_and_the_newest() {
 fn keys_of_vlan() {
     compare_together(
         &[Feature::Vlan],
-        &[
+        &rows! {
             ("the lowest", vlan(json!({ "vlanId": 0 }))),
             ("the highest", vlan(json!({ "vlanId": 4094 }))),
             ("MTU", vlan(json!({ "mtu": 1400 }))),
             ("MTU of the master", vlan(json!({ "mtu": 1500 }))),
-            (
-                "in another case",
-                host_local("vlan", json!({ "VLANID": 7, "Mtu": 1400 })),
-            ),
+            ("in another case", host_local("vlan", json!({ "VLANID": 7, "Mtu": 1400 }))),
             (
                 "DNS of IPAM",
                 with_ipam(
@@ -88,14 +85,8 @@ fn keys_of_vlan() {
                     "addresses": [{ "address": "10.22.0.2/16" }], "dns": { "nameservers": ["10.1.1.1"] } }),
                 ),
             ),
-            (
-                "two VLANs of a container",
-                then(
-                    vlan(json!({})),
-                    &[Add("a"), Check("a"), Del("a"), Add("b"), Del("b")],
-                ),
-            ),
-        ],
+            ("two VLANs of a container", then(vlan(json!({})), &[Add("a"), Check("a"), Del("a"), Add("b"), Del("b")])),
+        },
     );
 }
 
@@ -103,28 +94,12 @@ fn keys_of_vlan() {
 fn vlan_when_something_is_wrong() {
     compare_together(
         &[Feature::Vlan],
-        &[
-            (
-                "without a master",
-                then(vlan(json!({ "master": null })), &[Add("a")]).fails(7, "master"),
-            ),
-            (
-                "another master",
-                then(vlan(json!({ "master": "eth7" })), &[Add("a")]).fails(7, "eth7"),
-            ),
-            (
-                "ID too high",
-                then(vlan(json!({ "vlanId": 4095 })), &[Add("a")]).fails(7, "vlanId"),
-            ),
-            (
-                "MTU too large",
-                then(vlan(json!({ "mtu": 1501 })), &[Add("a")]).fails(7, "1501"),
-            ),
-            (
-                "the second of a VLAN",
-                then(vlan(json!({})), &[Add("a"), Add("b"), Check("a"), Del("a")])
-                    .fails(999, "VLAN 100"),
-            ),
+        &rows! {
+            ("without a master", then(vlan(json!({ "master": null })), &[Add("a")]).fails(7, "master")),
+            ("another master", then(vlan(json!({ "master": "eth7" })), &[Add("a")]).fails(7, "eth7")),
+            ("ID too high", then(vlan(json!({ "vlanId": 4095 })), &[Add("a")]).fails(7, "vlanId")),
+            ("MTU too large", then(vlan(json!({ "mtu": 1501 })), &[Add("a")]).fails(7, "1501")),
+            ("the second of a VLAN", then(vlan(json!({})), &[Add("a"), Add("b"), Check("a"), Del("a")]) .fails(999, "VLAN 100")),
             (
                 "a route that leads nowhere",
                 then(
@@ -165,21 +140,9 @@ fn vlan_when_something_is_wrong() {
                 )
                 .fails(999, "route"),
             ),
-            (
-                "DEL after the interface went",
-                then(
-                    vlan(json!({})),
-                    &[Add("a"), Run("ip -n container-a link del eth0"), Del("a")],
-                ),
-            ),
-            (
-                "DEL without the namespace",
-                then(
-                    vlan(json!({})),
-                    &[Add("a"), Lose("a"), DelBare("a"), DelBare("a")],
-                ),
-            ),
-        ],
+            ("DEL after the interface went", then(vlan(json!({})), &[Add("a"), Run("ip -n container-a link del eth0"), Del("a")])),
+            ("DEL without the namespace", then(vlan(json!({})), &[Add("a"), Lose("a"), DelBare("a"), DelBare("a")])),
+        },
     );
 }
 
@@ -209,19 +172,13 @@ fn keys_of_ipvlan() {
     ];
     compare_together(
         &[Feature::Ipvlan],
-        &[
+        &rows! {
             ("l2", then(ipvlan(json!({ "mode": "l2" })), &pair)),
             ("l3", then(ipvlan(json!({ "mode": "l3" })), &pair)),
             ("l3s", then(ipvlan(json!({ "mode": "l3s" })), &pair)),
             ("empty mode", ipvlan(json!({ "mode": "" }))),
             ("MTU", ipvlan(json!({ "mtu": 1400 }))),
-            (
-                "master of the default route",
-                then(
-                    ipvlan(json!({ "master": "" })),
-                    &[Run("ip route add default dev ens1"), Add("a"), Del("a")],
-                ),
-            ),
+            ("master of the default route", then(ipvlan(json!({ "master": "" })), &[Run("ip route add default dev ens1"), Add("a"), Del("a")])),
             (
                 "CHECK without a master",
                 then(
@@ -235,7 +192,7 @@ fn keys_of_ipvlan() {
                 )
                 .may_differ("exit status", FINDS_MASTER),
             ),
-        ],
+        },
     );
 }
 
@@ -243,19 +200,10 @@ fn keys_of_ipvlan() {
 fn ipvlan_when_something_is_wrong() {
     compare_together(
         &[Feature::Ipvlan, Feature::Macvlan],
-        &[
-            (
-                "another master",
-                then(ipvlan(json!({ "master": "eth7" })), &[Add("a")]).fails(7, "eth7"),
-            ),
-            (
-                "no default route",
-                then(ipvlan(json!({ "master": null })), &[Add("a")]).fails(7, "default route"),
-            ),
-            (
-                "another mode",
-                then(ipvlan(json!({ "mode": "l4" })), &[Add("a")]).fails(7, "l4"),
-            ),
+        &rows! {
+            ("another master", then(ipvlan(json!({ "master": "eth7" })), &[Add("a")]).fails(7, "eth7")),
+            ("no default route", then(ipvlan(json!({ "master": null })), &[Add("a")]).fails(7, "default route")),
+            ("another mode", then(ipvlan(json!({ "mode": "l4" })), &[Add("a")]).fails(7, "l4")),
             (
                 "a macvlan on the master",
                 then(
@@ -293,13 +241,7 @@ fn ipvlan_when_something_is_wrong() {
                 )
                 .fails(999, "10.22.0.2"),
             ),
-            (
-                "DEL without the namespace",
-                then(
-                    ipvlan(json!({})),
-                    &[Add("a"), Lose("a"), DelBare("a"), DelBare("a")],
-                ),
-            ),
-        ],
+            ("DEL without the namespace", then(ipvlan(json!({})), &[Add("a"), Lose("a"), DelBare("a"), DelBare("a")])),
+        },
     );
 }

@@ -1,6 +1,6 @@
 //! The protocol before any plugin's own work: VERSION, variables, and configurations that are none.
 
-use linkspan_testkit::{Call, Outcome, Plugins, sandbox};
+use linkspan_testkit::{Call, Outcome, Plugins, rows, sandbox};
 use serde_json::{Value, json};
 
 use crate::case::{VERSIONS, ours};
@@ -46,78 +46,40 @@ fn without_newer(answer: Value) -> Value {
 /// One call that cannot be served, by what it lacks or has wrong.
 type Wrong = (&'static str, fn(Call, &Value) -> Call);
 
-const WRONG: [Wrong; 24] = [
+const WRONG: [Wrong; 24] = rows! {
     ("no command", |call, _| call.env("CNI_COMMAND", "")),
-    ("an unknown command", |call, _| {
-        call.env("CNI_COMMAND", "ATTACH")
-    }),
-    ("a command in small letters", |call, _| {
-        call.env("CNI_COMMAND", "add")
-    }),
+    ("an unknown command", |call, _| { call.env("CNI_COMMAND", "ATTACH") }),
+    ("a command in small letters", |call, _| { call.env("CNI_COMMAND", "add") }),
     ("no container", |call, _| call.container("")),
     ("a container with a slash", |call, _| call.container("a/b")),
-    ("a container that begins with a dash", |call, _| {
-        call.container("-a")
-    }),
+    ("a container that begins with a dash", |call, _| { call.container("-a") }),
     ("no namespace", |call, _| call.netns("")),
-    ("a namespace that does not exist", |call, _| {
-        call.netns("/run/netns/nonesuch")
-    }),
-    ("a namespace that is a file", |call, _| {
-        call.netns("/etc/passwd")
-    }),
-    ("a namespace that is the host's", |call, _| {
-        call.netns("/proc/self/ns/net")
-    }),
+    ("a namespace that does not exist", |call, _| { call.netns("/run/netns/nonesuch") }),
+    ("a namespace that is a file", |call, _| { call.netns("/etc/passwd") }),
+    ("a namespace that is the host's", |call, _| { call.netns("/proc/self/ns/net") }),
     ("no interface", |call, _| call.ifname("")),
-    ("an interface of 16 letters", |call, _| {
-        call.ifname("interface-name-1")
-    }),
+    ("an interface of 16 letters", |call, _| { call.ifname("interface-name-1") }),
     ("an interface with a slash", |call, _| call.ifname("a/b")),
     ("an interface with a space", |call, _| call.ifname("a b")),
     ("an interface called dot", |call, _| call.ifname(".")),
     ("no path", |call, _| call.env("CNI_PATH", "")),
     ("arguments without a value", |call, _| call.args("IP")),
     ("no configuration", |call, _| call.stdin("")),
-    ("a configuration that is no JSON", |call, _| {
-        call.stdin("{ \"cniVersion\": ")
-    }),
+    ("a configuration that is no JSON", |call, _| { call.stdin("{ \"cniVersion\": ") }),
     ("a configuration that is a list", |call, _| call.stdin("[]")),
-    ("an unknown version", |call, config| {
-        with(call, config, "cniVersion", "9.9.9")
-    }),
-    ("a malformed version", |call, config| {
-        with(call, config, "cniVersion", "one")
-    }),
+    ("an unknown version", |call, config| { with(call, config, "cniVersion", "9.9.9") }),
+    ("a malformed version", |call, config| { with(call, config, "cniVersion", "one") }),
     ("no name", |call, config| with(call, config, "name", "")),
-    ("a name with a slash", |call, config| {
-        with(call, config, "name", "a/b")
-    }),
-];
+    ("a name with a slash", |call, config| { with(call, config, "name", "a/b") }),
+};
 
 /// Where ours answers otherwise, and why.
-const MEANT: [(&str, &str, &str); 4] = [
-    (
-        "",
-        "a namespace that is the host's",
-        "1.1.1 works on the host; the newer reference refuses with code 8 as well, after its work",
-    ),
-    (
-        "CHECK",
-        "a malformed version",
-        "the reference says 6 here, and 1 in ADD and DEL",
-    ),
-    (
-        "DEL",
-        "a namespace that is a file",
-        "that is what stays of a namespace after a reboot",
-    ),
-    (
-        "DEL",
-        "arguments without a value",
-        "a container can be detached whatever CNI_ARGS say",
-    ),
-];
+const MEANT: [(&str, &str, &str); 4] = rows! {
+    ("", "a namespace that is the host's", "1.1.1 works on the host; the newer reference refuses with code 8 as well, after its work"),
+    ("CHECK", "a malformed version", "the reference says 6 here, and 1 in ADD and DEL"),
+    ("DEL", "a namespace that is a file", "that is what stays of a namespace after a reboot"),
+    ("DEL", "arguments without a value", "a container can be detached whatever CNI_ARGS say"),
+};
 
 fn is_meant(verb: &str, wrong: &str) -> bool {
     MEANT

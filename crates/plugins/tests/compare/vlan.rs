@@ -1,6 +1,6 @@
 //! VLANs of `bridge`, and the isolation of its ports, which the kernel of a virtual machine has.
 
-use linkspan_testkit::Feature;
+use linkspan_testkit::{Feature, rows};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Step::*, compare_together};
@@ -30,35 +30,19 @@ fn access_vlans() {
     let preserved = || json!({ "vlan": 100, "preserveDefaultVlan": true });
     compare_together(
         &[Feature::BridgeVlanFiltering],
-        &[
-            (
-                "vlan",
-                bridge(json!({ "vlan": 100 })).differs_from_debian(" vlan ", DEFAULT_VLAN),
-            ),
+        &rows! {
+            ("vlan", bridge(json!({ "vlan": 100 })).differs_from_debian(" vlan ", DEFAULT_VLAN)),
             ("vlan, default preserved", bridge(preserved())),
             ("vlan 0", bridge(json!({ "vlan": 0, "isGateway": true }))),
-            (
-                "two ports of a VLAN",
-                bridge(preserved()).steps(&[
-                    Add("a"),
-                    Add("b"),
-                    Check("b"),
-                    Meet("a", "b"),
-                    Del("a"),
-                    Del("b"),
-                ]),
-            ),
-            (
-                "without ipam",
-                layer2(preserved()).differs("exit status", NO_IPAM),
-            ),
+            ("two ports of a VLAN", bridge(preserved()).steps(&[Add("a"), Add("b"), Check("b"), Meet("a", "b"), Del("a"), Del("b")])),
+            ("without ipam", layer2(preserved()).differs("exit status", NO_IPAM)),
             (
                 "isolated ports",
                 bridge(json!({ "portIsolation": true, "isGateway": true }))
                     .steps(&[Add("a"), Add("b"), Check("a"), Del("a"), Del("b")])
                     .differs_from_debian("isolated = ", "1.1.1 does not know portIsolation"),
             ),
-        ],
+        },
     );
 }
 
@@ -97,26 +81,12 @@ fn trunks() {
     let trunk = |keys: Value| bridge(keys).differs_from_debian("vlan", NO_TRUNK);
     compare_together(
         &[Feature::BridgeVlanFiltering],
-        &[
-            (
-                "single",
-                trunk(json!({ "vlanTrunk": [{ "id": 101 }, { "id": 200 }] })),
-            ),
-            (
-                "range",
-                trunk(json!({ "vlanTrunk": [{ "minID": 100, "maxID": 105 }] })),
-            ),
-            (
-                "both",
-                trunk(
-                    json!({ "vlanTrunk": [{ "id": 101 }, { "minID": 100, "maxID": 105 }, { "id": 4094 }] }),
-                ),
-            ),
+        &rows! {
+            ("single", trunk(json!({ "vlanTrunk": [{ "id": 101 }, { "id": 200 }] }))),
+            ("range", trunk(json!({ "vlanTrunk": [{ "minID": 100, "maxID": 105 }] }))),
+            ("both", trunk(json!({ "vlanTrunk": [{ "id": 101 }, { "minID": 100, "maxID": 105 }, { "id": 4094 }] }))),
             ("empty", trunk(json!({ "vlanTrunk": [] }))),
-            (
-                "beside an access VLAN",
-                trunk(json!({ "vlan": 7, "vlanTrunk": [{ "id": 101 }] })),
-            ),
-        ],
+            ("beside an access VLAN", trunk(json!({ "vlan": 7, "vlanTrunk": [{ "id": 101 }] }))),
+        },
     );
 }

@@ -82,11 +82,10 @@ fn passes_beside_firewalld(sandbox: &Sandbox, forwarding: Forwarding) {
     world.call("CHECK", &one).run().success();
 
     sandbox.run("firewall-cmd --reload");
-    let (_, text) = world.call("CHECK", &one).run().failure();
-    assert!(
-        text.contains("in the zone \"trusted\" of firewalld"),
-        "{text}"
-    );
+    world
+        .call("CHECK", &one)
+        .run()
+        .fails(None, &["in the zone \"trusted\" of firewalld"]);
     world.flush_conntrack();
     does_not_reach(&one.netns, Outside::ROUTER_V4, Outside::ROUTER_V6, PORT);
     assert_ne!(reconcile(), Vec::<String>::new());
@@ -120,14 +119,10 @@ fn another_zone_and_one_that_there_is_not() {
         // The zone is remembered: DEL needs no configuration that is right.
         let mut config = with_prev_result(&world.firewall, &one.result);
         config["firewalldZone"] = json!("nowhere");
-        let (_, text) = world
+        world
             .call_with(&world.plugins, &config, "ADD", &one)
             .run()
-            .failure();
-        assert!(
-            text.contains("INVALID_ZONE") && text.contains("firewalldZone"),
-            "{text}"
-        );
+            .fails(None, &["INVALID_ZONE", "firewalldZone"]);
         assert_eq!(sources(sandbox, "internal").trim(), "");
         world.call("ADD", &one).run().success();
         world
@@ -140,11 +135,10 @@ fn another_zone_and_one_that_there_is_not() {
             "firewall-cmd --zone=drop --add-source={}/32",
             one.v4
         ));
-        let (_, text) = world.call("ADD", &one).run().failure();
-        assert!(
-            text.contains("ZONE_CONFLICT") && text.contains("another zone"),
-            "{text}"
-        );
+        world
+            .call("ADD", &one)
+            .run()
+            .fails(None, &["ZONE_CONFLICT", "another zone"]);
         assert_eq!(sources(sandbox, "internal").trim(), "");
     });
 }
@@ -200,10 +194,11 @@ fn firewalld_need_not_be_there() {
         let world = World::new(sandbox, Forwarding::Free, json!({ "backend": "firewalld" }));
         let one = world.attach_bridge("one");
         let fails = || {
-            let (_, text) = world.call("ADD", &one).run().failure();
-            assert!(text.contains("firewalld is not running"), "{text}");
-            let (code, text) = world.plugins.status(&world.firewall).failure();
-            assert_eq!(code, 50, "{text}");
+            world
+                .call("ADD", &one)
+                .run()
+                .fails(None, &["firewalld is not running"]);
+            world.plugins.status(&world.firewall).fails(50, &[]);
             world.del(&one).success();
         };
         fails();
@@ -266,9 +261,9 @@ fn no_port_is_published_where_firewalld_is_to_lead_all_of_them() {
             zbus::block_on(service.build())
         };
         let strict = served("yes").unwrap();
-        let (code, text) = world.try_publish_by(&world.plugins, &attached).failure();
-        assert_eq!(code, 999);
-        assert!(text.contains("StrictForwardPorts is on"), "{text}");
+        world
+            .try_publish_by(&world.plugins, &attached)
+            .fails(999, &["StrictForwardPorts is on"]);
         let left = sandbox.run("nft list ruleset");
         assert!(!left.contains("8080"), "{left}");
         drop(strict);

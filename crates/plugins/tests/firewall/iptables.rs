@@ -114,8 +114,10 @@ fn flushed_rules_are_missed_and_come_back() {
             "iptables-nft -F FORWARD",
         ] {
             sandbox.run(flush);
-            let (_, text) = world.call("CHECK", &one).run().failure();
-            assert!(text.contains("of the filter table of iptables"), "{text}");
+            world
+                .call("CHECK", &one)
+                .run()
+                .fails(None, &["of the filter table of iptables"]);
             assert_ne!(reconcile(), Vec::<String>::new());
             world.call("CHECK", &one).run().success();
         }

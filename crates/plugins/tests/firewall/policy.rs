@@ -122,9 +122,7 @@ fn a_policy_needs_a_bridge() {
         let world = World::new(sandbox, Forwarding::Free, keys);
         let mut one = world.attach_bridge("one");
         one.result["interfaces"].as_array_mut().unwrap().remove(0);
-        let (code, text) = world.call("ADD", &one).run().failure();
-        assert_eq!(code, 7, "{text}");
-        assert!(text.contains("needs a bridge"), "{text}");
+        world.call("ADD", &one).run().fails(7, &["needs a bridge"]);
     });
 }
 

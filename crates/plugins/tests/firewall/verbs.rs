@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use linkspan_testkit::{
-    Outcome, Plugins, Sandbox, kill_at_every_syscall, needs, sandbox, with_prev_result,
+    Outcome, Plugins, Sandbox, kill_at_every_syscall, needs, rows, sandbox, with_prev_result,
 };
 use serde_json::{Value, json};
 
@@ -59,10 +59,12 @@ fn add_and_check_need_the_result_of_the_plugin_before() {
     sandbox(|sandbox| {
         let netns = sandbox.netns("one");
         let config = firewall("mynet", nftables());
-        let (_, text) = plugins().add(&config, "one", &netns, "eth0").failure();
-        assert!(text.contains("prevResult missing"), "{text}");
-        let (_, text) = plugins().check(&config, "one", &netns, "eth0").failure();
-        assert!(text.contains("prevResult missing"), "{text}");
+        plugins()
+            .add(&config, "one", &netns, "eth0")
+            .fails(None, &["prevResult missing"]);
+        plugins()
+            .check(&config, "one", &netns, "eth0")
+            .fails(None, &["prevResult missing"]);
     });
 }
 
@@ -71,26 +73,18 @@ fn what_cannot_be_is_refused_by_add_and_tolerated_by_del() {
     sandbox(|sandbox| {
         let netns = sandbox.netns("one");
         let result = json!({ "cniVersion": "1.1.0", "ips": [{ "address": "10.22.0.2/16" }] });
-        for (keys, word) in [
+        for (keys, word) in rows! {
             (json!({ "backend": "ipfw" }), "backend"),
             (json!({ "backend": 7 }), "backend"),
             (json!({ "ingressPolicy": "closed" }), "ingressPolicy"),
-            (
-                json!({ "iptablesAdminChainName": "a b" }),
-                "iptablesAdminChainName",
-            ),
-            (
-                json!({ "iptablesAdminChainName": "-j" }),
-                "iptablesAdminChainName",
-            ),
-            (
-                json!({ "iptablesAdminChainName": "x".repeat(29) }),
-                "iptablesAdminChainName",
-            ),
-        ] {
+            (json!({ "iptablesAdminChainName": "a b" }), "iptablesAdminChainName"),
+            (json!({ "iptablesAdminChainName": "-j" }), "iptablesAdminChainName"),
+            (json!({ "iptablesAdminChainName": "x".repeat(29) }), "iptablesAdminChainName"),
+        } {
             let config = with_prev_result(&firewall("mynet", keys), &result);
-            let (_, text) = plugins().add(&config, "one", &netns, "eth0").failure();
-            assert!(text.contains(word), "{text}");
+            plugins()
+                .add(&config, "one", &netns, "eth0")
+                .fails(None, &[word]);
             plugins().del(&config, "one", &netns, "eth0").success();
         }
         // As nobody had said anything.
@@ -149,34 +143,15 @@ fn check_sees_what_is_missing() {
         let one = world.attach("one");
         let check = || world.call("CHECK", &one).run();
         check().success();
-        for (spoil, word) in [
-            (
-                format!(
-                    "nft delete element inet linkspan admitted4 '{{ {} }}'",
-                    one.v4
-                ),
-                "admitted4",
-            ),
-            (
-                "nft flush set bridge linkspan isolated".to_owned(),
-                "set bridge linkspan isolated",
-            ),
-            (
-                "nft flush set inet linkspan confined".to_owned(),
-                "confined",
-            ),
-            (
-                "nft flush chain inet linkspan inbound".to_owned(),
-                "replies",
-            ),
-            (
-                "iptables-nft -F LINKSPAN-FORWARD".to_owned(),
-                "accepts the mark",
-            ),
-        ] {
+        for (spoil, word) in rows! {
+            (format!("nft delete element inet linkspan admitted4 '{{ {} }}'", one.v4), "admitted4"),
+            ("nft flush set bridge linkspan isolated".to_owned(), "set bridge linkspan isolated"),
+            ("nft flush set inet linkspan confined".to_owned(), "confined"),
+            ("nft flush chain inet linkspan inbound".to_owned(), "replies"),
+            ("iptables-nft -F LINKSPAN-FORWARD".to_owned(), "accepts the mark"),
+        } {
             sandbox.run(&spoil);
-            let (_, text) = check().failure();
-            assert!(text.contains(word), "{spoil}: {text}");
+            check().fails(None, &[word]);
             reconcile();
             check().success();
         }
@@ -193,8 +168,7 @@ fn check_needs_no_record(sandbox: &Sandbox, keys: Value, spoil: &str) {
     sandbox.run("rm /run/cni/linkspan/netfilter/one:eth0:firewall.json");
     check().success();
     sandbox.run(spoil);
-    let (_, text) = check().failure();
-    assert!(text.contains("expected"), "{text}");
+    check().fails(None, &["expected"]);
     world.del(&one).success();
     check().failure();
 }

@@ -20,8 +20,7 @@ fn a_device_whose_name_is_taken_comes_home_under_another_and_gets_its_own_from_g
             matches!(devices.as_slice(), [(name, alias, _)] if name.starts_with("dev") && alias == "nic0"),
             "{devices:?}"
         );
-        let (_, message) = world.ours.gc(&config, &[]).failure();
-        assert!(message.contains("File exists"), "{message}");
+        world.ours.gc(&config, &[]).fails(None, &["File exists"]);
         world.host.run("ip link del taker");
         world.ours.gc(&config, &[]).success();
         world.assert_home("after GC");

@@ -1,6 +1,6 @@
 //! Each command, as a runtime calls it.
 
-use linkspan_testkit::{Snapshot, sandbox, with_prev_result};
+use linkspan_testkit::{Snapshot, rows, sandbox, with_prev_result};
 use serde_json::{Value, json};
 
 use super::{MAC, World, layer2, network, records};
@@ -86,25 +86,18 @@ fn check_tells_what_was_changed() {
     sandbox(|sandbox| {
         let world = World::new(sandbox);
         let config = network(json!({ "device": "nic0" }));
-        for (change, words) in [
+        for (change, words) in rows! {
             ("ip address del 10.1.0.2/24 dev eth0", "10.1.0.2/24"),
             ("ip route del 10.9.0.0/16", "10.9.0.0/16"),
-            (
-                "ip link set eth0 address 02:00:00:00:00:ff",
-                "02:00:00:00:00:ff",
-            ),
+            ("ip link set eth0 address 02:00:00:00:00:ff", "02:00:00:00:00:ff"),
             ("ip link set eth0 down", "switched off"),
             ("ip link set eth0 down; ip link set eth0 name other", "eth0"),
-        ] {
+        } {
             let result = world.add(&config).success();
             let checked = with_prev_result(&config, &result);
             world.netns.run(change);
             let outcome = world.ours.check(&checked, "c1", &world.netns, "eth0");
-            let (code, message) = outcome.failure();
-            assert!(
-                code == 999 && message.contains(words),
-                "{change}: {message}"
-            );
+            outcome.fails(999, &[words]);
             world.netns.try_run("ip link set other name eth0");
             world.netns.run(&format!("ip link set eth0 address {MAC}"));
             world.del(&checked).success();
@@ -121,42 +114,25 @@ fn status_misses_a_device_that_is_not_there() {
         config["cniVersion"] = "1.1.0".into();
         world.ours.status(&config).success();
         world.add(&config).success();
-        let (code, message) = world.ours.status(&config).failure();
-        assert!(code == 50 && message.contains("nic0"), "{message}");
+        world.ours.status(&config).fails(50, &["nic0"]);
     });
 }
 
 /// Each row: keys, the code, and words of the message.
-const BAD: [(&str, u64, &str); 12] = [
+const BAD: [(&str, u64, &str); 12] = rows! {
     (r#"{}"#, 7, "specify either"),
     (r#"{ "device": "" }"#, 7, "specify either"),
     (r#"{ "device": 5 }"#, 6, "device"),
     (r#"{ "device": "nonesuch" }"#, 999, "nonesuch"),
     (r#"{ "device": "lo" }"#, 999, "lo"),
     (r#"{ "hwaddr": "02:00" }"#, 7, "02:00"),
-    (
-        r#"{ "hwaddr": "02:00:00:00:00:99" }"#,
-        999,
-        "02:00:00:00:00:99",
-    ),
+    (r#"{ "hwaddr": "02:00:00:00:00:99" }"#, 999, "02:00:00:00:00:99"),
     (r#"{ "kernelpath": "/etc" }"#, 7, "/sys/devices/"),
-    (
-        r#"{ "kernelpath": "/sys/devices/../../etc" }"#,
-        7,
-        "/sys/devices/",
-    ),
-    (
-        r#"{ "kernelpath": "/sys/devices/nonesuch" }"#,
-        999,
-        "nonesuch",
-    ),
+    (r#"{ "kernelpath": "/sys/devices/../../etc" }"#, 7, "/sys/devices/"),
+    (r#"{ "kernelpath": "/sys/devices/nonesuch" }"#, 999, "nonesuch"),
     (r#"{ "pciBusID": "../../../etc" }"#, 7, "pciBusID"),
-    (
-        r#"{ "runtimeConfig": { "deviceID": "0000:ff:00.0" } }"#,
-        999,
-        "0000:ff:00.0",
-    ),
-];
+    (r#"{ "runtimeConfig": { "deviceID": "0000:ff:00.0" } }"#, 999, "0000:ff:00.0"),
+};
 
 #[test]
 fn what_cannot_be_is_refused_and_leaves_nothing() {
@@ -165,9 +141,7 @@ fn what_cannot_be_is_refused_and_leaves_nothing() {
         let before = Snapshot::of(&[&world.host, &world.netns], &[]);
         for (keys, code, words) in BAD {
             let keys: Value = serde_json::from_str(keys).unwrap();
-            let (found, message) = world.add(&layer2(keys.clone())).failure();
-            assert_eq!(found, code, "{keys}: {message}");
-            assert!(message.contains(words), "{keys}: {message}");
+            world.add(&layer2(keys.clone())).fails(code, &[words]);
             world.del(&layer2(keys)).success();
         }
         let after = Snapshot::of(&[&world.host, &world.netns], &[]);
@@ -186,8 +160,7 @@ fn an_add_that_fails_gives_the_device_back_as_it_was() {
         let before = Snapshot::of(&[&world.host, &world.netns], &[]);
         let mut config = network(json!({ "device": "nic0" }));
         config["ipam"]["routes"] = json!([{ "dst": "10.9.0.0/16", "gw": "172.31.0.1" }]);
-        let (code, message) = world.add(&config).failure();
-        assert!(code == 999 && message.contains("172.31.0.1"), "{message}");
+        world.add(&config).fails(999, &["172.31.0.1"]);
         before.assert_same(
             &Snapshot::of(&[&world.host, &world.netns], &[]),
             "after ADD",
@@ -197,8 +170,9 @@ fn an_add_that_fails_gives_the_device_back_as_it_was() {
             .netns
             .run("ip link add eth0 type veth peer name other");
         let before = Snapshot::of(&[&world.host, &world.netns], &[]);
-        let (code, message) = world.add(&layer2(json!({ "device": "nic0" }))).failure();
-        assert!(code == 4 && message.contains("eth0"), "{message}");
+        world
+            .add(&layer2(json!({ "device": "nic0" })))
+            .fails(4, &["eth0"]);
         before.assert_same(
             &Snapshot::of(&[&world.host, &world.netns], &[]),
             "after ADD",

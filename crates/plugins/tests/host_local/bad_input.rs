@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use linkspan_testkit::sandbox;
+use linkspan_testkit::{rows, sandbox};
 use serde_json::{Value, json};
 
 use super::{Host, network};
@@ -11,142 +11,54 @@ const DECODING: u64 = 6;
 const CONFIG: u64 = 7;
 
 /// Keys of `ipam`, the code (0: that of a value or that of a type), and a part of the message.
-const IPAMS: [(&str, u64, &str); 31] = [
+const IPAMS: [(&str, u64, &str); 31] = rows! {
     (r#"{}"#, CONFIG, "no IP ranges specified"),
     (r#"{"ranges":[]}"#, CONFIG, "no IP ranges specified"),
-    (
-        r#"{"ranges":[[]]}"#,
-        CONFIG,
-        "invalid range set 0: empty range set",
-    ),
-    (
-        r#"{"ranges":[[{}]]}"#,
-        CONFIG,
-        "invalid range set 0: subnet is missing",
-    ),
+    (r#"{"ranges":[[]]}"#, CONFIG, "invalid range set 0: empty range set"),
+    (r#"{"ranges":[[{}]]}"#, CONFIG, "invalid range set 0: subnet is missing"),
     (r#"{"ranges":{}}"#, DECODING, "expected a list"),
-    (
-        r#"{"ranges":[{"subnet":"10.22.0.0/16"}]}"#,
-        DECODING,
-        "expected a list at position 0",
-    ),
-    (
-        r#"{"rangeStart":"10.22.0.5"}"#,
-        CONFIG,
-        "no IP ranges specified",
-    ),
+    (r#"{"ranges":[{"subnet":"10.22.0.0/16"}]}"#, DECODING, "expected a list at position 0"),
+    (r#"{"rangeStart":"10.22.0.5"}"#, CONFIG, "no IP ranges specified"),
     (r#"{"subnet":5}"#, 0, "ipam.subnet"),
     (r#"{"subnet":"10.22.0.0"}"#, 0, "ipam.subnet"),
     (r#"{"subnet":"10.22.0.0/33"}"#, 0, "ipam.subnet"),
     (r#"{"subnet":"10.22.0/16"}"#, 0, "ipam.subnet"),
     (r#"{"subnet":"fd00::/129"}"#, 0, "ipam.subnet"),
-    (
-        r#"{"subnet":"10.22.0.5/16"}"#,
-        CONFIG,
-        "the network address is 10.22.0.0",
-    ),
+    (r#"{"subnet":"10.22.0.5/16"}"#, CONFIG, "the network address is 10.22.0.0"),
     (r#"{"subnet":"10.22.0.0/31"}"#, CONFIG, "too small"),
     (r#"{"subnet":"10.22.0.4/32"}"#, CONFIG, "too small"),
     (r#"{"subnet":"fd00::/127"}"#, CONFIG, "too small"),
-    (
-        r#"{"subnet":"10.22.0.0/24","rangeStart":"10.23.0.1"}"#,
-        CONFIG,
-        "RangeStart 10.23.0.1 not in network 10.22.0.0/24",
-    ),
-    (
-        r#"{"subnet":"10.22.0.0/24","rangeEnd":"10.23.0.1"}"#,
-        CONFIG,
-        "RangeEnd 10.23.0.1 not in network 10.22.0.0/24",
-    ),
+    (r#"{"subnet":"10.22.0.0/24","rangeStart":"10.23.0.1"}"#, CONFIG, "RangeStart 10.23.0.1 not in network 10.22.0.0/24"),
+    (r#"{"subnet":"10.22.0.0/24","rangeEnd":"10.23.0.1"}"#, CONFIG, "RangeEnd 10.23.0.1 not in network 10.22.0.0/24"),
     (
         r#"{"ranges":[[{"subnet":"10.22.0.0/24","rangeStart":"10.22.0.9","rangeEnd":"10.22.0.8"}]]}"#,
         CONFIG,
         "RangeStart 10.22.0.9 is behind RangeEnd 10.22.0.8",
     ),
-    (
-        r#"{"ranges":[[{"subnet":"10.22.0.0/24","rangeStart":"nonsense"}]]}"#,
-        0,
-        "rangeStart",
-    ),
-    (
-        r#"{"ranges":[[{"subnet":"10.22.0.0/24","gateway":"fd00::1"}]]}"#,
-        CONFIG,
-        "Gateway fd00::1 is of another address family",
-    ),
-    (
-        r#"{"subnet":"10.22.0.0/24","gateway":"10.22.0.256"}"#,
-        0,
-        "gateway",
-    ),
-    (
-        r#"{"ranges":[[{"subnet":"10.22.0.0/24"},{"subnet":"fd00::/64"}]]}"#,
-        CONFIG,
-        "mixed address families",
-    ),
-    (
-        r#"{"ranges":[[{"subnet":"10.22.0.0/24"},{"subnet":"10.22.0.0/25"}]]}"#,
-        CONFIG,
-        "overlap",
-    ),
-    (
-        r#"{"ranges":[[{"subnet":"10.22.0.0/24"}],[{"subnet":"10.22.0.0/25"}]]}"#,
-        CONFIG,
-        "range set 0 overlaps with 1",
-    ),
-    (
-        r#"{"subnet":"10.22.0.0/16","routes":[{"gw":"10.22.0.1"}]}"#,
-        0,
-        "dst",
-    ),
-    (
-        r#"{"subnet":"10.22.0.0/16","routes":[{"dst":"default"}]}"#,
-        0,
-        "dst",
-    ),
-    (
-        r#"{"subnet":"10.22.0.0/16","routes":"0.0.0.0/0"}"#,
-        0,
-        "routes",
-    ),
-    (
-        r#"{"subnet":"10.22.0.0/16","resolvConf":"/nowhere"}"#,
-        5,
-        "/nowhere: No such file",
-    ),
-    (
-        r#"{"subnet":"10.22.0.0/16","dataDir":7}"#,
-        DECODING,
-        "ipam.dataDir",
-    ),
-    (
-        r#"{"subnet":"10.22.0.0/16","dataDir":"/etc/passwd"}"#,
-        5,
-        "Not a directory",
-    ),
-];
+    (r#"{"ranges":[[{"subnet":"10.22.0.0/24","rangeStart":"nonsense"}]]}"#, 0, "rangeStart"),
+    (r#"{"ranges":[[{"subnet":"10.22.0.0/24","gateway":"fd00::1"}]]}"#, CONFIG, "Gateway fd00::1 is of another address family"),
+    (r#"{"subnet":"10.22.0.0/24","gateway":"10.22.0.256"}"#, 0, "gateway"),
+    (r#"{"ranges":[[{"subnet":"10.22.0.0/24"},{"subnet":"fd00::/64"}]]}"#, CONFIG, "mixed address families"),
+    (r#"{"ranges":[[{"subnet":"10.22.0.0/24"},{"subnet":"10.22.0.0/25"}]]}"#, CONFIG, "overlap"),
+    (r#"{"ranges":[[{"subnet":"10.22.0.0/24"}],[{"subnet":"10.22.0.0/25"}]]}"#, CONFIG, "range set 0 overlaps with 1"),
+    (r#"{"subnet":"10.22.0.0/16","routes":[{"gw":"10.22.0.1"}]}"#, 0, "dst"),
+    (r#"{"subnet":"10.22.0.0/16","routes":[{"dst":"default"}]}"#, 0, "dst"),
+    (r#"{"subnet":"10.22.0.0/16","routes":"0.0.0.0/0"}"#, 0, "routes"),
+    (r#"{"subnet":"10.22.0.0/16","resolvConf":"/nowhere"}"#, 5, "/nowhere: No such file"),
+    (r#"{"subnet":"10.22.0.0/16","dataDir":7}"#, DECODING, "ipam.dataDir"),
+    (r#"{"subnet":"10.22.0.0/16","dataDir":"/etc/passwd"}"#, 5, "Not a directory"),
+};
 
 /// CNI_ARGS, the code, and a part of the message.
-const ARGS: [(&str, u64, &str); 7] = [
+const ARGS: [(&str, u64, &str); 7] = rows! {
     ("IP=nonsense", 4, "invalid IP address nonsense"),
     ("IP=10.22.0.9,10.22.0.10", 4, "invalid IP address"),
-    (
-        "IP=10.22.0.1",
-        CONFIG,
-        "requested ip 10.22.0.1 is subnet's gateway",
-    ),
-    (
-        "IP=10.99.0.1",
-        CONFIG,
-        "failed to allocate all requested IPs: 10.99.0.1",
-    ),
-    (
-        "IP=10.22.255.255",
-        CONFIG,
-        "failed to allocate all requested IPs: 10.22.255.255",
-    ),
+    ("IP=10.22.0.1", CONFIG, "requested ip 10.22.0.1 is subnet's gateway"),
+    ("IP=10.99.0.1", CONFIG, "failed to allocate all requested IPs: 10.99.0.1"),
+    ("IP=10.22.255.255", CONFIG, "failed to allocate all requested IPs: 10.22.255.255"),
     ("IP=10.22.0.9;POD=x", 4, "unknown args"),
     ("IP", 4, "invalid pair"),
-];
+};
 
 #[test]
 fn what_cannot_be_is_refused_and_explained() {
@@ -177,40 +89,14 @@ fn what_the_rest_of_the_configuration_asks_for_is_checked_too() {
             json!({ "ranges": [[{ "subnet": "10.22.0.0/16" }], [{ "subnet": "10.23.0.0/16" }]] });
         let mut old = network(two);
         old["cniVersion"] = "0.2.0".into();
-        let cases = [
+        let cases = rows! {
             (with("ipam", Value::Null), CONFIG, "missing 'ipam' key"),
-            (
-                with("runtimeConfig", json!({ "ips": ["x"] })),
-                0,
-                "runtimeConfig.ips",
-            ),
-            (
-                with("runtimeConfig", json!({ "ips": "10.22.0.9" })),
-                DECODING,
-                "runtimeConfig.ips",
-            ),
-            (
-                with(
-                    "runtimeConfig",
-                    json!({ "ipRanges": [[{ "subnet": "10.22.0.0/24" }]] }),
-                ),
-                CONFIG,
-                "range set 0 overlaps with 1",
-            ),
-            (
-                with(
-                    "args",
-                    json!({ "cni": { "ips": ["10.22.0.8", "10.22.0.9"] } }),
-                ),
-                CONFIG,
-                "failed to allocate all requested IPs: 10.22.0.9",
-            ),
-            (
-                old,
-                CONFIG,
-                "CNI version 0.2.0 does not support more than 1 address per family",
-            ),
-        ];
+            (with("runtimeConfig", json!({ "ips": ["x"] })), 0, "runtimeConfig.ips"),
+            (with("runtimeConfig", json!({ "ips": "10.22.0.9" })), DECODING, "runtimeConfig.ips"),
+            (with("runtimeConfig", json!({ "ipRanges": [[{ "subnet": "10.22.0.0/24" }]] })), CONFIG, "range set 0 overlaps with 1"),
+            (with("args", json!({ "cni": { "ips": ["10.22.0.8", "10.22.0.9"] } })), CONFIG, "failed to allocate all requested IPs: 10.22.0.9"),
+            (old, CONFIG, "CNI version 0.2.0 does not support more than 1 address per family"),
+        };
         for (config, code, part) in cases {
             refused(&host, &config, "", code, part);
         }

@@ -91,15 +91,10 @@ fn without_room_nothing_is_left_and_the_message_says_so() {
         sandbox.run(&format!(
             "touch {DIRECTORY}/lock; echo x > {DIRECTORY}/filler"
         ));
-        let (code, message) = host.add(&small(), "c1").failure();
-        assert_eq!(code, 5, "{message}");
-        assert!(
-            message.contains("No space left") && message.contains("make room"),
-            "{message}"
-        );
+        host.add(&small(), "c1")
+            .fails(5, &["No space left", "make room"]);
         assert_eq!(files(DIRECTORY), ["filler", "lock"]);
-        let (code, message) = host.ours.status(&small()).failure();
-        assert_eq!(code, 50, "{message}");
+        host.ours.status(&small()).fails(50, &[]);
         host.del(&small(), "c1").success();
     });
 }
@@ -112,17 +107,9 @@ fn a_read_only_directory_is_named() {
         sandbox.run("mount -t tmpfs -o ro none /opt/cni");
         let mut config = small();
         config["ipam"]["dataDir"] = "/opt/cni/networks".into();
-        let (code, message) = host.add(&config, "c2").failure();
-        assert_eq!(code, 5, "{message}");
-        assert!(
-            message.contains("/opt/cni/networks/net") && message.contains("Read-only file system"),
-            "{message}"
-        );
-        let (code, message) = host.ours.status(&config).failure();
-        assert!(
-            code == 50 && message.contains("Read-only"),
-            "{code} {message}"
-        );
+        host.add(&config, "c2")
+            .fails(5, &["/opt/cni/networks/net", "Read-only file system"]);
+        host.ours.status(&config).fails(50, &["Read-only"]);
         host.del(&config, "c2").success();
         host.ours.status(&small()).success();
     });

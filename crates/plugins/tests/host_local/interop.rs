@@ -54,10 +54,9 @@ fn they_take_turns_in_one_round_robin() {
             assert_eq!(address(&outcome), format!("10.22.0.{}", 2 + number));
         }
         for plugins in [&host.ours, &host.reference] {
-            let (_, message) = plugins.add(&config, "more", &host.netns, "eth0").failure();
-            assert!(
-                message.contains("no IP addresses available in range set: 10.22.0.1-10.22.0.14"),
-                "{message}"
+            plugins.add(&config, "more", &host.netns, "eth0").fails(
+                None,
+                &["no IP addresses available in range set: 10.22.0.1-10.22.0.14"],
             );
         }
         for number in [4, 2] {

@@ -1,6 +1,6 @@
 //! Conditions: who is led to the container, and what happens to others.
 
-use linkspan_testkit::{Outside, sandbox};
+use linkspan_testkit::{Outside, rows, sandbox};
 use serde_json::{Value, json};
 
 use super::world::{HOST_V4, HOST_V6, World, publish_with};
@@ -100,51 +100,19 @@ fn what_cannot_be_translated_is_told_with_the_way_out() {
     sandbox(|host| {
         let world = World::new(host);
         let server = world.container("server");
-        for (keys, words) in [
-            (
-                json!({ "conditionsV4": ["-m", "recent", "--rcheck"] }),
-                &[
-                    "\"conditionsV4\"",
-                    "\"-m recent\"",
-                    "\"backend\": \"iptables\"",
-                ][..],
-            ),
-            (
-                json!({ "conditionsV6": ["-s", "10.0.0.0/8"] }),
-                &["\"conditionsV6\"", "other version of IP"],
-            ),
-            (
-                json!({ "conditionsV4": ["-s", "nowhere"] }),
-                &["\"nowhere\" is not an address"],
-            ),
-            (
-                json!({ "conditionsV4": ["-s", "10.0.0.1\n*filter"] }),
-                &["control character"],
-            ),
-            (
-                json!({ "conditionsV4": ["ip saddr 10.0.0.1"], "backend": "iptables" }),
-                &["nftables-specific options [conditionsV4]"],
-            ),
-            (
-                json!({ "externalSetMarkChain": "X", "backend": "nftables" }),
-                &["iptables-specific options [externalSetMarkChain]"],
-            ),
-            (
-                json!({ "externalSetMarkChain": "X", "markMasqBit": 3 }),
-                &["Cannot specify externalSetMarkChain and markMasqBit"],
-            ),
+        for (keys, words) in rows! {
+            (json!({ "conditionsV4": ["-m", "recent", "--rcheck"] }), &["\"conditionsV4\"", "\"-m recent\"", "\"backend\": \"iptables\""][..]),
+            (json!({ "conditionsV6": ["-s", "10.0.0.0/8"] }), &["\"conditionsV6\"", "other version of IP"]),
+            (json!({ "conditionsV4": ["-s", "nowhere"] }), &["\"nowhere\" is not an address"]),
+            (json!({ "conditionsV4": ["-s", "10.0.0.1\n*filter"] }), &["control character"]),
+            (json!({ "conditionsV4": ["ip saddr 10.0.0.1"], "backend": "iptables" }), &["nftables-specific options [conditionsV4]"]),
+            (json!({ "externalSetMarkChain": "X", "backend": "nftables" }), &["iptables-specific options [externalSetMarkChain]"]),
+            (json!({ "externalSetMarkChain": "X", "markMasqBit": 3 }), &["Cannot specify externalSetMarkChain and markMasqBit"]),
             (json!({ "markMasqBit": 32 }), &["from 0 to 31"]),
-            (
-                json!({ "backend": "ipset" }),
-                &["\"nftables\" nor \"iptables\""],
-            ),
-        ] {
+            (json!({ "backend": "ipset" }), &["\"nftables\" nor \"iptables\""]),
+        } {
             let keys = publish_with(&["8080:80/tcp"], keys);
-            let (code, message) = world.add(&server, &keys).failure();
-            assert_eq!(code, 7, "{message}");
-            for word in words {
-                assert!(message.contains(word), "{keys}: {message}");
-            }
+            world.add(&server, &keys).fails(7, words);
             // Nothing of it keeps the container from being detached.
             world.del(&server, &keys).success();
         }

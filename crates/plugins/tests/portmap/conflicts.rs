@@ -1,6 +1,6 @@
 //! Ports that two want.
 
-use linkspan_testkit::{Snapshot, sandbox};
+use linkspan_testkit::{Snapshot, rows, sandbox};
 use serde_json::json;
 
 use super::world::{HOST_V4, World, publish, publish_with};
@@ -141,43 +141,21 @@ fn what_contradicts_itself_is_refused_early() {
     sandbox(|host| {
         let world = World::new(host);
         let server = world.container("server");
-        for (mappings, words) in [
+        for (mappings, words) in rows! {
             (
                 json!([{ "hostPort": 80, "containerPort": 80, "protocol": "tcp" }, { "hostPort": 80, "containerPort": 81, "protocol": "TCP" }]),
                 "host port 80/tcp is to lead to the container's ports 80 and 81",
             ),
-            (
-                json!([{ "hostPort": 0, "containerPort": 80, "protocol": "tcp" }]),
-                "Invalid host port number: 0",
-            ),
-            (
-                json!([{ "hostPort": 80, "protocol": "tcp" }]),
-                "Invalid container port number: 0",
-            ),
-            (
-                json!([{ "hostPort": 65536, "containerPort": 80, "protocol": "tcp" }]),
-                "Invalid host port number: 65536",
-            ),
-            (
-                json!([{ "hostPort": 80, "containerPort": -1, "protocol": "tcp" }]),
-                "Invalid container port number: -1",
-            ),
-            (
-                json!([{ "hostPort": 80, "containerPort": 80 }]),
-                "none of tcp, udp and sctp",
-            ),
-            (
-                json!([{ "hostPort": 80, "containerPort": 80, "protocol": "icmp" }]),
-                "none of tcp, udp and sctp",
-            ),
-            (
-                json!([{ "hostPort": 80, "containerPort": 80, "protocol": "tcp", "hostIP": "localhost" }]),
-                "invalid hostIP \"localhost\"",
-            ),
-        ] {
+            (json!([{ "hostPort": 0, "containerPort": 80, "protocol": "tcp" }]), "Invalid host port number: 0"),
+            (json!([{ "hostPort": 80, "protocol": "tcp" }]), "Invalid container port number: 0"),
+            (json!([{ "hostPort": 65536, "containerPort": 80, "protocol": "tcp" }]), "Invalid host port number: 65536"),
+            (json!([{ "hostPort": 80, "containerPort": -1, "protocol": "tcp" }]), "Invalid container port number: -1"),
+            (json!([{ "hostPort": 80, "containerPort": 80 }]), "none of tcp, udp and sctp"),
+            (json!([{ "hostPort": 80, "containerPort": 80, "protocol": "icmp" }]), "none of tcp, udp and sctp"),
+            (json!([{ "hostPort": 80, "containerPort": 80, "protocol": "tcp", "hostIP": "localhost" }]), "invalid hostIP \"localhost\""),
+        } {
             let keys = json!({ "runtimeConfig": { "portMappings": mappings } });
-            let (code, message) = world.add(&server, &keys).failure();
-            assert!(code == 7 && message.contains(words), "{code} {message}");
+            world.add(&server, &keys).fails(7, &[words]);
         }
         let twice = publish(&[
             "8080:80/tcp",

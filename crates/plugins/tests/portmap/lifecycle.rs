@@ -74,14 +74,10 @@ fn a_container_without_addresses_of_its_own_publishes_nothing() {
             .success();
         assert_eq!(world.ruleset(), "");
         config["prevResult"] = Value::Null;
-        let (code, message) = world
+        world
             .ours
             .add(&config, "server", &server.netns, "eth0")
-            .failure();
-        assert!(
-            code == 7 && message.contains("must be called as chained plugin"),
-            "{code} {message}"
-        );
+            .fails(7, &["must be called as chained plugin"]);
     });
 }
 
@@ -270,8 +266,7 @@ fn what_others_removed_is_seen_and_restored() {
             world.add(&server, keys).success();
             let before = world.ruleset();
             host.run(spoil);
-            let (_, message) = world.check(&server, keys).failure();
-            assert!(message.contains(words), "{spoil}: {message}");
+            world.check(&server, keys).fails(None, &[words]);
             assert_eq!(reconcile(), 1, "{spoil}");
             world.check(&server, keys).success();
             everybody_reaches(&world, &server, &neighbour);
@@ -296,17 +291,14 @@ fn check_needs_no_record() {
             ("iptables", "iptables -t nat -F CNI-HOSTPORT-DNAT"),
         ] {
             let keys = publish_with(&["8080:80/tcp"], json!({ "backend": backend }));
-            let (_, message) = world.check(&server, &keys).failure();
-            assert!(message.contains("expected"), "{message}");
+            world.check(&server, &keys).fails(None, &["expected"]);
             world.add(&server, &keys).success();
             fs::remove_dir_all("/run/cni/linkspan/netfilter").unwrap();
             world.check(&server, &keys).success();
             host.run(spoil);
-            let (_, message) = world.check(&server, &keys).failure();
-            assert!(message.contains("expected"), "{message}");
+            world.check(&server, &keys).fails(None, &["expected"]);
             world.del(&server, &keys).success();
-            let (_, message) = world.check(&server, &keys).failure();
-            assert!(message.contains("expected"), "{message}");
+            world.check(&server, &keys).fails(None, &["expected"]);
         }
     });
 }
@@ -366,10 +358,8 @@ fn status_tells_whether_ports_can_be_published() {
         }
         let call = world.ours.call("STATUS", &config("iptables".into()));
         host.run("mount -t tmpfs none /usr/sbin");
-        let (code, message) = call.env("PATH", "/nowhere").run().failure();
-        assert!(
-            code == 50 && message.contains("iptables-restore"),
-            "{code} {message}"
-        );
+        call.env("PATH", "/nowhere")
+            .run()
+            .fails(50, &["iptables-restore"]);
     });
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use linkspan_testkit::{Call, Netns, Plugins, Sandbox, needs};
+use linkspan_testkit::{Call, Netns, Plugins, Sandbox, needs, rows};
 use serde_json::{Value, json};
 
 use super::world::publish;
@@ -32,15 +32,12 @@ impl Many {
     fn config(&self, number: usize) -> Value {
         let mut config = publish(&[&format!("{}:80/tcp", 10_000 + number)]);
         let address = format!("10.22.{}.{}/16", 1 + number / 250, 1 + number % 250);
-        for (key, value) in [
+        for (key, value) in rows! {
             ("cniVersion", json!("1.1.0")),
             ("name", json!("net")),
             ("type", json!("portmap")),
-            (
-                "prevResult",
-                json!({ "cniVersion": "1.1.0", "ips": [{ "address": address }] }),
-            ),
-        ] {
+            ("prevResult", json!({ "cniVersion": "1.1.0", "ips": [{ "address": address }] })),
+        } {
             config[key] = value;
         }
         config

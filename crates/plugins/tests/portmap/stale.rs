@@ -4,7 +4,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use linkspan_testkit::{Netns, Outside, Sandbox, sandbox};
+use linkspan_testkit::{Netns, Outside, Sandbox, rows, sandbox};
 use serde_json::json;
 
 use super::world::{BRIDGE_V4, HOST_V4, HOST_V6, World, publish, publish_with};
@@ -124,26 +124,17 @@ fn what_is_forgotten_is_what_went_to_the_published_port() {
             )
         };
         let sctp = "sctp --state ESTABLISHED --orig-vtag 1 --reply-vtag 2";
-        let connections = [
+        let connections = rows! {
             ("udp, host", to("udp", 8053, HOST_V4, 1001, HOST_V4)),
             ("udp, other", to("udp", 8053, HOST_V4, 1002, stranger)),
             ("udp, own", to("udp", 8053, HOST_V4, 1003, container)),
             ("udp, bridge", to("udp", 8053, BRIDGE_V4, 1004, stranger)),
-            (
-                "udp, passing through",
-                to("udp", 8053, "203.0.113.9", 1005, "203.0.113.9"),
-            ),
-            (
-                "udp, container port",
-                to("udp", 53, HOST_V4, 1006, container),
-            ),
+            ("udp, passing through", to("udp", 8053, "203.0.113.9", 1005, "203.0.113.9")),
+            ("udp, container port", to("udp", 53, HOST_V4, 1006, container)),
             ("sctp, other", to(sctp, 8053, HOST_V4, 1007, stranger)),
             ("sctp, own", to(sctp, 8053, HOST_V4, 1008, container)),
-            (
-                "tcp, other",
-                to("tcp --state ESTABLISHED", 8053, HOST_V4, 1009, stranger),
-            ),
-        ];
+            ("tcp, other", to("tcp --state ESTABLISHED", 8053, HOST_V4, 1009, stranger)),
+        };
         let gone = |keys: &serde_json::Value, verb: &str| {
             make(host, &connections);
             match verb {

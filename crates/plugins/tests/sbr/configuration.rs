@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use linkspan_testkit::{Snapshot, needs, sandbox};
+use linkspan_testkit::{Snapshot, needs, rows, sandbox};
 use serde_json::json;
 
 use super::{World, answers};
@@ -62,45 +62,30 @@ fn check_looks_at_rules_and_routes() {
         config["prevResult"]["routes"] = json!([{ "dst": "10.77.0.0/16", "gw": "10.2.0.1" }]);
         world.add(2, &config).success();
         world.check(2, &config).success();
-        for (damage, repair, words) in [
+        for (damage, repair, words) in rows! {
             (
                 "ip rule del from 10.2.0.2",
                 "ip rule add from 10.2.0.2 lookup 100",
                 "the rules from 10.2.0.2: expected one to look up a table of its own",
             ),
-            (
-                "ip -6 rule del from fd02::2",
-                "ip -6 rule add from fd02::2 lookup 101",
-                "the rules from fd02::2",
-            ),
-            (
-                "ip route del default table 100",
-                "ip route add default via 10.2.0.1 table 100",
-                "the route 0.0.0.0/0 via 10.2.0.1",
-            ),
-            (
-                "ip route del 10.77.0.0/16 table 100",
-                "ip route add 10.77.0.0/16 via 10.2.0.1 table 100",
-                "the route 10.77.0.0/16",
-            ),
-            (
-                "ip -6 route del default table 101",
-                "ip -6 route add default via fd02::1 table 101",
-                "the route ::/0 via fd02::1",
-            ),
-        ] {
+            ("ip -6 rule del from fd02::2", "ip -6 rule add from fd02::2 lookup 101", "the rules from fd02::2"),
+            ("ip route del default table 100", "ip route add default via 10.2.0.1 table 100", "the route 0.0.0.0/0 via 10.2.0.1"),
+            ("ip route del 10.77.0.0/16 table 100", "ip route add 10.77.0.0/16 via 10.2.0.1 table 100", "the route 10.77.0.0/16"),
+            ("ip -6 route del default table 101", "ip -6 route add default via fd02::1 table 101", "the route ::/0 via fd02::1"),
+        } {
             world.netns.run(damage);
-            let (_, message) = world.check(2, &config).failure();
-            assert!(message.contains(words), "{damage}: {message}");
+            world.check(2, &config).fails(None, &[words]);
             world.netns.run(repair);
             world.check(2, &config).success();
         }
         let hints = world.config(2, json!({ "addSourceHints": true }));
-        let (_, message) = world.check(2, &hints).failure();
-        assert!(message.contains("the route 10.2.0.0/24"), "{message}");
+        world
+            .check(2, &hints)
+            .fails(None, &["the route 10.2.0.0/24"]);
         let other = world.config(2, json!({ "table": 7 }));
-        let (_, message) = world.check(2, &other).failure();
-        assert!(message.contains("expected one to look up 7"), "{message}");
+        world
+            .check(2, &other)
+            .fails(None, &["expected one to look up 7"]);
     });
 }
 
@@ -110,39 +95,24 @@ fn mistakes_are_explained_and_leave_nothing() {
         let world = World::new(sandbox, 2);
         let look = || Snapshot::of(&[&world.netns], &[]);
         let before = look();
-        for (keys, code, words) in [
+        for (keys, code, words) in rows! {
             (json!({ "table": 0 }), 7, "it must be from 1"),
             (json!({ "table": "main" }), 6, "a whole number"),
-            (
-                json!({ "gateways": ["10.2.0.1", "10.2.0.9"] }),
-                7,
-                "multiple IPv4 addresses",
-            ),
+            (json!({ "gateways": ["10.2.0.1", "10.2.0.9"] }), 7, "multiple IPv4 addresses"),
             (json!({ "gateways": ["10.99.0.1"] }), 999, "os error 101"),
             // What was made for IPv4 goes again.
-            (
-                json!({ "gateways": ["10.2.0.1", "fd99::1"] }),
-                999,
-                "os error 113",
-            ),
-        ] {
-            let (found, message) = world.add(2, &world.config(2, keys)).failure();
-            assert!(
-                found == code && message.contains(words),
-                "{found} {message}"
-            );
+            (json!({ "gateways": ["10.2.0.1", "fd99::1"] }), 999, "os error 113"),
+        } {
+            world.add(2, &world.config(2, keys)).fails(code, &[words]);
             before.assert_same(&look(), words);
         }
         let mut config = world.config(2, json!({}));
         config["prevResult"]["ips"] = json!([]);
-        let (code, message) = world.add(2, &config).failure();
-        assert!(
-            code == 7 && message.contains("No IP addresses supplied on interface: net2"),
-            "{message}"
-        );
+        world
+            .add(2, &config)
+            .fails(7, &["No IP addresses supplied on interface: net2"]);
         config.as_object_mut().unwrap().remove("prevResult");
-        let (code, message) = world.add(2, &config).failure();
-        assert!(code == 7 && message.contains("chained plugin"), "{message}");
+        world.add(2, &config).fails(7, &["chained plugin"]);
         world
             .ours
             .status(&json!({ "cniVersion": "1.1.0", "name": "net", "type": "sbr" }))

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use linkspan_testkit::sandbox;
+use linkspan_testkit::{rows, sandbox};
 use serde_json::json;
 
 use super::{DATA_DIR, World, files};
@@ -54,36 +54,15 @@ fn what_differs_is_named() {
             "mac": "02:00:00:00:00:01", "mtu": 1400, "promisc": true, "allmulti": true, "txQLen": 77
         }));
         world.add(&config).success();
-        for (line, back, words) in [
-            (
-                "address 02:00:00:00:00:02",
-                "address 02:00:00:00:00:01",
-                "the MAC address of \"eth0\"",
-            ),
-            (
-                "mtu 1401",
-                "mtu 1400",
-                "the MTU of \"eth0\" in the container: expected 1400, found 1401",
-            ),
-            (
-                "promisc off",
-                "promisc on",
-                "the promiscuous mode of \"eth0\"",
-            ),
-            (
-                "allmulticast off",
-                "allmulticast on",
-                "the all-multicast mode of \"eth0\"",
-            ),
-            (
-                "txqueuelen 78",
-                "txqueuelen 77",
-                "the transmit queue length of \"eth0\"",
-            ),
-        ] {
+        for (line, back, words) in rows! {
+            ("address 02:00:00:00:00:02", "address 02:00:00:00:00:01", "the MAC address of \"eth0\""),
+            ("mtu 1401", "mtu 1400", "the MTU of \"eth0\" in the container: expected 1400, found 1401"),
+            ("promisc off", "promisc on", "the promiscuous mode of \"eth0\""),
+            ("allmulticast off", "allmulticast on", "the all-multicast mode of \"eth0\""),
+            ("txqueuelen 78", "txqueuelen 77", "the transmit queue length of \"eth0\""),
+        } {
             world.netns.run(&format!("ip link set eth0 {line}"));
-            let (_, message) = world.check(&config).failure();
-            assert!(message.contains(words), "{line}: {message}");
+            world.check(&config).fails(None, &[words]);
             world.netns.run(&format!("ip link set eth0 {back}"));
             world.check(&config).success();
         }
@@ -122,13 +101,9 @@ fn a_mac_address_is_taken_from_whoever_is_strongest() {
             assert_eq!(world.eth0("address"), mac(strongest).as_str());
             world.del(&config).success();
         }
-        let (code, message) = world
+        world
             .add(&world.config(json!({ "mac": "02:00" })))
-            .failure();
-        assert!(
-            code == 7 && message.contains("02:00 for MAC addr"),
-            "{message}"
-        );
+            .fails(7, &["02:00 for MAC addr"]);
     });
 }
 

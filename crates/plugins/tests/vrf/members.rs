@@ -1,5 +1,6 @@
 //! A vrf that several share, conflicts, and DEL whatever is missing.
 
+use linkspan_testkit::rows;
 use std::thread;
 
 use serde_json::json;
@@ -57,41 +58,18 @@ fn tables_are_chosen_and_conflicts_refused() {
         vrfs.sort();
         assert_eq!(vrfs, [("blue".to_owned(), 4), ("red".to_owned(), 3)]);
         assert_eq!((world.answers(1), world.answers(2)), ([true; 2], [true; 2]));
-        for (number, keys, words) in [
-            (
-                1,
-                json!({ "vrfname": "blue" }),
-                "interface net1 has already a master set: red",
-            ),
-            (
-                1,
-                json!({ "vrfname": "red" }),
-                "interface net1 has already a master set: red",
-            ),
-            (
-                3,
-                json!({ "vrfname": "red", "table": 9 }),
-                "VRF red already exist with different routing table 3",
-            ),
-            (
-                3,
-                json!({ "vrfname": "green", "table": 4 }),
-                "the routing table 4 is that of the vrf \"blue\"",
-            ),
-            (
-                3,
-                json!({ "vrfname": "green", "table": 254 }),
-                "every namespace has it",
-            ),
-            (
-                3,
-                json!({ "vrfname": "net2" }),
-                "\"net2\" already exists but is not a vrf",
-            ),
+        for (number, keys, words) in rows! {
+            (1, json!({ "vrfname": "blue" }), "interface net1 has already a master set: red"),
+            (1, json!({ "vrfname": "red" }), "interface net1 has already a master set: red"),
+            (3, json!({ "vrfname": "red", "table": 9 }), "VRF red already exist with different routing table 3"),
+            (3, json!({ "vrfname": "green", "table": 4 }), "the routing table 4 is that of the vrf \"blue\""),
+            (3, json!({ "vrfname": "green", "table": 254 }), "every namespace has it"),
+            (3, json!({ "vrfname": "net2" }), "\"net2\" already exists but is not a vrf"),
             (3, json!({}), "missing \"vrfname\""),
-        ] {
-            let (code, message) = world.add(number, &world.config(number, keys)).failure();
-            assert!(code == 7 && message.contains(words), "{code} {message}");
+        } {
+            world
+                .add(number, &world.config(number, keys))
+                .fails(7, &[words]);
         }
         assert_eq!(world.vrfs().len(), 2);
         world
@@ -99,8 +77,7 @@ fn tables_are_chosen_and_conflicts_refused() {
             .success();
         let mut alone = config(3, "red");
         alone.as_object_mut().unwrap().remove("prevResult");
-        let (code, message) = world.add(3, &alone).failure();
-        assert!(code == 7 && message.contains("chained plugin"), "{message}");
+        world.add(3, &alone).fails(7, &["chained plugin"]);
         world
             .ours
             .status(
@@ -121,38 +98,20 @@ fn check_looks_at_the_kernel() {
         let mut moved = config.clone();
         moved["prevResult"]["ips"][0]["address"] = json!("10.1.0.9/24");
         world.check(1, &moved).success();
-        for (damage, repair, words) in [
-            (
-                "ip route del default table 10",
-                "ip route add default via 10.1.0.1 table 10",
-                "the route 0.0.0.0/0 via 10.1.0.1",
-            ),
-            (
-                "ip addr del fd01::2/64 dev net1",
-                "ip addr add fd01::2/64 dev net1 nodad",
-                "the addresses of \"net1\"",
-            ),
-            (
-                "ip link set red down",
-                "ip link set red up",
-                "the vrf \"red\": expected switched on",
-            ),
-            (
-                "ip link set net1 nomaster",
-                "true",
-                "the vrf of \"net1\" in the container: expected red, found none",
-            ),
-        ] {
+        for (damage, repair, words) in rows! {
+            ("ip route del default table 10", "ip route add default via 10.1.0.1 table 10", "the route 0.0.0.0/0 via 10.1.0.1"),
+            ("ip addr del fd01::2/64 dev net1", "ip addr add fd01::2/64 dev net1 nodad", "the addresses of \"net1\""),
+            ("ip link set red down", "ip link set red up", "the vrf \"red\": expected switched on"),
+            ("ip link set net1 nomaster", "true", "the vrf of \"net1\" in the container: expected red, found none"),
+        } {
             world.netns.run(damage);
-            let (_, message) = world.check(1, &config).failure();
-            assert!(message.contains(words), "{damage}: {message}");
+            world.check(1, &config).fails(None, &[words]);
             world.netns.run(repair);
         }
         world.netns.run("ip link delete red");
-        let (_, message) = world.check(1, &config).failure();
-        assert!(
-            message.contains("the vrf \"red\": expected one with the table 10, found nothing"),
-            "{message}"
+        world.check(1, &config).fails(
+            None,
+            &["the vrf \"red\": expected one with the table 10, found nothing"],
         );
     });
 }

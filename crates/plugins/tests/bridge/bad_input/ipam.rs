@@ -1,5 +1,6 @@
 //! The IPAM plugin: what its configuration says, and what somebody else's does when it is run.
 
+use linkspan_testkit::rows;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -16,41 +17,21 @@ fn with_ipam(ipam: Value) -> Value {
 /// What `host-local` has to say about its part comes through; all of it is tested there.
 #[test]
 fn ranges_of_host_local() {
-    let cases: [(Value, u64, &[&str]); 9] = [
+    let cases: [(Value, u64, &[&str]); 9] = rows! {
         (json!({}), CONFIG, &["no IP ranges specified"]),
-        (
-            json!({ "subnet": "10.22.0.0/33" }),
-            CONFIG,
-            &["ipam.subnet"],
-        ),
+        (json!({ "subnet": "10.22.0.0/33" }), CONFIG, &["ipam.subnet"]),
         (json!({ "subnet": "10.22.0.5/16" }), CONFIG, &["10.22.0.0"]),
         (json!({ "subnet": "10.22.0.0/31" }), CONFIG, &["too small"]),
-        (
-            json!({ "subnet": "10.22.0.0/16", "gateway": "fd00::1" }),
-            CONFIG,
-            &["another address family"],
-        ),
-        (
-            json!({ "subnet": "10.22.0.0/24", "rangeStart": "10.23.0.1" }),
-            CONFIG,
-            &["RangeStart 10.23.0.1 not in network"],
-        ),
-        (
-            json!({ "ranges": [[{ "subnet": "10.22.0.0/24" }], [{ "subnet": "10.22.0.0/25" }]] }),
-            CONFIG,
-            &["range set 0 overlaps with 1"],
-        ),
-        (
-            json!({ "subnet": "10.22.0.0/16", "routes": [{ "dst": "default" }] }),
-            CONFIG,
-            &["dst"],
-        ),
+        (json!({ "subnet": "10.22.0.0/16", "gateway": "fd00::1" }), CONFIG, &["another address family"]),
+        (json!({ "subnet": "10.22.0.0/24", "rangeStart": "10.23.0.1" }), CONFIG, &["RangeStart 10.23.0.1 not in network"]),
+        (json!({ "ranges": [[{ "subnet": "10.22.0.0/24" }], [{ "subnet": "10.22.0.0/25" }]] }), CONFIG, &["range set 0 overlaps with 1"]),
+        (json!({ "subnet": "10.22.0.0/16", "routes": [{ "dst": "default" }] }), CONFIG, &["dst"]),
         (
             json!({ "subnet": "10.22.0.0/16", "routes": [{ "dst": "0.0.0.0/0", "gw": "10.99.0.1" }] }),
             INTERNAL,
             &["10.99.0.1", "unreachable", "subnets"],
         ),
-    ];
+    };
     bad(|mut bad| {
         for (mut ipam, code, words) in cases {
             ipam["type"] = "host-local".into();
@@ -119,33 +100,13 @@ fn executable(path: &Path, text: &str) {
 #[test]
 fn plugins_that_cannot_be_run_or_answer_badly() {
     // The type, and whether the plugin has been called and so is told to give back what it may have reserved.
-    let cases: [(&str, u64, &[&str], bool); 20] = [
-        (
-            "nonsuch",
-            IO,
-            &["failed to find plugin \"nonsuch\"", "CNI_PATH"],
-            false,
-        ),
+    let cases: [(&str, u64, &[&str], bool); 20] = rows! {
+        ("nonsuch", IO, &["failed to find plugin \"nonsuch\"", "CNI_PATH"], false),
         ("../garbage", CONFIG, &["ipam.type", "never a path"], false),
         ("/bin/sh", CONFIG, &["ipam.type", "never a path"], false),
-        (
-            "plain",
-            IO,
-            &["failed to find plugin \"plain\"", "not executable"],
-            false,
-        ),
-        (
-            "directory",
-            IO,
-            &["failed to find plugin \"directory\""],
-            false,
-        ),
-        (
-            "interpreted",
-            IO,
-            &["interpreted", "No such file", "interpreter"],
-            false,
-        ),
+        ("plain", IO, &["failed to find plugin \"plain\"", "not executable"], false),
+        ("directory", IO, &["failed to find plugin \"directory\""], false),
+        ("interpreted", IO, &["interpreted", "No such file", "interpreter"], false),
         ("binary", IO, &["binary", "Exec format error"], false),
         ("silent", DECODING, &["\"silent\"", "nothing"], true),
         ("garbage", DECODING, &["\"garbage\"", "hello"], true),
@@ -157,15 +118,10 @@ fn plugins_that_cannot_be_run_or_answer_badly() {
         ("endless", DECODING, &["endless"], false),
         ("twice", INTERNAL, &["10.1.0.2/24", "File exists"], true),
         ("refuses", 117, &["the pool is closed", "until nine"], false),
-        (
-            "mute",
-            INTERNAL,
-            &["no error message", "exit status: 3", "\"mute\""],
-            false,
-        ),
+        ("mute", INTERNAL, &["no error message", "exit status: 3", "\"mute\""], false),
         ("unclear", DECODING, &["<html>"], false),
         ("dies", INTERNAL, &["signal: 9", "\"dies\""], false),
-    ];
+    };
     bad(|mut bad| {
         let dir = scripts(&bad);
         let path = format!("{}:{}", dir.display(), bad.host.plugins.dir().display());
