@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "so a test fails")]
 
+mod cases;
 mod crash;
 mod dummy;
 mod ipvlan;
 mod macvlan;
 mod on_master;
+mod plugin;
 mod ptp;
 mod vlan;
 mod wire;

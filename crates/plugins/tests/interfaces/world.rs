@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use linkspan_testkit::{Call, Netns, Outcome, Plugins, Sandbox, Snapshot, with_prev_result};
+use linkspan_testkit::{
+    Call, Family, Netns, Outcome, Plugins, Sandbox, Snapshot, with, with_prev_result,
+};
 use serde_json::{Value, json};
+
+use crate::plugin::Plugin;
+use crate::wire::{MASTER, Peer};
 
 /// What plugins write to, and may leave something in.
 const DIRECTORIES: [&str; 3] = ["/var/lib/cni", "/run/cni", "/run/lock"];
-
-/// The versions in which a network can be configured.
-pub(crate) const VERSIONS: [&str; 7] = [
-    "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0",
-];
 
 /// Codes of errors (`SPEC.md`, section 5).
 pub(crate) mod code {
@@ -29,15 +29,30 @@ pub(crate) struct World<'a> {
     pub(crate) host: &'a Netns,
     pub(crate) plugins: Plugins,
     pub(crate) config: Value,
+    plugin: Plugin,
+    peer: Option<Peer>,
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(sandbox: &'a Sandbox, config: Value) -> Self {
+    /// With a master and a peer behind it, where the plugin needs one, and a network of both families.
+    #[track_caller]
+    pub(crate) fn new(sandbox: &'a Sandbox, plugin: &Plugin) -> Self {
+        Self {
+            peer: plugin.lay(sandbox, sandbox.host(), MASTER),
+            ..Self::without_master(sandbox, plugin)
+        }
+    }
+
+    /// The same without a master.
+    pub(crate) fn without_master(sandbox: &'a Sandbox, plugin: &Plugin) -> Self {
+        let network = json!({ "cniVersion": "1.1.0", "name": "mynet", "type": plugin.name, "ipam": dual_stack() });
         Self {
             sandbox,
             host: sandbox.host(),
             plugins: Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins")),
-            config,
+            config: with(&network, plugin.keys.clone()),
+            plugin: plugin.clone(),
+            peer: None,
         }
     }
 
@@ -46,8 +61,29 @@ impl<'a> World<'a> {
         World {
             config: with(&self.config, keys),
             plugins: self.plugins.clone(),
+            plugin: self.plugin.clone(),
+            peer: self.peer.clone(),
             ..*self
         }
+    }
+
+    /// With what tells the attachment of this number from others, where that must be.
+    pub(crate) fn number(&self, number: u32) -> World<'a> {
+        self.with((self.plugin.differ)(number))
+    }
+
+    /// With a master that has the name of a container's interface.
+    #[track_caller]
+    pub(crate) fn with_master_eth0(&self) -> World<'a> {
+        self.host
+            .run("ip link set ens1 down; ip link set ens1 name eth0; ip link set eth0 up");
+        self.with(json!({ "master": "eth0" }))
+    }
+
+    /// Who is behind the master.
+    #[track_caller]
+    pub(crate) fn peer(&self) -> &Peer {
+        self.peer.as_ref().unwrap()
     }
 
     /// A call about the interface `eth0` of a container whose ID is its namespace's name.
@@ -112,106 +148,25 @@ impl<'a> World<'a> {
     #[track_caller]
     pub(crate) fn refuses_in(&self, netns: &Netns, code: u64, words: &[&str]) {
         let before = self.snapshot(netns);
-        fails(&self.add(netns), code, words);
+        self.add(netns).fails(code, words);
         before.assert_same(&self.snapshot(netns), "after an ADD that failed");
     }
 
-    /// The link is there by the time that these fail.
-    // plugins PR#560: the reference leaves it behind.
+    /// ADD with each of these keys fails with the code and the words of its row, and leaves nothing.
     #[track_caller]
-    pub(crate) fn undoes_what_fails_later(&self) {
-        self.with(json!({ "ipam": { "type": "nonesuch" } }))
-            .refuses("later", 5, &["nonesuch"]);
-        let mut ipam = dual_stack();
-        ipam["routes"] = json!([{ "dst": "192.168.0.0/16", "gw": "172.31.0.1" }]);
-        let unreachable = self.with(json!({ "ipam": ipam }));
-        let words = ["192.168.0.0/16", "172.31.0.1", "subnets"];
-        unreachable.refuses("unreachable", code::INTERNAL, &words);
+    pub(crate) fn refuses_each(&self, rows: &[(Value, u64, &[&str])]) {
+        for (number, (keys, code, words)) in rows.iter().enumerate() {
+            let world = self.with(keys.clone());
+            world.refuses(&format!("refused{number}"), *code, words);
+        }
     }
 
     /// STATUS fails with code 50 and these words.
     #[track_caller]
     pub(crate) fn is_not_available(&self, words: &[&str]) {
-        fails(
-            &self.plugins.status(&self.config),
-            code::NOT_AVAILABLE,
-            words,
-        );
-    }
-
-    /// ADD, CHECK and DEL in every version.
-    #[track_caller]
-    pub(crate) fn works_in_every_version(&self) {
-        for version in VERSIONS {
-            let world = self.with(json!({ "cniVersion": version }));
-            let netns = self.sandbox.netns(&format!("v{version}"));
-            let before = world.snapshot(&netns);
-            let result = world.add(&netns).success();
-            assert_eq!(result["cniVersion"], version, "{result}");
-            let addresses = if version < "0.3" {
-                &result["ip4"]["ip"]
-            } else {
-                &result["ips"][0]["address"]
-            };
-            assert!(addresses.is_string(), "{result}");
-            let tells_mtu = result.to_string().contains("\"mtu\"");
-            assert_eq!(tells_mtu, version == "1.1.0", "{result}");
-            let attached = Attached {
-                world: &world,
-                netns,
-                result,
-            };
-            if version >= "0.4" {
-                attached.check().success();
-            }
-            attached.del();
-            before.assert_same(&world.snapshot(&attached.netns), version);
-        }
-    }
-
-    /// DEL leaves nothing, can be called again, and does its work when the namespace is gone; GC does it for a container
-    /// that nobody has detached, and leaves others alone.
-    #[track_caller]
-    pub(crate) fn leaves_nothing(&self) {
-        let (idle, gone) = (self.sandbox.netns("idle"), self.sandbox.netns("gone"));
-        let before = self.snapshot(&idle);
-        self.add(&idle).success();
-        assert_ne!(
-            before,
-            self.snapshot(&idle),
-            "ADD changes nothing that is seen"
-        );
-        self.call("DEL", &idle).run().success();
-        before.assert_same(&self.snapshot(&idle), "after DEL");
-        self.call("DEL", &idle).run().success();
-        before.assert_same(&self.snapshot(&idle), "after another DEL");
-
-        self.add(&gone).success();
-        gone.delete();
-        self.call("DEL", &gone).run().success();
-        before.assert_same(
-            &self.snapshot(&idle),
-            "after DEL with the path of a namespace that is gone",
-        );
-        let gone = self.sandbox.netns("gone2");
-        self.add(&gone).success();
-        gone.delete();
-        let call = self
-            .plugins
-            .call("DEL", &self.config)
-            .container("gone2")
-            .ifname("eth0");
-        call.run().success();
-        before.assert_same(&self.snapshot(&idle), "after DEL without a namespace");
-
-        let (lost, kept) = (self.sandbox.netns("lost"), self.sandbox.netns("kept"));
-        self.add(&kept).success();
-        let before = self.snapshot(&kept);
-        self.add(&lost).success();
-        lost.delete();
-        self.plugins.gc(&self.config, &[("kept", "eth0")]).success();
-        before.assert_same(&self.snapshot(&kept), "after GC");
-        self.call("DEL", &kept).run().success();
+        self.plugins
+            .status(&self.config)
+            .fails(code::NOT_AVAILABLE, words);
     }
 }
 
@@ -240,7 +195,7 @@ impl Attached<'_> {
     #[track_caller]
     pub(crate) fn notices(&self, change: &str, back: &str, words: &[&str]) {
         self.netns.run(change);
-        fails(&self.check(), code::INTERNAL, words);
+        self.check().fails(code::INTERNAL, words);
         self.netns.run(back);
         self.check().success();
     }
@@ -249,7 +204,7 @@ impl Attached<'_> {
     #[track_caller]
     pub(crate) fn notices_on_the_host(&self, change: &str, back: &str, words: &[&str]) {
         self.world.host.run(change);
-        fails(&self.check(), code::INTERNAL, words);
+        self.check().fails(code::INTERNAL, words);
         self.world.host.run(back);
         self.check().success();
     }
@@ -257,11 +212,21 @@ impl Attached<'_> {
     /// Its first address of a family, without the prefix.
     #[track_caller]
     pub(crate) fn address(&self, family: Family) -> String {
-        let ips = self.result["ips"].as_array().into_iter().flatten();
-        ips.filter_map(|ip| ip["address"].as_str()?.split('/').next())
-            .find(|address| address.contains(':') == (family == Family::V6))
-            .unwrap_or_else(|| panic!("no address of {family:?} in {}", self.result))
-            .to_owned()
+        linkspan_testkit::address(&self.result, family)
+    }
+
+    /// What the result says of the container's interface.
+    #[track_caller]
+    pub(crate) fn interface(&self) -> &Value {
+        let mut all = self.result["interfaces"].as_array().into_iter().flatten();
+        let found = all.find(|interface| interface["sandbox"].is_string());
+        found.unwrap_or_else(|| panic!("no interface in a container: {}", self.result))
+    }
+
+    /// The name of the link's end on the host.
+    #[track_caller]
+    pub(crate) fn host_end(&self) -> &str {
+        self.result["interfaces"][0]["name"].as_str().unwrap()
     }
 
     /// One fact that `ip` tells of the container's interface.
@@ -284,12 +249,6 @@ pub(crate) fn routes(netns: &Netns, family: &str) -> Vec<String> {
     routes
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Family {
-    V4,
-    V6,
-}
-
 /// Both containers reach each other in both families: with echo requests, TCP and UDP.
 #[track_caller]
 pub(crate) fn exchange_traffic(one: &Attached<'_>, other: &Attached<'_>) {
@@ -308,24 +267,6 @@ pub(crate) fn exchange_traffic(one: &Attached<'_>, other: &Attached<'_>) {
             }
         }
     }
-}
-
-/// The call failed with this code, and all of these words in its message or details.
-#[track_caller]
-pub(crate) fn fails(outcome: &Outcome, code: u64, words: &[&str]) {
-    let (found, message) = outcome.failure();
-    assert_eq!(found, code, "{message}");
-    for word in words {
-        assert!(message.contains(word), "{word:?} is missing in: {message}");
-    }
-}
-
-/// The object with these keys; those that are null are taken away.
-pub(crate) fn with(object: &Value, keys: Value) -> Value {
-    let mut map = object.as_object().unwrap().clone();
-    map.extend(keys.as_object().unwrap().clone());
-    map.retain(|_, value| !value.is_null());
-    map.into()
 }
 
 /// `ipam` with an IPv4 and an IPv6 range, and default routes.

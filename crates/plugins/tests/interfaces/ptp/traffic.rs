@@ -1,17 +1,17 @@
-//! Who reaches whom, and the state behind it.
+//! Who reaches whom by `ptp`, and the state behind it.
 
 use std::time::Duration;
 
-use linkspan_testkit::{Outside, sandbox};
+use linkspan_testkit::{Family, Outside, with_prev_result};
 use serde_json::json;
 
-use super::world;
-use crate::world::{Family, addresses, code, exchange_traffic, routes};
+use crate::cases::leaves_nothing;
+use crate::plugin::ptp;
+use crate::world::{addresses, code, exchange_traffic, routes};
 
 #[test]
 fn two_containers_exchange_traffic_through_the_host() {
-    sandbox(|sandbox| {
-        let world = world(sandbox);
+    ptp().test(|world| {
         let (a, b) = (world.attach("a"), world.attach("b"));
         exchange_traffic(&a, &b);
         for gateway in ["10.22.0.1", "fd00:22::1"] {
@@ -27,8 +27,7 @@ fn two_containers_exchange_traffic_through_the_host() {
 
 #[test]
 fn everything_goes_through_the_gateway_and_the_host_knows_each_address() {
-    sandbox(|sandbox| {
-        let world = world(sandbox);
+    ptp().test(|world| {
         let a = world.attach("a");
         assert_eq!(
             a.routes("-4"),
@@ -46,7 +45,7 @@ fn everything_goes_through_the_gateway_and_the_host_knows_each_address() {
                 "fd00:22::1 dev eth0 src fd00:22::2 metric 1024 pref medium",
             ]
         );
-        let link = a.result["interfaces"][0]["name"].as_str().unwrap();
+        let link = a.host_end();
         assert_eq!(
             routes(world.host, "-4"),
             [format!("10.22.0.2 dev {link} scope host")]
@@ -81,11 +80,10 @@ fn everything_goes_through_the_gateway_and_the_host_knows_each_address() {
 // plugins#680
 #[test]
 fn ipv6_works_as_soon_as_add_has_returned() {
-    sandbox(|sandbox| {
-        let world = world(sandbox);
+    ptp().test(|world| {
         let a = world.attach("a");
         for name in ["b", "c", "d"] {
-            let netns = sandbox.netns(name);
+            let netns = world.sandbox.netns(name);
             let added = world.add(&netns);
             added.success();
             assert!(
@@ -118,13 +116,13 @@ fn ipv6_works_as_soon_as_add_has_returned() {
 
 #[test]
 fn the_outside_sees_the_hosts_address() {
-    sandbox(|sandbox| {
-        let outside = sandbox.outside();
+    ptp().test(|world| {
+        let outside = world.sandbox.outside();
         for address in ["0.0.0.0:80", "[::]:81"] {
             outside.netns.serve_tcp(address);
         }
         for backend in [json!(null), json!("nftables"), json!("iptables")] {
-            let world = world(sandbox).with(json!({ "ipMasq": true, "ipMasqBackend": backend }));
+            let world = world.with(json!({ "ipMasq": true, "ipMasqBackend": backend }));
             let name = format!("a-{}", backend.as_str().unwrap_or("none"));
             let (a, b) = (world.attach(&name), world.attach(&format!("{name}-b")));
             for (server, expected) in [
@@ -148,11 +146,11 @@ fn the_outside_sees_the_hosts_address() {
 // plugins#987
 #[test]
 fn without_ipam_it_is_a_cable() {
-    sandbox(|sandbox| {
-        let world = world(sandbox).with(json!({ "ipam": null, "mtu": 1400 }));
+    ptp().test(|world| {
+        let world = world.with(json!({ "ipam": null, "mtu": 1400 }));
         let a = world.attach("a");
         assert_eq!(a.result["ips"], json!(null), "{}", a.result);
-        let link = a.result["interfaces"][0]["name"].as_str().unwrap();
+        let link = a.host_end();
         world.host.address(link, "10.9.0.1/24");
         a.netns.address("eth0", "10.9.0.2/24");
         a.netns.ping("10.9.0.1");
@@ -163,7 +161,7 @@ fn without_ipam_it_is_a_cable() {
             &["eth0", "switched off"],
         );
         a.del();
-        world.leaves_nothing();
+        leaves_nothing(&world);
         let empty = world.with(json!({ "ipam": {} }));
         empty.attach("b").check().success();
         let old = world.with(json!({ "cniVersion": "0.2.0" }));
@@ -175,8 +173,7 @@ fn without_ipam_it_is_a_cable() {
 // plugins#150
 #[test]
 fn an_address_alone_reaches_a_gateway_outside_its_subnet() {
-    sandbox(|sandbox| {
-        let world = world(sandbox);
+    ptp().test(|world| {
         let mut attached = Vec::new();
         for (name, v4, v6) in [
             ("a", "10.150.1.2/32", "fd00:150::2/128"),
@@ -185,7 +182,7 @@ fn an_address_alone_reaches_a_gateway_outside_its_subnet() {
             let mut ipam = addresses(&[(v4, Some("169.254.1.1")), (v6, Some("fe80::1"))]);
             ipam["routes"] = json!([{ "dst": "0.0.0.0/0" }, { "dst": "::/0" }]);
             let world = world.with(json!({ "ipam": ipam }));
-            let netns = sandbox.netns(name);
+            let netns = world.sandbox.netns(name);
             let result = world.add(&netns).success();
             attached.push((world, netns, result));
         }
@@ -204,7 +201,7 @@ fn an_address_alone_reaches_a_gateway_outside_its_subnet() {
             ]
         );
         for (world, netns, result) in [a, b] {
-            let config = linkspan_testkit::with_prev_result(&world.config, result);
+            let config = with_prev_result(&world.config, result);
             world
                 .plugins
                 .check(&config, netns.name(), netns, "eth0")
@@ -215,19 +212,19 @@ fn an_address_alone_reaches_a_gateway_outside_its_subnet() {
 
 #[test]
 fn both_ends_have_the_mtu() {
-    sandbox(|sandbox| {
-        let _outside = sandbox.outside();
-        sandbox.host().run("ip link set uplink mtu 1420");
+    ptp().test(|world| {
+        let _outside = world.sandbox.outside();
+        world.sandbox.host().run("ip link set uplink mtu 1420");
         // moby#22028, podman#20009: a number need not be kept in step with the uplink's.
         for (name, mtu, expected) in [
             ("none", json!(0), 1500),
             ("number", json!(1400), 1400),
             ("auto", json!("auto"), 1420),
         ] {
-            let world = world(sandbox).with(json!({ "mtu": mtu }));
+            let world = world.with(json!({ "mtu": mtu }));
             let a = world.attach(name);
             assert_eq!(a.eth0("mtu"), expected);
-            let link = a.result["interfaces"][0]["name"].as_str().unwrap();
+            let link = a.host_end();
             assert_eq!(
                 world.host.ip_json(&format!("link show dev {link}"))[0]["mtu"],
                 expected
