@@ -15,7 +15,12 @@ const HEADER: usize = 12;
 /// Bytes of `struct rtnexthop`.
 const NEXT_HOP: usize = 8;
 
-// linux/rtnetlink.h
+// linux/rtnetlink.h; `libc` has none of these with musl.
+const RTA_VIA: u16 = 18;
+const RTA_PREF: u16 = 20;
+const RTA_ENCAP_TYPE: u16 = 21;
+const RTA_ENCAP: u16 = 22;
+const RTA_EXPIRES: u16 = 23;
 const RTA_NH_ID: u16 = 30;
 const ONLINK: u8 = 4;
 const RTAX_MTU: u16 = 2;
@@ -27,12 +32,7 @@ const TICKS: u64 = 100;
 
 /// What of a route or a next hop is kept without being read: what the kernel tells of it and also takes.
 /// Everything else that it tells is its own (caches, states, counters).
-const KEPT: [u16; 4] = [
-    libc::RTA_FLOW,
-    libc::RTA_PREF,
-    libc::RTA_ENCAP_TYPE,
-    libc::RTA_ENCAP,
-];
+const KEPT: [u16; 4] = [libc::RTA_FLOW, RTA_PREF, RTA_ENCAP_TYPE, RTA_ENCAP];
 
 impl Route {
     pub(in crate::rtnl) fn request(&self, kind: u16, flags: u16) -> Request {
@@ -55,7 +55,7 @@ impl Route {
         // The kernel takes whole seconds, and 0 for no end.
         let seconds = |left: Duration| u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1);
         self.expires
-            .map(|left| request.u32(libc::RTA_EXPIRES, seconds(left)));
+            .map(|left| request.u32(RTA_EXPIRES, seconds(left)));
         self.write_metrics(&mut request);
         match self.next_hop_object {
             Some(id) => {
@@ -228,14 +228,14 @@ fn write_gateway(attributes: &mut AttributeWriter, destination: IpAddr, gateway:
     }
     let mut via = u16::from(family(gateway)).to_ne_bytes().to_vec();
     via.extend_from_slice(&octets);
-    attributes.bytes(libc::RTA_VIA, &via);
+    attributes.bytes(RTA_VIA, &via);
 }
 
 fn read_gateway(family: u8, attributes: &Attributes<'_>) -> Option<IpAddr> {
     if let Some(gateway) = attributes.get(libc::RTA_GATEWAY) {
         return address(family, gateway.payload);
     }
-    let (family, octets) = attributes.get(libc::RTA_VIA)?.payload.split_first_chunk()?;
+    let (family, octets) = attributes.get(RTA_VIA)?.payload.split_first_chunk()?;
     address(u16::from_ne_bytes(*family) as u8, octets)
 }
 
