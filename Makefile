@@ -8,9 +8,8 @@ CNI_BIN ?= /opt/cni/bin
 # Part of a name: of a test, for test, test-vm and reference; of a scenario, for bench.
 T       ?=
 
-HOST    := $(shell rustc -vV | sed -n 's/^host: //p')
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
-BIN     := $(TARGET)/$(HOST)/release
+BIN     := $(TARGET)/$(shell scripts/release --print-target)/release
 RELEASE := CARGO='$(CARGO)' scripts/release
 
 # Tests wait for the kernel more than they compute: half as many again as there are processors run at a time.
@@ -25,7 +24,7 @@ help:
 demo: build
 	@$(BIN)/linkspan demo
 
-## make build        the static binaries, in target/<host>/release
+## make build        the static binaries, in target/<target>/release, which its last line names
 .PHONY: build
 build: setup-build
 	@$(RELEASE) -p linkspan -p linkspan-plugins
@@ -46,7 +45,7 @@ SHIPPED := LINKSPAN_PLUGINS=$(abspath $(BIN))/linkspan-plugins
 
 .PHONY: test-release
 test-release: build
-	@$(RELEASE) -p linkspan-kernel --example unwinding
+	@$(RELEASE) -p linkspan-start --example unwinding
 	@RUST_BACKTRACE=0 $(BIN)/examples/unwinding 2>/dev/null || { echo 'a panic does not unwind in a release'; exit 1; }
 
 ## make test-unit    the tests that need neither namespaces nor Debian's packages
@@ -70,11 +69,6 @@ endif
 bench: setup build
 	@$(BIN)/linkspan install --from $(BIN)/linkspan-plugins --bin-dir $(TARGET)/bench >/dev/null
 	@LINKSPAN_BIN=$(abspath $(TARGET))/bench $(CARGO) bench --locked -p linkspan-benches --bench plugins $(if $(T),-- $(T))
-
-## make order        writes anew which functions the linker puts first (crates/plugins/order.ld); takes five minutes
-.PHONY: order
-order: setup
-	@scripts/order
 
 ## make lint         clippy, and that the licences and sources of dependencies are allowed where cargo-deny is installed
 .PHONY: lint

@@ -26,6 +26,8 @@ mod ui;
 use std::process::ExitCode;
 
 use clap::Parser;
+// Brings what musl lacks.
+use linkspan_start as _;
 
 use crate::args::{Cli, Command};
 use crate::failure::Failure;

@@ -5,9 +5,9 @@
 use std::ffi::OsString;
 
 #[global_allocator]
-static ALLOCATOR: linkspan_kernel::Allocator = linkspan_kernel::Allocator::new();
+static ALLOCATOR: linkspan_start::Allocator = linkspan_start::Allocator;
 
-linkspan_kernel::program!(run);
+linkspan_start::program!(run);
 
 fn run(arguments: &[OsString]) -> u8 {
     linkspan_plugin::run(

@@ -1,6 +1,7 @@
 //! What a call does as a process: how many there are, how large they are, what it asks of the kernel and when.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use linkspan_testkit::{Cmd, PLUGIN_NAMES, Sandbox, needs, sandbox, with_prev_result};
@@ -211,5 +212,48 @@ fn an_answer_that_nobody_takes_is_a_failure() {
         );
         host.del(&config, &netns).success();
         assert_eq!(netns.run("ip -oneline link | wc -l"), "1");
+    });
+}
+
+/// A runtime may start us without standard output or error. An IPAM plugin that we start has them all the same, and not the
+/// first file that it opens in their place.
+#[test]
+fn descriptors_that_were_closed_are_open_for_who_is_started() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let dir = sandbox.dir();
+        let (log, ipam) = (dir.join("log"), dir.join("others"));
+        let script = format!(
+            "#!/bin/sh\nreadlink /proc/$$/fd/2 >{}\necho '{{\"cniVersion\":\"1.0.0\",\"ips\":[{{\"address\":\"10.22.0.2/16\"}}]}}'\n",
+            log.display()
+        );
+        fs::write(&ipam, script).unwrap();
+        fs::set_permissions(&ipam, fs::Permissions::from_mode(0o755)).unwrap();
+        let config = network(json!({ "ipam": { "type": "others" } }));
+        let netns = sandbox.netns("a");
+        let call = |verb: &str, closed: &str| {
+            host.call(verb, &config, &netns)
+                .env("CNI_PATH", dir.display().to_string())
+                .cmd()
+                .under(&["sh", "-c", &format!("exec \"$@\" {closed}"), "sh"])
+                .output()
+        };
+        for (closed, error) in [
+            ("2>&1", "pipe:["),
+            ("2>&-", "/dev/null"),
+            (">&- 2>&-", "/dev/null"),
+        ] {
+            let output = call("ADD", closed);
+            assert!(output.ok(), "{closed}: {output}");
+            let seen = fs::read_to_string(&log).unwrap();
+            assert!(seen.starts_with(error), "{closed}: {seen}");
+            assert!(call("DEL", closed).ok());
+        }
+        // Nothing that was opened since is taken for the configuration.
+        let output = call("ADD", "<&-");
+        assert!(
+            !output.ok() && output.stdout.contains("standard input"),
+            "{output}"
+        );
     });
 }

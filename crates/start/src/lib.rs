@@ -1,11 +1,23 @@
-//! The start of a process that lives for a millisecond.
+//! The start of a process that lives for a millisecond: a `main` of its own ([`program!`]), memory for which the kernel is asked
+//! once or twice ([`Allocator`]), and what musl lacks where it is linked below the standard library for glibc.
+//!
+//! For binaries alone: a library that decides how its program starts takes that from whoever uses it.
+
+#[cfg(linkspan_musl)]
+mod musl;
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
-use std::fs::File;
 use std::io;
-use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::slice;
+
+/// Memory from one place for all threads, by few requests to the kernel: the allocator of musl makes a hundred for an ADD.
+///
+/// ```
+/// #[global_allocator]
+/// static ALLOCATOR: linkspan_start::Allocator = linkspan_start::Allocator;
+/// ```
+pub use dlmalloc::GlobalDlmalloc as Allocator;
 
 /// Makes `$run`, a function of the program's arguments that returns the exit status (`u8`), the program of
 /// a crate that says `#![no_main]`.
@@ -23,10 +35,10 @@ macro_rules! program {
             count: ::core::ffi::c_int,
             arguments: *const *const ::core::ffi::c_char,
         ) -> ::core::ffi::c_int {
-            $crate::start::prepare();
+            $crate::prepare();
             // SAFETY: they are those that the C library was given.
-            let arguments = unsafe { $crate::start::arguments(count, arguments) };
-            $crate::start::end($run(&arguments))
+            let arguments = unsafe { $crate::arguments(count, arguments) };
+            $crate::end($run(&arguments))
         }
     };
 }
@@ -84,9 +96,12 @@ fn open_standard_descriptors() -> io::Result<()> {
         .iter()
         .filter(|one| one.revents & libc::POLLNVAL != 0)
     {
-        // It gets the lowest number that is free.
-        let null = File::options().read(true).write(true).open("/dev/null")?;
-        let _stays_open = null.into_raw_fd();
+        // It gets the lowest number that is free. A program that is started later has it as well: what that opened first
+        // would be its standard error otherwise.
+        // SAFETY: the path ends with a zero.
+        if unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! has made is taken back on the way. 0 when it does.
 
 // Brings what musl lacks.
-use linkspan_kernel as _;
+use linkspan_start as _;
 
 use std::panic::{catch_unwind, panic_any};
 use std::process::ExitCode;
