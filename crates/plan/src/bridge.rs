@@ -3,46 +3,99 @@
 //! Any number of plugins create it at the same time. That something is there already is a success, and
 //! what is there is then verified.
 
+use std::fmt;
+
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, LinkData, NewLink, Rtnl};
 use linkspan_plugin::{Undo, warn};
-use linkspan_spec::{Error, ErrorCode};
+use linkspan_spec::{Error, ErrorCode, IfName, MacAddr};
 
-use super::{Bridge, Namespaces, Side, sysctls};
-use crate::fault::explain;
+use crate::difference::{self, Difference, unless};
+use crate::fault::{explain, gone};
+use crate::namespaces::{Namespaces, Side};
+use crate::object::{Made, Object};
+use crate::settings::IFF_PROMISC;
+use crate::sysctls;
 
 /// How often it is looked again when others create and remove the bridge at the same time.
 const ATTEMPTS: usize = 10;
 
-/// Uses the bridge that is there, or creates it.
-pub(super) fn ensure<'a>(
-    wanted: &Bridge,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let rtnl = namespaces.host().rtnl();
-    let name = wanted.name.as_str();
-    namespaces.host().share();
-    let (found, created) = find_or_create(wanted, namespaces.host())?;
-    if created {
-        let name = name.to_owned();
-        undo.on_failure(format!("the bridge {name:?}"), move || {
-            remove_unused(&name, namespaces.host())
-        });
+/// A bridge on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its name.
+    pub name: IfName,
+    /// Bytes; `None` leaves it to the kernel. Only for a new bridge.
+    pub mtu: Option<u32>,
+    /// Only for a new bridge: set at creation, so that it does not change as ports come and go.
+    pub mac: MacAddr,
+    /// It tells VLANs apart. Only for a new bridge.
+    pub vlan_filtering: bool,
+    /// It takes every frame.
+    pub promisc: bool,
+}
+
+impl fmt::Display for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "use or create the bridge {:?}", self.name.as_str())
     }
-    if !found.is_kind("bridge") {
-        return Err(not_a_bridge(&found));
-    }
-    if wanted.vlan_filtering && !filters_vlans(&found) && !created {
-        // As the reference does; but nothing is kept apart, and somebody should know.
-        warn(&format!(
-            "{name:?} exists and does not filter VLANs, so vlan and vlanTrunk have no effect: \
-             `ip link set {name} type bridge vlan_filtering 1` switches that on"
+}
+
+impl Object for Bridge {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let name = self.name.as_str();
+        let object = format!("the bridge {name:?}");
+        let found = match namespaces.host().rtnl().link(name) {
+            Ok(found) => found,
+            Err(error) if error.is_not_found() => {
+                return Ok(unless(false, object, "it", "nothing"));
+            }
+            Err(error) => return Err(explain(error)),
+        };
+        let is_bridge = found.is_kind("bridge");
+        let mut differences = difference::kind(is_bridge, &object, "a bridge", &found);
+        differences.extend(difference::switched_on(true, &object, &found));
+        // Not the other way round: another network on the same bridge may want it. Nor whether it filters VLANs:
+        // that is its creator's choice.
+        let promisc = !self.promisc || found.flags & IFF_PROMISC != 0;
+        differences.extend(unless(
+            promisc,
+            object,
+            "promiscuous mode",
+            "no promiscuous mode",
         ));
+        namespaces.host().remember(name, found);
+        Ok(differences)
     }
-    configure(wanted, &found, rtnl).map_err(explain)?;
-    namespaces.host().remember(name, found);
-    Ok(())
+}
+
+impl Made for Bridge {
+    /// Uses the bridge that is there, or creates it.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let host = namespaces.host();
+        let name = self.name.as_str();
+        host.share();
+        let (found, created) = find_or_create(self, host)?;
+        if created {
+            let name = name.to_owned();
+            undo.on_failure(format!("the bridge {name:?}"), move || {
+                remove_unused(&name, host)
+            });
+        }
+        if !found.is_kind("bridge") {
+            return Err(not_a_bridge(&found));
+        }
+        if self.vlan_filtering && !filters_vlans(&found) && !created {
+            // As the reference does; but nothing is kept apart, and somebody should know.
+            warn(&format!(
+                "{name:?} exists and does not filter VLANs, so vlan and vlanTrunk have no effect: \
+                 `ip link set {name} type bridge vlan_filtering 1` switches that on"
+            ));
+        }
+        configure(self, &found, host.rtnl()).map_err(explain)?;
+        host.remember(name, found);
+        Ok(())
+    }
 }
 
 fn find_or_create(wanted: &Bridge, host: &Side) -> Result<(Link, bool), Error> {
@@ -118,9 +171,6 @@ fn configure(wanted: &Bridge, found: &Link, rtnl: &Rtnl) -> Result<(), KernelErr
     rtnl.change(Change::SetLink(found.index, change))
 }
 
-/// `IFF_PROMISC`, linux/if.h.
-pub(super) const IFF_PROMISC: u32 = 0x100;
-
 /// Removes the bridge unless somebody uses it who takes no part in the lock.
 fn remove_unused(name: &str, host: &Side) -> Result<(), Error> {
     if !host.is_alone() {
@@ -134,8 +184,5 @@ fn remove_unused(name: &str, host: &Side) -> Result<(), Error> {
         }
         Ok(())
     };
-    match remove() {
-        Err(error) if KernelError::is_not_found(&error) => Ok(()),
-        outcome => outcome.map_err(explain),
-    }
+    gone(remove())
 }

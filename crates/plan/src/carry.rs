@@ -12,9 +12,11 @@ use linkspan_kernel::rtnl::{self, Change, LinkChange, Route};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, IfName};
 
-use super::check::{Difference, unless};
-use super::{LinkRef, Namespaces, Side, Step};
+use crate::difference::{self, Difference, unless};
 use crate::fault::{explain, explain_step};
+use crate::link::On;
+use crate::namespaces::{Namespaces, Side};
+use crate::object::{Made, Object};
 
 /// How long IPv6 addresses may take to be usable, which they are not checked for again: the kernel needs
 /// milliseconds.
@@ -33,43 +35,63 @@ pub struct Carry {
     pub after: Vec<Route>,
 }
 
-impl Carry {
-    /// What becomes of this link, as it stands after "cannot" or in a list.
-    pub(super) fn describe(&self, link: &LinkRef, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.vrf {
+impl fmt::Display for On<Carry> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(link, carry) = self;
+        match &carry.vrf {
             Some(vrf) => write!(f, "make {link} part of the vrf {:?}", vrf.as_str())?,
             None => write!(f, "take {link} out of its vrf")?,
         }
-        let (addresses, routes) = (self.addresses.len(), self.after.len());
+        let (addresses, routes) = (carry.addresses.len(), carry.after.len());
         write!(f, ", with its {addresses} addresses and {routes} routes")
     }
 }
 
-/// Carries the link over.
-pub(super) fn carry<'a>(
-    link: &LinkRef,
-    wanted: &Carry,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let side = namespaces.side(link.place)?;
-    let found = side.link(&link.name)?;
-    let master = match &wanted.vrf {
-        Some(vrf) => side.link(vrf.as_str())?.index,
-        None => 0,
-    };
-    let failed = |error| explain_step(&Step::Carry(link.clone(), wanted.clone()), &error);
-    set_master(&found, master, side).map_err(failed)?;
-    let (addresses, before) = (wanted.addresses.clone(), wanted.before.clone());
-    let index = found.index;
-    undo.on_failure(format!("the vrf of {link}"), move || {
-        match set_master(&found, found.master.unwrap_or(0), side) {
-            Err(error) if error.is_not_found() => return Ok(()),
-            outcome => outcome.map_err(explain)?,
-        }
-        give_back(index, &addresses, &before, side)
-    });
-    give_back(index, &wanted.addresses, &wanted.after, side)
+impl Object for On<Carry> {
+    /// Whether the link is where it is to be.
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let Self(link, wanted) = self;
+        let side = namespaces.side(link.place)?;
+        let Ok(found) = side.link(&link.name) else {
+            return Ok(difference::missing(link));
+        };
+        let vrf = wanted.vrf.as_ref().map(|vrf| side.link(vrf.as_str()).ok());
+        let Some(vrf) = vrf else {
+            return Ok(Vec::new());
+        };
+        let is_part = vrf.is_some_and(|vrf| found.master == Some(vrf.index));
+        let expected = wanted.vrf.as_ref().map_or("", |vrf| vrf.as_str());
+        let master = found
+            .master
+            .and_then(|index| side.rtnl().link_at(index).ok());
+        let has = master.map_or_else(|| "none".to_owned(), |master| master.name);
+        Ok(unless(is_part, format!("the vrf of {link}"), expected, has))
+    }
+}
+
+impl Made for On<Carry> {
+    /// Carries the link over.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let Self(link, wanted) = self;
+        let side = namespaces.side(link.place)?;
+        let found = side.link(&link.name)?;
+        let master = match &wanted.vrf {
+            Some(vrf) => side.link(vrf.as_str())?.index,
+            None => 0,
+        };
+        let failed = |error| explain_step(self, &error);
+        set_master(&found, master, side).map_err(failed)?;
+        let (addresses, before) = (wanted.addresses.clone(), wanted.before.clone());
+        let index = found.index;
+        undo.on_failure(format!("the vrf of {link}"), move || {
+            match set_master(&found, found.master.unwrap_or(0), side) {
+                Err(error) if error.is_not_found() => return Ok(()),
+                outcome => outcome.map_err(explain)?,
+            }
+            give_back(index, &addresses, &before, side)
+        });
+        give_back(index, &wanted.addresses, &wanted.after, side)
+    }
 }
 
 /// Makes it part of another link. The addresses that survive are not checked for duplicates a second time.
@@ -141,27 +163,4 @@ fn make(changes: &[Change], side: &Side) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Whether the link is where it is to be.
-pub(super) fn differences(
-    link: &LinkRef,
-    wanted: &Carry,
-    namespaces: &Namespaces,
-) -> Result<Vec<Difference>, Error> {
-    let side = namespaces.side(link.place)?;
-    let Ok(found) = side.link(&link.name) else {
-        return Ok(unless(false, format!("the link {link}"), "it", "nothing"));
-    };
-    let vrf = wanted.vrf.as_ref().map(|vrf| side.link(vrf.as_str()).ok());
-    let Some(vrf) = vrf else {
-        return Ok(Vec::new());
-    };
-    let is_part = vrf.is_some_and(|vrf| found.master == Some(vrf.index));
-    let expected = wanted.vrf.as_ref().map_or("", |vrf| vrf.as_str());
-    let master = found
-        .master
-        .and_then(|index| side.rtnl().link_at(index).ok());
-    let has = master.map_or_else(|| "none".to_owned(), |master| master.name);
-    Ok(unless(is_part, format!("the vrf of {link}"), expected, has))
 }

@@ -7,9 +7,11 @@ use linkspan_kernel::rtnl::{self, Address, Arrival, Change, Link, LinkChange, Re
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode, MacAddr};
 
-use super::check::{Difference, unless};
-use super::{LinkRef, Namespaces, Step};
+use crate::difference::{self, Difference};
 use crate::fault::{explain, explain_step};
+use crate::link::LinkRef;
+use crate::namespaces::Namespaces;
+use crate::object::{Made, Object};
 
 /// A device, and what it is called on either side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,36 +34,43 @@ impl fmt::Display for Device {
     }
 }
 
-/// Moves it into the container and switches it on.
-pub(super) fn move_in<'a>(
-    wanted: &Device,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let before = namespaces.host().link(&wanted.name)?;
-    refuse_taken_name(wanted, namespaces)?;
-    let held = namespaces
-        .host()
-        .rtnl()
-        .addresses(before.index)
-        .map_err(explain)?;
-    let arrival = Arrival {
-        name: wanted.inside.clone(),
-        rename: Rename::OnArrival,
-        alias: Some(wanted.name.clone()),
-        up: true,
-    };
-    let step = || Step::Device(wanted.clone());
-    let host = Netns::current().map_err(explain)?;
-    let (outside, inside) = places(&host, namespaces)?;
-    let moved = rtnl::move_link(before.index, outside, inside, &arrival)
-        .map_err(|error| explain_step(&step(), &error))?;
-    namespaces.container()?.remember(&wanted.inside, moved);
-    let inside = wanted.inside.clone();
-    undo.on_failure(format!("the move of {:?}", wanted.name), move || {
-        put_back(&before, &inside, held, namespaces)
-    });
-    Ok(())
+impl Object for Device {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let link = LinkRef::container(self.inside.as_str());
+        Ok(match namespaces.link(&link) {
+            Ok(found) => difference::mac(&link, self.mac, &found),
+            Err(_) => difference::missing(&link),
+        })
+    }
+}
+
+impl Made for Device {
+    /// Moves it into the container and switches it on.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let before = namespaces.host().link(&self.name)?;
+        namespaces.refuse_taken_name(&self.inside)?;
+        let held = namespaces
+            .host()
+            .rtnl()
+            .addresses(before.index)
+            .map_err(explain)?;
+        let arrival = Arrival {
+            name: self.inside.clone(),
+            rename: Rename::OnArrival,
+            alias: Some(self.name.clone()),
+            up: true,
+        };
+        let host = Netns::current().map_err(explain)?;
+        let (outside, inside) = places(&host, namespaces)?;
+        let moved = rtnl::move_link(before.index, outside, inside, &arrival)
+            .map_err(|error| explain_step(self, &error))?;
+        namespaces.container()?.remember(&self.inside, moved);
+        let inside = self.inside.clone();
+        undo.on_failure(format!("the move of {:?}", self.name), move || {
+            put_back(&before, &inside, held, namespaces)
+        });
+        Ok(())
+    }
 }
 
 fn places<'a>(
@@ -84,24 +93,6 @@ fn places<'a>(
         rtnl: container.rtnl(),
     };
     Ok((outside, inside))
-}
-
-fn refuse_taken_name(wanted: &Device, namespaces: &Namespaces) -> Result<(), Error> {
-    match namespaces.container()?.rtnl().link(&wanted.inside) {
-        Ok(taken) => Err(Error::new(
-            ErrorCode::INVALID_ENVIRONMENT,
-            format!(
-                "CNI_IFNAME {:?} already exists in the container",
-                wanted.inside
-            ),
-        )
-        .with_details(format!(
-            "it is {}; detach it with DEL first, or use another interface name",
-            taken.kind.as_deref().unwrap_or("a device")
-        ))),
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(explain(error)),
-    }
 }
 
 /// Puts a device back as it was: its name, alias, switch and addresses.
@@ -183,28 +174,4 @@ pub fn rename(link: &Link, name: &str, namespaces: &Namespaces) -> Result<(), Er
     outcomes
         .into_iter()
         .try_for_each(|outcome| outcome.map_err(explain))
-}
-
-/// How it differs from what the plan has.
-pub(super) fn differences(
-    wanted: &Device,
-    namespaces: &Namespaces,
-) -> Result<Vec<Difference>, Error> {
-    let link = LinkRef::container(wanted.inside.as_str());
-    let Ok(found) = namespaces.link(&link) else {
-        return Ok(unless(false, format!("the link {link}"), "it", "nothing"));
-    };
-    let Some(mac) = wanted.mac else {
-        return Ok(Vec::new());
-    };
-    let is_right = found.mac == Some(mac.octets());
-    let there = found
-        .mac
-        .map_or("none".to_owned(), |mac| MacAddr::new(mac).to_string());
-    Ok(unless(
-        is_right,
-        format!("the MAC address of {link}"),
-        mac,
-        there,
-    ))
 }

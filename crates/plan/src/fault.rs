@@ -19,7 +19,7 @@ fn code(error: &KernelError) -> ErrorCode {
 }
 
 /// The same, with what was attempted in the plan's words instead of the kernel crate's.
-pub fn explain_step(step: &dyn std::fmt::Display, error: &KernelError) -> Error {
+pub fn explain_step(step: &(impl std::fmt::Display + ?Sized), error: &KernelError) -> Error {
     let cause = std::error::Error::source(error)
         .map(ToString::to_string)
         .unwrap_or_default();
@@ -29,6 +29,17 @@ pub fn explain_step(step: &dyn std::fmt::Display, error: &KernelError) -> Error 
         .unwrap_or_default();
     let message = format!("cannot {step}: {cause}{words}");
     Error::new(code(error), message).with_details(advice(error))
+}
+
+/// What came of undoing or removing something: what is gone already is well.
+///
+/// # Errors
+/// What else the kernel says.
+pub fn gone(outcome: Result<(), KernelError>) -> Result<(), Error> {
+    match outcome {
+        Err(error) if !error.is_not_found() => Err(explain(error)),
+        _ => Ok(()),
+    }
 }
 
 fn advice(error: &KernelError) -> &'static str {

@@ -1,65 +1,84 @@
 //! The addresses of gateways on a link that attachments share.
 
+use std::fmt;
+
 use ipnet::IpNet;
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{Address, Change, Link, LinkChange};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode};
 
-use super::apply::refused;
-use super::{Gateway, LinkRef, Namespaces, Side, Step};
+use crate::address::refused;
 use crate::fault::explain;
 use crate::identity;
+use crate::link::{LinkRef, On};
+use crate::namespaces::{Namespaces, Side};
+use crate::object::{Made, Object};
 
-/// Has the link hold the gateway's address.
-///
-/// IPv4: one address; IPv6: any number in subnets that do not overlap. Another address in its way is
-/// replaced when that is asked for, and is an error otherwise.
-pub(super) fn ensure<'a>(
-    link: &LinkRef,
-    gateway: &Gateway,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let found = namespaces.link(link)?;
-    let index = found.index;
-    let side = namespaces.side(link.place)?;
-    let rtnl = side.rtnl();
-    let wanted = gateway.address;
-    let is_held = |held: &[Address]| held.iter().any(|address| address.net == wanted);
-    let mut held = rtnl.addresses(index).map_err(explain)?;
-    if !is_held(&held) && !side.is_alone() {
-        side.claim();
-        held = rtnl.addresses(index).map_err(explain)?;
+/// A gateway's address on a shared link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// The address with the length of its subnet's prefix.
+    pub address: IpNet,
+    /// Another address in its way is taken away, instead of failing.
+    pub force: bool,
+}
+
+impl fmt::Display for On<Gateway> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(link, Gateway { address, .. }) = self;
+        write!(f, "have {link} hold the gateway's address {address}")
     }
-    if is_held(&held) {
-        return Ok(());
-    }
-    let in_the_way: Vec<Address> = held
-        .into_iter()
-        .filter(|address| conflicts(address.net, wanted))
-        .collect();
-    if let (Some(other), false) = (in_the_way.first(), gateway.force) {
-        return Err(other_address(link, other.net, wanted));
-    }
-    let mut changes: Vec<Change> = in_the_way
-        .iter()
-        .map(|address| Change::DeleteAddress(index, address.clone()))
-        .collect();
-    changes.extend(keep_mac(&found));
-    changes.push(Change::AddAddress(index, Address::new(wanted)));
-    for outcome in rtnl.commit(&changes).map_err(explain)? {
-        match outcome {
-            // Another plugin has done the same at the same time.
-            Err(error) if error.is_exists() || error.is_not_found() => {}
-            outcome => outcome
-                .map_err(|error| refused(&Step::Gateway(link.clone(), gateway.clone()), &error))?,
+}
+
+impl Object for On<Gateway> {}
+
+impl Made for On<Gateway> {
+    /// Has the link hold the gateway's address.
+    ///
+    /// IPv4: one address; IPv6: any number in subnets that do not overlap. Another address in its way is
+    /// replaced when that is asked for, and is an error otherwise.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let Self(link, gateway) = self;
+        let found = namespaces.link(link)?;
+        let index = found.index;
+        let side = namespaces.side(link.place)?;
+        let rtnl = side.rtnl();
+        let wanted = gateway.address;
+        let is_held = |held: &[Address]| held.iter().any(|address| address.net == wanted);
+        let mut held = rtnl.addresses(index).map_err(explain)?;
+        if !is_held(&held) && !side.is_alone() {
+            side.claim();
+            held = rtnl.addresses(index).map_err(explain)?;
         }
+        if is_held(&held) {
+            return Ok(());
+        }
+        let in_the_way: Vec<Address> = held
+            .into_iter()
+            .filter(|address| conflicts(address.net, wanted))
+            .collect();
+        if let (Some(other), false) = (in_the_way.first(), gateway.force) {
+            return Err(other_address(link, other.net, wanted));
+        }
+        let mut changes: Vec<Change> = in_the_way
+            .iter()
+            .map(|address| Change::DeleteAddress(index, address.clone()))
+            .collect();
+        changes.extend(keep_mac(&found));
+        changes.push(Change::AddAddress(index, Address::new(wanted)));
+        for outcome in rtnl.commit(&changes).map_err(explain)? {
+            match outcome {
+                // Another plugin has done the same at the same time.
+                Err(error) if error.is_exists() || error.is_not_found() => {}
+                outcome => outcome.map_err(|error| refused(self, &error))?,
+            }
+        }
+        undo.on_failure(format!("the address {wanted} of {link}"), move || {
+            restore(index, wanted, in_the_way, side)
+        });
+        Ok(())
     }
-    undo.on_failure(format!("the address {wanted} of {link}"), move || {
-        restore(index, wanted, in_the_way, side)
-    });
-    Ok(())
 }
 
 /// A bridge that somebody made without a MAC address takes that of one of its ports, and another one when

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use linkspan_kernel::rtnl::tc::{Handle, Target};
-use linkspan_kernel::rtnl::{Kind, Link, NewLink, Rtnl};
+use linkspan_kernel::rtnl::{Kind, Link, NewLink};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode};
 
-use super::{LinkRef, Namespaces, Step};
-use crate::fault::{explain, explain_step};
+use crate::fault::{explain, explain_step, gone};
+use crate::link::LinkRef;
+use crate::namespaces::Namespaces;
+use crate::object::{Made, Object};
 
 /// A link of the kind ifb on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,29 +40,31 @@ impl fmt::Display for Ifb {
     }
 }
 
-/// Creates it. Of the same owner there may be one that a killed ADD has left, which is replaced.
-pub(super) fn create<'a>(
-    wanted: &Ifb,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let rtnl = namespaces.host().rtnl();
-    for name in &wanted.names {
-        if let Some(link) = create_one(wanted, name, namespaces)? {
-            let name = name.clone();
-            namespaces.host().remember(&wanted.link().name, link);
-            undo.on_failure(format!("the link {name:?}"), move || remove(&name, rtnl));
-            return Ok(());
+impl Object for Ifb {}
+
+impl Made for Ifb {
+    /// Creates it. Of the same owner there may be one that a killed ADD has left, which is replaced.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let rtnl = namespaces.host().rtnl();
+        for name in &self.names {
+            if let Some(link) = create_one(self, name, namespaces)? {
+                let name = name.clone();
+                namespaces.host().remember(&self.link().name, link);
+                undo.on_failure(format!("the link {name:?}"), move || {
+                    gone(rtnl.delete_link(&name))
+                });
+                return Ok(());
+            }
         }
+        Err(Error::new(
+            ErrorCode::INTERNAL,
+            format!(
+                "{} exist already and are of others",
+                self.names.join(" and ")
+            ),
+        )
+        .with_details("`ip link` shows them; remove those that nobody needs"))
     }
-    Err(Error::new(
-        ErrorCode::INTERNAL,
-        format!(
-            "{} exist already and are of others",
-            wanted.names.join(" and ")
-        ),
-    )
-    .with_details("`ip link` shows them; remove those that nobody needs"))
 }
 
 /// Creates it under this name; `None` when that is another's.
@@ -78,15 +82,14 @@ fn create_one(wanted: &Ifb, name: &str, namespaces: &Namespaces) -> Result<Optio
     match rtnl.link(name) {
         Ok(found) if found.alias.as_ref() == Some(&wanted.owner) => {
             refuse_in_use(wanted, &found, namespaces)?;
-            remove(name, rtnl)?;
+            gone(rtnl.delete_link(name))?;
         }
         Ok(_) => return Ok(None),
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(explain(error)),
     }
     let made = rtnl.create_link(&new);
-    made.map(Some)
-        .map_err(|error| explain_step(&Step::Ifb(wanted.clone()), &error))
+    made.map(Some).map_err(|error| explain_step(wanted, &error))
 }
 
 /// One that traffic goes through is of an ADD that succeeded.
@@ -109,11 +112,4 @@ fn refuse_in_use(wanted: &Ifb, found: &Link, namespaces: &Namespaces) -> Result<
         ),
     )
     .with_details("detach the container with DEL before it is attached again"))
-}
-
-fn remove(name: &str, rtnl: &Rtnl) -> Result<(), Error> {
-    match rtnl.delete_link(name) {
-        Err(error) if !error.is_not_found() => Err(explain(error)),
-        _ => Ok(()),
-    }
 }

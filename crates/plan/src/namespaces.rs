@@ -12,8 +12,8 @@ use linkspan_kernel::rtnl::{Link, Rtnl};
 use linkspan_kernel::sysctl::LinkParameters;
 use linkspan_spec::{Error, ErrorCode};
 
-use super::{LinkRef, Place};
 use crate::fault::explain;
+use crate::link::{LinkRef, Place};
 
 /// The host's namespace and the container's.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Namespaces {
     ///
     /// # Errors
     /// [`ErrorCode::INVALID_ENVIRONMENT`] with what it is.
-    pub(super) fn refuse_taken_name(&self, name: &str) -> Result<(), Error> {
+    pub(crate) fn refuse_taken_name(&self, name: &str) -> Result<(), Error> {
         match self.container()?.rtnl().link(name) {
             Ok(taken) => Err(Error::new(
                 ErrorCode::INVALID_ENVIRONMENT,
@@ -207,7 +207,7 @@ impl Side {
     ///
     /// Who waits in vain goes on without: a process that keeps the lock for itself must not keep containers
     /// from being attached.
-    pub(super) fn share(&self) {
+    pub(crate) fn share(&self) {
         let mut turn = self.turn.borrow_mut();
         if matches!(*turn, Turn::None) {
             *turn = shared();
@@ -216,7 +216,7 @@ impl Side {
 
     /// Keeps all others from using what is shared until this plugin has succeeded or undone what it makes.
     /// Whoever made it may have been faster, so it is looked for again.
-    pub(super) fn claim(&self) {
+    pub(crate) fn claim(&self) {
         let mut turn = self.turn.borrow_mut();
         if matches!(*turn, Turn::Alone(_)) {
             return;
@@ -228,7 +228,7 @@ impl Side {
     }
 
     /// Whether nobody else can have used what this plugin made since it [claimed](Self::claim) it.
-    pub(super) fn is_alone(&self) -> bool {
+    pub(crate) fn is_alone(&self) -> bool {
         matches!(*self.turn.borrow(), Turn::Alone(_))
     }
 

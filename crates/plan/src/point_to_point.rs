@@ -4,15 +4,19 @@
 //! takes to be on the link. So its route is replaced by one to the gateway, on the link, and one to the
 //! subnet, through the gateway.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use linkspan_kernel::rtnl::{Change, Route, RouteFilter};
 use linkspan_spec::Error;
 
-use super::check::{Difference, unless};
-use super::{LinkRef, Namespaces};
+use crate::difference::{Difference, listed, unless};
 use crate::fault::explain;
+use crate::link::On;
+use crate::namespaces::Namespaces;
+use crate::object::Object;
+use crate::send::{Batch, Sent};
 
 // linux/rtnetlink.h
 /// `RT_SCOPE_LINK`
@@ -31,11 +35,52 @@ pub struct PointToPoint {
     pub gateway: IpAddr,
 }
 
-/// The changes that make it so on the link with this index.
-pub(super) fn changes(wanted: &PointToPoint, link: u32) -> Vec<Change> {
-    let mut changes = vec![Change::DeleteRoute(on_link(wanted, link))];
-    changes.extend(routes(wanted, link).map(Change::AddRoute));
-    changes
+impl fmt::Display for On<PointToPoint> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(link, PointToPoint { address, gateway }) = self;
+        let subnet = address.trunc();
+        write!(f, "reach {subnet} through {gateway} alone on {link}")
+    }
+}
+
+impl Object for On<PointToPoint> {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let Self(link, wanted) = self;
+        let Ok(found) = namespaces.link(link) else {
+            return Ok(Vec::new());
+        };
+        let filter = RouteFilter {
+            link: Some(found.index),
+            table: None,
+        };
+        let rtnl = namespaces.side(link.place)?.rtnl();
+        let held = rtnl.routes(filter).map_err(explain)?;
+        let mut differences = Vec::new();
+        for route in routes(wanted, found.index) {
+            let same =
+                |held: &&Route| held.destination == route.destination && held.table == route.table;
+            let mut there = held.iter().filter(same);
+            let is_there = there.any(|held| held.gateway == route.gateway);
+            let ways = listed(held.iter().filter(same).map(way));
+            let object = format!("the route to {} on {link}", route.destination);
+            differences.extend(unless(is_there, object, way(&route), ways));
+        }
+        Ok(differences)
+    }
+}
+
+impl Sent for On<PointToPoint> {
+    fn batch(&self) -> Batch {
+        Batch::OfLinks(self.0.place)
+    }
+
+    fn changes(&self, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        let Self(link, wanted) = self;
+        let index = namespaces.link(link)?.index;
+        let mut changes = vec![Change::DeleteRoute(on_link(wanted, index))];
+        changes.extend(routes(wanted, index).map(Change::AddRoute));
+        Ok(changes)
+    }
 }
 
 /// The route that the kernel has made for the address, whatever it has beyond its destination. Of a subnet
@@ -65,41 +110,6 @@ fn routes(wanted: &PointToPoint, link: u32) -> impl Iterator<Item = Route> {
     [to_gateway]
         .into_iter()
         .chain(is_subnet.then_some(to_subnet))
-}
-
-/// What of it a link does not have.
-pub(super) fn differences(
-    link: &LinkRef,
-    wanted: &PointToPoint,
-    namespaces: &Namespaces,
-) -> Result<Vec<Difference>, Error> {
-    let Ok(found) = namespaces.link(link) else {
-        return Ok(Vec::new());
-    };
-    let filter = RouteFilter {
-        link: Some(found.index),
-        table: None,
-    };
-    let rtnl = namespaces.side(link.place)?.rtnl();
-    let held = rtnl.routes(filter).map_err(explain)?;
-    let mut differences = Vec::new();
-    for route in routes(wanted, found.index) {
-        let same =
-            |held: &&Route| held.destination == route.destination && held.table == route.table;
-        let is_there = held
-            .iter()
-            .filter(same)
-            .any(|held| held.gateway == route.gateway);
-        let ways: Vec<String> = held.iter().filter(same).map(way).collect();
-        let found = if ways.is_empty() {
-            "none".to_owned()
-        } else {
-            ways.join(", ")
-        };
-        let object = format!("the route to {} on {link}", route.destination);
-        differences.extend(unless(is_there, object, way(&route), found));
-    }
-    Ok(differences)
 }
 
 fn way(route: &Route) -> String {

@@ -6,9 +6,11 @@ use linkspan_kernel::rtnl::{Change, Route, RouteFilter, Rtnl, Rule};
 use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
-use super::check::{Difference, unless};
-use super::{Namespaces, Place, Step};
-use crate::fault::{explain, explain_step};
+use crate::difference::{Difference, unless};
+use crate::fault::explain;
+use crate::namespaces::Namespaces;
+use crate::object::Object;
+use crate::send::{Batch, Sent};
 
 /// A rule or a route, there or not. Each is undone when ADD fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +35,6 @@ impl Routing {
             route: Box::new(route),
             before: None,
         }
-    }
-
-    /// It makes way, so it comes after what it makes way for.
-    pub(super) fn takes_away(&self) -> bool {
-        matches!(self, Self::NoRoute(_))
     }
 
     fn change(&self) -> Change {
@@ -75,35 +72,46 @@ impl fmt::Display for Routing {
     }
 }
 
-/// Takes several such steps in one send.
-pub(super) fn apply<'a>(
-    steps: &[Step],
-    place: Place,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let rtnl = namespaces.side(place)?.rtnl();
-    let wanted = || {
-        steps.iter().filter_map(|step| match step {
-            Step::Routing(_, routing) => Some((step, routing)),
-            _ => None,
-        })
-    };
-    let changes: Vec<Change> = wanted().map(|(_, routing)| routing.change()).collect();
-    let outcomes = rtnl.commit(&changes).map_err(explain)?;
-    let mut outcome = Ok(());
-    for ((step, routing), result) in wanted().zip(outcomes) {
-        match result {
-            Ok(()) => {
-                let inverse = routing.inverse();
-                undo.on_failure(format!("{routing}"), move || revert(inverse, rtnl));
+impl Object for Routing {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let rtnl = namespaces.container()?.rtnl();
+        match self {
+            Self::Rule(wanted) => {
+                let rules = rtnl.rules(wanted.family).map_err(explain)?;
+                let is_there = rules.iter().any(|rule| {
+                    (rule.from, rule.to, rule.table) == (wanted.from, wanted.to, wanted.table)
+                });
+                Ok(unless(is_there, format!("the rule {wanted}"), "it", "none"))
             }
-            Err(error) if routing.takes_away() && error.is_not_found() => {}
-            Err(error) if outcome.is_ok() => outcome = Err(explain_step(step, &error)),
-            Err(_) => {}
+            Self::Route { route, .. } => {
+                let object = format!("the route {route}");
+                Ok(unless(is_there(route, rtnl)?, object, "it", "none"))
+            }
+            Self::NoRoute(route) => {
+                let object = format!("the route {route}");
+                Ok(unless(!is_there(route, rtnl)?, object, "none", "it"))
+            }
         }
     }
-    outcome
+}
+
+impl Sent for Routing {
+    fn batch(&self) -> Batch {
+        match self {
+            Self::NoRoute(_) => Batch::MakingWay,
+            Self::Rule(_) | Self::Route { .. } => Batch::Routing,
+        }
+    }
+
+    fn changes(&self, _namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        Ok(vec![self.change()])
+    }
+
+    fn after<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let (inverse, rtnl) = (self.inverse(), namespaces.container()?.rtnl());
+        undo.on_failure(self.to_string(), move || revert(inverse, rtnl));
+        Ok(())
+    }
 }
 
 fn revert(change: Change, rtnl: &Rtnl) -> Result<(), Error> {
@@ -113,50 +121,14 @@ fn revert(change: Change, rtnl: &Rtnl) -> Result<(), Error> {
     }
 }
 
-/// What of it the kernel does not have.
-pub(super) fn differences(
-    place: Place,
-    wanted: &Routing,
-    namespaces: &Namespaces,
-) -> Result<Vec<Difference>, Error> {
-    let rtnl = namespaces.side(place)?.rtnl();
-    match wanted {
-        Routing::Rule(wanted) => {
-            let rules = rtnl.rules(wanted.family).map_err(explain)?;
-            let is_there = rules.iter().any(|rule| {
-                (rule.from, rule.to, rule.table) == (wanted.from, wanted.to, wanted.table)
-            });
-            Ok(unless(is_there, format!("the rule {wanted}"), "it", "none"))
-        }
-        Routing::Route { route, .. } => {
-            let found = in_table(route, rtnl)?;
-            let object = format!("the route {route}");
-            Ok(unless(
-                found.iter().any(|one| leads_as(one, route)),
-                object,
-                "it",
-                "none",
-            ))
-        }
-        Routing::NoRoute(route) => {
-            let found = in_table(route, rtnl)?;
-            let object = format!("the route {route}");
-            Ok(unless(
-                !found.iter().any(|one| leads_as(one, route)),
-                object,
-                "none",
-                "it",
-            ))
-        }
-    }
-}
-
-fn in_table(route: &Route, rtnl: &Rtnl) -> Result<Vec<Route>, Error> {
+/// Whether a route of its table leads as it does.
+fn is_there(route: &Route, rtnl: &Rtnl) -> Result<bool, Error> {
     let filter = RouteFilter {
         link: route.link,
         table: Some(route.table),
     };
-    rtnl.routes(filter).map_err(explain)
+    let found = rtnl.routes(filter).map_err(explain)?;
+    Ok(found.iter().any(|one| leads_as(one, route)))
 }
 
 /// Whether packets to the same destination go the same way, be it as one of several.

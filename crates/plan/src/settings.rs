@@ -2,14 +2,44 @@
 
 use std::fmt;
 
+use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{Change, Link, LinkChange, PortChange};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, MacAddr};
 
-use super::bridge::IFF_PROMISC;
-use super::check::{Difference, unless};
-use super::{LinkRef, Namespaces, Settings};
-use crate::fault::explain;
+use crate::difference::{self, Difference, unless};
+use crate::fault::{explain_step, gone};
+use crate::link::On;
+use crate::namespaces::Namespaces;
+use crate::object::Object;
+use crate::send::{Batch, Sent};
+
+/// Settings of a link; what is `None` or `false` stays as it is. Those that replace a value (from `mac` on)
+/// are put back when ADD fails; the others are of links that then go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// It is switched on.
+    pub up: bool,
+    /// As a bridge port, it sends frames back out.
+    pub hairpin: bool,
+    /// As a bridge port, it does not talk to other isolated ports.
+    pub isolated: bool,
+    /// Neighbours are told its IPv4 addresses when it is switched on or is given a MAC address later.
+    pub announced: bool,
+    /// The hardware address.
+    pub mac: Option<MacAddr>,
+    /// The largest packet, in bytes.
+    pub mtu: Option<u32>,
+    /// It takes every frame.
+    pub promisc: Option<bool>,
+    /// It takes every multicast frame.
+    pub allmulti: Option<bool>,
+    /// The length of its transmit queue, in packets.
+    pub tx_queue_len: Option<u32>,
+}
+
+/// `IFF_PROMISC`, linux/if.h.
+pub(crate) const IFF_PROMISC: u32 = 0x100;
 
 /// `IFF_ALLMULTI`, linux/if.h.
 const IFF_ALLMULTI: u32 = 0x200;
@@ -20,6 +50,25 @@ impl Settings {
         Self {
             up: true,
             ..Self::default()
+        }
+    }
+
+    /// The request that makes a link so.
+    fn change(&self) -> LinkChange {
+        let port = PortChange {
+            hairpin: self.hairpin.then_some(true),
+            isolated: self.isolated.then_some(true),
+        };
+        LinkChange {
+            up: self.up.then_some(true),
+            port: (self.hairpin || self.isolated).then_some(port),
+            mac: self.mac.map(MacAddr::octets),
+            mtu: self.mtu,
+            promisc: self.promisc,
+            allmulti: self.allmulti,
+            tx_queue_len: self.tx_queue_len,
+            announced: self.announced.then_some(true),
+            ..LinkChange::default()
         }
     }
 
@@ -85,94 +134,101 @@ impl fmt::Display for Settings {
     }
 }
 
-/// The request that makes a link so.
-pub(super) fn change(settings: &Settings) -> LinkChange {
-    let port = PortChange {
-        hairpin: settings.hairpin.then_some(true),
-        isolated: settings.isolated.then_some(true),
-    };
-    LinkChange {
-        up: settings.up.then_some(true),
-        port: (settings.hairpin || settings.isolated).then_some(port),
-        mac: settings.mac.map(MacAddr::octets),
-        mtu: settings.mtu,
-        promisc: settings.promisc,
-        allmulti: settings.allmulti,
-        tx_queue_len: settings.tx_queue_len,
-        announced: settings.announced.then_some(true),
-        ..LinkChange::default()
+impl fmt::Display for On<Settings> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(link, settings) = self;
+        write!(f, "{settings} {link}")
     }
 }
 
-/// Has the values that are about to be replaced put back when ADD fails.
-pub(super) fn remember<'a>(
-    link: &LinkRef,
-    wanted: &Settings,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let found = namespaces.link(link)?;
-    let before = wanted.of(&found);
-    if before == Settings::default() {
-        return Ok(());
-    }
-    let rtnl = namespaces.side(link.place)?.rtnl();
-    undo.on_failure(format!("the settings of {link}"), move || {
-        match rtnl.change(Change::SetLink(found.index, change(&before))) {
-            Err(error) if !error.is_not_found() => Err(explain(error)),
-            _ => Ok(()),
+impl Object for On<Settings> {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let Self(link, wanted) = self;
+        let Ok(found) = namespaces.link(link) else {
+            return Ok(Vec::new());
+        };
+        let object = format!("the link {link}");
+        let mut differences = difference::switched_on(wanted.up, &object, &found);
+        let hairpin = !wanted.hairpin || found.hairpin == Some(true);
+        differences.extend(unless(hairpin, &object, "hairpin mode", "none"));
+        let isolated = !wanted.isolated || found.isolated == Some(true);
+        let (expected, other) = ("an isolated port", "one that is not");
+        differences.extend(unless(isolated, &object, expected, other));
+        differences.extend(difference::mac(link, wanted.mac, &found));
+        differences.extend(difference::mtu(link, wanted.mtu, &found));
+        let has = wanted.of(&found);
+        let on_off = |on: Option<bool>| on.map(|on| if on { "on" } else { "off" }.to_owned());
+        let number = |number: Option<u32>| number.map(|number| number.to_string());
+        let replaced = [
+            (
+                "promiscuous mode",
+                on_off(wanted.promisc),
+                on_off(has.promisc),
+            ),
+            (
+                "all-multicast mode",
+                on_off(wanted.allmulti),
+                on_off(has.allmulti),
+            ),
+            (
+                "transmit queue length",
+                number(wanted.tx_queue_len),
+                number(has.tx_queue_len),
+            ),
+        ];
+        for (what, expected, found) in replaced {
+            let object = format!("the {what} of {link}");
+            let is_right = expected == found;
+            let (expected, found) = (expected.unwrap_or_default(), found.unwrap_or_default());
+            differences.extend(unless(is_right, object, expected, found));
         }
-    });
-    Ok(())
+        Ok(differences)
+    }
 }
 
-/// What of them a link does not have.
-pub(super) fn differences(
-    link: &LinkRef,
-    wanted: &Settings,
-    namespaces: &Namespaces,
-) -> Result<Vec<Difference>, Error> {
-    let Ok(found) = namespaces.link(link) else {
-        return Ok(Vec::new());
-    };
-    let on_off = |on: Option<bool>| if on == Some(true) { "on" } else { "off" };
-    let object = format!("the link {link}");
-    let is_up = !wanted.up || found.is_up();
-    let mut differences = unless(is_up, &object, "switched on", "switched off");
-    let hairpin = !wanted.hairpin || found.hairpin == Some(true);
-    differences.extend(unless(hairpin, &object, "hairpin mode", "none"));
-    let isolated = !wanted.isolated || found.isolated == Some(true);
-    differences.extend(unless(
-        isolated,
-        &object,
-        "an isolated port",
-        "one that is not",
-    ));
-    let has = wanted.of(&found);
-    let number = |number: Option<u32>| number.map_or("none".to_owned(), |n| n.to_string());
-    let mac = |mac: Option<MacAddr>| mac.map_or("none".to_owned(), |mac| mac.to_string());
-    let replaced = [
-        ("MAC address", mac(wanted.mac), mac(has.mac)),
-        ("MTU", number(wanted.mtu), number(has.mtu)),
-        (
-            "promiscuous mode",
-            on_off(wanted.promisc).to_owned(),
-            on_off(has.promisc).to_owned(),
-        ),
-        (
-            "all-multicast mode",
-            on_off(wanted.allmulti).to_owned(),
-            on_off(has.allmulti).to_owned(),
-        ),
-        (
-            "transmit queue length",
-            number(wanted.tx_queue_len),
-            number(has.tx_queue_len),
-        ),
-    ];
-    for (what, expected, found) in replaced {
-        let object = format!("the {what} of {link}");
-        differences.extend(unless(expected == found, object, expected, found));
+impl Sent for On<Settings> {
+    fn batch(&self) -> Batch {
+        Batch::OfLinks(self.0.place)
     }
-    Ok(differences)
+
+    fn changes(&self, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        let index = namespaces.link(&self.0)?.index;
+        Ok(vec![Change::SetLink(index, self.1.change())])
+    }
+
+    /// Has the values that are about to be replaced put back when ADD fails: of a change that is refused the
+    /// kernel may have made a part.
+    fn before<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let Self(link, wanted) = self;
+        let found = namespaces.link(link)?;
+        let before = wanted.of(&found);
+        if before == Settings::default() {
+            return Ok(());
+        }
+        let rtnl = namespaces.side(link.place)?.rtnl();
+        undo.on_failure(format!("the settings of {link}"), move || {
+            gone(rtnl.change(Change::SetLink(found.index, before.change())))
+        });
+        Ok(())
+    }
+
+    fn refused(&self, error: &KernelError) -> Error {
+        let explained = explain_step(self, error);
+        match error.errno() {
+            Some(MAC_IN_USE) => explained.with_details(
+                "another link on the same master, or the master itself, has this MAC address; give each \
+                 container one of its own, or let the kernel choose",
+            ),
+            Some(MASTER_OFF) => {
+                explained.with_details("the master was switched off just now; switch it on")
+            }
+            _ => explained,
+        }
+    }
 }
+
+/// What the kernel says to the second link of a master with the same MAC address (`EADDRINUSE`).
+const MAC_IN_USE: i32 = 98;
+
+/// What it says to a VLAN of a link that is switched off (`ENETDOWN`).
+const MASTER_OFF: i32 = 100;

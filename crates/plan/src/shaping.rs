@@ -3,6 +3,8 @@
 //! One limit for everything is a token bucket (tbf). Where only some traffic is limited it is a tree (htb) of two
 //! classes: one that has the limit, and one that has none.
 
+use std::fmt;
+
 use linkspan_kernel::rtnl::tc::{
     Filter, Handle, Htb, HtbClass, Match, Qdisc, QdiscKind, Target, Tbf,
 };
@@ -10,9 +12,12 @@ use linkspan_kernel::rtnl::{Change, Link, Rtnl};
 use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
-use super::check::{Difference, unless};
-use super::{LinkRef, Namespaces, Place, Step};
-use crate::fault::{explain, explain_step};
+use crate::difference::{Difference, unless};
+use crate::fault::{explain, gone};
+use crate::link::{LinkRef, On};
+use crate::namespaces::Namespaces;
+use crate::object::Object;
+use crate::send::{Batch, Sent};
 
 /// A limit on what a link sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +29,10 @@ pub struct Shape {
     /// What is limited.
     pub traffic: Traffic,
 }
+
+/// What the first link receives is sent out of the second, to arrive only then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect(pub LinkRef, pub LinkRef);
 
 /// What a limit is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,8 +118,8 @@ impl Shape {
         matches.iter().map(filter).collect()
     }
 
-    /// What comes after the qdisc.
-    fn rest(&self, index: u32) -> Vec<Change> {
+    /// What belongs to the qdisc.
+    fn members(&self, index: u32) -> Vec<Change> {
         let mut changes: Vec<Change> = self
             .classes()
             .into_iter()
@@ -154,96 +163,127 @@ fn redirection(to: u32) -> Filter {
     }
 }
 
-/// Takes several such steps: first all qdiscs, in one send, and when all of these are ours, what belongs to
-/// them, in another.
-pub(super) fn apply<'a>(
-    steps: &[Step],
-    place: Place,
+impl fmt::Display for On<Shape> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(link, shape) = self;
+        write!(f, "limit what {link} sends to {shape}")
+    }
+}
+
+impl fmt::Display for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(from, to) = self;
+        write!(f, "redirect what {from} receives to {to}")
+    }
+}
+
+impl Object for On<Shape> {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let Self(link, wanted) = self;
+        let object = format!("the limit on what {link} sends");
+        let Ok(found) = namespaces.link(link) else {
+            return Ok(unless(false, object, wanted, "no such link"));
+        };
+        let rtnl = namespaces.side(link.place)?.rtnl();
+        let qdisc = rtnl.qdisc(found.index, Handle::ROOT).map_err(explain)?;
+        let classes = match qdisc.as_ref().map(|qdisc| &qdisc.kind) {
+            Some(QdiscKind::Htb(_)) => rtnl.htb_classes(found.index).map_err(explain)?,
+            _ => Vec::new(),
+        };
+        let bucket = bucket(qdisc.as_ref(), &classes);
+        let is_right = bucket.is_some_and(|bucket| wanted.is_kept_by(&bucket));
+        let has = bucket.map_or_else(
+            || "none".to_owned(),
+            |bucket| describe(&bucket, &wanted.traffic),
+        );
+        let mut differences = unless(is_right, &object, wanted, has);
+        if is_right && wanted.traffic != Traffic::All {
+            let filters = rtnl.filters(found.index, ROOT).map_err(explain)?;
+            let default = qdisc.is_some_and(|qdisc| qdisc.kind == wanted.qdisc().kind);
+            let is_right = default
+                && wanted
+                    .filters()
+                    .iter()
+                    .all(|filter| filters.contains(filter));
+            differences.extend(unless(is_right, object, wanted, "other subnets"));
+        }
+        Ok(differences)
+    }
+}
+
+impl Object for Redirect {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let Self(from, to) = self;
+        let object = format!("what {from} receives");
+        let expected = format!("redirected to {to}");
+        let (Ok(source), Ok(target)) = (namespaces.link(from), namespaces.link(to)) else {
+            return Ok(unless(false, object, expected, "no such link"));
+        };
+        let rtnl = namespaces.side(from.place)?.rtnl();
+        let filters = rtnl
+            .filters(source.index, Handle::INGRESS_FILTERS)
+            .map_err(explain)?;
+        let target = Target::Redirect(target.index);
+        let is_there = filters.iter().any(|filter| filter.target == target);
+        Ok(unless(is_there, object, expected, "not redirected"))
+    }
+}
+
+/// First all qdiscs, and when all of these are ours, what belongs to them.
+impl Sent for On<Shape> {
+    fn batch(&self) -> Batch {
+        Batch::Traffic(self.0.place)
+    }
+
+    fn changes(&self, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        let index = namespaces.link(&self.0)?.index;
+        Ok(vec![Change::AddQdisc(index, self.1.qdisc())])
+    }
+
+    fn rest(&self, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        Ok(self.1.members(namespaces.link(&self.0)?.index))
+    }
+
+    fn after<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        remove_on_failure(&self.0, Handle::ROOT, namespaces, undo)
+    }
+}
+
+impl Sent for Redirect {
+    fn batch(&self) -> Batch {
+        Batch::Traffic(self.0.place)
+    }
+
+    fn changes(&self, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        let index = namespaces.link(&self.0)?.index;
+        namespaces.link(&self.1)?;
+        Ok(vec![Change::AddQdisc(index, Qdisc::ingress())])
+    }
+
+    fn rest(&self, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        let (from, to) = (namespaces.link(&self.0)?, namespaces.link(&self.1)?);
+        Ok(vec![Change::AddFilter(from.index, redirection(to.index))])
+    }
+
+    fn after<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        remove_on_failure(&self.0, Handle::INGRESS, namespaces, undo)
+    }
+}
+
+fn remove_on_failure<'a>(
+    link: &LinkRef,
+    parent: Handle,
     namespaces: &'a Namespaces,
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
-    let rtnl = namespaces.side(place)?.rtnl();
-    let (mut qdiscs, mut rest) = (Vec::new(), Vec::new());
-    for step in steps {
-        match step {
-            Step::Shape(link, shape) => {
-                let index = namespaces.link(link)?.index;
-                qdiscs.push((step, link, index, shape.qdisc()));
-                rest.extend(shape.rest(index).into_iter().map(|change| (step, change)));
-            }
-            Step::Redirect(from, to) => {
-                let (index, to) = (namespaces.link(from)?.index, namespaces.link(to)?.index);
-                qdiscs.push((step, from, index, Qdisc::ingress()));
-                rest.push((step, Change::AddFilter(index, redirection(to))));
-            }
-            _ => {}
-        }
-    }
-    let changes: Vec<Change> = qdiscs
-        .iter()
-        .map(|(.., index, qdisc)| Change::AddQdisc(*index, qdisc.clone()))
-        .collect();
-    let mut outcome = Ok(());
-    let outcomes = rtnl.commit(&changes).map_err(explain)?;
-    for ((step, link, index, qdisc), result) in qdiscs.into_iter().zip(outcomes) {
-        match result {
-            Ok(()) => undo.on_failure(format!("the traffic control of {link}"), move || {
-                remove(index, qdisc.parent, rtnl)
-            }),
-            Err(error) if outcome.is_ok() => outcome = Err(explain_step(step, &error)),
-            Err(_) => {}
-        }
-    }
-    outcome?;
-    let (steps, changes): (Vec<&Step>, Vec<Change>) = rest.into_iter().unzip();
-    let outcomes = rtnl.commit(&changes).map_err(explain)?;
-    for (step, result) in steps.into_iter().zip(outcomes) {
-        result.map_err(|error| explain_step(step, &error))?;
-    }
-    Ok(())
-}
-
-fn remove(link: u32, parent: Handle, rtnl: &Rtnl) -> Result<(), Error> {
-    match rtnl.change(Change::DeleteQdisc(link, parent)) {
-        Err(error) if !error.is_not_found() => Err(explain(error)),
-        _ => Ok(()),
-    }
-}
-
-/// What of a limit the kernel does not have.
-pub(super) fn shape_differences(
-    link: &LinkRef,
-    wanted: &Shape,
-    namespaces: &Namespaces,
-) -> Result<Vec<Difference>, Error> {
-    let object = format!("the limit on what {link} sends");
-    let Ok(found) = namespaces.link(link) else {
-        return Ok(unless(false, object, wanted, "no such link"));
-    };
-    let rtnl = namespaces.side(link.place)?.rtnl();
-    let qdisc = rtnl.qdisc(found.index, Handle::ROOT).map_err(explain)?;
-    let classes = match qdisc.as_ref().map(|qdisc| &qdisc.kind) {
-        Some(QdiscKind::Htb(_)) => rtnl.htb_classes(found.index).map_err(explain)?,
-        _ => Vec::new(),
-    };
-    let bucket = bucket(qdisc.as_ref(), &classes);
-    let is_right = bucket.is_some_and(|bucket| wanted.is_kept_by(&bucket));
-    let has = bucket.map_or_else(
-        || "none".to_owned(),
-        |bucket| describe(&bucket, &wanted.traffic),
+    let (index, rtnl) = (
+        namespaces.link(link)?.index,
+        namespaces.side(link.place)?.rtnl(),
     );
-    let mut differences = unless(is_right, &object, wanted, has);
-    if is_right && wanted.traffic != Traffic::All {
-        let filters = rtnl.filters(found.index, ROOT).map_err(explain)?;
-        let default = qdisc.is_some_and(|qdisc| qdisc.kind == wanted.qdisc().kind);
-        let is_right = default
-            && wanted
-                .filters()
-                .iter()
-                .all(|filter| filters.contains(filter));
-        differences.extend(unless(is_right, object, wanted, "other subnets"));
-    }
-    Ok(differences)
+    undo.on_failure(format!("the traffic control of {link}"), move || {
+        gone(rtnl.change(Change::DeleteQdisc(index, parent)))
+    });
+    Ok(())
 }
 
 /// The bucket of a link: that of its qdisc, or of a tree's class. Versions 1.5 and 1.6 of the reference made a
@@ -305,37 +345,8 @@ impl Shape {
     }
 }
 
-/// What of a redirection the kernel does not have.
-pub(super) fn redirect_differences(
-    from: &LinkRef,
-    to: &LinkRef,
-    namespaces: &Namespaces,
-) -> Result<Vec<Difference>, Error> {
-    let object = format!("what {from} receives");
-    let (Ok(source), Ok(target)) = (namespaces.link(from), namespaces.link(to)) else {
-        return Ok(unless(
-            false,
-            object,
-            format!("redirected to {to}"),
-            "no such link",
-        ));
-    };
-    let rtnl = namespaces.side(from.place)?.rtnl();
-    let filters = rtnl
-        .filters(source.index, Handle::INGRESS_FILTERS)
-        .map_err(explain)?;
-    let target = Target::Redirect(target.index);
-    let is_there = filters.iter().any(|filter| filter.target == target);
-    Ok(unless(
-        is_there,
-        object,
-        format!("redirected to {to}"),
-        "not redirected",
-    ))
-}
-
-impl std::fmt::Display for Shape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&describe(&self.bucket, &self.traffic))
     }
 }

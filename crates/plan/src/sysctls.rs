@@ -1,23 +1,53 @@
-//! The kernel parameters that attachments set.
+//! Kernel parameters, written and put back, and those that attachments set.
 
+use std::fmt;
+
+use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::sysctl::LinkParameters;
+use linkspan_plugin::Undo;
+use linkspan_spec::Error;
 
-use super::{LinkRef, Step, Sysctl};
+use crate::fault::{explain, gone};
+use crate::link::{LinkRef, Place};
+use crate::namespaces::{Namespaces, Side};
+use crate::object::Object;
+
+/// A kernel parameter. In the container it is put back when ADD fails; on the host, where others need it as
+/// well, it stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysctl {
+    /// In which namespace.
+    pub place: Place,
+    /// Its path below `/proc/sys`, with slashes: names of links can hold dots.
+    pub path: String,
+    /// The value.
+    pub value: String,
+    /// Whether it is an error when it is not there, as IPv6's are on a host without IPv6.
+    pub required: bool,
+}
+
+impl fmt::Display for Sysctl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "set {} to {}", self.path, self.value)
+    }
+}
+
+impl Object for Sysctl {}
 
 /// Router advertisements are not listened to: whoever can send on the link would become the host's
 /// router (CVE-2020-10749).
-pub fn no_router_advertisements(link: &LinkRef) -> Step {
+pub fn no_router_advertisements(link: &LinkRef) -> Sysctl {
     of_link(link, "accept_ra", "0", false)
 }
 
 /// The same at once, for a link of the host. Best effort, as the host's routes matter more to it than to us.
-pub(super) fn ignore_router_advertisements(link: &str) {
+pub(crate) fn ignore_router_advertisements(link: &str) {
     let path = format!("net/ipv6/conf/{link}/accept_ra");
     drop(LinkParameters::of_the_caller().replace(&path, "0"));
 }
 
 /// Whether the link's own IPv6 addresses are checked for duplicates.
-pub fn duplicate_address_detection(link: &LinkRef, enabled: bool) -> Vec<Step> {
+pub fn duplicate_address_detection(link: &LinkRef, enabled: bool) -> Vec<Sysctl> {
     if enabled {
         vec![
             of_link(link, "enhanced_dad", "1", false),
@@ -29,13 +59,13 @@ pub fn duplicate_address_detection(link: &LinkRef, enabled: bool) -> Vec<Step> {
 }
 
 /// Neighbours are told the link's IPv6 addresses when it comes up or its MAC is set.
-pub fn announced_ipv6(link: &LinkRef) -> Step {
+pub fn announced_ipv6(link: &LinkRef) -> Sysctl {
     of_link(link, "ndisc_notify", "1", false)
 }
 
 /// IPv6 is on, for the link and the loopback link of its namespace, and addresses survive that the
 /// link goes down.
-pub fn ipv6(link: &LinkRef) -> Vec<Step> {
+pub fn ipv6(link: &LinkRef) -> Vec<Sysctl> {
     let lo = LinkRef {
         place: link.place,
         name: "lo".to_owned(),
@@ -48,30 +78,101 @@ pub fn ipv6(link: &LinkRef) -> Vec<Step> {
 }
 
 /// The host forwards packets of IPv4.
-pub fn forward_ipv4() -> Step {
+pub fn forward_ipv4() -> Sysctl {
     host("net/ipv4/ip_forward", "1")
 }
 
 /// The host forwards packets of IPv6.
-pub fn forward_ipv6() -> Step {
+pub fn forward_ipv6() -> Sysctl {
     host("net/ipv6/conf/all/forwarding", "1")
 }
 
-fn host(path: &str, value: &str) -> Step {
-    Step::Sysctl(Sysctl {
-        place: super::Place::Host,
+fn host(path: &str, value: &str) -> Sysctl {
+    Sysctl {
+        place: Place::Host,
         path: path.to_owned(),
         value: value.to_owned(),
         required: true,
-    })
+    }
 }
 
 /// A parameter of IPv6: those of IPv4 that attachments set are changed by netlink.
-fn of_link(link: &LinkRef, key: &str, value: &str, required: bool) -> Step {
-    Step::Sysctl(Sysctl {
+fn of_link(link: &LinkRef, key: &str, value: &str, required: bool) -> Sysctl {
+    Sysctl {
         place: link.place,
         path: format!("net/ipv6/conf/{}/{key}", link.name),
         value: value.to_owned(),
         required,
-    })
+    }
 }
+
+/// Writes parameters of one place. Those of the container are put back when ADD fails.
+pub(crate) fn write<'a>(
+    wanted: &[&Sysctl],
+    place: Place,
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
+    let side = namespaces.side(place)?;
+    let mut replaced = Vec::new();
+    let paths = wanted.iter().map(|sysctl| sysctl.path.as_str());
+    let outcome = within(side, paths, |parameters| {
+        wanted.iter().try_for_each(|sysctl| {
+            replaced.extend(write_one(sysctl, parameters)?);
+            Ok(())
+        })
+    })?;
+    if place == Place::Container && !replaced.is_empty() {
+        undo.on_failure("kernel parameters", move || {
+            let paths = replaced.iter().map(|(path, _)| path.as_str());
+            within(side, paths, |parameters| {
+                let mut last_first = replaced.iter().rev();
+                // Those of a link go with it.
+                last_first.try_for_each(|(path, value)| gone(parameters.write(path, value)))
+            })?
+        });
+    }
+    outcome
+}
+
+/// Runs `work` where it can use these parameters: those of links from here, others inside alone.
+fn within<'p, T: Send>(
+    side: &Side,
+    mut paths: impl Iterator<Item = &'p str>,
+    work: impl FnOnce(&LinkParameters) -> T + Send,
+) -> Result<T, Error> {
+    if paths.all(LinkParameters::include) {
+        return Ok(work(side.parameters().map_err(explain)?));
+    }
+    side.run(|| work(&LinkParameters::of_the_caller()))
+}
+
+/// A parameter's path and the value that it had.
+type Replaced = (String, String);
+
+/// Writes a parameter unless it has the value. Returns what it replaced.
+fn write_one(wanted: &Sysctl, parameters: &LinkParameters) -> Result<Option<Replaced>, Error> {
+    match parameters.replace(&wanted.path, &wanted.value) {
+        Ok(before) => Ok(before.map(|before| (wanted.path.clone(), before))),
+        Err(error) if wanted.required => Err(missing(wanted, parameters, error)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Why a required parameter was not written.
+fn missing(wanted: &Sysctl, parameters: &LinkParameters, error: KernelError) -> Error {
+    let is_missing = |path| {
+        let found = parameters.read(path);
+        found.is_err_and(|error| error.is_not_found())
+    };
+    if wanted.path.starts_with("net/ipv6") && is_missing(ANY_IPV6) {
+        return explain(error).with_details(
+            "this kernel runs without IPv6 (ipv6.disable=1, or not built in); remove what is of IPv6 \
+             from the configuration",
+        );
+    }
+    explain(error)
+}
+
+/// What is there when there is IPv6.
+const ANY_IPV6: &str = "net/ipv6/conf/all/disable_ipv6";

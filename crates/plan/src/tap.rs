@@ -9,9 +9,11 @@ use linkspan_kernel::{Error as KernelError, selinux};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode, MacAddr};
 
-use super::check::{Difference, mtu, unless};
-use super::{LinkRef, Namespaces, Side, Step};
-use crate::fault::{explain, explain_step};
+use crate::difference::{self, Difference, unless};
+use crate::fault::{explain, explain_step, gone};
+use crate::link::LinkRef;
+use crate::namespaces::{Namespaces, Side};
+use crate::object::{Made, Object};
 
 /// Where tap devices are asked for.
 const DEVICE: &str = "/dev/net/tun";
@@ -57,50 +59,75 @@ pub fn tap_status() -> Result<(), Error> {
     })
 }
 
-/// Makes the device, switched off.
-pub(super) fn create<'a>(
-    wanted: &Tap,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let container = namespaces.container()?;
-    let master = wanted
-        .bridge
-        .as_deref()
-        .map(|bridge| require_bridge(bridge, container))
-        .transpose()?;
-    let failed = |error: KernelError| explain_step(&Step::Tap(wanted.clone()), &error);
-    match make(wanted, container)? {
-        Err(error) if error.is_exists() => {
-            namespaces.refuse_taken_name(&wanted.name)?;
-            return Err(failed(error));
+impl Object for Tap {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let link = LinkRef::container(self.name.as_str());
+        let Ok(found) = namespaces.link(&link) else {
+            return Ok(difference::missing(&link));
+        };
+        let is_tap = matches!(found.data, LinkData::Tap { .. });
+        let object = format!("the link {link}");
+        let mut differences = difference::kind(is_tap, &object, "a tap device", &found);
+        if let LinkData::Tap { owner, group, .. } = found.data {
+            let show = |id: Option<u32>| id.map_or("nobody".to_owned(), |id| id.to_string());
+            let rows = [("owner", self.owner, owner), ("group", self.group, group)];
+            for (what, wanted, found) in rows {
+                let is_right = wanted.is_none() || wanted == found;
+                let object = format!("the {what} of {link}");
+                differences.extend(unless(is_right, object, show(wanted), show(found)));
+            }
         }
-        made => made.map_err(failed)?,
+        differences.extend(difference::mac(&link, self.mac, &found));
+        if let Some(bridge) = &self.bridge {
+            let rtnl = namespaces.container()?.rtnl();
+            let expected = rtnl.link(bridge).ok().map(|bridge| bridge.index);
+            let is_port = expected.is_some() && found.master == expected;
+            let object = format!("the bridge of {link}");
+            differences.extend(unless(is_port, object, bridge, "another, or none"));
+        }
+        differences.extend(difference::mtu(&link, self.mtu, &found));
+        Ok(differences)
     }
-    let name = wanted.name.clone();
-    undo.on_failure(format!("the tap device {name:?}"), move || match container
-        .rtnl()
-        .delete_link(&name)
-    {
-        Err(error) if !error.is_not_found() => Err(explain(error)),
-        _ => Ok(()),
-    });
-    let index = container.rtnl().link(&wanted.name).map_err(failed)?.index;
-    let change = LinkChange {
-        mtu: wanted.mtu,
-        mac: wanted.mac.map(|mac| mac.octets()),
-        master,
-        ..LinkChange::default()
-    };
-    let change = Change::SetLink(index, change);
-    container.rtnl().change(change).map_err(failed)?;
-    // With the settings that it has now.
-    let made = container.rtnl().link_at(index).map_err(failed)?;
-    container.remember(&wanted.name, made);
-    Ok(())
 }
 
-fn make(wanted: &Tap, container: &Side) -> Result<Result<(), KernelError>, Error> {
+impl Made for Tap {
+    /// Makes the device, switched off.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let container = namespaces.container()?;
+        let master = self
+            .bridge
+            .as_deref()
+            .map(|bridge| require_bridge(bridge, container))
+            .transpose()?;
+        let failed = |error: KernelError| explain_step(self, &error);
+        match create(self, container)? {
+            Err(error) if error.is_exists() => {
+                namespaces.refuse_taken_name(&self.name)?;
+                return Err(failed(error));
+            }
+            made => made.map_err(failed)?,
+        }
+        let name = self.name.clone();
+        undo.on_failure(format!("the tap device {name:?}"), move || {
+            gone(container.rtnl().delete_link(&name))
+        });
+        let index = container.rtnl().link(&self.name).map_err(failed)?.index;
+        let change = LinkChange {
+            mtu: self.mtu,
+            mac: self.mac.map(|mac| mac.octets()),
+            master,
+            ..LinkChange::default()
+        };
+        let change = Change::SetLink(index, change);
+        container.rtnl().change(change).map_err(failed)?;
+        // With the settings that it has now.
+        let made = container.rtnl().link_at(index).map_err(failed)?;
+        container.remember(&self.name, made);
+        Ok(())
+    }
+}
+
+fn create(wanted: &Tap, container: &Side) -> Result<Result<(), KernelError>, Error> {
     let Some(context) = &wanted.selinux_context else {
         let new = NewTap {
             owner: wanted.owner,
@@ -178,43 +205,4 @@ fn no_bridge(name: &str, why: &str) -> Error {
     .with_details(
         "\"bridge\" names a bridge in the container's namespace, made by an earlier plugin of the chain",
     )
-}
-
-/// How it differs from what the plan has.
-pub(super) fn differences(wanted: &Tap, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
-    let link = LinkRef::container(wanted.name.as_str());
-    let object = format!("the link {link}");
-    let Ok(found) = namespaces.link(&link) else {
-        return Ok(unless(false, object, "it", "nothing"));
-    };
-    let is_tap = matches!(found.data, LinkData::Tap { .. });
-    let kind = found.kind.clone().unwrap_or_else(|| "a device".to_owned());
-    let mut differences = unless(is_tap, &object, "a tap device", kind);
-    if let LinkData::Tap { owner, group, .. } = found.data {
-        let show = |id: Option<u32>| id.map_or("nobody".to_owned(), |id| id.to_string());
-        let rows = [
-            ("owner", wanted.owner, owner),
-            ("group", wanted.group, group),
-        ];
-        for (what, wanted, found) in rows {
-            let is_right = wanted.is_none() || wanted == found;
-            let object = format!("the {what} of {link}");
-            differences.extend(unless(is_right, object, show(wanted), show(found)));
-        }
-    }
-    if let Some(mac) = wanted.mac {
-        let there = found.mac.map(MacAddr::new);
-        let shown = there.map_or("none".to_owned(), |mac| mac.to_string());
-        let object = format!("the MAC address of {link}");
-        differences.extend(unless(there == Some(mac), object, mac, shown));
-    }
-    if let Some(bridge) = &wanted.bridge {
-        let rtnl = namespaces.container()?.rtnl();
-        let expected = rtnl.link(bridge).ok().map(|bridge| bridge.index);
-        let is_port = expected.is_some() && found.master == expected;
-        let object = format!("the bridge of {link}");
-        differences.extend(unless(is_port, object, bridge, "another, or none"));
-    }
-    differences.extend(mtu(&link, wanted.mtu, &found));
-    Ok(differences)
 }

@@ -1,41 +1,115 @@
 //! A pair of virtual ethernet links.
 
+use std::fmt;
 use std::os::fd::AsFd;
 
 use linkspan_kernel::rtnl::{Kind, Link, NewLink, Peer};
 use linkspan_plugin::Undo;
-use linkspan_spec::{Error, ErrorCode};
+use linkspan_spec::{Error, ErrorCode, IfName, MacAddr};
 
-use super::{LinkRef, Namespaces, VethPair};
-use crate::fault::{explain, explain_step};
+use crate::difference::{self, Difference, unless};
+use crate::fault::{explain, explain_step, gone};
 use crate::identity;
+use crate::link::LinkRef;
+use crate::namespaces::Namespaces;
+use crate::object::{Made, Object};
 
 /// How many names for the host's end are tried. The first is made from the attachment; that it is taken
 /// means that an earlier attachment of the same identity is alive somewhere.
 const ATTEMPTS: usize = 4;
 
-/// Creates the pair, each end where it is to be, in one request.
-pub(super) fn create<'a>(
-    pair: &VethPair,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let host = create_host_end(pair, namespaces)?;
-    let name = host.name.clone();
-    let container = container_end(pair, &host);
-    namespaces.host().remember(pair.host.name.as_str(), host);
-    undo.on_failure(format!("the link {name:?}"), move || {
-        match namespaces.host().rtnl().delete_link(&name) {
-            Err(error) if !error.is_not_found() => Err(explain(error)),
-            _ => Ok(()),
+/// A pair of virtual ethernet links: one end on the host, the other in the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VethPair {
+    /// The end on the host, up from the start.
+    pub host: VethEnd,
+    /// The bridge that the host's end is a port of.
+    pub master: Option<IfName>,
+    /// The end in the container, down until it is configured.
+    pub container: VethEnd,
+    /// Bytes, of both ends; `None` leaves it to the kernel.
+    pub mtu: Option<u32>,
+    /// A text written on the host's end, for people and for collection; shown by `ip link`. Only links
+    /// with this text have the host end's name.
+    pub alias: String,
+}
+
+/// One end of a pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VethEnd {
+    /// Its name.
+    pub name: String,
+    /// Set explicitly, so that nobody (udev) believes that it may choose another.
+    pub mac: MacAddr,
+}
+
+impl fmt::Display for VethPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (host, inside) = (self.host.name.as_str(), self.container.name.as_str());
+        write!(
+            f,
+            "create the link {host:?} and its other end {inside:?} in the container"
+        )?;
+        match &self.master {
+            Some(master) => write!(f, ", a port of {:?}", master.as_str()),
+            None => Ok(()),
         }
-    });
-    let inside = pair.container.name.as_str();
-    match container {
-        Some(container) => namespaces.container()?.remember(inside, container),
-        None => namespaces.link(&LinkRef::container(inside))?,
-    };
-    Ok(())
+    }
+}
+
+impl Object for VethPair {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let (outside, inside) = (
+            LinkRef::host(self.host.name.as_str()),
+            LinkRef::container(self.container.name.as_str()),
+        );
+        let Ok(container) = namespaces.link(&inside) else {
+            return Ok(difference::missing(&inside));
+        };
+        let Ok(host) = namespaces.link(&outside) else {
+            return Ok(difference::missing(&outside));
+        };
+        let object = format!("the link {inside}");
+        let is_veth = container.is_kind("veth");
+        let mut differences = difference::kind(is_veth, &object, "a veth", &container);
+        let peers = container.parent == Some(host.index) && host.parent == Some(container.index);
+        let other_end = format!("{outside} as its other end");
+        differences.extend(unless(peers, &object, other_end, "another"));
+        let mac = Some(self.container.mac);
+        differences.extend(difference::mac(&inside, mac, &container));
+        for (end, link) in [(&outside, &host), (&inside, &container)] {
+            differences.extend(difference::mtu(end, self.mtu, link));
+        }
+        if let Some(master) = &self.master {
+            let expected = namespaces.host().link(master.as_str()).ok();
+            let is_port = host.master.is_some() && host.master == expected.map(|link| link.index);
+            let found = host
+                .master
+                .map_or("none".to_owned(), |index| format!("link {index}"));
+            let object = format!("the bridge of {outside}");
+            differences.extend(unless(is_port, object, master.as_str(), found));
+        }
+        Ok(differences)
+    }
+}
+
+impl Made for VethPair {
+    /// Creates the pair, each end where it is to be, in one request.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let host = create_host_end(self, namespaces)?;
+        let name = host.name.clone();
+        let container = container_end(self, &host);
+        namespaces.host().remember(self.host.name.as_str(), host);
+        undo.on_failure(format!("the link {name:?}"), move || {
+            gone(namespaces.host().rtnl().delete_link(&name))
+        });
+        let inside = self.container.name.as_str();
+        match container {
+            Some(container) => namespaces.container()?.remember(inside, container),
+            None => namespaces.link(&LinkRef::container(inside))?,
+        };
+        Ok(())
+    }
 }
 
 /// The container's end as it was made. What the kernel tells of the host's end has the index of its peer;
@@ -69,7 +143,7 @@ fn create_host_end(pair: &VethPair, namespaces: &Namespaces) -> Result<Link, Err
                 }
                 name = identity::random_link_name();
             }
-            Err(error) => return Err(explain_step(&super::Step::VethPair(pair.clone()), &error)),
+            Err(error) => return Err(explain_step(pair, &error)),
         }
     }
     Err(Error::new(

@@ -3,50 +3,83 @@
 //! Any number of plugins create it at the same time, and one may die between its creation and the
 //! setting of its VLANs; so whoever uses it sets them, which is the same however often it is done.
 
+use std::fmt;
+
 use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Peer};
 use linkspan_plugin::Undo;
-use linkspan_spec::{Error, ErrorCode};
+use linkspan_spec::{Error, ErrorCode, IfName, MacAddr};
 
-use super::{Namespaces, Side, Step, VlanInterface, apply, sysctls};
-use crate::fault::{explain, explain_step};
+use crate::fault::{explain, explain_step, gone};
+use crate::namespaces::{Namespaces, Side};
+use crate::object::{Made, Object};
+use crate::port_vlans::PortVlans;
+use crate::sysctls;
+use crate::veth::VethEnd;
 
-/// Uses the interface that is there, or creates it.
-pub(super) fn ensure<'a>(
-    wanted: &VlanInterface,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let host = namespaces.host();
-    let rtnl = host.rtnl();
-    let bridge = host.link(wanted.bridge.as_str())?;
-    let name = wanted.name.as_str();
-    let is_there = || match rtnl.link(name) {
-        Ok(found) => verified(found).map(Some),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(explain(error)),
-    };
-    let mut found = is_there()?;
-    if found.is_none() {
-        host.claim();
-        found = is_there()?;
+/// The host's way into one VLAN of a bridge: a pair whose one end is a port in the VLAN, and whose other
+/// end has the gateway's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VlanInterface {
+    /// The end with the address.
+    pub name: String,
+    /// The end that is the bridge's port; both MAC addresses only for a new pair.
+    pub port: VethEnd,
+    /// The MAC address of the end with the address.
+    pub mac: MacAddr,
+    /// The bridge.
+    pub bridge: IfName,
+    /// What passes the port.
+    pub vlans: PortVlans,
+}
+
+impl fmt::Display for VlanInterface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, bridge) = (self.name.as_str(), self.bridge.as_str());
+        write!(f, "use or create {name:?}, the interface of {bridge:?} in ")?;
+        match self.vlans.native {
+            Some(vlan) => write!(f, "VLAN {vlan}"),
+            None => f.write_str("no VLAN"),
+        }
     }
-    let found = match found {
-        Some(found) => found,
-        None => create(wanted, &bridge, host, undo)?,
-    };
-    if let Some(port) = found.parent {
-        apply::set_vlans(port, &wanted.vlans, rtnl)
-            .map_err(|error| explain_step(&Step::VlanInterface(wanted.clone()), &error))?;
+}
+
+impl Object for VlanInterface {}
+
+impl Made for VlanInterface {
+    /// Uses the interface that is there, or creates it.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let host = namespaces.host();
+        let rtnl = host.rtnl();
+        let bridge = host.link(self.bridge.as_str())?;
+        let name = self.name.as_str();
+        let is_there = || match rtnl.link(name) {
+            Ok(found) => verified(found).map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(explain(error)),
+        };
+        let mut found = is_there()?;
+        if found.is_none() {
+            host.claim();
+            found = is_there()?;
+        }
+        let found = match found {
+            Some(found) => found,
+            None => create(self, &bridge, host, undo)?,
+        };
+        if let Some(port) = found.parent {
+            let outcome = self.vlans.set(port, rtnl);
+            outcome.map_err(|error| explain_step(self, &error))?;
+        }
+        for link in [self.port.name.as_str(), name] {
+            sysctls::ignore_router_advertisements(link);
+        }
+        if !found.is_up() {
+            rtnl.change(Change::SetLink(found.index, LinkChange::up()))
+                .map_err(explain)?;
+        }
+        host.remember(name, found);
+        Ok(())
     }
-    for link in [wanted.port.name.as_str(), name] {
-        sysctls::ignore_router_advertisements(link);
-    }
-    if !found.is_up() {
-        rtnl.change(Change::SetLink(found.index, LinkChange::up()))
-            .map_err(explain)?;
-    }
-    host.remember(name, found);
-    Ok(())
 }
 
 fn create<'a>(
@@ -66,7 +99,7 @@ fn create<'a>(
         }
         // Somebody who takes no part in the lock.
         Err(error) if error.is_exists() => {}
-        Err(error) => return Err(explain_step(&Step::VlanInterface(wanted.clone()), &error)),
+        Err(error) => return Err(explain_step(wanted, &error)),
     }
     verified(rtnl.link(name).map_err(explain)?)
 }
@@ -107,8 +140,5 @@ fn remove_unused(name: &str, host: &Side) -> Result<(), Error> {
     if !host.is_alone() {
         return Ok(());
     }
-    match host.rtnl().delete_link(name) {
-        Err(error) if !error.is_not_found() => Err(explain(error)),
-        _ => Ok(()),
-    }
+    gone(host.rtnl().delete_link(name))
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use linkspan_kernel::rtnl::{Kind, LinkData, NewLink, Rtnl};
+use linkspan_kernel::rtnl::{Change, Kind, LinkData, NewLink, Rtnl};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, IfName};
 
-use super::check::{Difference, unless};
-use super::{Namespaces, Step};
-use crate::fault::{explain, explain_step};
+use crate::difference::{Difference, switched_on, unless};
+use crate::fault::{explain, explain_step, gone};
+use crate::namespaces::Namespaces;
+use crate::object::{Made, Object};
 
 /// A vrf in the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,38 +28,52 @@ impl fmt::Display for Vrf {
     }
 }
 
-/// Uses the vrf that is there, or creates it.
-pub(super) fn ensure<'a>(
-    wanted: &Vrf,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
-) -> Result<(), Error> {
-    let side = namespaces.container()?;
-    let (rtnl, name) = (side.rtnl(), wanted.name.as_str());
-    match rtnl.link(name) {
-        Ok(found) => {
-            side.remember(name, found);
-            return Ok(());
-        }
-        Err(error) if !error.is_not_found() => return Err(explain(error)),
-        Err(_) => {}
+impl Object for Vrf {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let object = format!("the vrf {:?}", self.name.as_str());
+        let expected = format!("one with the table {}", self.table);
+        let Ok(found) = namespaces.container()?.link(self.name.as_str()) else {
+            return Ok(unless(false, object, expected, "nothing"));
+        };
+        let has = match found.data {
+            LinkData::Vrf { table } => format!("one with the table {table}"),
+            _ => format!("a {}", found.kind.as_deref().unwrap_or("device")),
+        };
+        let is_on = switched_on(true, &object, &found);
+        let mut differences = unless(has == expected, object, expected, has);
+        differences.extend(is_on);
+        Ok(differences)
     }
-    let kind = Kind::Vrf {
-        table: wanted.table,
-    };
-    let new = NewLink {
-        up: true,
-        ..NewLink::new(name, kind)
-    };
-    let made = rtnl
-        .create_link(&new)
-        .map_err(|error| explain_step(&Step::Vrf(wanted.clone()), &error))?;
-    let index = made.index;
-    side.remember(name, made);
-    undo.on_failure(format!("the vrf {name:?}"), move || {
-        remove_unused(index, rtnl)
-    });
-    Ok(())
+}
+
+impl Made for Vrf {
+    /// Uses the vrf that is there, or creates it.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let side = namespaces.container()?;
+        let (rtnl, name) = (side.rtnl(), self.name.as_str());
+        match rtnl.link(name) {
+            Ok(found) => {
+                side.remember(name, found);
+                return Ok(());
+            }
+            Err(error) if !error.is_not_found() => return Err(explain(error)),
+            Err(_) => {}
+        }
+        let kind = Kind::Vrf { table: self.table };
+        let new = NewLink {
+            up: true,
+            ..NewLink::new(name, kind)
+        };
+        let made = rtnl
+            .create_link(&new)
+            .map_err(|error| explain_step(self, &error))?;
+        let index = made.index;
+        side.remember(name, made);
+        undo.on_failure(format!("the vrf {name:?}"), move || {
+            remove_unused(index, rtnl)
+        });
+        Ok(())
+    }
 }
 
 /// Removes the vrf with this index unless a link is part of it.
@@ -68,29 +83,9 @@ pub(super) fn ensure<'a>(
 pub fn remove_unused(index: u32, rtnl: &Rtnl) -> Result<(), Error> {
     let remove = || {
         if rtnl.ports(index)?.is_empty() {
-            rtnl.change(linkspan_kernel::rtnl::Change::DeleteLink(index))?;
+            rtnl.change(Change::DeleteLink(index))?;
         }
         Ok(())
     };
-    match remove() {
-        Err(error) if linkspan_kernel::Error::is_not_found(&error) => Ok(()),
-        outcome => outcome.map_err(explain),
-    }
-}
-
-/// What of it the kernel does not have.
-pub(super) fn differences(wanted: &Vrf, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
-    let object = format!("the vrf {:?}", wanted.name.as_str());
-    let expected = format!("one with the table {}", wanted.table);
-    let Ok(found) = namespaces.container()?.link(wanted.name.as_str()) else {
-        return Ok(unless(false, object, expected, "nothing"));
-    };
-    let has = match found.data {
-        LinkData::Vrf { table } => format!("one with the table {table}"),
-        _ => format!("a {}", found.kind.as_deref().unwrap_or("device")),
-    };
-    let is_on = unless(found.is_up(), &object, "switched on", "switched off");
-    let mut differences = unless(has == expected, object, expected, has);
-    differences.extend(is_on);
-    Ok(differences)
+    gone(remove())
 }

@@ -2,15 +2,16 @@
 
 use linkspan_kernel::netns::Netns;
 use linkspan_kernel::rtnl::{Link, LinkData};
-use linkspan_spec::{Error, MacAddr};
+use linkspan_spec::Error;
 
-use super::{ContainerLink, LinkKind, ipvlan_mode, macvlan_mode};
-use crate::check::{Difference, mtu, unless};
+use super::data::{ContainerLink, LinkKind, ipvlan_mode, macvlan_mode};
+use crate::difference::{self, Difference, unless};
 use crate::fault::explain;
-use crate::{LinkRef, Namespaces, Place};
+use crate::link::{LinkRef, Place};
+use crate::namespaces::Namespaces;
 
 /// What the kernel has otherwise.
-pub(crate) fn differences(
+pub(super) fn differences(
     wanted: &ContainerLink,
     namespaces: &Namespaces,
 ) -> Result<Vec<Difference>, Error> {
@@ -27,7 +28,7 @@ pub(crate) fn differences(
         ));
     }
     let Ok(found) = namespaces.link(&link) else {
-        differences.extend(unless(false, format!("the link {link}"), "it", "nothing"));
+        differences.extend(difference::missing(&link));
         return Ok(differences);
     };
     let is_right = found.is_kind(wanted.kind.name());
@@ -37,13 +38,8 @@ pub(crate) fn differences(
         differences.extend(kind_differences(&link, wanted.kind, &found));
         differences.extend(parent_differences(&link, wanted, &found, namespaces)?);
     }
-    if let Some(mac) = wanted.mac {
-        let has = found.mac.map(MacAddr::new);
-        let found = has.map_or("none".to_owned(), |mac| mac.to_string());
-        let object = format!("the MAC address of {link}");
-        differences.extend(unless(has == Some(mac), object, mac, found));
-    }
-    differences.extend(mtu(&link, wanted.mtu, &found));
+    differences.extend(difference::mac(&link, wanted.mac, &found));
+    differences.extend(difference::mtu(&link, wanted.mtu, &found));
     Ok(differences)
 }
 

@@ -5,13 +5,14 @@ use linkspan_kernel::rtnl::{Change, Kind, Link, LinkChange, NewLink, Place as At
 use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
+use super::data::{ContainerLink, LinkKind};
 use super::refusal::refused;
-use super::{ContainerLink, LinkKind};
-use crate::fault::{explain, explain_step};
-use crate::{LinkRef, Namespaces, Place, Step};
+use crate::fault::{explain_step, gone};
+use crate::link::{LinkRef, Place};
+use crate::namespaces::Namespaces;
 
 /// Makes the link in the container, in one request.
-pub(crate) fn create<'a>(
+pub(super) fn create<'a>(
     wanted: &ContainerLink,
     namespaces: &'a Namespaces,
     undo: &mut Undo<'a>,
@@ -35,10 +36,7 @@ pub(crate) fn create<'a>(
     let (index, rtnl) = (made.index, container.rtnl());
     let link = LinkRef::container(&wanted.name);
     undo.on_failure(format!("the link {link}"), move || {
-        match rtnl.change(Change::DeleteLink(index)) {
-            Err(error) if !error.is_not_found() => Err(explain(error)),
-            _ => Ok(()),
-        }
+        gone(rtnl.change(Change::DeleteLink(index)))
     });
     if made.name != wanted.name {
         rename(index, wanted, rtnl)?;
@@ -110,5 +108,5 @@ fn rename(index: u32, wanted: &ContainerLink, rtnl: &Rtnl) -> Result<(), Error> 
         ..LinkChange::default()
     };
     rtnl.change(Change::SetLink(index, change))
-        .map_err(|error| explain_step(&Step::ContainerLink(wanted.clone()), &error))
+        .map_err(|error| explain_step(wanted, &error))
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use linkspan_kernel::netns::Netns;
 use linkspan_kernel::rtnl::{Link, Rtnl};
 
-use crate::{LinkRef, Namespaces, Place};
+use crate::link::{LinkRef, Place};
+use crate::namespaces::Namespaces;
 
 /// Where namespaces have names: iproute2's, which runtimes use as well, and Docker's.
 const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];

@@ -5,10 +5,11 @@ use linkspan_kernel::rtnl::{Link, LinkData, MacvlanMode};
 use linkspan_spec::Error;
 use rustix::io::Errno;
 
+use super::data::{ContainerLink, LinkKind};
 use super::holders::{self, Holder};
-use super::{ContainerLink, LinkKind};
 use crate::fault::explain_step;
-use crate::{LinkRef, Namespaces, Step};
+use crate::link::LinkRef;
+use crate::namespaces::Namespaces;
 
 /// The error that the plugin prints.
 pub(super) fn refused(
@@ -16,7 +17,7 @@ pub(super) fn refused(
     namespaces: &Namespaces,
     error: &KernelError,
 ) -> Error {
-    let plain = explain_step(&Step::ContainerLink(wanted.clone()), error);
+    let plain = explain_step(wanted, error);
     let errno = error.errno().map(Errno::from_raw_os_error);
     let kind = wanted.kind.name();
     let details = match (errno, &wanted.parent) {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use linkspan_plan::{Address, LinkRef, Settings, Step, sysctls};
+use linkspan_plan::{Address, AwaitAddresses, LinkRef, On, Plan, Settings, sysctls};
 use linkspan_plugin::spec::{IpConfig, Route, Success};
 
 /// What goes with the addresses of an interface.
@@ -18,19 +18,19 @@ pub struct Manner {
 ///
 /// `index` is the position of the interface in the result; addresses of others are left out. A route
 /// without a gateway gets the first of its family.
-pub fn steps(link: &LinkRef, result: &Success, index: usize, manner: Manner) -> Vec<Step> {
+pub fn steps(link: &LinkRef, result: &Success, index: usize, manner: Manner) -> Plan {
     let mut steps = addresses(link, result, index, manner);
     steps.extend(routes(link, result, index));
     steps
 }
 
 /// The steps that give the interface its addresses and switch it on.
-pub fn addresses(link: &LinkRef, result: &Success, index: usize, manner: Manner) -> Vec<Step> {
+pub fn addresses(link: &LinkRef, result: &Success, index: usize, manner: Manner) -> Plan {
     let Manner {
         announced,
         detect_duplicates,
     } = manner;
-    let mut steps = Vec::new();
+    let mut steps = Plan::default();
     let has_ipv6 = own(result, index).any(|ip| ip.address.addr().is_ipv6());
     if has_ipv6 {
         steps.extend(sysctls::ipv6(link));
@@ -41,7 +41,7 @@ pub fn addresses(link: &LinkRef, result: &Success, index: usize, manner: Manner)
             announced,
             ..Settings::default()
         };
-        steps.push(Step::Settings(link.clone(), settings));
+        steps.push(On(link.clone(), settings));
     }
     steps.extend(own(result, index).map(|ip| {
         // The link may be set so too (accept_dad), for addresses that it gets later. But with that alone the
@@ -50,18 +50,18 @@ pub fn addresses(link: &LinkRef, result: &Success, index: usize, manner: Manner)
             address: ip.address,
             detect_duplicates,
         };
-        Step::Address(link.clone(), address)
+        On(link.clone(), address)
     }));
-    steps.push(Step::Settings(link.clone(), Settings::up()));
+    steps.push(On(link.clone(), Settings::up()));
     if detect_duplicates && has_ipv6 {
-        steps.push(Step::AwaitAddresses(link.clone()));
+        steps.push(AwaitAddresses(link.clone()));
     }
     steps
 }
 
 /// The steps that give the interface its routes, once it has its addresses. What is there twice then is one
 /// route, which the kernel takes once.
-pub fn routes(link: &LinkRef, result: &Success, index: usize) -> Vec<Step> {
+pub fn routes(link: &LinkRef, result: &Success, index: usize) -> Plan {
     let mut routes: Vec<Route> = Vec::new();
     for route in &result.routes {
         let same_family = |gateway: &IpAddr| gateway.is_ipv4() == route.dst.addr().is_ipv4();
@@ -72,7 +72,7 @@ pub fn routes(link: &LinkRef, result: &Success, index: usize) -> Vec<Step> {
             routes.push(route);
         }
     }
-    let step = |route| Step::Route(link.clone(), route);
+    let step = |route| On(link.clone(), route);
     routes.into_iter().map(step).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use linkspan_plan::identity;
 use linkspan_plan::{
-    ContainerLink, LinkKind, LinkRef, Namespaces, Plan, Settings, Step, apply, check, sysctls,
+    ContainerLink, LinkKind, LinkRef, Namespaces, On, Plan, Settings, apply, check, sysctls,
 };
 use linkspan_plugin::spec::{Dns, Error, Interface, Success};
 use linkspan_plugin::{Call, Undo};
@@ -94,7 +94,7 @@ impl ContainerInterface {
         let (index, interface) = attached(call, &result)?;
         let wanted = wanted(interface)?;
         let mut plan = wanted.link_plan();
-        plan.extend(wanted.configuration(&result, index).steps);
+        plan.extend(wanted.configuration(&result, index));
         check(&plan, &namespaces)
     }
 
@@ -114,9 +114,7 @@ impl ContainerInterface {
     }
 
     fn link_plan(&self) -> Plan {
-        let mut plan = Plan::default();
-        plan.push(Step::ContainerLink(self.link.clone()));
-        plan
+        Plan::from_iter([self.link.clone()])
     }
 
     /// Addresses and routes, or nothing but the switch.
@@ -124,7 +122,7 @@ impl ContainerInterface {
         let link = self.link_ref();
         let mut plan = Plan::default();
         if configure::own(result, index).next().is_none() {
-            plan.push(Step::Settings(link, Settings::up()));
+            plan.push(On(link, Settings::up()));
             return plan;
         }
         if self.manner.detect_duplicates {

@@ -15,7 +15,7 @@ use linkspan_kernel::rtnl::{Change, Link, Rtnl};
 use linkspan_netfilter::Owner;
 use linkspan_plan::fault::{all, explain};
 use linkspan_plan::identity;
-use linkspan_plan::{LinkRef, Namespaces, Step, apply};
+use linkspan_plan::{LinkRef, Namespaces, On, Step, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
@@ -182,7 +182,9 @@ fn lift(
             Step::Redirect(..) if has_ifb || redirects_nowhere(&host, rtnl)? => {
                 changes.push(Change::DeleteQdisc(host.index, Handle::INGRESS));
             }
-            Step::Shape(link, shape) if link.name == host.name && shape.is_of(&host, rtnl)? => {
+            Step::Shape(On(link, shape))
+                if link.name == host.name && shape.is_of(&host, rtnl)? =>
+            {
                 changes.push(Change::DeleteQdisc(host.index, Handle::ROOT));
             }
             _ => {}

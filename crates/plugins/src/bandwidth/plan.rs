@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use linkspan_kernel::rtnl::tc::{Match, Tbf};
-use linkspan_plan::{Ifb, LinkRef, Plan, Shape, Step, Traffic};
+use linkspan_plan::{Ifb, LinkRef, On, Plan, Redirect, Shape, Traffic};
 
 use super::config::{Config, Limit, Subnets};
 
@@ -47,14 +47,14 @@ pub(super) fn plan(config: &Config, chosen: &Chosen) -> Plan {
     };
     if let Some(limit) = config.egress {
         let link = ifb.link();
-        plan.push(Step::Ifb(ifb));
+        plan.push(ifb);
         let shape = shape(limit, chosen.mtu, &config.subnets, Match::Destination);
-        plan.push(Step::Shape(link.clone(), shape));
-        plan.push(Step::Redirect(host.clone(), link));
+        plan.push(On(link.clone(), shape));
+        plan.push(Redirect(host.clone(), link));
     }
     if let Some(limit) = config.ingress {
         let shape = shape(limit, chosen.mtu, &config.subnets, Match::Source);
-        plan.push(Step::Shape(host, shape));
+        plan.push(On(host, shape));
     }
     plan
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use linkspan_netfilter::Attachment;
 use linkspan_plan::{
-    Bridge, Gateway, LinkRef, Plan, PortVlans, Settings, Step, VethEnd, VethPair, VlanInterface,
-    sysctls,
+    Announcement, AwaitRunning, Bridge, Gateway, LinkRef, Netfilter, On, Plan, PortVlans, Settings,
+    VethEnd, VethPair, VlanInterface, sysctls,
 };
 use linkspan_plugin::spec::{IpConfig, MacAddr, Route, Success};
 
@@ -90,52 +90,51 @@ pub(super) fn plan(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
     let mut plan = Plan::default();
     let container = LinkRef::container(chosen.container.name.as_str());
     let port = LinkRef::host(chosen.host.name.as_str());
-    plan.push(Step::Bridge(Bridge {
+    plan.push(Bridge {
         name: config.bridge.clone(),
         mtu: chosen.mtu,
         mac: chosen.bridge_mac,
         vlan_filtering: config.vlans.filtering,
         promisc: config.promisc,
-    }));
-    plan.push(Step::VethPair(VethPair {
+    });
+    plan.push(VethPair {
         host: chosen.host.clone(),
         master: Some(config.bridge.clone()),
         container: chosen.container.clone(),
         mtu: chosen.mtu,
         alias: chosen.owner.clone(),
-    }));
+    });
     plan.extend(port_steps(config, &port));
     if config.layer3 {
         plan.extend(container_steps(config, &container, result));
         plan.extend(gateway_steps(config, chosen, result));
     } else if !config.disable_container_interface {
-        plan.push(Step::Settings(container.clone(), Settings::up()));
+        plan.push(On(container.clone(), Settings::up()));
     }
-    let netfilter = chosen.netfilter.clone().map(Box::new);
-    plan.extend(netfilter.map(Step::Netfilter));
+    plan.extend(chosen.netfilter.clone().map(Netfilter::from));
     if !config.disable_container_interface {
-        plan.push(Step::AwaitRunning(port));
+        plan.push(AwaitRunning(port));
         if !result.ips.is_empty() {
             let addresses = result.ips.iter().map(|ip| ip.address.addr()).collect();
-            plan.push(Step::Announce(container, addresses));
+            plan.push(On(container, Announcement(addresses)));
         }
     }
     plan
 }
 
 /// What the port is set to on the host.
-fn port_steps(config: &Config, port: &LinkRef) -> Vec<Step> {
+fn port_steps(config: &Config, port: &LinkRef) -> Plan {
     let settings = Settings {
         hairpin: config.hairpin,
         isolated: config.port_isolation,
         ..Settings::default()
     };
-    let mut steps = vec![sysctls::no_router_advertisements(port)];
+    let mut steps = Plan::from_iter([sysctls::no_router_advertisements(port)]);
     if settings != Settings::default() {
-        steps.push(Step::Settings(port.clone(), settings));
+        steps.push(On(port.clone(), settings));
     }
     if let Some(vlans) = port_vlans(&config.vlans) {
-        steps.push(Step::PortVlans(port.clone(), vlans));
+        steps.push(On(port.clone(), vlans));
     }
     steps
 }
@@ -155,8 +154,9 @@ fn port_vlans(vlans: &Vlans) -> Option<PortVlans> {
 }
 
 /// Addresses and routes in the container.
-fn container_steps(config: &Config, container: &LinkRef, result: &Success) -> Vec<Step> {
-    let mut steps = sysctls::duplicate_address_detection(container, config.enable_dad);
+fn container_steps(config: &Config, container: &LinkRef, result: &Success) -> Plan {
+    let detection = sysctls::duplicate_address_detection(container, config.enable_dad);
+    let mut steps = Plan::from_iter(detection);
     let manner = Manner {
         announced: true,
         detect_duplicates: config.enable_dad,
@@ -172,16 +172,16 @@ fn container_steps(config: &Config, container: &LinkRef, result: &Success) -> Ve
 
 /// The gateways' addresses on the bridge, or on the bridge's interface in the container's VLAN, and
 /// forwarding for their families.
-fn gateway_steps(config: &Config, chosen: &Chosen, result: &Success) -> Vec<Step> {
+fn gateway_steps(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
+    let mut steps = Plan::default();
     if !config.is_gateway {
-        return Vec::new();
+        return steps;
     }
-    let mut steps = Vec::new();
     let link = match (&chosen.vlan_interface, config.vlans.access) {
         (Some(ends), Some(vlan)) => {
             let interface = vlan_interface(config, ends, vlan);
             let name = interface.name.clone();
-            steps.push(Step::VlanInterface(interface));
+            steps.push(interface);
             name
         }
         _ => config.bridge.to_string(),
@@ -214,7 +214,7 @@ fn gateways<'a>(
     link: &'a str,
     config: &'a Config,
     result: &'a Success,
-) -> impl Iterator<Item = Step> + 'a {
+) -> impl Iterator<Item = On<Gateway>> + 'a {
     result.ips.iter().filter_map(move |ip| {
         // The prefix is that of an address of the same family, so it fits.
         let address = IpNet::new(ip.gateway?, ip.address.prefix_len()).ok()?;
@@ -222,6 +222,6 @@ fn gateways<'a>(
             address,
             force: config.force_address,
         };
-        Some(Step::Gateway(LinkRef::host(link), gateway))
+        Some(On(LinkRef::host(link), gateway))
     })
 }

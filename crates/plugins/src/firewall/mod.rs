@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use linkspan_netfilter::{
     self as netfilter, Admission, Attachment, Backend, Confinement, Kind, Part, PortIsolation,
 };
-use linkspan_plan::{self as plan, Namespaces, Plan, Step, apply};
+use linkspan_plan::{self as plan, Namespaces, Netfilter, Plan, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
@@ -118,11 +118,9 @@ fn plan(
     let attachment = admissions(result, config)
         .chain(policy(call, config, result, &namespaces)?)
         .fold(attachment, Attachment::part);
-    let steps = match attachment.is_empty() {
-        true => Vec::new(),
-        false => vec![Step::Netfilter(Box::new(attachment))],
-    };
-    Ok((Plan { steps }, namespaces))
+    let wanted = Some(attachment).filter(|attachment| !attachment.is_empty());
+    let plan = Plan::from_iter(wanted.map(Netfilter::from));
+    Ok((plan, namespaces))
 }
 
 fn admissions(result: &Success, config: &Config) -> impl Iterator<Item = Part> {

@@ -10,7 +10,7 @@ pub mod sysfs;
 
 use linkspan_kernel::rtnl::Link;
 use linkspan_plan::fault::all;
-use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, Step, apply};
+use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
@@ -160,8 +160,7 @@ fn take<'a>(
 /// Everything that the attachment is to consist of.
 fn steps(device: plan::Device, result: &Success, index: usize) -> Plan {
     let link = LinkRef::container(device.inside.as_str());
-    let mut plan = Plan::default();
-    plan.push(Step::Device(device));
+    let mut plan = Plan::from_iter([device]);
     plan.extend(configure::steps(&link, result, index, Manner::default()));
     plan
 }

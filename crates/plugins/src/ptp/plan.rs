@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use linkspan_netfilter::Attachment;
 use linkspan_plan::{
-    Address, LinkRef, Plan, PointToPoint, Settings, Step, VethEnd, VethPair, sysctls,
+    Address, LinkRef, Netfilter, On, Plan, PointToPoint, Settings, Sysctl, VethEnd, VethPair,
+    sysctls,
 };
 use linkspan_plugin::spec::{Error, ErrorCode, Route, Success};
 
@@ -73,16 +74,16 @@ pub(super) fn plan(chosen: &Chosen, result: &Success, index: usize) -> Result<Pl
     let host = LinkRef::host(chosen.host.name.as_str());
     let container = LinkRef::container(chosen.container.name.as_str());
     let mut plan = Plan::default();
-    plan.push(Step::VethPair(VethPair {
+    plan.push(VethPair {
         host: chosen.host.clone(),
         master: None,
         container: chosen.container.clone(),
         mtu: chosen.mtu,
         alias: chosen.owner.clone(),
-    }));
+    });
     plan.push(sysctls::no_router_advertisements(&host));
     if ends.is_empty() {
-        plan.push(Step::Settings(container, Settings::up()));
+        plan.push(On(container, Settings::up()));
         return Ok(plan);
     }
     if ends.iter().any(|ends| ends.gateway.is_ipv6()) {
@@ -101,16 +102,15 @@ pub(super) fn plan(chosen: &Chosen, result: &Success, index: usize) -> Result<Pl
     ));
     plan.extend(ends.iter().map(|&Ends { address, gateway }| {
         let wanted = PointToPoint { address, gateway };
-        Step::PointToPoint(container.clone(), wanted)
+        On(container.clone(), wanted)
     }));
     plan.extend(configure::routes(&container, result, index));
-    let netfilter = chosen.netfilter.clone().map(Box::new);
-    plan.extend(netfilter.map(Step::Netfilter));
+    plan.extend(chosen.netfilter.clone().map(Netfilter::from));
     Ok(plan)
 }
 
 /// The host forwards what comes from the container.
-fn forwarding(ends: &[Ends]) -> impl Iterator<Item = Step> {
+fn forwarding(ends: &[Ends]) -> impl Iterator<Item = Sysctl> {
     let has = |is: fn(&IpAddr) -> bool| ends.iter().any(|ends| is(&ends.gateway));
     let ipv4 = has(IpAddr::is_ipv4).then(sysctls::forward_ipv4);
     let ipv6 = has(IpAddr::is_ipv6).then(sysctls::forward_ipv6);
@@ -118,22 +118,23 @@ fn forwarding(ends: &[Ends]) -> impl Iterator<Item = Step> {
 }
 
 /// The gateways' addresses, usable at once, and the ways to the container's.
-fn host_steps(host: &LinkRef, ends: &[Ends]) -> Vec<Step> {
-    let mut steps = Vec::new();
+fn host_steps(host: &LinkRef, ends: &[Ends]) -> Plan {
+    let mut steps = Plan::default();
+    let mut held = Vec::new();
     for Ends { address, gateway } in ends {
         let gateway = Address {
             address: IpNet::from(*gateway),
             detect_duplicates: false,
         };
-        let is_there = |step: &Step| matches!(step, Step::Address(_, one) if *one == gateway);
-        if !steps.iter().any(is_there) {
-            steps.push(Step::Address(host.clone(), gateway));
+        if !held.contains(&gateway) {
+            held.push(gateway.clone());
+            steps.push(On(host.clone(), gateway));
         }
         let route = Route {
             scope: Some(HOST),
             ..Route::new(IpNet::from(address.addr()), None)
         };
-        steps.push(Step::Route(host.clone(), route));
+        steps.push(On(host.clone(), route));
     }
     steps
 }

@@ -1,7 +1,7 @@
 //! CHECK: rules and routes are as ADD made them.
 
 use linkspan_kernel::rtnl::Route;
-use linkspan_plan::{Namespaces, Place, Plan, Routing, Step};
+use linkspan_plan::{Namespaces, Plan, Routing};
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, Success};
@@ -55,7 +55,7 @@ fn routes(
     ip: &IpConfig,
     link: u32,
     table: u32,
-) -> impl Iterator<Item = Step> {
+) -> impl Iterator<Item = Routing> {
     let address = ip.address.addr();
     let is_static = config.has_gateway(address);
     let told = result.routes.iter().filter_map(|route| {
@@ -79,7 +79,5 @@ fn routes(
     if config.source_hints {
         wanted.push(Route::new(ip.address.trunc(), None, link));
     }
-    wanted
-        .into_iter()
-        .map(|route| Step::Routing(Place::Container, Routing::new(route)))
+    wanted.into_iter().map(Routing::new)
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use linkspan_kernel::rtnl::{Route, Rule};
-use linkspan_plan::{LinkRef, Place, Plan, Routing, Step};
+use linkspan_plan::{AwaitAddresses, LinkRef, Plan, Routing, Step};
 use linkspan_plugin::spec::IpConfig;
 
 use super::config::Config;
@@ -25,12 +25,11 @@ pub(super) struct Found<'a> {
 /// The rules, the routes in the tables that these lead to, and what becomes of the main table.
 pub(super) fn plan(config: &Config, found: &Found<'_>) -> Plan {
     let mut plan = Plan::default();
-    let routing = |routing| Step::Routing(Place::Container, routing);
     let rules = found
         .addresses
         .iter()
         .map(|(ip, table)| Routing::Rule(Box::new(rule(ip.address.addr(), *table))));
-    plan.extend(rules.map(routing));
+    plan.extend(rules);
     if config.table.is_some() {
         return plan;
     }
@@ -41,7 +40,7 @@ pub(super) fn plan(config: &Config, found: &Found<'_>) -> Plan {
         .filter(|route| !is_link_local(route.destination))
         .collect();
     for (ip, table) in &found.addresses {
-        plan.extend(table_of(config, found.link, ip, *table, &own).map(routing));
+        plan.extend(table_of(config, found.link, ip, *table, &own));
     }
     if config.source_hints {
         plan.extend(hints(found, &own));
@@ -53,7 +52,7 @@ pub(super) fn plan(config: &Config, found: &Found<'_>) -> Plan {
         .filter(|route| !is_link_local(route.destination))
         .filter(|route| !(config.source_hints && is_direct(route)));
     let removed = moved.filter_map(|route| without_own_part(route, found.link));
-    plan.extend(removed.map(routing));
+    plan.extend(removed);
     plan
 }
 
@@ -130,7 +129,7 @@ fn hints<'f>(found: &'f Found<'_>, own: &'f [Route]) -> impl Iterator<Item = Ste
         .addresses
         .iter()
         .any(is_v6)
-        .then(|| Step::AwaitAddresses(LinkRef::container(found.ifname)));
+        .then(|| AwaitAddresses(LinkRef::container(found.ifname)).into());
     let hints = found.addresses.iter().map(|(ip, _)| {
         let subnet = ip.address.trunc();
         let is_there = |route: &&Route| route.destination == subnet && is_direct(route);
@@ -144,8 +143,7 @@ fn hints<'f>(found: &'f Found<'_>, own: &'f [Route]) -> impl Iterator<Item = Ste
             before: before.map(Box::new),
         }
     });
-    let hints = hints.map(|hint| Step::Routing(Place::Container, hint));
-    wait.into_iter().chain(hints)
+    wait.into_iter().chain(hints.map(Step::from))
 }
 
 /// A route of the main table to a subnet that the link itself reaches.

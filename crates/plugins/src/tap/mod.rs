@@ -4,7 +4,7 @@
 
 pub mod config;
 
-use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, Step, apply};
+use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin, Undo};
@@ -117,8 +117,7 @@ fn of(config: &Config, mac: Option<MacAddr>) -> plan::Tap {
 /// Everything that the attachment is to consist of.
 fn steps(device: plan::Tap, result: &Success, index: usize) -> Plan {
     let link = LinkRef::container(device.name.as_str());
-    let mut plan = Plan::default();
-    plan.push(Step::Tap(device));
+    let mut plan = Plan::from_iter([device]);
     let manner = Manner {
         announced: true,
         ..Manner::default()

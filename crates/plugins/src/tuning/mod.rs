@@ -10,7 +10,7 @@ pub mod config;
 mod sysctl;
 
 use linkspan_kernel::rtnl::Link;
-use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, Settings, Step, Sysctl, apply};
+use linkspan_plan::{self as plan, LinkRef, Namespaces, On, Plan, Settings, Sysctl, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success, Version};
 use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
@@ -39,7 +39,7 @@ impl Plugin for Tuning {
         let sysctls = sysctl::resolve(&config.sysctls, ifname, &namespaces)?;
 
         let mut undo = Undo::new();
-        let mut plan = plan(sysctls);
+        let mut plan = Plan::from_iter(sysctls);
         if wanted != Settings::default() {
             let link = namespaces.container()?.link(ifname)?;
             keep(call, config, &wanted.of(&link), &mut undo)?;
@@ -59,11 +59,8 @@ impl Plugin for Tuning {
         namespaces.container()?.link(ifname)?;
         let sysctls = sysctl::resolve(&config.sysctls, ifname, &namespaces)?;
         check_sysctls(&sysctls, &namespaces)?;
-        let settings = Step::Settings(LinkRef::container(ifname), settings(call, config)?);
-        let plan = Plan {
-            steps: vec![settings],
-        };
-        plan::check(&plan, &namespaces)
+        let settings = On(LinkRef::container(ifname), settings(call, config)?);
+        plan::check(&Plan::from_iter([settings]), &namespaces)
     }
 
     /// Puts the settings back. That one cannot be put back is said, but does not keep the container from being
@@ -116,12 +113,6 @@ fn settings(call: &Call<'_, Deferred<Config>>, config: &Config) -> Result<Settin
     })
 }
 
-fn plan(sysctls: Vec<Sysctl>) -> Plan {
-    Plan {
-        steps: sysctls.into_iter().map(Step::Sysctl).collect(),
-    }
-}
-
 /// Keeps the settings that are about to be replaced.
 fn keep(
     call: &Call<'_, Deferred<Config>>,
@@ -143,9 +134,9 @@ fn keep(
 /// The settings of the interface; an MTU for the other end of a pair as well, since it drops what is larger
 /// than its own (plugins#352). A bridge takes the smallest MTU of its ports, so at one it is never made smaller:
 /// that would be everybody's.
-fn link_steps(link: &Link, wanted: &Settings, namespaces: &Namespaces) -> Result<Vec<Step>, Error> {
-    let inside = Step::Settings(LinkRef::container(link.name.as_str()), wanted.clone());
-    let mut steps = vec![inside];
+fn link_steps(link: &Link, wanted: &Settings, namespaces: &Namespaces) -> Result<Plan, Error> {
+    let inside = On(LinkRef::container(link.name.as_str()), wanted.clone());
+    let mut steps = Plan::from_iter([inside]);
     if let Some(mtu) = wanted.mtu
         && let Some(outside) = host_end(namespaces, link)?
         && (outside.master.is_none() || mtu > outside.mtu)
@@ -156,7 +147,7 @@ fn link_steps(link: &Link, wanted: &Settings, namespaces: &Namespaces) -> Result
         };
         let host = LinkRef::host(outside.name.as_str());
         namespaces.host().remember(&host.name, outside);
-        steps.push(Step::Settings(host, mtu));
+        steps.push(On(host, mtu));
     }
     Ok(steps)
 }
@@ -216,9 +207,7 @@ fn put_back(call: &Call<'_, Deferred<Config>>, kept: &Settings) -> Result<(), Er
         Err(error) => return Err(linkspan_plan::fault::explain(error)),
     };
     linkspan_plan::fault::all(one_by_one(kept).map(|one| {
-        let plan = Plan {
-            steps: link_steps(&link, &one, &namespaces)?,
-        };
+        let plan = link_steps(&link, &one, &namespaces)?;
         let mut undo = Undo::new();
         let outcome = apply(&plan, &namespaces, &mut undo);
         undo.commit();

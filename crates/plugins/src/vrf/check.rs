@@ -1,7 +1,7 @@
 //! CHECK: the interface is part of the vrf, with what the result of ADD tells.
 
 use linkspan_kernel::rtnl::{LinkData, Route};
-use linkspan_plan::{Address, Carry, LinkRef, Namespaces, Place, Plan, Routing, Step, Vrf};
+use linkspan_plan::{Address, Carry, LinkRef, Namespaces, On, Plan, Routing, Step, Vrf};
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, IpConfig, Success};
@@ -24,12 +24,11 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         },
         Err(_) => config.table.unwrap_or(0),
     };
-    let mut wanted = Plan::default();
-    wanted.push(Step::Vrf(Vrf {
+    let mut wanted = Plan::from_iter([Vrf {
         name: config.name.clone(),
         table: config.table.unwrap_or(table),
-    }));
-    wanted.push(Step::Carry(
+    }]);
+    wanted.push(On(
         LinkRef::container(ifname),
         Carry {
             vrf: Some(config.name.clone()),
@@ -44,7 +43,7 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
 
 /// The interface's IPv6 addresses, which the kernel drops as the interface moves, and the routes by gateways in
 /// the subnets of its addresses. What does not move is for the plugin before to look at.
-fn addresses_and_routes(result: &Success, ifname: &str, link: u32, table: u32) -> Vec<Step> {
+fn addresses_and_routes(result: &Success, ifname: &str, link: u32, table: u32) -> Plan {
     let is_own = |ip: &&IpConfig| {
         let interface = ip.interface.and_then(|index| result.interfaces.get(index));
         interface.is_some_and(|one| one.name == ifname && !one.sandbox.is_empty())
@@ -56,7 +55,7 @@ fn addresses_and_routes(result: &Success, ifname: &str, link: u32, table: u32) -
             address: ip.address,
             detect_duplicates: false,
         };
-        Step::Address(LinkRef::container(ifname), address)
+        Step::from(On(LinkRef::container(ifname), address))
     });
     let routes = result.routes.iter().filter_map(|route| {
         let gateway = route.gw?;
@@ -68,6 +67,6 @@ fn addresses_and_routes(result: &Success, ifname: &str, link: u32, table: u32) -
             ..Route::new(route.dst.trunc(), Some(gateway), link)
         })
     });
-    let routes = routes.map(|route| Step::Routing(Place::Container, Routing::new(route)));
+    let routes = routes.map(|route| Routing::new(route).into());
     addresses.chain(routes).collect()
 }

@@ -10,7 +10,7 @@ mod plan;
 
 use linkspan_kernel::rtnl::{Link, LinkData, RouteFilter, Rtnl};
 use linkspan_plan::fault::explain;
-use linkspan_plan::{Namespaces, Plan, Step, Vrf as VrfLink, apply, remove_unused_vrf};
+use linkspan_plan::{Namespaces, Plan, Vrf as VrfLink, apply, remove_unused_vrf};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Plugin, Undo, warn};
@@ -44,14 +44,14 @@ impl Plugin for Vrf {
             name: config.name.clone(),
             table,
         };
-        let mut steps = vec![Step::Vrf(vrf)];
-        steps.extend(plan::into_vrf(
+        let mut wanted = Plan::from_iter([vrf]);
+        wanted.extend(plan::into_vrf(
             config.name.clone(),
             table,
             interface(&link, rtnl)?,
         ));
         let mut undo = Undo::new();
-        apply(&Plan { steps }, &namespaces, &mut undo)?;
+        apply(&wanted, &namespaces, &mut undo)?;
         undo.commit();
         Ok(result)
     }
@@ -192,17 +192,17 @@ fn remove(call: &Call<'_, Deferred<Config>>, namespaces: &Namespaces) -> Result<
         return Ok(());
     };
     if let Some(link) = link.filter(|_| master.is_some_and(|master| master.index == vrf.index)) {
-        let steps = plan::out_of_vrf(table, interface(&link, rtnl)?);
-        release(&link, steps, namespaces)?;
+        let wanted = plan::out_of_vrf(table, interface(&link, rtnl)?);
+        release(&link, &wanted, namespaces)?;
     }
     remove_unused_vrf(vrf.index, rtnl)
 }
 
 /// Takes the interface out. A route that cannot be had outside is said, but does not keep the container from
 /// being detached: the interface goes with it.
-fn release(link: &Link, steps: Vec<Step>, namespaces: &Namespaces) -> Result<(), Error> {
+fn release(link: &Link, wanted: &Plan, namespaces: &Namespaces) -> Result<(), Error> {
     let mut undo = Undo::new();
-    let outcome = apply(&Plan { steps }, namespaces, &mut undo);
+    let outcome = apply(wanted, namespaces, &mut undo);
     undo.commit();
     let is_out = namespaces
         .container()?

@@ -1,7 +1,7 @@
 //! What the interface has, and what of it is where afterwards: pure functions.
 
 use linkspan_kernel::rtnl::{Address, Route};
-use linkspan_plan::{Carry, LinkRef, Place, Step};
+use linkspan_plan::{Carry, LinkRef, On, Plan};
 use linkspan_plugin::spec::IfName;
 
 use crate::attach::routes::{MAIN_TABLE, own_part, without_own_part};
@@ -28,23 +28,23 @@ pub(super) struct Interface {
 }
 
 /// The steps that move an interface into a vrf with this table.
-pub(super) fn into_vrf(vrf: IfName, table: u32, interface: Interface) -> Vec<Step> {
+pub(super) fn into_vrf(vrf: IfName, table: u32, interface: Interface) -> Plan {
     carry(Some(vrf), interface, |from| {
         if from == MAIN_TABLE { table } else { from }
     })
 }
 
 /// The steps that move an interface out of the vrf with this table.
-pub(super) fn out_of_vrf(table: u32, interface: Interface) -> Vec<Step> {
+pub(super) fn out_of_vrf(table: u32, interface: Interface) -> Plan {
     carry(None, interface, |from| {
         if from == table { MAIN_TABLE } else { from }
     })
 }
 
-fn carry(vrf: Option<IfName>, interface: Interface, table: impl Fn(u32) -> u32) -> Vec<Step> {
+fn carry(vrf: Option<IfName>, interface: Interface, table: impl Fn(u32) -> u32) -> Plan {
     let link = interface.link;
     let made = |route: &&Route| route.protocol != BY_KERNEL && route.table != LOCAL_TABLE;
-    let mut steps = Vec::new();
+    let mut steps = Plan::default();
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for route in interface.routes.iter().filter(made) {
         let Some(own) = own_part(route, link) else {
@@ -57,7 +57,7 @@ fn carry(vrf: Option<IfName>, interface: Interface, table: impl Fn(u32) -> u32) 
         // Of a route that goes by other links as well, the kernel would revive our part in its old table.
         let is_shared = route.next_hops.iter().any(|hop| hop.link != link);
         match without_own_part(route, link).filter(|_| is_shared) {
-            Some(rest) => steps.push(Step::Routing(Place::Container, rest)),
+            Some(rest) => steps.push(rest),
             None => before.push(own),
         }
     }
@@ -69,7 +69,7 @@ fn carry(vrf: Option<IfName>, interface: Interface, table: impl Fn(u32) -> u32) 
         before,
         after,
     };
-    steps.push(Step::Carry(LinkRef::container(interface.name), carry));
+    steps.push(On(LinkRef::container(interface.name), carry));
     steps
 }
 
@@ -86,6 +86,7 @@ mod tests {
     use std::net::IpAddr;
 
     use linkspan_kernel::rtnl::NextHop;
+    use linkspan_plan::Step;
 
     use super::*;
 
@@ -107,9 +108,9 @@ mod tests {
         }
     }
 
-    fn carried(steps: &[Step]) -> &Carry {
-        match steps.last() {
-            Some(Step::Carry(_, carry)) => carry,
+    fn carried(plan: &Plan) -> &Carry {
+        match plan.steps.last() {
+            Some(Step::Carry(On(_, carry))) => carry,
             other => panic!("{other:?}"),
         }
     }
@@ -167,7 +168,7 @@ mod tests {
         ];
         let red: IfName = "red".parse().unwrap();
         let steps = into_vrf(red, 10, interface(Vec::new(), routes));
-        let words: Vec<String> = steps.iter().map(ToString::to_string).collect();
+        let words: Vec<String> = steps.steps.iter().map(ToString::to_string).collect();
         assert_eq!(
             words,
             [

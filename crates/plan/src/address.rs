@@ -1,0 +1,82 @@
+//! An address of a link.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use linkspan_kernel::Error as KernelError;
+use linkspan_kernel::rtnl::{self, Change};
+use linkspan_spec::Error;
+
+use crate::difference::{Difference, listed, unless};
+use crate::fault::{explain, explain_step};
+use crate::link::On;
+use crate::namespaces::Namespaces;
+use crate::object::Object;
+use crate::send::{Batch, Sent};
+
+/// An address of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The address with the length of its subnet's prefix.
+    pub address: IpNet,
+    /// Duplicate address detection (IPv6), as the link's settings have it; without, it is usable at once.
+    pub detect_duplicates: bool,
+}
+
+impl fmt::Display for On<Address> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(link, Address { address, .. }) = self;
+        write!(f, "add the address {address} to {link}")
+    }
+}
+
+impl Object for On<Address> {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let Self(link, Address { address, .. }) = self;
+        let Ok(found) = namespaces.link(link) else {
+            return Ok(Vec::new());
+        };
+        let rtnl = namespaces.side(link.place)?.rtnl();
+        let held = rtnl.addresses(found.index).map_err(explain)?;
+        let is_there = held.iter().any(|held| held.net == *address);
+        let object = format!("the addresses of {link}");
+        let all = listed(held.iter().map(ToString::to_string));
+        Ok(unless(is_there, object, address, all))
+    }
+}
+
+impl Sent for On<Address> {
+    fn batch(&self) -> Batch {
+        Batch::OfLinks(self.0.place)
+    }
+
+    fn changes(&self, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        let Self(link, wanted) = self;
+        let address = rtnl::Address::new(wanted.address);
+        let address = match wanted.detect_duplicates {
+            true => address.with_dad(),
+            false => address,
+        };
+        let index = namespaces.link(link)?.index;
+        Ok(vec![Change::AddAddress(index, address)])
+    }
+
+    fn refused(&self, error: &KernelError) -> Error {
+        refused(self, error)
+    }
+}
+
+/// Why the kernel refused an address.
+pub(crate) fn refused(step: &impl fmt::Display, error: &KernelError) -> Error {
+    let explained = explain_step(step, error);
+    match error.errno() {
+        Some(IPV6_OFF) => explained.with_details(
+            "IPv6 is switched off in this namespace (net.ipv6.conf.all.disable_ipv6, or ipv6.disable=1 \
+             on the kernel's command line); remove the IPv6 range or switch it on",
+        ),
+        _ => explained,
+    }
+}
+
+/// What the kernel says to an IPv6 address where IPv6 is switched off (`EACCES`).
+const IPV6_OFF: i32 = 13;

@@ -1,0 +1,25 @@
+//! What is so of every kind of object.
+
+use std::fmt;
+
+use linkspan_plugin::Undo;
+use linkspan_spec::Error;
+
+use crate::difference::Difference;
+use crate::namespaces::Namespaces;
+
+/// A wanted object, or a condition to wait for. It reads as it stands after "cannot" or in a list.
+pub(crate) trait Object: fmt::Display {
+    /// What of it the kernel does not have. What others share and may change is not looked at.
+    ///
+    /// A link that is not there is told by the object that makes it, not by those that belong to it.
+    fn differences(&self, _namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// An object that is made by itself.
+pub(crate) trait Made: Object {
+    /// Makes it, and registers with `undo` how it is undone.
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error>;
+}

@@ -1,0 +1,78 @@
+//! A route out of a link, as results have it.
+
+use std::fmt;
+
+use linkspan_kernel::rtnl::{self, Change, RouteFilter};
+use linkspan_spec::Error;
+
+use crate::difference::{Difference, listed, unless};
+use crate::fault::explain;
+use crate::link::On;
+use crate::namespaces::Namespaces;
+use crate::object::Object;
+use crate::send::{Batch, Sent};
+
+pub(crate) use linkspan_spec::Route;
+
+impl fmt::Display for On<Route> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(link, route) = self;
+        write!(f, "add the route to {}", route.dst)?;
+        match route.gw {
+            Some(gateway) => write!(f, " via {gateway} on {link}"),
+            None => write!(f, " on {link}"),
+        }
+    }
+}
+
+impl Object for On<Route> {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let Self(link, wanted) = self;
+        let Ok(found) = namespaces.link(link) else {
+            return Ok(Vec::new());
+        };
+        let rtnl = namespaces.side(link.place)?.rtnl();
+        let filter = RouteFilter {
+            link: Some(found.index),
+            table: wanted.table,
+        };
+        let routes = rtnl.routes(filter).map_err(explain)?;
+        let same_target = || {
+            let destination = wanted.dst.trunc();
+            let is_same = move |route: &&rtnl::Route| route.destination == destination;
+            routes.iter().filter(is_same)
+        };
+        let is_right = |route: &rtnl::Route| {
+            // IPv6 has no scopes.
+            let scope_is_right = wanted.dst.addr().is_ipv6()
+                || wanted.scope.is_none_or(|scope| route.scope == scope);
+            (wanted.gw.is_none() || route.gateway == wanted.gw) && scope_is_right
+        };
+        let way = |gateway| format!("via {gateway}");
+        Ok(unless(
+            same_target().any(is_right),
+            format!("the route to {} on {link}", wanted.dst),
+            wanted.gw.map_or("one".to_owned(), way),
+            listed(same_target().map(|route| route.gateway.map_or("directly".to_owned(), way))),
+        ))
+    }
+}
+
+impl Sent for On<Route> {
+    fn batch(&self) -> Batch {
+        Batch::OfLinks(self.0.place)
+    }
+
+    fn changes(&self, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        let Self(link, route) = self;
+        let wanted = rtnl::Route::new(route.dst.trunc(), route.gw, namespaces.link(link)?.index);
+        Ok(vec![Change::AddRoute(rtnl::Route {
+            mtu: route.mtu,
+            advmss: route.advmss,
+            priority: route.priority.filter(|priority| *priority != 0),
+            table: route.table.unwrap_or(wanted.table),
+            scope: route.scope.unwrap_or(wanted.scope),
+            ..wanted
+        })])
+    }
+}
