@@ -140,16 +140,9 @@ pub struct Gc<'a, C> {
 
 impl<'a, C: Configuration> Gc<'a, C> {
     pub(crate) fn new(invocation: &'a Invocation<'a>) -> Result<Self, Error> {
-        let valid = invocation.config.valid_attachments()?.ok_or_else(|| {
-            Error::new(
-                ErrorCode::INVALID_NETWORK_CONFIG,
-                "missing cni.dev/valid-attachments",
-            )
-            .with_details("GC frees what is not in this list; an empty list frees everything")
-        })?;
         Ok(Self {
             config: C::read(&invocation.config)?,
-            valid,
+            valid: invocation.config.valid_attachments()?,
             invocation,
         })
     }

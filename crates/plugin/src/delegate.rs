@@ -220,7 +220,8 @@ fn excerpt(printed: &[u8]) -> String {
         .to_owned()
 }
 
-/// Searches a plugin in the directories of CNI_PATH. The name is never a path (CVE-2021-20206).
+/// Searches a plugin in the directories of CNI_PATH. The name is never a path (CVE-2021-20206); what is
+/// found always is one, with a slash: a bare name would be executed from wherever PATH leads to.
 ///
 /// # Errors
 /// [`ErrorCode::IO_FAILURE`] when no directory holds such a program.
@@ -234,7 +235,11 @@ fn find_program(name: &PluginType, path: &[PathBuf]) -> Result<(PathBuf, Metadat
         let is_program = metadata.is_file() && metadata.permissions().mode() & 0o111 != 0;
         is_program.then_some((file, metadata))
     };
-    let candidates = path.iter().map(|directory| directory.join(name.as_str()));
+    let here = Path::new(".");
+    let directories = path
+        .iter()
+        .filter(|directory| !directory.as_os_str().is_empty());
+    let candidates = directories.map(|directory| here.join(directory).join(name.as_str()));
     candidates.clone().find_map(program).ok_or_else(|| {
         let searched: Vec<_> = path
             .iter()
@@ -329,4 +334,34 @@ fn parse_result(stdout: &[u8], version: Version) -> Result<Success, Error> {
         Success::from_json_as(version, &json)
     };
     Ok(result?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_looked_at_is_what_is_executed() {
+        // In the working directory, where an empty element would lead to.
+        let file = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempfile_in(".")
+            .unwrap();
+        let name = file.path().file_name().unwrap().to_str().unwrap();
+        let find = |path: &[&str]| {
+            let path: Vec<_> = path.iter().map(PathBuf::from).collect();
+            find_in_path(&name.parse().unwrap(), &path)
+        };
+        assert_eq!(find(&[""]).unwrap_err().code, ErrorCode::IO_FAILURE);
+        for relative in [&["."][..], &["", "../plugin"], &["src/.."]] {
+            let found = find(relative).unwrap();
+            assert!(found.starts_with("./"), "{}", found.display());
+            assert!(found.is_file());
+        }
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(
+            find(&["", here.to_str().unwrap()]).unwrap(),
+            here.join(name)
+        );
+    }
 }

@@ -11,6 +11,7 @@ use linkspan_spec::{
 };
 
 use crate::variables::Variables;
+use crate::warn;
 
 /// The parameters of one command.
 ///
@@ -31,7 +32,7 @@ pub struct Invocation<'a> {
     pub path: Vec<PathBuf>,
     /// CNI_NETNS_OVERRIDE is `1` or `true`: the host's own namespace is allowed.
     pub netns_override: bool,
-    /// The configuration's name.
+    /// The configuration's name; on DEL [`NetworkName::unknown`] when there is none that can be read.
     pub network: NetworkName,
     /// The configuration's cniVersion.
     pub version: Version,
@@ -67,8 +68,14 @@ impl<'a> Invocation<'a> {
     }
 
     fn from_parts(variables: Variables, bytes: &[u8], table: &'a Table) -> Result<Self, Error> {
-        let config = PluginConfig::parse(bytes)?;
-        let network = config.name()?;
+        let config = match variables.command {
+            Command::Del => parse_leniently(bytes)?,
+            _ => PluginConfig::parse(bytes)?,
+        };
+        let network = match (variables.command, config.name()) {
+            (Command::Del, Err(_)) => NetworkName::unknown(),
+            (_, name) => name?,
+        };
         let version = config.cni_version()?;
         require_version(variables.command, version)?;
         Ok(Self {
@@ -114,6 +121,20 @@ impl<'a> Invocation<'a> {
             ("CNI_PATH", path),
         ]
     }
+}
+
+/// The configuration of a DEL, as far as it can be read: nothing in it may keep a container from being
+/// detached. What cannot be read is told on standard error.
+fn parse_leniently(bytes: &[u8]) -> Result<PluginConfig, Error> {
+    let value = decode::value(bytes)?;
+    let map = decode::object(&value)?;
+    let (config, errors) = PluginConfig::from_map_leniently(map.clone());
+    for error in errors {
+        warn(&format!(
+            "DEL goes on without what cannot be read of the configuration: {error}"
+        ));
+    }
+    Ok(config)
 }
 
 /// Why a command is not even begun.

@@ -36,8 +36,28 @@ pub fn run(table: &'static Table, arguments: &[OsString], is_own: fn(&Path) -> b
         return usage(table);
     };
     let env = |name: &str| std::env::var(name).ok();
-    let answer = serve(handler, table, &env, &mut Stdin, is_own);
-    print(&answer)
+    let mut stdout = Stdout;
+    let (answer, invocation) = answer(handler, table, &env, &mut Stdin, is_own);
+    match print(&answer, &mut stdout) {
+        Ok(code) => code,
+        Err(error) => {
+            warn(&format!("cannot write the answer to stdout: {error}"));
+            if let (Answer::Success(_), Some(invocation)) = (&answer, invocation) {
+                undo(handler, &invocation);
+            }
+            1
+        }
+    }
+}
+
+/// Undoes an ADD of whose result nobody will ever know.
+fn undo(handler: &'static dyn Handler, invocation: &Invocation<'_>) {
+    if invocation.command != Command::Add {
+        return;
+    }
+    if let Err(error) = handler.handle(&invocation.with_command(Command::Del)) {
+        warn(&format!("could not undo what was made: {error}"));
+    }
 }
 
 /// What a plugin answers: text on standard output (or, run by hand, on standard error) and success.
@@ -61,32 +81,46 @@ pub fn serve(
     stdin: &mut dyn Read,
     is_own: fn(&Path) -> bool,
 ) -> Answer {
+    answer(handler, table, env, stdin, is_own).0
+}
+
+/// The answer, and what was asked, when it could be read.
+fn answer<'a>(
+    handler: &'static dyn Handler,
+    table: &'a Table,
+    env: &dyn Fn(&str) -> Option<String>,
+    stdin: &mut dyn Read,
+    is_own: fn(&Path) -> bool,
+) -> (Answer, Option<Invocation<'a>>) {
     let command = env("CNI_COMMAND").unwrap_or_default();
     if command.is_empty() {
-        return Answer::About(about(handler));
+        return (Answer::About(about(handler)), None);
     }
     if command == Command::Version.as_str() {
-        return version_answer();
+        return (version_answer(), None);
     }
     // In which version the error is printed, once that is known.
     let mut version = Version::LATEST;
+    let mut invocation = None;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let invocation = Invocation::read(env, stdin, table).map_err(|refusal| {
+        let read = Invocation::read(env, stdin, table).map_err(|refusal| {
             version = refusal.version;
             refusal.error
         })?;
-        version = invocation.version;
-        let success = carry_out(handler, invocation, is_own)?;
+        version = read.version;
+        let success = carry_out(handler, invocation.insert(read), is_own)?;
         Ok::<_, Error>(
             success
                 .map(|success| success.to_json(version))
                 .transpose()?,
         )
     }));
-    match outcome.unwrap_or_else(|panic| Err(panicked(handler.name(), panic.as_ref()))) {
+    let answer = match outcome.unwrap_or_else(|panic| Err(panicked(handler.name(), panic.as_ref())))
+    {
         Ok(json) => Answer::Success(json.map(|json| pretty(&json))),
         Err(error) => Answer::Failure(pretty(&error.to_json(version))),
-    }
+    };
+    (answer, invocation)
 }
 
 /// Carries the command out; keeps the plugin away from the host's own namespace.
@@ -97,7 +131,7 @@ pub fn serve(
 /// namespace were gone, and then says so.
 fn carry_out(
     handler: &'static dyn Handler,
-    mut invocation: Invocation<'_>,
+    invocation: &mut Invocation<'_>,
     is_own: fn(&Path) -> bool,
 ) -> Result<Option<Success>, Error> {
     let refused = match invocation.netns.as_deref() {
@@ -109,7 +143,14 @@ fn carry_out(
     } else if let Some(error) = refused {
         return Err(error);
     }
-    let success = handler.handle(&invocation)?;
+    let success = match handler.handle(invocation) {
+        // What has no network's name cannot be freed by it, however often DEL is called.
+        Err(error) if invocation.network.is_unknown() => {
+            warn(&format!("DEL without the network's name: {error}"));
+            None
+        }
+        handled => handled?,
+    };
     refused.map_or(Ok(success), Err)
 }
 
@@ -199,23 +240,20 @@ impl Write for Stdout {
     }
 }
 
-fn print(answer: &Answer) -> u8 {
+/// Prints the answer; returns the exit status.
+fn print(answer: &Answer, stdout: &mut dyn Write) -> io::Result<u8> {
     let (text, code) = match answer {
         Answer::Success(text) => (text.as_deref(), 0),
         Answer::Failure(text) => (Some(text.as_str()), 1),
         Answer::About(text) => {
             warn(text.trim_end());
-            return 0;
+            return Ok(0);
         }
     };
-    let Some(text) = text else { return code };
-    match Stdout.write_all(format!("{text}\n").as_bytes()) {
-        Ok(()) => code,
-        Err(error) => {
-            warn(&format!("cannot write the answer to stdout: {error}"));
-            1
-        }
+    if let Some(text) = text {
+        stdout.write_all(format!("{text}\n").as_bytes())?;
     }
+    Ok(code)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub(crate) struct Variables {
     pub(crate) netns: Option<PathBuf>,
     pub(crate) ifname: Option<IfName>,
     pub(crate) args: String,
+    /// Without empty elements, which are no directories.
     pub(crate) path: Vec<PathBuf>,
     pub(crate) netns_override: bool,
 }
@@ -69,6 +70,7 @@ impl Variables {
             path: get("CNI_PATH")
                 .iter()
                 .flat_map(std::env::split_paths)
+                .filter(|directory| !directory.as_os_str().is_empty())
                 .collect(),
             netns_override: get("CNI_NETNS_OVERRIDE")
                 .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true")),

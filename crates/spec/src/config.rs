@@ -31,6 +31,31 @@ pub struct PluginConfig {
     map: Map,
 }
 
+/// A check of some of a configuration's keys.
+type Check = fn(&PluginConfig) -> Result<(), DecodeError>;
+
+/// What DEL reads of a configuration, key by key; a name or a result is read as a whole.
+const CHECKS: [(&[&str], Check); 9] = [
+    (&[CNI_VERSION], |config| config.text(CNI_VERSION).map(drop)),
+    (&[NAME], |config| config.name().map(drop)),
+    (&[TYPE], |config| config.text(TYPE).map(drop)),
+    (&[IPAM], |config| {
+        decode::optional(&config.map, IPAM, decode::object)?;
+        config.ipam_type().map(drop)
+    }),
+    (&[PREV_RESULT], |config| match config.cni_version() {
+        Ok(_) => config.prev_result().map(drop),
+        // What is wrong with the version is told of the version.
+        Err(_) => Ok(()),
+    }),
+    (&[CAPABILITIES], |config| config.capabilities().map(drop)),
+    (&[RUNTIME_CONFIG], |config| {
+        config.runtime_config().map(drop)
+    }),
+    (&[ARGS], |config| config.args().map(drop)),
+    (&[DNS], |config| config.dns().map(drop)),
+];
+
 impl PluginConfig {
     /// Reads a configuration.
     ///
@@ -69,6 +94,23 @@ impl PluginConfig {
         config.dns()?;
         config.valid_attachments()?;
         Ok(config)
+    }
+
+    /// Takes a configuration from a JSON object, without the keys of which the protocol reads something
+    /// else than is there. Those are told by their errors.
+    ///
+    /// For DEL, which has to free what it can: a container whose configuration has become unreadable
+    /// could never be detached.
+    pub fn from_map_leniently(map: Map) -> (Self, Vec<DecodeError>) {
+        let mut config = Self { map };
+        let mut errors = Vec::new();
+        for (keys, check) in CHECKS {
+            if let Err(error) = check(&config) {
+                keys.iter().for_each(|key| config.remove(key));
+                errors.push(error);
+            }
+        }
+        (config, errors)
     }
 
     /// The JSON object.
@@ -185,24 +227,22 @@ impl PluginConfig {
     }
 
     /// `cni.dev/valid-attachments` (or `cni.dev/attachments`, which the reference's runtime sends
-    /// too): the attachments that GC must spare. None when the key is missing, which is not the
-    /// same as an empty list; `null` is an empty list, because the reference's runtime sends it
-    /// for one.
+    /// too): the attachments that GC must spare. A missing key and `null` are an empty list: the
+    /// reference's runtime sends them for one.
     ///
     /// # Errors
     /// When they are not a list of attachments: then nothing may be collected.
     ///
     /// # Spec
     /// Section 2, "GC".
-    pub fn valid_attachments(&self) -> Result<Option<Vec<Attachment>>, DecodeError> {
-        let present = VALID_ATTACHMENTS
-            .into_iter()
-            .find_map(|name| Some(name).zip(decode::key_or_null(&self.map, name)));
-        let Some((name, value)) = present.filter(|(_, value)| !value.is_null()) else {
-            return Ok(present.map(|_| Vec::new()));
-        };
-        let list = decode::list(value, Attachment::from_json);
-        list.map(Some).map_err(|error| error.within(name))
+    pub fn valid_attachments(&self) -> Result<Vec<Attachment>, DecodeError> {
+        for name in VALID_ATTACHMENTS {
+            let decode = |value| decode::list(value, Attachment::from_json);
+            if let Some(attachments) = decode::optional(&self.map, name, decode)? {
+                return Ok(attachments);
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// Sets a key: in its place when the configuration has it, otherwise at the end. One that

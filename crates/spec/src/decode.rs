@@ -18,11 +18,13 @@ pub type Value = serde_json::Value;
 /// A JSON object that keeps the order of its keys.
 pub type Map = serde_json::Map<String, Value>;
 
-/// The largest configuration, result or answer that is read, in bytes: 8 MiB.
+/// The largest configuration, result or answer that is read, in bytes: 2 MiB.
 ///
-/// The largest that occur in practice are the lists of attachments that GC gets, with about
-/// 100 bytes for each. The depth is limited too, to 127 levels.
-pub const MAX_INPUT: usize = 8 << 20;
+/// The largest that occur in practice are the lists of attachments that GC gets, with about 200 bytes
+/// for each, and published ranges of ports, with 70 bytes for each port: ten thousand of the one, nearly
+/// thirty thousand of the other. What is read takes up to a hundred times as much memory. The depth
+/// is limited too, to 127 levels.
+pub const MAX_INPUT: usize = 2 << 20;
 
 /// Why JSON was not what the specification asks for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +33,13 @@ pub enum DecodeError {
     /// There is nothing to read.
     #[error("the input is empty; expected JSON")]
     Empty,
-    /// The input is larger than [`MAX_INPUT`].
-    #[error("the input has {size} bytes; at most {MAX_INPUT} are read")]
+    /// The input is larger than is read.
+    #[error("the input has {size} bytes; at most {limit} are read")]
     TooLarge {
         /// Bytes of the input.
         size: usize,
+        /// Bytes that are read, [`MAX_INPUT`] as a rule.
+        limit: usize,
     },
     /// The input is not JSON, or is nested too deeply.
     #[error("the input is not valid JSON: {reason}")]
@@ -148,37 +152,56 @@ impl From<UnknownVersion> for DecodeError {
 /// # Errors
 /// When it is empty, too large, too deep, or not JSON.
 pub fn value(bytes: &[u8]) -> Result<Value, DecodeError> {
-    if bytes.len() > MAX_INPUT {
-        return Err(DecodeError::TooLarge { size: bytes.len() });
+    value_within(MAX_INPUT, bytes)
+}
+
+/// Parses JSON within the limits of depth and of another size than [`MAX_INPUT`].
+///
+/// # Errors
+/// When it is empty, too large, too deep, or not JSON.
+pub fn value_within(limit: usize, bytes: &[u8]) -> Result<Value, DecodeError> {
+    let size = bytes.len();
+    if size > limit {
+        return Err(DecodeError::TooLarge { size, limit });
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(DecodeError::Empty);
     }
     serde_json::from_slice(bytes).map_err(|error| DecodeError::Syntax {
-        reason: error.to_string(),
+        reason: encoding(bytes).map_or_else(|| error.to_string(), str::to_owned),
     })
+}
+
+/// What is wrong with the encoding of a text that an editor has saved with a byte order mark. The
+/// reference refuses it too, so that reading it here would be of no use to others who share the file.
+fn encoding(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xef, 0xbb, 0xbf, ..] => {
+            Some("it begins with a byte order mark; save it as UTF-8 without one")
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            Some("it is written in UTF-16; save it as UTF-8 without a byte order mark")
+        }
+        _ => None,
+    }
 }
 
 /// The value of a key: of the very key, otherwise of one that differs only in the case of its
 /// letters (the last of them), because the reference matches keys so and configurations in the
 /// field rely on it. A `null` is as good as no value.
 pub fn key<'a>(map: &'a Map, name: &str) -> Option<&'a Value> {
-    key_or_null(map, name).filter(|value| !value.is_null())
-}
-
-/// As [`key`], but a `null` is a value.
-pub(crate) fn key_or_null<'a>(map: &'a Map, name: &str) -> Option<&'a Value> {
     // In one pass: an object has few keys, and most of those that are asked for are none of them.
     let mut similar = None;
     for (key, value) in map {
         if key == name {
-            return Some(value);
+            similar = Some(value);
+            break;
         }
         if same_key(key, name) {
             similar = Some(value);
         }
     }
-    similar
+    similar.filter(|value| !value.is_null())
 }
 
 /// Whether a key of a configuration means `name`, but for the case of its letters.
@@ -362,7 +385,8 @@ mod tests {
         assert_eq!(
             error,
             Err(DecodeError::TooLarge {
-                size: MAX_INPUT + 1
+                size: MAX_INPUT + 1,
+                limit: MAX_INPUT
             })
         );
         let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
@@ -381,13 +405,18 @@ mod tests {
             ("{\"a\": 1,}", "line 1 column 9"),
             ("{\n\"a\": 1\n\"b\"}", "line 3 column 1"),
             ("{} {}", "trailing characters"),
-            ("\u{feff}{}", "line 1 column 1"),
+            (
+                "\u{feff}{}",
+                "byte order mark; save it as UTF-8 without one",
+            ),
             ("{'a': 1}", "line 1 column 2"),
             ("{\"a\": 01}", "invalid number"),
         ] {
             let error = value(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(message), "{text:?}: {error}");
         }
+        let utf16 = value(b"\xff\xfe{\0}\0").unwrap_err().to_string();
+        assert!(utf16.contains("written in UTF-16"), "{utf16}");
         assert!(matches!(
             value(b"\"\xff\""),
             Err(DecodeError::Syntax { .. })

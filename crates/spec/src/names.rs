@@ -153,6 +153,18 @@ name! {
     NetworkName, word
 }
 
+impl NetworkName {
+    /// The name of a network whose configuration does not tell it: one that no configuration can have.
+    pub fn unknown() -> Self {
+        Self("?".to_owned())
+    }
+
+    /// Whether it is [`unknown`](Self::unknown).
+    pub fn is_unknown(&self) -> bool {
+        self.0 == "?"
+    }
+}
+
 name! {
     /// The name of a network interface, by the kernel's rules: 1 to 15 bytes without `/`, `:`,
     /// white space or NUL, and none of `.`, `..`, `all` and `default`.

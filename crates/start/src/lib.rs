@@ -92,14 +92,19 @@ fn open_standard_descriptors() -> io::Result<()> {
     if ready < 0 {
         return Err(io::Error::last_os_error());
     }
-    for _ in standard
+    for one in standard
         .iter()
         .filter(|one| one.revents & libc::POLLNVAL != 0)
     {
         // It gets the lowest number that is free. A program that is started later has it as well: what that opened first
         // would be its standard error otherwise.
+        // Standard output is for reading alone: an answer that nobody can take is not told.
+        let access = match one.fd {
+            1 => libc::O_RDONLY,
+            _ => libc::O_RDWR,
+        };
         // SAFETY: the path ends with a zero.
-        if unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) } < 0 {
+        if unsafe { libc::open(c"/dev/null".as_ptr(), access) } < 0 {
             return Err(io::Error::last_os_error());
         }
     }

@@ -174,7 +174,8 @@ pub(super) fn open_directory(path: &std::path::Path) -> io::Result<Option<OwnedF
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => Ok(Some(fd)),
-        Err(Errno::NOENT) => Ok(None),
+        // The name of a network that is too long for a directory is that of none.
+        Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -176,7 +176,10 @@ fn every_mistake_has_its_code_and_its_words() {
         ("CHECK", &[], r#"{"name":"n","cniVersion":"0.3.1"}"#, 1, "does not allow CHECK"),
         ("GC", &[], r#"{"name":"n","cniVersion":"1.0.0"}"#, 1, "does not allow GC"),
         ("STATUS", &[], r#"{"name":"n"}"#, 1, "does not allow STATUS"),
-        ("GC", &[], NET, 7, "cni.dev/valid-attachments"),
+        ("DEL", &[], "{", 6, "JSON"),
+        ("DEL", &[], "[]", 6, "object"),
+        ("DEL", &[], r#"{"name":"n","cniVersion":"9.9.9"}"#, 1, "9.9.9"),
+        ("GC", &[], r#"{"cniVersion":"1.1.0","name":"n","cni.dev/valid-attachments":7}"#, 6, "expected a list"),
         ("ADD", &[], r#"{"name":"n","vlan":4095}"#, 7, "it must be from 0 to 4094"),
         ("ADD", &[], r#"{"name":"n","vlan":"4"}"#, 6, "expected a whole number"),
         ("ADD", &[], r#"{"name":"n","vlan":-1}"#, 7, "vlan"),
@@ -235,4 +238,35 @@ fn gc_takes_both_spellings_of_the_valid_attachments() {
         );
         assert_eq!(call("GC", &[], &net), Answer::Success(None), "{key}");
     }
+    // As the reference's runtime says that no attachment is in use: with null, or with nothing.
+    for nothing in ["null", "[]", ""] {
+        let list = format!("\"cni.dev/valid-attachments\":{nothing},\"type\"");
+        let net = match nothing {
+            "" => NET.to_owned(),
+            _ => NET.replace("\"type\"", &list),
+        };
+        assert_eq!(failure_of(call("GC", &[], &net)).msg, "not valid");
+    }
+}
+
+/// A container must not stay attached because of what has become of its configuration.
+#[test]
+fn del_goes_on_without_what_cannot_be_read() {
+    for bad in [
+        r#""ipam":"host-local""#,
+        r#""ipam":[]"#,
+        r#""ipam":{"type":"../sh"}"#,
+        r#""prevResult":"x""#,
+        r#""prevResult":{"ips":7}"#,
+        r#""capabilities":[]"#,
+        r#""name":5"#,
+        r#""name":"a/b""#,
+        r#""dns":7"#,
+    ] {
+        let net = format!(r#"{{"cniVersion":"1.1.0","name":"net","type":"echo",{bad}}}"#);
+        assert_eq!(call("DEL", &[], &net), Answer::Success(None), "{bad}");
+    }
+    // Without a name nothing more can be freed than was, and the runtime need not call again.
+    let net = r#"{"cniVersion":"1.1.0","name":5,"mode":"gone"}"#;
+    assert_eq!(call("DEL", &[], net), Answer::Success(None));
 }

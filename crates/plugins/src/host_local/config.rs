@@ -127,12 +127,8 @@ impl Configuration for Config {
     };
 
     fn read(config: &PluginConfig) -> Result<Self, Error> {
-        if config.ipam().is_none() {
-            return Err(invalid("IPAM config missing 'ipam' key").with_details(
-                "host-local reads the object ipam of the configuration that delegates to it",
-            ));
-        }
-        let data_dir = PlaceKeys::read(config)?.data_dir;
+        // What is wrong with it is told with the rest of the request: DEL looks where ADD would have been.
+        let data_dir = PlaceKeys::read(config).map_or_else(|_| String::new(), |keys| keys.data_dir);
         Ok(Self {
             data_dir: match data_dir.as_str() {
                 "" => DEFAULT_DATA_DIR.into(),
@@ -160,6 +156,12 @@ impl Configuration for Request {
     const KEYS: &'static [Key] = Keys::KEYS;
 
     fn read(config: &PluginConfig) -> Result<Self, Error> {
+        if config.ipam().is_none() {
+            return Err(invalid("IPAM config missing 'ipam' key").with_details(
+                "host-local reads the object ipam of the configuration that delegates to it",
+            ));
+        }
+        PlaceKeys::read(config)?;
         let keys = Keys::read(config)?;
         let lists = [&keys.args_ips, &keys.runtime_ips];
         Ok(Self {

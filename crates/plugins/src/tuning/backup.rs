@@ -179,10 +179,13 @@ fn half(path: &Path) -> PathBuf {
 
 fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
+        // What is too long for the name of a file is the name of none.
         Err(error)
             if !matches!(
                 error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::InvalidFilename
             ) =>
         {
             Err(Error::new(

@@ -195,23 +195,35 @@ fn run_by_hand_it_says_what_it_is() {
     });
 }
 
-/// A runtime that has gone away reads no answer; what was attached is found by its DEL.
+/// A runtime that gets no answer knows of no attachment: there is none then.
 #[test]
-fn an_answer_that_nobody_takes_is_a_failure() {
+fn an_answer_that_nobody_takes_is_a_failure_and_what_was_made_is_undone() {
     sandbox(|sandbox| {
         let host = Host::new(sandbox);
         let config = everything();
         let netns = sandbox.netns("a");
-        let program = host.cmd("ADD", &config, &netns);
-        let output = program
-            .under(&["sh", "-c", "exec \"$@\" >/dev/full", "sh"])
-            .output();
-        assert!(
-            !output.ok() && output.stderr.contains("No space left"),
-            "{output}"
-        );
-        host.del(&config, &netns).success();
-        assert_eq!(netns.run("ip -oneline link | wc -l"), "1");
+        for (stdout, why) in [
+            (">/dev/full", "No space left"),
+            (">&-", "Bad file descriptor"),
+            ("| true", "Broken pipe"),
+        ] {
+            let line = format!("set -o pipefail; (sleep 0.1; exec \"$@\") {stdout}");
+            let program = host.cmd("ADD", &config, &netns);
+            let output = program.under(&["bash", "-c", &line, "bash"]).output();
+            assert_eq!(output.status.code(), Some(1), "{stdout}: {output}");
+            assert!(output.stderr.contains(why), "{stdout}: {output}");
+            assert_eq!(netns.run("ip -oneline link | wc -l"), "1", "{stdout}");
+            assert_eq!(
+                sandbox.run("ip -oneline link show type veth | wc -l"),
+                "0",
+                "{stdout}"
+            );
+            assert_eq!(
+                sandbox.run("find /var/lib/cni/networks -name '10.*' | wc -l"),
+                "0",
+                "{stdout}"
+            );
+        }
     });
 }
 
@@ -244,7 +256,8 @@ fn descriptors_that_were_closed_are_open_for_who_is_started() {
             (">&- 2>&-", "/dev/null"),
         ] {
             let output = call("ADD", closed);
-            assert!(output.ok(), "{closed}: {output}");
+            // Without standard output the result is lost, which is a failure.
+            assert_eq!(output.ok(), !closed.starts_with('>'), "{closed}: {output}");
             let seen = fs::read_to_string(&log).unwrap();
             assert!(seen.starts_with(error), "{closed}: {seen}");
             assert!(call("DEL", closed).ok());

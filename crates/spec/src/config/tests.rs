@@ -47,7 +47,7 @@ fn nothing_is_there_in_an_empty_configuration() {
     );
     assert_eq!(config.ipam_type(), Ok(None));
     assert_eq!(config.prev_result(), Ok(None));
-    assert_eq!(config.valid_attachments(), Ok(None));
+    assert_eq!(config.valid_attachments(), Ok(vec![]));
     assert_eq!(config.runtime_config(), Ok(None));
     assert_eq!(config.dns(), Ok(Dns::default()));
 }
@@ -156,17 +156,17 @@ fn valid_attachments_are_read_under_both_keys() {
         let config = config(json!({ key: list }));
         assert_eq!(
             config.valid_attachments(),
-            Ok(Some(vec![attachment.clone()])),
+            Ok(vec![attachment.clone()]),
             "{key}"
         );
     }
     for none in [json!([]), json!(null)] {
         let config = config(json!({"cni.dev/valid-attachments": none}));
-        assert_eq!(config.valid_attachments(), Ok(Some(vec![])), "{none}");
+        assert_eq!(config.valid_attachments(), Ok(vec![]), "{none}");
     }
     let both = config(json!({})).with_valid_attachments(std::slice::from_ref(&attachment));
     assert_eq!(both.as_map().len(), 2);
-    assert_eq!(both.valid_attachments(), Ok(Some(vec![attachment])));
+    assert_eq!(both.valid_attachments(), Ok(vec![attachment]));
 }
 
 #[test]
@@ -205,4 +205,42 @@ fn only_declared_capabilities_become_runtime_config() {
         .with_capability_args(args)
         .unwrap();
     assert_eq!(without, config(json!({"type": "bridge"})));
+}
+
+#[test]
+fn what_cannot_be_read_is_left_out_for_del() {
+    let good = json!({
+        "cniVersion": "1.0.0", "name": "net", "type": "bridge", "bridge": 7,
+        "ipam": {"type": "host-local"}, "capabilities": {"mac": true}, "runtimeConfig": {"mac": "x"},
+        "args": {"cni": {}}, "dns": {}, "prevResult": {"cniVersion": "1.0.0"},
+    });
+    let map = |value: &Value| value.as_object().unwrap().clone();
+    let (config, errors) = PluginConfig::from_map_leniently(map(&good));
+    assert_eq!((config.as_map(), errors.len()), (&map(&good), 0));
+    for (key, value) in [
+        ("name", json!(5)),
+        ("name", json!("a/b")),
+        ("name", json!(null)),
+        ("type", json!([])),
+        ("cniVersion", json!(1)),
+        ("ipam", json!("host-local")),
+        ("ipam", json!([])),
+        ("ipam", json!({"type": 7})),
+        ("ipam", json!({"type": "../sh"})),
+        ("prevResult", json!("x")),
+        ("prevResult", json!({"ips": 7})),
+        ("capabilities", json!(["mac"])),
+        ("runtimeConfig", json!(7)),
+        ("args", json!("IP=10.1.0.2")),
+        ("dns", json!("8.8.8.8")),
+    ] {
+        let mut bad = map(&good);
+        bad.insert(key.into(), value.clone());
+        let (config, errors) = PluginConfig::from_map_leniently(bad);
+        let mut rest = map(&good);
+        rest.shift_remove(key);
+        assert_eq!(config.as_map(), &rest, "{key}: {value}");
+        assert_eq!(errors.len(), 1, "{key}: {value}");
+        assert!(errors[0].to_string().contains(key), "{}", errors[0]);
+    }
 }

@@ -1,10 +1,10 @@
 //! CHECK, DEL, GC and STATUS that cannot be.
 
-use linkspan_testkit::with_prev_result;
+use linkspan_testkit::{PLUGIN_NAMES, Plugins, sandbox, with_prev_result};
 use serde_json::{Value, json};
 
 use super::{Bad, CONFIG, DECODING, ENVIRONMENT, NETNS, NOT_AVAILABLE, VERSION, bad};
-use crate::host::network;
+use crate::host::{Host, network};
 
 /// host-local's own code.
 const NOT_RESERVED: u64 = 101;
@@ -122,17 +122,6 @@ fn del() {
 #[test]
 fn gc_and_status() {
     bad(|mut bad| {
-        let plain = network(json!({}));
-        refused(
-            &mut bad,
-            "GC",
-            &plain,
-            CONFIG,
-            &[
-                "cni.dev/valid-attachments",
-                "an empty list frees everything",
-            ],
-        );
         let with = |keys: Value| network(keys);
         let list = with(json!({ "cni.dev/valid-attachments": 7 }));
         refused(
@@ -171,8 +160,79 @@ fn gc_and_status() {
         bad.host
             .sandbox
             .run("ip link add cni0 type veth peer name other");
-        refused(&mut bad, "STATUS", &plain, NOT_AVAILABLE, &["not a bridge"]);
+        refused(
+            &mut bad,
+            "STATUS",
+            &network(json!({})),
+            NOT_AVAILABLE,
+            &["not a bridge"],
+        );
         bad.host.sandbox.run("ip link del cni0");
-        bad.end(8);
+        bad.end(7);
+    });
+}
+
+/// DEL succeeds in the end, whatever has become of the configuration, and with names that no file can have:
+/// ADD can have kept nothing under them.
+#[test]
+fn del_bears_names_and_configurations_that_cannot_be() {
+    sandbox(|sandbox| {
+        let plugins = Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins"));
+        let netns = sandbox.netns("a");
+        let path = netns.path().to_str().unwrap().to_owned();
+        let long = "n".repeat(300);
+        for plugin in PLUGIN_NAMES.into_iter().filter(|name| *name != "dhcp") {
+            let config = json!({ "cniVersion": "1.0.0", "name": "net", "type": plugin,
+                "ipam": { "type": "host-local" } });
+            let del = |config: &Value, id: &str| {
+                plugins
+                    .call("DEL", config)
+                    .container(id)
+                    .ifname("eth0")
+                    .netns(&path)
+                    .run()
+                    .success();
+            };
+            del(&config, &long);
+            for (key, value) in [
+                ("name", json!(long)),
+                ("name", json!(5)),
+                ("ipam", json!("host-local")),
+                ("ipam", json!([])),
+                ("prevResult", json!("x")),
+            ] {
+                let mut bad = config.clone();
+                bad[key] = value;
+                del(&bad, "c1");
+            }
+        }
+    });
+}
+
+/// What is found by the attachment's identity goes all the same.
+#[test]
+fn del_frees_what_it_finds_though_it_cannot_read_all() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = network(json!({ "ipMasq": true }));
+        for (name, key, value) in [
+            ("a", "ipam", json!([])),
+            ("b", "prevResult", json!("x")),
+            ("c", "dns", json!(7)),
+        ] {
+            let netns = sandbox.netns(name);
+            host.add(&config, &netns).success();
+            let mut broken = config.clone();
+            broken[key] = value;
+            host.del(&broken, &netns).success();
+            assert_eq!(netns.run("ip -oneline link | wc -l"), "1", "{key}");
+            assert_eq!(
+                sandbox.run("ip -oneline link show type veth | wc -l"),
+                "0",
+                "{key}"
+            );
+            let elements = sandbox.run("nft list ruleset | grep -c 10.22.0 || true");
+            assert_eq!(elements, "0", "{key}");
+        }
     });
 }
