@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "linkspan", version, after_help = FIRST_STEPS, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Print errors, and what the command has to tell, as JSON.
+    /// Print errors, and what the command has to tell, as JSON: one object on standard error, one on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What to do.
@@ -36,7 +36,9 @@ Exit status:
   1  failed
   2  the command line or a variable cannot be understood
   3  the network is not there, or its configuration cannot be used
-  4  failed, but may work later: a deadline has passed, or a plugin asks for it";
+  4  failed, but may work later: a deadline has passed, or a plugin asks for it
+  5  not begun, since it changes networks, which only root may do
+  130, 143  ended by Ctrl-C or SIGTERM; what `add` had begun is detached again";
 
 const ADD_EXAMPLES: &str = "\
 Examples:
@@ -63,8 +65,11 @@ Examples:
   # Remove what belongs to namespaces that are gone
   linkspan gc mynet
 
-  # Remove all but two attachments
-  linkspan gc mynet --keep c1 --keep c2:net1";
+  # See what would go, and why
+  linkspan gc mynet --dry-run
+
+  # Remove all but the attachments of two containers: of the one all, of the other one interface
+  linkspan gc mynet --keep c1 --keep /run/netns/c2:net1";
 
 const RECONCILE_EXAMPLES: &str = "\
 Examples:
@@ -233,13 +238,16 @@ pub(crate) struct OneNetwork {
 pub(crate) struct Gc {
     #[command(flatten)]
     pub(crate) network: OneNetwork,
-    /// An attachment that is in use, and no other but those named so; its interface is eth0 when
-    /// not given
+    /// A container that is in use, and no other but those named so: by its ID, or its namespace's name
+    /// or path; all its interfaces, or the one behind a colon
     #[arg(long, value_name = "CONTAINER[:IFNAME]")]
     pub(crate) keep: Vec<String>,
     /// No attachment is in use: remove all, as cnitool does
     #[arg(long, conflicts_with = "keep")]
     pub(crate) all: bool,
+    /// Change nothing; show what would go and why
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `list`.

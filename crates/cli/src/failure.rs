@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Network = 3,
     /// It may work later.
     Temporary = 4,
+    /// Only root may do it.
+    Privilege = 5,
 }
 
 /// Columns of the labels before the words of a failure.
@@ -45,7 +47,7 @@ impl Failure {
             Kind::Usage => ErrorCode::INVALID_ENVIRONMENT,
             Kind::Network => ErrorCode::INVALID_NETWORK_CONFIG,
             Kind::Temporary => ErrorCode::TRY_AGAIN_LATER,
-            Kind::Failed => ErrorCode::IO_FAILURE,
+            Kind::Failed | Kind::Privilege => ErrorCode::IO_FAILURE,
         };
         Self {
             kind,
@@ -60,6 +62,20 @@ impl Failure {
     /// A command line or a variable that cannot be understood.
     pub(crate) fn usage(words: impl Into<String>) -> Self {
         Self::new(Kind::Usage, words)
+    }
+
+    /// What the command line's parser has to say.
+    pub(crate) fn of_command_line(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let (words, usage) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
+        let words = words.strip_prefix("error: ").unwrap_or(words);
+        Self::usage(words).advise(usage)
+    }
+
+    /// The same failure with others beside it.
+    pub(crate) fn with_others(mut self, others: Vec<Self>) -> Self {
+        self.others.extend(others);
+        self
     }
 
     /// The same failure with what lies behind it.
@@ -180,10 +196,7 @@ impl From<linkspan_kernel::Error> for Failure {
 fn several(errors: Vec<Error>) -> Failure {
     let mut failures = errors.into_iter().map(Failure::from);
     match failures.next() {
-        Some(mut first) => {
-            first.others.extend(failures);
-            first
-        }
+        Some(first) => first.with_others(failures.collect()),
         None => Failure::new(Kind::Failed, "nothing is known of the failure"),
     }
 }
@@ -194,6 +207,7 @@ fn kind(error: &Error) -> Kind {
         | Error::Configuration { .. }
         | Error::Unreadable { .. }
         | Error::NoPlugins { .. }
+        | Error::FileName { .. }
         | Error::Network { .. } => Kind::Network,
         error if error.code() == ErrorCode::TRY_AGAIN_LATER => Kind::Temporary,
         _ => Kind::Failed,

@@ -6,7 +6,7 @@
 //! ([`ui`], [`failure`]) and one module for each command ([`commands`]).
 //!
 //! Results go to standard output as JSON, everything else that is told to standard error: for
-//! people, or with `--json` for programs. The exit statuses are those of [`failure::Kind`].
+//! people, or with `--json` for programs, which get one object on each of the two at most. The exit statuses are those of [`failure::Kind`].
 //!
 //! Where it does otherwise than cnitool:
 //! - `gc` spares the attachments whose namespace is still there, unless `--all` says otherwise.
@@ -18,6 +18,8 @@
 mod args;
 mod commands;
 mod failure;
+mod privilege;
+mod signals;
 mod style;
 mod target;
 mod text;
@@ -30,19 +32,36 @@ use clap::Parser;
 use linkspan_start as _;
 
 use crate::args::{Cli, Command};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
     let ui = Ui::new(cli.json);
     match run(ui, &cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            ui.end();
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
             ui.fail(&failure);
-            ExitCode::from(failure.kind as u8)
+            signals::exit_status()
+                .map_or_else(|| ExitCode::from(failure.kind as u8), ExitCode::from)
         }
     }
+}
+
+/// Tells what is wrong with the command line, or what it asks for: help, or the version.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    if error.use_stderr() && words.any(|word| word == "--json") {
+        Ui::new(true).fail(&Failure::of_command_line(error));
+        return ExitCode::from(Kind::Usage as u8);
+    }
+    error.exit()
 }
 
 fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
@@ -50,7 +69,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Add(args) => commands::attach::add(ui, args),
         Command::Del(args) => commands::attach::del(ui, args),
         Command::Check(args) => commands::attach::check(ui, args),
-        Command::Gc(args) => commands::network::gc(ui, args),
+        Command::Gc(args) => commands::gc::gc(ui, args),
         Command::Status(args) => commands::network::status(ui, args),
         Command::List(args) => commands::list::list(ui, args),
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),

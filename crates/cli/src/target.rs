@@ -12,6 +12,7 @@ use sha2::{Digest, Sha512};
 
 use crate::args::{Places, Target};
 use crate::failure::Failure;
+use crate::signals;
 use crate::ui::Ui;
 
 const DEFAULT_CNI_PATH: &str = "/opt/cni/bin";
@@ -41,13 +42,17 @@ impl Places {
         load_network(&self.config_dir(), name)
     }
 
-    /// A runtime that passes on what plugins log.
+    /// A runtime that passes on what plugins log, and signals to plugins.
     pub(crate) fn runtime(&self, ui: Ui) -> Builder {
-        Runtime::builder()
+        let builder = Runtime::builder()
             .plugin_dirs(plugin_dirs(self.cni_path.as_deref()))
             .cache_dir(self.cache_dir())
             .timeout(self.timeout)
-            .observer(pass_on_logs(ui))
+            .observer(pass_on_logs(ui));
+        match signals::cancel() {
+            Some(cancel) => builder.cancel(cancel),
+            None => builder,
+        }
     }
 }
 
@@ -117,7 +122,7 @@ fn container_id(netns: &Path) -> String {
 }
 
 /// The absolute path without "." and "..", by its text alone: cnitool's container IDs depend on it.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let mut absolute = if path.is_absolute() {
         PathBuf::new()
     } else {

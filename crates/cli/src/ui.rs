@@ -1,6 +1,7 @@
 //! Standard output and standard error: what is told there, as tables, JSON or words.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkspan_spec::{Map, Value, pretty};
 
@@ -52,28 +53,60 @@ impl Ui {
         self.print(&format!("{}\n", pretty(value)))
     }
 
-    /// Tells a person that it was done; programs read the exit status.
-    pub(crate) fn done(&self, words: &str) -> Result<(), Failure> {
-        if self.terminal && !self.json {
+    /// Tells that it was done: a program by an object, a person on a terminal in words. Scripts read the
+    /// exit status.
+    pub(crate) fn done(&self, words: &str, told: Value) -> Result<(), Failure> {
+        if self.json {
+            return self.print_json(&told);
+        }
+        if self.terminal {
             self.print(&format!("{} {words}\n", self.out.good("done:")))?;
         }
         Ok(())
     }
 
-    /// Tells something that is not the command's result, on standard error. When that is closed,
-    /// nobody wants to know.
+    /// Tells something that is not the command's result, on standard error: a program once all is done.
+    /// When that is closed, nobody wants to know.
     pub(crate) fn note(&self, words: &str) {
-        let _ = writeln!(io::stderr(), "{words}");
+        if self.json {
+            notes().extend(words.lines().map(str::to_owned));
+        } else {
+            let _ = writeln!(io::stderr(), "{words}");
+        }
     }
 
     /// Tells a failure, on standard error.
     pub(crate) fn fail(&self, failure: &Failure) {
-        if self.json {
-            self.note(&pretty(&failure.json()));
-        } else {
-            self.note(failure.text(self.err).trim_end());
+        if !self.json {
+            return self.note(failure.text(self.err).trim_end());
+        }
+        let mut told = failure.json();
+        if let (Some(map), Some(notes)) = (told.as_object_mut(), taken_notes()) {
+            map.insert("notes".into(), notes);
+        }
+        let _ = writeln!(io::stderr(), "{}", pretty(&told));
+    }
+
+    /// Tells a program what was to be told beside the result of a success.
+    pub(crate) fn end(&self) {
+        if let Some(notes) = taken_notes() {
+            let _ = writeln!(io::stderr(), "{}", pretty(&object([("notes", notes)])));
         }
     }
+}
+
+/// What is still to be told to a program: standard error gets one object.
+static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn notes() -> MutexGuard<'static, Vec<String>> {
+    NOTES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn taken_notes() -> Option<Value> {
+    let notes = std::mem::take(&mut *notes());
+    Some(notes)
+        .filter(|notes| !notes.is_empty())
+        .map(Value::from)
 }
 
 /// A JSON object with these keys, in order.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use linkspan_spec::decode::{self, DecodeError, Map, Value};
-use linkspan_spec::{ContainerId, NetworkList, NetworkName, PluginConfig, Success};
+use linkspan_spec::{Attachment, MAX_INPUT, NetworkList, NetworkName, PluginConfig, Success};
 
 use crate::{Endpoint, Error, base64, file};
 
@@ -15,6 +15,10 @@ use crate::{Endpoint, Error, base64, file};
 pub const DEFAULT_CACHE_DIR: &str = "/var/lib/cni";
 
 const KIND: &str = "cniCacheV1";
+
+/// The largest file that is read, in bytes: a configuration of the largest size is a third larger in
+/// Base64, and beside it stand a result and arguments of up to that size.
+const MAX_FILE: usize = 4 * MAX_INPUT;
 
 /// A directory of its own for files being written: the reference's runtime takes every file
 /// beside the results for a result.
@@ -41,6 +45,31 @@ pub struct CachedAttachment {
     pub config: Vec<u8>,
     /// The result of ADD as JSON; none when there is none.
     pub result: Option<Value>,
+}
+
+/// A file of the cache, and the attachment that it keeps or why that cannot be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CachedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The attachment.
+    pub attachment: Result<CachedAttachment, Error>,
+}
+
+impl CachedFile {
+    /// Whether the attachment is one of a network's, or could be: of a file that cannot be read
+    /// there is only the name, which begins with that of the network.
+    pub fn may_be_of(&self, network: &NetworkName) -> bool {
+        match &self.attachment {
+            Ok(cached) => cached.network == *network,
+            Err(_) => {
+                let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+                let rest = name.strip_prefix(network.as_str());
+                rest.is_some_and(|rest| rest.starts_with('-'))
+            }
+        }
+    }
 }
 
 impl CachedAttachment {
@@ -143,20 +172,27 @@ impl Cache {
         }
     }
 
-    /// Every attachment, of one container or of all, in the order of their files' names. What
-    /// cannot be read is left out.
-    pub(crate) fn attachments(
-        &self,
-        container: Option<&ContainerId>,
-    ) -> Result<Vec<CachedAttachment>, Error> {
+    /// Every file, in the order of their names.
+    pub(crate) fn files(&self) -> Result<Vec<CachedFile>, Error> {
         let names = file::names(&self.results).map_err(failed("list", &self.results))?;
-        Ok(names
-            .iter()
-            .filter_map(|name| self.read(&self.results.join(name)).ok()?)
-            .filter(is_current)
-            .filter_map(|map| decode(&map).ok())
-            .filter(|cached| container.is_none_or(|id| cached.endpoint.container_id == *id))
-            .collect())
+        let load = |name: String| {
+            let path = self.results.join(name);
+            let attachment = self.attachment(&path).transpose()?;
+            Some(CachedFile { path, attachment })
+        };
+        Ok(names.into_iter().filter_map(load).collect())
+    }
+
+    /// What a file keeps; nothing when it has gone in the meantime.
+    fn attachment(&self, path: &Path) -> Result<Option<CachedAttachment>, Error> {
+        let decode = |map: Map| {
+            if !is_current(&map) {
+                return Err(DecodeError::missing("kind", format!("{KIND:?}")));
+            }
+            decode(&map)
+        };
+        let map = self.read(path)?;
+        map.map(decode).transpose().map_err(unusable(path))
     }
 
     /// Removes what writers that were killed have left. Best effort: it is in nobody's way.
@@ -177,21 +213,25 @@ impl Cache {
     }
 
     fn path(&self, network: &NetworkName, endpoint: &Endpoint) -> PathBuf {
-        let Endpoint {
+        self.path_of(network, &endpoint.attachment())
+    }
+
+    /// The file of an attachment.
+    pub(crate) fn path_of(&self, network: &NetworkName, attachment: &Attachment) -> PathBuf {
+        let Attachment {
             container_id,
             ifname,
-            ..
-        } = endpoint;
+        } = attachment;
         self.results
             .join(format!("{network}-{container_id}-{ifname}"))
     }
 
     fn read(&self, path: &Path) -> Result<Option<Map>, Error> {
-        let bytes = match file::read(path) {
+        let bytes = match file::read(path, MAX_FILE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(failed("read", path))?,
         };
-        match decode::value(&bytes) {
+        match decode::value_within(MAX_FILE, &bytes) {
             Ok(Value::Object(map)) => Ok(Some(map)),
             Ok(other) => Err(unusable(path)(DecodeError::mismatch("an object", &other))),
             Err(error) => Err(unusable(path)(error)),

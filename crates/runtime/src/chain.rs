@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use linkspan_spec::{Command, DecodeError, NetworkList, PluginConfig, Success, Value};
 
+use crate::find::is_directory;
 use crate::runner::{Answer, Runner};
 use crate::{Deadline, Endpoint, Error, Step, find_plugin};
 
@@ -132,7 +133,8 @@ fn environment(
 
 fn join(directories: &[PathBuf]) -> OsString {
     let mut joined = OsString::new();
-    for (number, directory) in directories.iter().enumerate() {
+    let directories = directories.iter().filter(|path| is_directory(path));
+    for (number, directory) in directories.enumerate() {
         if number > 0 {
             joined.push(":");
         }

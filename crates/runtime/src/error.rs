@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use linkspan_spec::{CannotExpress, DecodeError, ErrorCode, NetworkName, PluginType, Version};
 
-use crate::PluginError;
+use crate::{Cause, PluginError};
 
 /// How many names of networks or plugins a piece of advice lists.
 const LISTED: usize = 20;
@@ -43,6 +43,16 @@ pub enum Error {
         /// What is wrong with it.
         source: DecodeError,
     },
+    /// The name of a file says that it holds something else than it does.
+    #[error("{} holds {holds}, and its name says that it does not", path.display())]
+    FileName {
+        /// Which file.
+        path: PathBuf,
+        /// What it holds: "a list of plugins" or "a single plugin".
+        holds: &'static str,
+        /// The extension that says so.
+        extension: &'static str,
+    },
     /// A list is empty.
     #[error("no plugin configs found: {} has none, nor has the folder {}", path.display(), folder.display())]
     NoPlugins {
@@ -60,6 +70,8 @@ pub enum Error {
         directories: Vec<PathBuf>,
         /// The names of the files that are there.
         present: Vec<String>,
+        /// What keeps a file that may be the plugin from being found.
+        obstacle: Option<String>,
     },
     /// A plugin failed.
     #[error(transparent)]
@@ -116,6 +128,16 @@ pub enum Error {
         /// What is wrong with it.
         source: DecodeError,
     },
+    /// Files of the cache that could be of a network cannot be read.
+    #[error("not all attachments of network {:?} are known, because of {}", network.as_str(), paths(.files))]
+    UnknownAttachments {
+        /// Which network.
+        network: NetworkName,
+        /// The files.
+        files: Vec<PathBuf>,
+        /// What is wrong with the first of them.
+        source: Box<Error>,
+    },
     /// Several steps failed; the others were carried out.
     #[error("{} steps failed", .0.len())]
     Several(Vec<Error>),
@@ -137,6 +159,31 @@ impl Error {
         }
     }
 
+    /// Files of the cache, if any, that cannot be read and could be of a network.
+    pub(crate) fn unknown_attachments(
+        network: &NetworkName,
+        unread: Vec<(PathBuf, Self)>,
+    ) -> Result<(), Self> {
+        let (files, errors): (Vec<_>, Vec<_>) = unread.into_iter().unzip();
+        let Some(first) = errors.into_iter().next() else {
+            return Ok(());
+        };
+        Err(Self::UnknownAttachments {
+            network: network.clone(),
+            files,
+            source: Box::new(first),
+        })
+    }
+
+    /// Whether the operation was given up; see [`Cancel`](crate::Cancel).
+    pub fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Plugin(error) => matches!(error.cause, Cause::Cancelled),
+            Self::Several(errors) => errors.iter().any(Self::is_cancelled),
+            _ => false,
+        }
+    }
+
     /// The code of the specification. A plugin's own error has the plugin's.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -144,7 +191,7 @@ impl Error {
             Self::Configuration { source, .. }
             | Self::Network { source, .. }
             | Self::CachedResult { source, .. } => linkspan_spec::Error::from(source.clone()).code,
-            Self::NetworkNotFound { .. } | Self::NoPlugins { .. } => {
+            Self::NetworkNotFound { .. } | Self::NoPlugins { .. } | Self::FileName { .. } => {
                 ErrorCode::INVALID_NETWORK_CONFIG
             }
             Self::PluginVersion { .. } | Self::CheckNotSupported { .. } | Self::Result { .. } => {
@@ -153,6 +200,7 @@ impl Error {
             Self::Unreadable { .. } | Self::PluginNotFound { .. } | Self::Cache { .. } => {
                 ErrorCode::IO_FAILURE
             }
+            Self::UnknownAttachments { source, .. } => source.code(),
             Self::Several(errors) => errors.first().map_or(ErrorCode::INTERNAL, Self::code),
         }
     }
@@ -171,8 +219,18 @@ impl Error {
                 Some(format!("The networks there are: {}.", listed(found)))
             }
             Self::PluginNotFound {
+                obstacle: Some(obstacle),
+                ..
+            } => Some(format!("{obstacle}.")),
+            Self::PluginNotFound {
                 plugin, present, ..
             } => Some(plugin_not_found(plugin, present)),
+            Self::FileName {
+                path, extension, ..
+            } => Some(format!(
+                "Rename it to {}.",
+                path.with_extension(extension).display()
+            )),
             Self::NoPlugins { .. } => Some(
                 "Give the list a key \"plugins\", or put the plugins' configurations as *.conf \
                  into the folder."
@@ -194,6 +252,12 @@ impl Error {
                  replaces {}.",
                 path.display()
             )),
+            Self::UnknownAttachments { .. } => Some(
+                "Nothing was removed. Whose a file is stands in its name: network, container, \
+                 interface. Detach that container and attach it again; remove the file when there is no \
+                 such container."
+                    .to_owned(),
+            ),
             Self::Cache { source, .. } => io_advice(source),
             Self::Unreadable { source, .. } => io_advice(source),
             Self::Plugin(error) => error.advice(),
@@ -216,14 +280,27 @@ fn plugin_not_found(plugin: &PluginType, present: &[String]) -> String {
     )
 }
 
-fn io_advice(error: &io::Error) -> Option<String> {
+/// What to do when a file or a directory cannot be read or written, where there is something to say.
+pub fn io_advice(error: &io::Error) -> Option<String> {
     let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied if rustix::process::geteuid().is_root() => {
+            "Root may not do it either: the file may be immutable (lsattr), or a user namespace or a \
+             security module (SELinux, AppArmor) forbids it."
+        }
         io::ErrorKind::PermissionDenied => "Run it as root, or choose a directory that is yours.",
         io::ErrorKind::ReadOnlyFilesystem => "Choose a directory that can be written to.",
         io::ErrorKind::StorageFull => "Make room on the file system.",
         _ => return None,
     };
     Some(advice.to_owned())
+}
+
+fn paths(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    listed(&names)
 }
 
 fn listed(names: &[String]) -> String {

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 
 use linkspan_spec::Command;
 
-use crate::Deadline;
+use crate::{Cancel, Deadline};
 
 /// One run of a plugin.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Request<'a> {
     pub stdin: &'a [u8],
     /// When the run has to end.
     pub deadline: Deadline,
+    /// What the run has to end for before that, if it can.
+    pub cancel: Option<&'a Cancel>,
 }
 
 /// What came of a run.
@@ -43,6 +45,8 @@ pub enum Ended {
     Exited(ExitStatus),
     /// It was ended because its deadline had passed.
     TimedOut,
+    /// It was ended because the operation was given up.
+    Cancelled,
     /// It was ended because it printed more than [`linkspan_spec::MAX_INPUT`].
     TooMuchOutput,
 }
@@ -52,7 +56,7 @@ pub enum Ended {
 /// [`Process`](crate::Process) starts the plugin's file. Another implementation may know the
 /// plugin and run it within this process, or stand in for plugins in a test.
 pub trait Execute: Send + Sync {
-    /// Runs a plugin to its end or to its deadline, whichever is first.
+    /// Runs a plugin to its end, to its deadline or until it is given up, whichever is first.
     ///
     /// # Errors
     /// When the plugin cannot be started, or the system fails while it runs.

@@ -5,15 +5,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use linkspan_spec::MAX_INPUT;
 use tempfile::NamedTempFile;
 
-/// Reads a file, of one that is too large for [`linkspan_spec::decode::value`] as much as makes it
-/// say so.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file, of one that is larger than a limit as much as makes whoever parses it say so.
+pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(MAX_INPUT as u64 + 1)
+        .take(limit as u64 + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

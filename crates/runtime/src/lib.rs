@@ -24,6 +24,7 @@
 
 mod base64;
 mod cache;
+mod cancel;
 mod chain;
 mod deadline;
 mod endpoint;
@@ -38,10 +39,11 @@ mod runner;
 mod runtime;
 mod step;
 
-pub use cache::{CachedAttachment, DEFAULT_CACHE_DIR};
+pub use cache::{CachedAttachment, CachedFile, DEFAULT_CACHE_DIR};
+pub use cancel::Cancel;
 pub use deadline::Deadline;
 pub use endpoint::Endpoint;
-pub use error::Error;
+pub use error::{Error, io_advice};
 pub use execute::{Ended, Execute, Output, Request};
 pub use find::find_plugin;
 pub use load::{DEFAULT_CONFIG_DIR, NetworkFile, load_all, load_network};

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use linkspan_spec::decode::{self, DecodeError, Map};
-use linkspan_spec::{NetworkList, PluginConfig, Value};
+use linkspan_spec::{MAX_INPUT, NetworkList, PluginConfig, Value};
 
 use crate::{Error, file};
 
@@ -103,15 +103,32 @@ fn files(directory: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Error> {
 
 fn load_file(path: &Path, kind: Kind) -> Result<NetworkList, Error> {
     let bytes = read(path)?;
-    match kind {
+    let loaded = match kind {
         Kind::List => {
-            let list = NetworkList::parse(&bytes).map_err(unusable(path))?;
-            with_folder(list, path)
+            let list = NetworkList::parse(&bytes).map_err(unusable(path));
+            list.and_then(|list| with_folder(list, path))
         }
         Kind::Single => PluginConfig::parse(&bytes)
             .and_then(NetworkList::from_single)
             .map_err(unusable(path)),
-    }
+    };
+    loaded.map_err(|error| misnamed(path, kind).unwrap_or(error))
+}
+
+/// The error of a list in the file of a single plugin, or of a single plugin in that of a list.
+fn misnamed(path: &Path, kind: Kind) -> Option<Error> {
+    let map = object(path).ok()?;
+    let has = |name| decode::key(&map, name).is_some();
+    let (holds, extension) = match kind {
+        Kind::Single if has("plugins") && !has("type") => ("a list of plugins", "conflist"),
+        Kind::List if has("type") && !has("plugins") => ("a single plugin", "conf"),
+        _ => return None,
+    };
+    Some(Error::FileName {
+        path: path.to_owned(),
+        holds,
+        extension,
+    })
 }
 
 /// Adds the plugins of the folder that is named as the network.
@@ -136,8 +153,10 @@ fn with_folder(mut list: NetworkList, path: &Path) -> Result<NetworkList, Error>
 fn folder_plugins(folder: &Path) -> Result<Vec<PluginConfig>, Error> {
     let load = |path: PathBuf| {
         let plugin = PluginConfig::parse(&read(&path)?).map_err(unusable(&path))?;
-        plugin.plugin_type().map_err(unusable(&path))?;
-        Ok(plugin)
+        match plugin.plugin_type() {
+            Ok(_) => Ok(plugin),
+            Err(error) => Err(misnamed(&path, Kind::Single).unwrap_or(unusable(&path)(error))),
+        }
     };
     files(folder, PLUGIN)?.into_iter().map(load).collect()
 }
@@ -163,7 +182,7 @@ fn name_in(map: &Map) -> Option<&str> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    file::read(path).map_err(unreadable(path))
+    file::read(path, MAX_INPUT).map_err(unreadable(path))
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error {

@@ -4,34 +4,36 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use linkspan_spec::{Attachment, Command, NetworkList, PluginType, Version, VersionInfo};
+use linkspan_spec::{
+    Attachment, Command, DecodeError, NetworkList, PluginType, Version, VersionInfo,
+};
 
 use crate::{Cause, Deadline, Error, Outcome, Runtime, Step, find_plugin};
 
 impl Runtime {
     /// Removes what belongs to none of the attachments in use: DEL for each kept attachment of the
     /// network that is not among them; then, from version 1.1.0 on, GC of the network's plugins,
-    /// which are told of them. Without a list no kept attachment is in use, and the plugins are told
-    /// nothing.
+    /// which are told of them.
+    ///
+    /// Whoever takes them from [`attachments`](Self::attachments) must not go on when that fails: a
+    /// container that is not in the list is cut off.
     ///
     /// Each DEL has a time of its own, and the plugins' GC another.
     ///
     /// # Errors
-    /// All failures; none keeps the rest from being done.
+    /// All failures; none keeps the rest from being done. A kept attachment that cannot be read, and is
+    /// none of those in use, is one.
     ///
     /// # Spec
     /// Section 3, "Garbage-collecting a network".
-    pub fn gc(
-        &self,
-        network: &NetworkList,
-        in_use: Option<&[Attachment]>,
-    ) -> Result<Outcome, Error> {
+    pub fn gc(&self, network: &NetworkList, in_use: &[Attachment]) -> Result<Outcome, Error> {
         if network.disable_gc {
             return Ok(Outcome::Disabled);
         }
-        let mut errors = self.detach_stale(network, in_use.unwrap_or_default())?;
+        let mut errors = self.detach_stale(network, in_use)?;
         self.cache.sweep();
-        if network.cni_version >= Command::Gc.since() {
+        let go_on = !errors.iter().any(Error::is_cancelled);
+        if go_on && network.cni_version >= Command::Gc.since() {
             errors.extend(self.collect_garbage(network, in_use));
         }
         Error::collect(errors)?;
@@ -43,38 +45,40 @@ impl Runtime {
         network: &NetworkList,
         in_use: &[Attachment],
     ) -> Result<Vec<Error>, Error> {
-        let in_use: BTreeSet<_> = in_use.iter().collect();
-        Ok(self
-            .attachments(None)?
-            .into_iter()
-            .filter(|cached| cached.network == network.name)
-            .filter(|cached| !in_use.contains(&cached.endpoint.attachment()))
-            .filter_map(|stale| self.del(network, &stale.endpoint).err())
-            .collect())
+        let in_use: BTreeSet<_> = in_use
+            .iter()
+            .map(|attachment| self.cache.path_of(&network.name, attachment))
+            .collect();
+        let files = self.cache.files()?.into_iter();
+        let stale = files
+            .filter(|file| file.may_be_of(&network.name))
+            .filter(|file| !in_use.contains(&file.path));
+        let detached = stale.map(|file| self.del(network, &file.attachment?.endpoint));
+        Ok(failures(detached))
     }
 
-    fn collect_garbage(&self, network: &NetworkList, in_use: Option<&[Attachment]>) -> Vec<Error> {
+    fn collect_garbage(&self, network: &NetworkList, in_use: &[Attachment]) -> Vec<Error> {
         let chain = self.chain(network, Command::Gc, None);
-        (0..network.plugins.len())
-            .filter_map(|index| {
-                let run = chain.run(index, |config| match in_use {
-                    Some(in_use) => config.with_valid_attachments(in_use),
-                    None => config,
-                });
-                run.err()
-            })
-            .collect()
+        failures(
+            (0..network.plugins.len())
+                .map(|index| chain.run(index, |config| config.with_valid_attachments(in_use))),
+        )
     }
 
-    /// Asks whether the network could serve an ADD: STATUS of its plugins in order.
+    /// Asks whether the network could serve an ADD: STATUS of its plugins in order. Before version
+    /// 1.1.0, which has no STATUS, whether the plugins are there.
     ///
     /// # Errors
-    /// The first failure of a plugin.
+    /// The first failure of a plugin, or the first that is not there.
     ///
     /// # Spec
     /// Section 2, "STATUS".
     pub fn status(&self, network: &NetworkList) -> Result<Outcome, Error> {
         if network.cni_version < Command::Status.since() {
+            for config in &network.plugins {
+                let plugin = config.plugin_type().map_err(unusable(network))?;
+                find_plugin(&plugin, self.plugin_dirs())?;
+            }
             return Ok(Outcome::NotInVersion);
         }
         let chain = self.chain(network, Command::Status, None);
@@ -123,10 +127,7 @@ impl Runtime {
     /// Every plugin that is not found, does not answer, or does not support the version.
     pub fn validate(&self, network: &NetworkList) -> Result<(), Error> {
         let errors = network.plugins.iter().filter_map(|config| {
-            let plugin = config.plugin_type().map_err(|source| Error::Network {
-                network: network.name.clone(),
-                source,
-            });
+            let plugin = config.plugin_type().map_err(unusable(network));
             plugin
                 .and_then(|plugin| self.validate_plugin(plugin, network.cni_version))
                 .err()
@@ -144,6 +145,26 @@ impl Runtime {
             version,
             supported: info.supported_versions,
         })
+    }
+}
+
+/// Every failure, up to the one by which the operation is given up.
+fn failures<T>(steps: impl Iterator<Item = Result<T, Error>>) -> Vec<Error> {
+    let mut errors = Vec::new();
+    for error in steps.filter_map(Result::err) {
+        let given_up = error.is_cancelled();
+        errors.push(error);
+        if given_up {
+            break;
+        }
+    }
+    errors
+}
+
+fn unusable(network: &NetworkList) -> impl FnOnce(DecodeError) -> Error {
+    |source| Error::Network {
+        network: network.name.clone(),
+        source,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -10,10 +11,13 @@ use std::time::Duration;
 use linkspan_spec::MAX_INPUT;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
 
-use crate::Deadline;
 use crate::execute::{Ended, Execute, Output, Request};
+use crate::{Cancel, Deadline};
 
 /// Between the request to end (SIGTERM) and the end (SIGKILL): time enough to undo an attachment,
 /// too little to be mistaken for success.
@@ -30,32 +34,32 @@ const FIRST_BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// Starts the plugin's file as a process, in a process group of its own.
 ///
-/// At the deadline the whole group, so also what the plugin has started (an IPAM plugin that waits
-/// for a lock), is told to end by SIGTERM and two seconds later is ended by SIGKILL. A process that
+/// At the deadline, and when the operation is given up, the whole group, so also what the plugin has
+/// started (an IPAM plugin that waits for a lock), is told to end by SIGTERM and two seconds later is
+/// ended by SIGKILL. A process that
 /// the plugin leaves behind on purpose, such as a daemon, is let live when the plugin ends in time,
 /// and nothing waits for it.
 ///
 /// A file that is being written ("text file busy") is tried again for a few seconds.
-///
-/// # Kernel
-/// Linux 5.3 or later, for `pidfd_open`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Process;
 
 impl Execute for Process {
     fn run(&self, request: &Request<'_>) -> io::Result<Output> {
         let mut running = Running::start(request)?;
-        let ended = match running.wait(&request.deadline)? {
+        let ended = match running.wait(&request.deadline, request.cancel)? {
             Progress::Ended => Ended::Exited(running.reap()?),
             Progress::TooMuchOutput => {
                 running.end_group();
                 Ended::TooMuchOutput
             }
             Progress::TimedOut => {
-                running.signal_group(Signal::TERM);
-                running.wait(&Deadline::after(GRACE))?;
-                running.end_group();
+                running.give_up(request.cancel)?;
                 Ended::TimedOut
+            }
+            Progress::Cancelled => {
+                running.give_up(request.cancel)?;
+                Ended::Cancelled
             }
         };
         Ok(Output {
@@ -68,7 +72,8 @@ impl Execute for Process {
 
 /// Starts the plugin, patiently while its file is busy.
 fn spawn(request: &Request<'_>) -> io::Result<Child> {
-    let mut command = Command::new(request.plugin);
+    // A bare name would be searched along PATH.
+    let mut command = Command::new(Path::new(".").join(request.plugin));
     command
         .envs(request.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
@@ -97,13 +102,32 @@ fn spawn(request: &Request<'_>) -> io::Result<Child> {
 enum Progress {
     Ended,
     TimedOut,
+    Cancelled,
     TooMuchOutput,
+}
+
+/// What is readable once the process has ended: a descriptor of the process itself, where the kernel
+/// has them (since 5.3) and a sandbox does not forbid them; else a pipe that a thread closes which waits
+/// for the process.
+fn end_of(pid: Pid) -> io::Result<OwnedFd> {
+    if let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) {
+        return Ok(pidfd);
+    }
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    thread::Builder::new().spawn(move || {
+        // It stays to be reaped by who started it, who ends it before giving up on it.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
+        drop(writer);
+    })?;
+    Ok(reader)
 }
 
 /// A process with its pipes. Its group is ended when it is dropped before it was reaped.
 struct Running {
     child: Child,
-    pidfd: OwnedFd,
+    /// Readable once it has ended.
+    end: OwnedFd,
     stdin: Input,
     stdout: Collected<ChildStdout>,
     stderr: Collected<ChildStderr>,
@@ -113,16 +137,16 @@ struct Running {
 impl Running {
     fn start(request: &Request<'_>) -> io::Result<Self> {
         let mut child = spawn(request)?;
-        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
+        let end = end_of(Pid::from_child(&child));
         let mut running = Self {
             stdin: Input::new(child.stdin.take(), request.stdin.to_vec()),
             stdout: Collected::new(child.stdout.take(), MAX_INPUT + 1),
             stderr: Collected::new(child.stderr.take(), MAX_STDERR),
-            pidfd: match pidfd {
-                Ok(pidfd) => pidfd,
-                Err(errno) => {
+            end: match end {
+                Ok(end) => end,
+                Err(error) => {
                     abandon(&mut child);
-                    return Err(errno.into());
+                    return Err(error);
                 }
             },
             child,
@@ -143,10 +167,10 @@ impl Running {
         Ok(())
     }
 
-    /// Feeds and reads the process until it ends, prints too much, or the deadline passes.
-    fn wait(&mut self, deadline: &Deadline) -> io::Result<Progress> {
+    /// Feeds and reads the process until it ends, prints too much, the deadline passes or it is given up.
+    fn wait(&mut self, deadline: &Deadline, cancel: Option<&Cancel>) -> io::Result<Progress> {
         loop {
-            let Some(has_ended) = self.await_event(deadline)? else {
+            let Some(has_ended) = self.await_event(deadline, cancel)? else {
                 return Ok(Progress::TimedOut);
             };
             self.stdin.feed()?;
@@ -160,6 +184,9 @@ impl Running {
             if has_ended {
                 return Ok(Progress::Ended);
             }
+            if cancel.is_some_and(Cancel::take) {
+                return Ok(Progress::Cancelled);
+            }
             // One that prints without end is always ready: the wait above would never time out.
             if deadline.has_passed() {
                 return Ok(Progress::TimedOut);
@@ -169,8 +196,15 @@ impl Running {
 
     /// Waits until there is something to do; tells whether the process has ended, or nothing when
     /// the deadline has passed.
-    fn await_event(&self, deadline: &Deadline) -> io::Result<Option<bool>> {
-        let mut events = vec![PollFd::new(&self.pidfd, PollFlags::IN)];
+    fn await_event(
+        &self,
+        deadline: &Deadline,
+        cancel: Option<&Cancel>,
+    ) -> io::Result<Option<bool>> {
+        let mut events = vec![PollFd::new(&self.end, PollFlags::IN)];
+        if let Some(cancel) = cancel {
+            events.push(PollFd::new(cancel, PollFlags::IN));
+        }
         if let Some(pipe) = &self.stdin.pipe {
             events.push(PollFd::new(pipe, PollFlags::OUT));
         }
@@ -199,10 +233,14 @@ impl Running {
         Ok(status)
     }
 
-    fn signal_group(&self, signal: Signal) {
+    /// Tells the whole group to end, and ends it some time later, or when that is given up too.
+    fn give_up(&mut self, cancel: Option<&Cancel>) -> io::Result<()> {
         // The group's number cannot belong to anybody else before the process is reaped. That its
         // last member has ended in the meantime is as good.
-        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::TERM);
+        self.wait(&Deadline::after(GRACE), cancel)?;
+        self.end_group();
+        Ok(())
     }
 
     fn end_group(&mut self) {

@@ -9,7 +9,7 @@ use linkspan_spec::DecodeError;
 
 use crate::execute::{Ended, Execute, Output, Request};
 use crate::step::{Cause, Finished, PluginError, Step};
-use crate::{Deadline, Error};
+use crate::{Cancel, Deadline, Error};
 
 pub(crate) type Observer = dyn Fn(&Finished<'_>) + Send + Sync;
 
@@ -20,6 +20,7 @@ pub(crate) struct Runner {
     pub(crate) directories: Vec<PathBuf>,
     pub(crate) executor: Arc<dyn Execute>,
     pub(crate) observer: Option<Arc<Observer>>,
+    pub(crate) cancel: Option<Cancel>,
 }
 
 /// What a plugin printed, with the step for the error if it is not what was expected.
@@ -60,6 +61,7 @@ impl Runner {
             env,
             stdin,
             deadline,
+            cancel: self.cancel.as_ref(),
         };
         let begin = Instant::now();
         let (stderr, result) = self.execute(&request);
@@ -86,12 +88,17 @@ impl Runner {
     }
 
     fn execute(&self, request: &Request<'_>) -> (String, Result<Vec<u8>, Cause>) {
-        let run = if request.deadline.has_passed() {
+        let not_begun = |ended| {
             Ok(Output {
-                ended: Ended::TimedOut,
+                ended,
                 stdout: Vec::new(),
                 stderr: Vec::new(),
             })
+        };
+        let run = if request.cancel.is_some_and(Cancel::take) {
+            not_begun(Ended::Cancelled)
+        } else if request.deadline.has_passed() {
+            not_begun(Ended::TimedOut)
         } else {
             self.executor.run(request)
         };

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use linkspan_spec::{Command, ContainerId, NetworkList, NetworkName, Success};
+use linkspan_spec::{Command, NetworkList, NetworkName, Success};
 
 use crate::cache::Cache;
 use crate::chain::{Chain, result_to_json, with_result};
 use crate::runner::Runner;
 use crate::{
-    CachedAttachment, DEFAULT_CACHE_DIR, Deadline, Endpoint, Error, Execute, Finished, Process,
+    CachedAttachment, CachedFile, Cancel, DEFAULT_CACHE_DIR, Deadline, Endpoint, Error, Execute,
+    Finished, Process,
 };
 
 /// How long an operation may take when nothing else is said: two minutes, as long as the kubelet
@@ -81,7 +82,8 @@ impl Runtime {
     ///
     /// When a plugin fails, those before it have done their work and stay as they are, as with the
     /// reference's runtime: the caller must call [`del`](Self::del). With
-    /// [`Builder::detach_failed`] that is done here.
+    /// [`Builder::detach_failed`] that is done here, unless what failed was to attach once more what is
+    /// attached already: that goes on working.
     ///
     /// # Errors
     /// The first failure of a plugin; or that the result could not be kept, though the container is
@@ -90,8 +92,12 @@ impl Runtime {
     /// # Spec
     /// Section 3, "Attaching a container to a network".
     pub fn add(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
-        self.attach(network, endpoint).inspect_err(|_| {
-            if self.detach_failed {
+        // One that cannot be read is one.
+        let attached = || !matches!(self.cache.load(&network.name, endpoint), Ok(None));
+        let may_detach = self.detach_failed || self.runner.cancel.is_some();
+        let may_detach = may_detach && !attached();
+        self.attach(network, endpoint).inspect_err(|error| {
+            if may_detach && (self.detach_failed || error.is_cancelled()) {
                 let cleaner = Self {
                     finish_detach: true,
                     ..self.clone()
@@ -167,8 +173,9 @@ impl Runtime {
         for index in (0..network.plugins.len()).rev() {
             let run = chain.run(index, |config| with_result(config, kept.clone()));
             if let Err(error) = run {
+                let go_on = self.finish_detach && !error.is_cancelled();
                 errors.push(error);
-                if !self.finish_detach {
+                if !go_on {
                     break;
                 }
             }
@@ -190,15 +197,30 @@ impl Runtime {
         self.cache.load(network, endpoint)
     }
 
-    /// Every attachment that ADD has kept and DEL has not removed, of one container or of all.
+    /// Every attachment of a network that ADD has kept and DEL has not removed: what GC must know
+    /// of all of them.
+    ///
+    /// # Errors
+    /// When the cache's directory or a file that could be of the network cannot be read.
+    pub fn attachments(&self, network: &NetworkName) -> Result<Vec<CachedAttachment>, Error> {
+        let files = self.cache.files()?.into_iter();
+        let (mut attachments, mut unread) = (Vec::new(), Vec::new());
+        for file in files.filter(|file| file.may_be_of(network)) {
+            match file.attachment {
+                Ok(attachment) => attachments.push(attachment),
+                Err(error) => unread.push((file.path, error)),
+            }
+        }
+        Error::unknown_attachments(network, unread)?;
+        Ok(attachments)
+    }
+
+    /// Every file of the cache, of all networks: with the attachment, or why it cannot be read.
     ///
     /// # Errors
     /// When the cache's directory cannot be read.
-    pub fn attachments(
-        &self,
-        container: Option<&ContainerId>,
-    ) -> Result<Vec<CachedAttachment>, Error> {
-        self.cache.attachments(container)
+    pub fn cached_files(&self) -> Result<Vec<CachedFile>, Error> {
+        self.cache.files()
     }
 
     /// The result as JSON in the network's version, as plugins and the kept result have it.
@@ -254,6 +276,7 @@ impl Default for Builder {
                 directories: Vec::new(),
                 executor: Arc::new(Process),
                 observer: None,
+                cancel: None,
             },
             cache_dir: DEFAULT_CACHE_DIR.into(),
             timeout: DEFAULT_TIMEOUT,
@@ -307,8 +330,16 @@ impl Builder {
         self
     }
 
+    /// What gives an operation up: its plugin is told to end, as at a deadline, and no other is run. An
+    /// ADD that is given up is detached as with [`detach_failed`](Self::detach_failed).
+    #[must_use]
+    pub fn cancel(mut self, cancel: Cancel) -> Self {
+        self.runner.cancel = Some(cancel);
+        self
+    }
+
     /// Whether an attachment whose ADD fails is detached at once, by DEL of the whole chain with a
-    /// time of its own. Default: no, the caller does that.
+    /// time of its own; not one that was there before. Default: no, the caller does that.
     #[must_use]
     pub fn detach_failed(mut self, yes: bool) -> Self {
         self.detach_failed = yes;

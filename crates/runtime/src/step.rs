@@ -140,6 +140,9 @@ pub enum Cause {
         /// How long the whole operation was allowed to take.
         allowed: Duration,
     },
+    /// The operation was given up; the plugin and what it had started were ended, or not begun.
+    #[error("the operation was given up")]
+    Cancelled,
     /// The plugin printed too much; it was ended.
     #[error("the plugin printed more than {MAX_INPUT} bytes on standard output")]
     TooMuchOutput,
@@ -171,6 +174,7 @@ impl Cause {
                 },
             }),
             Ended::TimedOut => Err(Self::TimedOut { allowed }),
+            Ended::Cancelled => Err(Self::Cancelled),
             Ended::TooMuchOutput => Err(Self::TooMuchOutput),
         }
     }
@@ -198,7 +202,7 @@ impl PluginError {
         match &self.cause {
             Cause::Reported(error) => error.code,
             Cause::NotAnError { .. } | Cause::NotAnAnswer { .. } => ErrorCode::DECODING_FAILURE,
-            Cause::TimedOut { .. } => ErrorCode::TRY_AGAIN_LATER,
+            Cause::TimedOut { .. } | Cause::Cancelled => ErrorCode::TRY_AGAIN_LATER,
             Cause::NotRun { .. } => ErrorCode::IO_FAILURE,
             Cause::Silent { .. } | Cause::TooMuchOutput => ErrorCode::INTERNAL,
         }
@@ -215,6 +219,11 @@ impl PluginError {
             Cause::TimedOut { .. } => Some(
                 "It may wait for a lock, a lease or a daemon. Whether anything is left of the \
                  attachment is unknown: detach the container before the next try."
+                    .to_owned(),
+            ),
+            Cause::Cancelled => Some(
+                "Whether anything is left of the attachment is unknown: detach the container before \
+                 the next try."
                     .to_owned(),
             ),
             Cause::NotAnAnswer { .. } | Cause::TooMuchOutput => Some(
@@ -266,10 +275,10 @@ fn status_advice(status: ExitStatus) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// The file was found, so these tell more than their usual texts.
+/// Of a file that is there these tell more than their usual texts.
 fn start_advice(path: &std::path::Path, error: &io::Error) -> Option<String> {
     let advice = match error.kind() {
-        io::ErrorKind::NotFound => {
+        io::ErrorKind::NotFound if path.exists() => {
             "The file is there, but not the interpreter or dynamic loader that it names: it was \
              built for another system. Install a static build."
         }

@@ -1,22 +1,22 @@
 //! `add`, `check` and `del`.
 
+use std::fs;
 use std::path::Path;
 
 use linkspan_runtime::{Endpoint, Error, Outcome, Runtime};
-use linkspan_spec::{ErrorCode, NetworkList};
+use linkspan_spec::{ErrorCode, NetworkList, Value};
 
-use super::network::is_namespace;
+use super::network::{NAMESPACES, Namespace};
 use crate::args::{Add, Del, Target};
 use crate::failure::Failure;
-use crate::ui::Ui;
-
-/// Where `ip netns` keeps namespaces.
-const NAMESPACES: &str = "/run/netns";
+use crate::privilege;
+use crate::ui::{Ui, object};
 
 /// Attaches, and prints the result.
 pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
     let target = &args.target;
     let endpoint = target.endpoint()?;
+    privilege::require("add")?;
     let network = target.places.network(&target.network)?;
     let runtime = target
         .places
@@ -25,27 +25,45 @@ pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
         .build();
     let result = runtime
         .add(&network, &endpoint)
-        .map_err(|error| namespace_explained(error, target, &endpoint))?;
+        .map_err(|error| match error.is_cancelled() {
+            true => Failure::from(error).advise(
+                "What was only begun has been detached again; `linkspan del` makes sure of it.",
+            ),
+            false => namespace_explained(error, target, &endpoint),
+        })?;
     ui.print_json(&Runtime::result_json(&network, &result)?)
 }
 
 /// Checks an attachment.
 pub(crate) fn check(ui: Ui, target: &Target) -> Result<(), Failure> {
     let endpoint = target.endpoint()?;
+    privilege::require("check")?;
     let network = target.places.network(&target.network)?;
     let runtime = target.places.runtime(ui).build();
     let name = &network.name;
     let checked = runtime.check(&network, &endpoint);
-    match checked.map_err(|error| namespace_explained(error, target, &endpoint))? {
-        Outcome::Done => ui.done(&format!(
+    let outcome = checked.map_err(|error| namespace_explained(error, target, &endpoint))?;
+    let is_checked = outcome == Outcome::Done;
+    let words = match is_checked {
+        true => format!(
             "{} of network {name} is as it was attached",
             endpoint.container_id
-        )),
-        Outcome::Disabled => ui.done(&format!(
-            "nothing was checked: the configuration of network {name} sets disableCheck"
-        )),
-        Outcome::NotInVersion => ui.done("nothing was checked"),
-    }
+        ),
+        false => {
+            format!("nothing was checked: the configuration of network {name} sets disableCheck")
+        }
+    };
+    ui.done(&words, told(&network, &endpoint, ("checked", is_checked)))
+}
+
+/// What a program is told of an attachment.
+fn told(network: &NetworkList, endpoint: &Endpoint, (what, is_done): (&str, bool)) -> Value {
+    object([
+        ("network", network.name.as_str().into()),
+        ("containerID", endpoint.container_id.as_str().into()),
+        ("ifname", endpoint.ifname.as_str().into()),
+        (what, is_done.into()),
+    ])
 }
 
 /// The failure, with what to do when the namespace is not there. That is the commonest mistake, and each
@@ -60,25 +78,7 @@ fn namespace_explained(error: Error, target: &Target, endpoint: &Endpoint) -> Fa
     );
     let advice = || {
         let path = endpoint.netns.as_deref()?;
-        let named = Path::new(NAMESPACES).join(&target.netns);
-        if !is_of_plugin || is_namespace(path) {
-            return None;
-        }
-        if target.netns.is_relative() && is_namespace(&named) {
-            return Some(format!(
-                "Name the namespace by its path, {}.",
-                named.display()
-            ));
-        }
-        let what = match path.exists() {
-            true => "is no network namespace",
-            false => "does not exist",
-        };
-        let name = path.file_name().unwrap_or_default().display();
-        Some(format!(
-            "{} {what}. `ip netns add {name}` makes one at {NAMESPACES}/{name}.",
-            path.display()
-        ))
+        is_of_plugin.then(|| namespace_advice(path, &target.netns))?
     };
     let advice = advice();
     let failure = Failure::from(error);
@@ -88,25 +88,64 @@ fn namespace_explained(error: Error, target: &Target, endpoint: &Endpoint) -> Fa
     }
 }
 
+/// What to do when what was given leads to no namespace.
+fn namespace_advice(path: &Path, given: &Path) -> Option<String> {
+    let [folder, _] = NAMESPACES;
+    let shown = path.display();
+    let name = path.file_name().unwrap_or_default().display();
+    let is_named = NAMESPACES
+        .into_iter()
+        .any(|folder| path.parent() == Some(Path::new(folder)));
+    match Namespace::at(path) {
+        Namespace::There => None,
+        Namespace::Unknown(kind) => Some(format!("{shown} cannot be looked at: {kind}.")),
+        Namespace::Gone => {
+            let named = Path::new(folder).join(given);
+            Some(match fs::symlink_metadata(path) {
+                _ if given.is_relative() && Namespace::at(&named) == Namespace::There => {
+                    format!("Name the namespace by its path, {}.", named.display())
+                }
+                Ok(_) if is_named => format!(
+                    "{shown} is no network namespace, perhaps what a restart has left of one. `ip netns del \
+                     {name}; ip netns add {name}` makes one there."
+                ),
+                Ok(_) => format!("{shown} is no network namespace."),
+                Err(_) if is_named => {
+                    format!("{shown} does not exist. `ip netns add {name}` makes one there.")
+                }
+                Err(_) if path.starts_with("/proc") => {
+                    format!("{shown} does not exist: the process has ended.")
+                }
+                Err(_) => format!(
+                    "{shown} does not exist. Name the path of a network namespace; `ip netns add c1` makes one \
+                     at {folder}/c1."
+                ),
+            })
+        }
+    }
+}
+
 /// Detaches.
 pub(crate) fn del(ui: Ui, args: &Del) -> Result<(), Failure> {
     let target = &args.target;
+    let mut endpoint = target.endpoint()?;
+    privilege::require("del")?;
     let runtime = target
         .places
         .runtime(ui)
         .finish_detach(args.keep_going)
         .build();
-    let mut endpoint = target.endpoint()?;
     let network = match target.places.network(&target.network) {
         Ok(network) => network,
         Err(error) => of_attachment(&runtime, target, &endpoint).ok_or(error)?,
     };
     complete(&runtime, &network, &mut endpoint);
     runtime.del(&network, &endpoint)?;
-    ui.done(&format!(
+    let words = format!(
         "{} is detached from network {}",
         endpoint.container_id, network.name
-    ))
+    );
+    ui.done(&words, told(&network, &endpoint, ("detached", true)))
 }
 
 /// The configuration that ADD has kept, for when there is no usable one on disk any more: an

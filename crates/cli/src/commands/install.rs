@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use linkspan_runtime::Runtime;
+use linkspan_runtime::{Runtime, io_advice};
 use linkspan_spec::{Map, PluginType, Value};
 use tempfile::TempDir;
 
@@ -330,14 +330,8 @@ fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Fai
             Kind::Failed,
             format!("cannot {operation} {}", path.display()),
         );
-        let advice = match error.kind() {
-            io::ErrorKind::PermissionDenied => {
-                "Run it as root, or choose a directory that is yours."
-            }
-            io::ErrorKind::ReadOnlyFilesystem => "Choose a directory that can be written to.",
-            io::ErrorKind::StorageFull => "Make room on the file system.",
-            _ => return failure.because(error),
-        };
-        failure.because(error).advise(advice)
+        let advice = io_advice(&error);
+        let failure = failure.because(error);
+        advice.into_iter().fold(failure, Failure::advise)
     }
 }

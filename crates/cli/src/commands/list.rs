@@ -1,34 +1,52 @@
 //! `list`.
 
-use linkspan_runtime::{CachedAttachment, NetworkFile, load_all};
+use linkspan_runtime::{CachedAttachment, CachedFile, NetworkFile, Runtime, load_all};
 use linkspan_spec::{NetworkList, Value};
 
-use super::network::is_namespace;
+use super::network::Namespace;
 use crate::args::List;
 use crate::failure::Failure;
 use crate::ui::{Ui, object, table};
 
 /// Lists networks and attachments.
 pub(crate) fn list(ui: Ui, args: &List) -> Result<(), Failure> {
-    let wanted = |name: &str| args.network.as_deref().is_none_or(|wanted| wanted == name);
-    let mut networks = load_all(&args.places.config_dir())?;
-    networks.retain(|file| match &file.network {
-        Ok(network) => wanted(network.name.as_str()),
-        Err(_) => args.network.is_none(),
-    });
-    let attachments = || {
-        let mut attachments = args.places.runtime(ui).build().attachments(None)?;
-        attachments.retain(|attachment| wanted(attachment.network.as_str()));
-        Ok::<_, Failure>(attachments)
-    };
+    let networks = networks(args)?;
+    let attachments = attachments(args);
+    if let (Some(name), true) = (&args.network, networks.is_empty()) {
+        // An attachment may outlive its network's configuration.
+        if attachments.as_ref().map_or(true, Vec::is_empty) {
+            args.places.network(name)?;
+        }
+    }
     if ui.json {
-        return ui.print_json(&json(networks, &attachments()?));
+        return ui.print_json(&json(networks, attachments?));
     }
     // Only root may read what is attached, while the networks are for everybody.
     let directory = args.places.config_dir();
     ui.print(&networks_text(ui, networks, &directory.to_string_lossy()))?;
-    let text = attachments_text(ui, &attachments()?);
+    let text = attachments_text(ui, attachments?);
     ui.print(&format!("\n{text}"))
+}
+
+fn networks(args: &List) -> Result<Vec<NetworkFile>, Failure> {
+    let mut networks = load_all(&args.places.config_dir())?;
+    if let Some(wanted) = &args.network {
+        networks.retain(|file| {
+            let network = file.network.as_ref();
+            network.is_ok_and(|network| network.name.as_str() == wanted)
+        });
+    }
+    Ok(networks)
+}
+
+fn attachments(args: &List) -> Result<Vec<CachedFile>, Failure> {
+    let runtime = Runtime::builder().cache_dir(args.places.cache_dir());
+    let mut files = runtime.build().cached_files()?;
+    if let Some(wanted) = &args.network {
+        let wanted = wanted.parse().ok();
+        files.retain(|file| wanted.as_ref().is_some_and(|name| file.may_be_of(name)));
+    }
+    Ok(files)
 }
 
 fn networks_text(ui: Ui, files: Vec<NetworkFile>, directory: &str) -> String {
@@ -55,8 +73,8 @@ fn networks_text(ui: Ui, files: Vec<NetworkFile>, directory: &str) -> String {
     table(ui.style(), &rows) + &broken
 }
 
-fn attachments_text(ui: Ui, attachments: &[CachedAttachment]) -> String {
-    if attachments.is_empty() {
+fn attachments_text(ui: Ui, files: Vec<CachedFile>) -> String {
+    if files.is_empty() {
         return "No attachments.\n".to_owned();
     }
     let mut rows = vec![row([
@@ -66,24 +84,32 @@ fn attachments_text(ui: Ui, attachments: &[CachedAttachment]) -> String {
         "ADDRESSES",
         "NAMESPACE",
     ])];
-    for attachment in attachments {
-        let endpoint = &attachment.endpoint;
-        rows.push(row([
-            attachment.network.as_str(),
-            endpoint.container_id.as_str(),
-            endpoint.ifname.as_str(),
-            &addresses(attachment).join(" "),
-            &namespace(attachment),
-        ]));
+    let mut broken = String::new();
+    for file in files {
+        match file.attachment {
+            Ok(attachment) => {
+                let endpoint = &attachment.endpoint;
+                rows.push(row([
+                    attachment.network.as_str(),
+                    endpoint.container_id.as_str(),
+                    endpoint.ifname.as_str(),
+                    &addresses(&attachment).join(" "),
+                    &namespace(&attachment),
+                ]));
+            }
+            Err(error) => {
+                rows.push(row(["?", "?", "?", "?", "?"]));
+                broken.push_str(&Failure::from(error).text(ui.style()));
+            }
+        }
     }
-    table(ui.style(), &rows)
+    table(ui.style(), &rows) + &broken
 }
 
 fn namespace(attachment: &CachedAttachment) -> String {
     match &attachment.endpoint.netns {
         None => "unknown".to_owned(),
-        Some(path) if is_namespace(path) => path.display().to_string(),
-        Some(path) => format!("{} (gone)", path.display()),
+        Some(path) => format!("{}{}", path.display(), Namespace::at(path).remark()),
     }
 }
 
@@ -101,9 +127,9 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-fn json(files: Vec<NetworkFile>, attachments: &[CachedAttachment]) -> Value {
-    let networks: Value = files.into_iter().map(network_json).collect();
-    let attachments: Value = attachments.iter().map(attachment_json).collect();
+fn json(networks: Vec<NetworkFile>, attachments: Vec<CachedFile>) -> Value {
+    let networks: Value = networks.into_iter().map(network_json).collect();
+    let attachments: Value = attachments.into_iter().map(file_json).collect();
     object([("networks", networks), ("attachments", attachments)])
 }
 
@@ -120,6 +146,16 @@ fn network_json(file: NetworkFile) -> Value {
     }
 }
 
+fn file_json(file: CachedFile) -> Value {
+    match file.attachment {
+        Ok(attachment) => attachment_json(&attachment),
+        Err(error) => object([
+            ("error", Failure::from(error).json()),
+            ("file", file.path.to_string_lossy().into()),
+        ]),
+    }
+}
+
 fn attachment_json(attachment: &CachedAttachment) -> Value {
     let endpoint = &attachment.endpoint;
     let netns = endpoint.netns.as_deref();
@@ -129,6 +165,12 @@ fn attachment_json(attachment: &CachedAttachment) -> Value {
         ("ifname", endpoint.ifname.as_str().into()),
         ("addresses", addresses(attachment).into()),
         ("netns", netns.map(|path| path.to_string_lossy()).into()),
-        ("alive", netns.map(is_namespace).into()),
+        (
+            "alive",
+            netns
+                .map(Namespace::at)
+                .and_then(Namespace::is_there)
+                .into(),
+        ),
     ])
 }

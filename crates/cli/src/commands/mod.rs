@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod demo;
+pub(crate) mod gc;
 pub(crate) mod install;
 pub(crate) mod list;
 pub(crate) mod network;

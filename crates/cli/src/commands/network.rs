@@ -1,85 +1,86 @@
-//! `gc` and `status`.
+//! `status`, and what is known of namespaces.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
-use linkspan_runtime::{Endpoint, Outcome, Runtime};
-use linkspan_spec::{Attachment, Command, NetworkList};
+use linkspan_runtime::Outcome;
 
-use crate::args::{Gc, OneNetwork};
+use crate::args::OneNetwork;
 use crate::failure::Failure;
-use crate::ui::Ui;
+use crate::ui::{Ui, object};
 
-/// Removes what belongs to no attachment in use.
-pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
-    let network = args.network.places.network(&args.network.network)?;
-    let runtime = args.network.places.runtime(ui).build();
-    let in_use = match args {
-        Gc { all: true, .. } => None,
-        Gc { keep, .. } if keep.is_empty() => Some(alive(&runtime, &network)?),
-        Gc { keep, .. } => Some(
-            keep.iter()
-                .map(|text| kept(text))
-                .collect::<Result<_, _>>()?,
-        ),
-    };
-    let outcome = runtime.gc(&network, in_use.as_deref())?;
-    let name = &network.name;
-    ui.done(&match outcome {
-        Outcome::Disabled => {
-            format!("nothing was removed: the configuration of network {name} sets disableGC")
-        }
-        _ => format!(
-            "network {name} has {} attachments in use",
-            in_use.unwrap_or_default().len()
-        ),
-    })
+/// Where `ip netns` keeps namespaces, and the older path that leads there.
+pub(super) const NAMESPACES: [&str; 2] = ["/run/netns", "/var/run/netns"];
+
+/// What is at the path of a network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Namespace {
+    /// A namespace.
+    There,
+    /// Nothing, or a plain file: what was a mount point before the machine was started again.
+    Gone,
+    /// It cannot be looked at, for this reason.
+    Unknown(io::ErrorKind),
 }
 
-/// The network's attachments whose namespace is still there, or not known: better one too many.
-fn alive(runtime: &Runtime, network: &NetworkList) -> Result<Vec<Attachment>, Failure> {
-    let cached = runtime.attachments(None)?.into_iter();
-    Ok(cached
-        .filter(|cached| cached.network == network.name)
-        .filter(|cached| cached.endpoint.netns.as_deref().is_none_or(is_namespace))
-        .map(|cached| cached.endpoint.attachment())
-        .collect())
-}
-
-/// Whether a network namespace is there. A file of that name may be what was a mount point before
-/// the machine was started again.
-pub(super) fn is_namespace(path: &Path) -> bool {
-    let namespaces = fs::metadata("/proc/self/ns/net");
-    match (fs::metadata(path), namespaces) {
-        (Ok(found), Ok(ours)) => {
-            use std::os::unix::fs::MetadataExt;
-            found.dev() == ours.dev()
+impl Namespace {
+    /// What is at a path.
+    pub(super) fn at(path: &Path) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        match (fs::metadata(path), fs::metadata("/proc/self/ns/net")) {
+            (Ok(found), Ok(ours)) if found.dev() == ours.dev() => Self::There,
+            (Ok(_), Ok(_)) => Self::Gone,
+            (Err(error), _) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Gone,
+                kind => Self::Unknown(kind),
+            },
+            (_, Err(error)) => Self::Unknown(error.kind()),
         }
-        _ => false,
     }
-}
 
-fn kept(text: &str) -> Result<Attachment, Failure> {
-    let (container, ifname) = text.split_once(':').unwrap_or((text, "eth0"));
-    let invalid = |error: linkspan_spec::NameError| Failure::usage(error.to_string());
-    let endpoint = Endpoint::new(
-        container.parse().map_err(invalid)?,
-        ifname.parse().map_err(invalid)?,
-    );
-    Ok(endpoint.attachment())
+    /// Whether it is there, where that is known.
+    pub(super) fn is_there(self) -> Option<bool> {
+        match self {
+            Self::There => Some(true),
+            Self::Gone => Some(false),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// In the words of a list.
+    pub(super) fn remark(self) -> &'static str {
+        match self {
+            Self::There => "",
+            Self::Gone => " (gone)",
+            Self::Unknown(_) => " (unknown)",
+        }
+    }
 }
 
 /// Asks whether a network is ready.
 pub(crate) fn status(ui: Ui, args: &OneNetwork) -> Result<(), Failure> {
     let network = args.places.network(&args.network)?;
-    let outcome = args.places.runtime(ui).build().status(&network)?;
+    let runtime = args.places.runtime(ui).build();
     let name = &network.name;
-    ui.done(&match outcome {
-        Outcome::NotInVersion => format!(
-            "nothing was asked: network {name} has version {}, STATUS came with {}",
-            network.cni_version,
-            Command::Status.since()
+    let is_asked = match runtime.status(&network)? {
+        Outcome::NotInVersion => {
+            runtime.validate(&network)?;
+            false
+        }
+        _ => true,
+    };
+    let words = match is_asked {
+        true => format!("network {name} is ready"),
+        false => format!(
+            "the plugins of network {name} are there and support its version {}, which has no STATUS",
+            network.cni_version
         ),
-        _ => format!("network {name} is ready"),
-    })
+    };
+    let told = object([
+        ("network", name.as_str().into()),
+        ("ready", true.into()),
+        ("asked", is_asked.into()),
+    ]);
+    ui.done(&words, told)
 }

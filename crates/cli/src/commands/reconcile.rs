@@ -1,6 +1,5 @@
 //! `reconcile`.
 
-use std::fmt;
 use std::time::Duration;
 
 use linkspan_kernel::RulesetEvents;
@@ -9,6 +8,7 @@ use linkspan_spec::{Error, Value};
 
 use crate::args::Reconcile;
 use crate::failure::{Failure, Kind};
+use crate::privilege;
 use crate::ui::{Ui, object};
 
 /// How long the ruleset must not have changed: a firewall is reloaded in many steps.
@@ -16,18 +16,17 @@ const QUIET: Duration = Duration::from_millis(300);
 
 /// Puts back what others removed, once or after every change.
 pub(crate) fn reconcile(ui: Ui, args: &Reconcile) -> Result<(), Failure> {
+    privilege::require("reconcile")?;
     if !args.watch {
-        let summary = once(ui)?;
-        return ui.done(&summary.to_string());
+        return once().tell(ui);
     }
     // Heard of before it is looked, so that nothing is missed between the two.
     let events = RulesetEvents::open()
         .map_err(|error| Failure::new(Kind::Failed, "cannot watch the ruleset").because(error))?;
     loop {
-        match once(ui) {
-            Ok(summary) if summary.repaired > 0 => ui.done(&summary.to_string())?,
-            Ok(_) => {}
-            Err(failure) => ui.fail(&failure),
+        let summary = once();
+        if !(summary.repaired.is_empty() && summary.failed.is_empty()) {
+            summary.tell(ui).unwrap_or_else(|failure| ui.fail(&failure));
         }
         events.wait(QUIET).map_err(|error| {
             Failure::new(Kind::Failed, "cannot watch the ruleset").because(error)
@@ -38,72 +37,94 @@ pub(crate) fn reconcile(ui: Ui, args: &Reconcile) -> Result<(), Failure> {
 /// What came of it.
 struct Summary {
     attachments: usize,
-    repaired: usize,
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.attachments, self.repaired) {
-            (0, _) => f.write_str("no attachment has anything in netfilter"),
-            (count, 0) => write!(f, "all {count} attachments are as they were made"),
-            (count, repaired) => write!(f, "{repaired} of {count} attachments were repaired"),
-        }
-    }
-}
-
-fn once(ui: Ui) -> Result<Summary, Failure> {
-    let outcomes = reconcile_all();
-    let mut failed = 0;
-    let mut repaired = 0;
-    for (record, outcome) in &outcomes {
-        match outcome {
-            Ok(differences) if differences.is_empty() => {}
-            Ok(differences) => {
-                repaired += 1;
-                tell(ui, record, differences)?;
-            }
-            Err(error) => {
-                failed += 1;
-                ui.fail(&unrepaired(record, error));
-            }
-        }
-    }
-    if failed > 0 {
-        let words = format!(
-            "{failed} of {} attachments could not be repaired",
-            outcomes.len()
-        );
-        return Err(Failure::new(Kind::Failed, words));
-    }
-    Ok(Summary {
-        attachments: outcomes.len(),
-        repaired,
-    })
+    repaired: Vec<Repaired>,
+    failed: Vec<Failure>,
 }
 
 /// What was missing of an attachment, and is there again.
-fn tell(ui: Ui, record: &Record, differences: &[String]) -> Result<(), Failure> {
-    let (owner, plugin) = (record.owner().to_string(), record.plugin());
-    if ui.json {
-        return ui.print_json(&object([
-            ("attachment", owner.into()),
-            ("plugin", plugin.into()),
+struct Repaired {
+    attachment: String,
+    plugin: String,
+    differences: Vec<String>,
+}
+
+fn once() -> Summary {
+    let outcomes = reconcile_all();
+    let mut summary = Summary {
+        attachments: outcomes.len(),
+        repaired: Vec::new(),
+        failed: Vec::new(),
+    };
+    for (record, outcome) in outcomes {
+        match outcome {
+            Ok(differences) if differences.is_empty() => {}
+            Ok(differences) => summary.repaired.push(Repaired {
+                attachment: record.owner().to_string(),
+                plugin: record.plugin().to_string(),
+                differences,
+            }),
+            Err(error) => summary.failed.push(unrepaired(&record, &error)),
+        }
+    }
+    summary
+}
+
+impl Summary {
+    fn tell(self, ui: Ui) -> Result<(), Failure> {
+        if !ui.json {
+            for repaired in &self.repaired {
+                ui.print(&repaired.text(ui))?;
+            }
+        }
+        if self.failed.is_empty() {
+            return ui.done(&self.words(), self.json());
+        }
+        if ui.json {
+            ui.print_json(&self.json())?;
+        }
+        let (failed, all) = (self.failed.len(), self.attachments);
+        let words = format!("{failed} of {all} attachments could not be repaired");
+        Err(Failure::new(Kind::Failed, words).with_others(self.failed))
+    }
+
+    fn words(&self) -> String {
+        match (self.attachments, self.repaired.len()) {
+            (0, _) => "no attachment has anything in netfilter".to_owned(),
+            (count, 0) => format!("all {count} attachments are as they were made"),
+            (count, repaired) => format!("{repaired} of {count} attachments were repaired"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        object([
+            ("attachments", self.attachments.into()),
             (
                 "repaired",
-                differences.iter().cloned().map(Value::from).collect(),
+                self.repaired.iter().map(Repaired::json).collect(),
             ),
-        ]));
+            ("failed", self.failed.len().into()),
+        ])
     }
-    let style = ui.style();
-    let mut text = format!(
-        "{} {} of {plugin}\n",
-        style.good("repaired"),
-        style.bold(&owner)
-    );
-    for difference in differences {
-        text.push_str(&format!("  {}\n", style.dim(difference)));
+}
+
+impl Repaired {
+    fn text(&self, ui: Ui) -> String {
+        let style = ui.style();
+        let (attachment, plugin) = (style.bold(&self.attachment), &self.plugin);
+        let mut text = format!("{} {attachment} of {plugin}\n", style.good("repaired"));
+        for difference in &self.differences {
+            text.push_str(&format!("  {}\n", style.dim(difference)));
+        }
+        text
     }
-    ui.print(&text)
+
+    fn json(&self) -> Value {
+        object([
+            ("attachment", self.attachment.as_str().into()),
+            ("plugin", self.plugin.as_str().into()),
+            ("differences", self.differences.clone().into()),
+        ])
+    }
 }
 
 fn unrepaired(record: &Record, error: &Error) -> Failure {

@@ -305,16 +305,25 @@ fn a_namespace_that_is_not_there_is_pointed_out() {
         world.script("bin/rec", failing);
         host.run("ip netns add c1");
         fs::write("/run/netns/c2", "").unwrap();
+        std::os::unix::fs::symlink("loop", "/run/loop").unwrap();
         for (given, advice) in [
             ("c1", "Name the namespace by its path, /run/netns/c1."),
             (
                 "/run/netns/c2",
-                "/run/netns/c2 is no network namespace. `ip netns add c2` makes",
+                // `ip netns add` alone fails: the file exists.
+                "/run/netns/c2 is no network namespace, perhaps what a restart has left of one. `ip netns \
+                 del c2; ip netns add c2` makes",
             ),
             (
                 "/run/netns/c3",
                 "/run/netns/c3 does not exist. `ip netns add c3` makes",
             ),
+            ("/srv/c3", "/srv/c3 does not exist. Name the path of"),
+            (
+                "/proc/4194305/ns/net",
+                "does not exist: the process has ended",
+            ),
+            ("/run/loop", "/run/loop cannot be looked at: "),
         ] {
             for command in ["add", "check"] {
                 let output = world.run(&[command, "mynet", given]);
@@ -336,4 +345,54 @@ fn a_namespace_that_is_not_there_is_pointed_out() {
             );
         }
     });
+}
+
+/// What is found is what is executed, whatever PATH leads to.
+#[test]
+fn an_empty_element_of_cni_path_is_no_directory() {
+    let world = World::new();
+    for (folder, word) in [(".", "here"), ("path", "path")] {
+        fs::create_dir_all(world.path(folder)).unwrap();
+        world.script(
+            &format!("{folder}/rec"),
+            &format!("#!/bin/sh\necho {word} >&2\necho '{{}}'\n"),
+        );
+    }
+    let path = format!("{}:/usr/bin:/bin", world.text("path"));
+    for (cni_path, expected) in [
+        (":", "failed to find plugin"),
+        (":bin", ""),
+        (".", "here\n"),
+        ("./path", "path\n"),
+    ] {
+        let cache = world.text("cache");
+        let output = world
+            .linkspan(&["add", "mynet", "/run/netns/c1", "--cache-dir", &cache])
+            .env("CNI_PATH", cni_path)
+            .env("PATH", &path)
+            .output();
+        assert!(output.stderr.contains(expected), "{cni_path}: {output}");
+        assert_eq!(output.ok(), cni_path != ":", "{cni_path}: {output}");
+    }
+}
+
+#[test]
+fn a_plugin_that_is_hidden_is_told_from_one_that_is_not_there() {
+    let world = World::new();
+    fs::remove_file(world.path("bin/rec")).unwrap();
+    std::os::unix::fs::symlink("/no/such/file", world.path("bin/rec")).unwrap();
+    let output = world.run(&["add", "mynet", "/run/netns/c1"]);
+    assert!(
+        output
+            .stderr
+            .contains("bin/rec is a link that leads nowhere."),
+        "{output}"
+    );
+    fs::remove_file(world.path("bin/rec")).unwrap();
+    fs::create_dir(world.path("bin/rec")).unwrap();
+    let output = world.run(&["add", "mynet", "/run/netns/c1"]);
+    assert!(
+        output.stderr.contains("bin/rec is there, but is no file."),
+        "{output}"
+    );
 }

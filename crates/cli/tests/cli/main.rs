@@ -10,4 +10,5 @@ mod demo;
 mod install;
 mod network;
 mod reconcile;
+mod signals;
 mod world;

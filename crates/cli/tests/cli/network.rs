@@ -1,6 +1,7 @@
 //! `gc`, `status`, `list` and `version`.
 
 use std::fs;
+use std::time::Duration;
 
 use linkspan_testkit::sandbox;
 use serde_json::json;
@@ -27,7 +28,7 @@ fn gc_spares_what_is_alive() {
         );
         assert_eq!(world.cached(), 1);
         world.ok(&["gc", "mynet", &path, "--all"]);
-        assert_eq!(world.stdin("GC").get("cni.dev/valid-attachments"), None);
+        assert_eq!(world.stdin("GC")["cni.dev/valid-attachments"], json!([]));
         assert_eq!(world.cached(), 0);
     });
 }
@@ -36,20 +37,142 @@ fn gc_spares_what_is_alive() {
 fn gc_spares_what_it_is_told_to() {
     let world = World::new();
     world.network("1.1.0");
-    for id in ["c1", "c2", "c3"] {
-        world.ok(&["add", "mynet", "/run/netns/c", "--container-id", id]);
+    // Named by ID, by the namespace's name and by its path; the ID of two is derived from that.
+    let named = ["c1", "c2:net1", "c3", "/var/run/netns/c4"];
+    let attach = || {
+        for (netns, args) in [
+            ("/srv/c1", &["--container-id", "c1"][..]),
+            ("/run/netns/c2", &["--container-id", "x2"]),
+            (
+                "/run/netns/c2",
+                &["--container-id", "x2", "--ifname", "net1"],
+            ),
+            ("/run/netns/c3", &[]),
+            ("/var/run/netns/c4", &[]),
+            ("/run/netns/c5", &[]),
+        ] {
+            world.ok(&[&["add", "mynet", netns], args].concat());
+        }
+    };
+    attach();
+    let keep: Vec<_> = named.iter().flat_map(|name| ["--keep", name]).collect();
+    world.ok(&[&["gc", "mynet"], &keep[..]].concat());
+    assert_eq!(world.cached(), 4);
+    assert_eq!(
+        world.stdin("GC")["cni.dev/attachments"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    let left = json(&world.ok(&["list", "--json"]));
+    let names = left["attachments"].as_array().unwrap().iter();
+    let mut netns: Vec<_> = names.map(|one| one["netns"].as_str().unwrap()).collect();
+    netns.sort_unstable();
+    assert_eq!(
+        netns,
+        [
+            "/run/netns/c2",
+            "/run/netns/c3",
+            "/srv/c1",
+            "/var/run/netns/c4"
+        ]
+    );
+    for nobody in ["c9", "c1:", "c1:net9", "/run/netns/c9", "c5"] {
+        let output = world.run(&["gc", "mynet", "--keep", "c1", "--keep", nobody]);
+        assert_eq!(status(&output), 2, "{output}");
+        let words = format!("--keep {nobody:?} names no attachment of network mynet");
+        assert!(output.stderr.contains(&words), "{output}");
+        assert!(
+            output.stderr.contains("Attached are: c1:eth0 (/srv/c1), "),
+            "{output}"
+        );
+        assert_eq!(world.cached(), 4, "{nobody}");
     }
-    world.ok(&["gc", "mynet", "--keep", "c1", "--keep", "c2:net1"]);
-    assert_eq!(world.cached(), 1);
-    assert_eq!(
-        world.stdin("GC")["cni.dev/attachments"],
-        json!([{"containerID": "c1", "ifname": "eth0"}, {"containerID": "c2", "ifname": "net1"}])
+    let both = world.run(&["gc", "mynet", "--keep", "c1", "--all"]);
+    assert_eq!(status(&both), 2);
+}
+
+#[test]
+fn gc_shows_beforehand_what_would_go() {
+    sandbox(|host| {
+        let world = World::new();
+        world.network("1.1.0");
+        let alive = host.netns("alive");
+        let path = alive.path().to_str().unwrap().to_owned();
+        world.ok(&["add", "mynet", &path, "--container-id", "alive"]);
+        world.ok(&["add", "mynet", "/run/netns/gone", "--container-id", "gone"]);
+        let output = world.run(&["gc", "mynet", "--dry-run"]);
+        let lines: Vec<_> = output
+            .success()
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "CONTAINER INTERFACE NAMESPACE WOULD WHY".to_owned(),
+                format!("alive eth0 {path} stay its namespace is there"),
+                "gone eth0 /run/netns/gone go its namespace is gone".to_owned(),
+                "What the network's plugins hold for any other attachment would go too.".to_owned(),
+            ]
+        );
+        let told = json(&world.ok(&["gc", "mynet", "--keep", "gone", "--dry-run", "--json"]));
+        assert_eq!(
+            told,
+            json!({
+                "network": "mynet", "dryRun": true,
+                "removed": [{"containerID": "alive", "ifname": "eth0", "netns": path,
+                    "why": "no --keep names it"}],
+                "kept": [{"containerID": "gone", "ifname": "eth0", "netns": "/run/netns/gone",
+                    "why": "--keep names it"}],
+            })
+        );
+        assert!(!world.called("GC") && !world.called("DEL"));
+        assert_eq!(world.cached(), 2);
+        let told = json(&world.ok(&["gc", "mynet", "--json"]));
+        assert_eq!(told["dryRun"], json!(false));
+        assert_eq!(told["removed"][0]["containerID"], "gone");
+        assert_eq!(world.cached(), 1);
+    });
+}
+
+/// What could belong to a running container must not go.
+#[test]
+fn gc_does_not_begin_where_it_does_not_know_all_attachments() {
+    let world = World::new();
+    world.network("1.1.0");
+    world.ok(&["add", "mynet", "/run/netns/gone", "--container-id", "gone"]);
+    let broken = world.path("cache/results/mynet-c1-eth0");
+    fs::write(&broken, "").unwrap();
+    for args in [
+        &["gc", "mynet"][..],
+        &["gc", "mynet", "--keep", "gone"],
+        &["gc", "mynet", "--dry-run"],
+    ] {
+        let output = world.run(args);
+        assert_eq!(status(&output), 1, "{output}");
+        let words = format!("are known, because of {}", broken.display());
+        assert!(output.stderr.contains(&words), "{output}");
+        assert!(
+            output.stderr.contains("next: Nothing was removed."),
+            "{output}"
+        );
+        assert!(!world.called("DEL") && !world.called("GC"), "{output}");
+    }
+    let listed = world.run(&["list", "mynet"]);
+    assert!(
+        listed.success().contains("mynet-c1-eth0 cannot be used"),
+        "{listed}"
     );
-    assert_eq!(status(&world.run(&["gc", "mynet", "--keep", "c1:"])), 2);
     assert_eq!(
-        status(&world.run(&["gc", "mynet", "--keep", "c1", "--all"])),
-        2
+        status(&world.run(&["gc", "mynet", "--all"])),
+        1,
+        "and all else is removed"
     );
+    assert!(world.called("DEL") && world.called("GC"));
+    fs::remove_file(&broken).unwrap();
+    world.ok(&["gc", "mynet"]);
 }
 
 #[test]
@@ -57,6 +180,21 @@ fn status_is_that_of_the_plugins() {
     let world = World::new();
     assert_eq!(world.run(&["status", "mynet", "/c1"]).success(), "");
     assert!(!world.called("STATUS"), "1.0.0 has none");
+    let output = world.run(&["status", "mynet", "--cni-path", "/no/such/dir"]);
+    assert_eq!(status(&output), 1, "{output}");
+    assert!(
+        output.stderr.contains("failed to find plugin \"rec\""),
+        "{output}"
+    );
+    world.network("0.3.1");
+    let output = world.run(&["status", "mynet"]);
+    assert_eq!(status(&output), 1, "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("does not support config version 0.3.1"),
+        "{output}"
+    );
     world.network("1.1.0");
     world.ok(&["status", "mynet"]);
     assert!(world.called("STATUS"));
@@ -110,11 +248,28 @@ fn list_tells_networks_and_attachments() {
         json!([{"network": "mynet", "containerID": "c1", "ifname": "eth0",
             "addresses": ["10.22.0.2/16"], "netns": "/run/netns/no-such", "alive": false}])
     );
-    let output = world.run(&["list", "other", "--json"]);
-    assert_eq!(
-        json(output.success()),
-        json!({"networks": [], "attachments": []})
-    );
+    // An attachment may outlive its network's configuration; what is nowhere is a mistake.
+    fs::remove_file(world.path("net.d/20-broken.conflist")).unwrap();
+    fs::rename(
+        world.path("net.d/10-mynet.conflist"),
+        world.path("net.d/off"),
+    )
+    .unwrap();
+    let output = world.run(&["list", "mynet"]);
+    assert!(output.success().contains("mynet    c1 "), "{output}");
+    for args in [
+        &["list", "nosuch"][..],
+        &["list", "nosuch", "--json"],
+        &["list", "no/such"],
+    ] {
+        let output = world.run(args);
+        assert_eq!(status(&output), 3, "{output}");
+        assert!(
+            output.stderr.contains("no net configuration with name"),
+            "{output}"
+        );
+        assert_eq!(output.stdout, "");
+    }
 }
 
 #[test]
@@ -146,4 +301,92 @@ fn version_tells_ours_and_those_of_plugins() {
     );
     assert_eq!(status(&world.run(&["version", "none"])), 1);
     assert_eq!(status(&world.run(&["version", "../rec"])), 2);
+}
+
+/// Not after a minute of waiting for the kernel, and not by each plugin in its own words.
+#[test]
+fn who_may_not_change_networks_is_told_at_once() {
+    let world = World::new();
+    world.network("1.1.0");
+    let ordinary = ["setpriv", "--bounding-set", "-net_admin"];
+    for args in [
+        &["add", "mynet", "/run/netns/c1"][..],
+        &["check", "mynet", "/run/netns/c1"],
+        &["del", "mynet", "/run/netns/c1"],
+        &["gc", "mynet"],
+        &["gc", "mynet", "--all"],
+        &["reconcile"],
+        &["reconcile", "--watch"],
+    ] {
+        let output = world
+            .linkspan_by(&ordinary, args)
+            .deadline(Duration::from_secs(10))
+            .output();
+        assert_eq!(status(&output), 5, "{output}");
+        assert!(output.stderr.contains("only root may do"), "{output}");
+        assert!(output.stderr.contains("next: Run it as root"), "{output}");
+    }
+    assert!(
+        fs::read_dir(world.path("log")).unwrap().next().is_none(),
+        "a plugin was run"
+    );
+    let cache = world.text("cache");
+    for args in [
+        &["list", "--cache-dir", &cache][..],
+        &["status", "mynet"],
+        &["version", "rec"],
+        &["gc", "mynet", "--dry-run", "--cache-dir", &cache],
+    ] {
+        let output = world.linkspan_by(&ordinary, args).output();
+        assert!(output.ok(), "{output}");
+    }
+}
+
+#[test]
+fn with_json_each_output_is_one_object_at_most() {
+    let world = World::new();
+    world.network("1.1.0");
+    for args in [
+        &["add", "mynet", "/run/netns/c1"][..],
+        &["check", "mynet", "/run/netns/c1"],
+        &["status", "mynet"],
+        &["list"],
+        &["gc", "mynet", "--dry-run"],
+        &["del", "mynet", "/run/netns/c1"],
+        &["gc", "mynet"],
+    ] {
+        let output = world.run(&[args, &["--json"]].concat());
+        assert!(json(output.success()).is_object(), "{output}");
+        assert_eq!(output.stderr, "", "{output}");
+    }
+    let told = json(&world.ok(&["del", "mynet", "/run/netns/c1", "--json"]));
+    assert_eq!(
+        (&told["network"], &told["detached"]),
+        (&json!("mynet"), &json!(true))
+    );
+    let old = world.linkspan(&["--json", "version"]).output();
+    assert!(json(old.success()).is_object());
+    for (args, code) in [
+        (&["--json"][..], 2),
+        (&["--json", "fly"], 2),
+        (&["--json", "add", "mynet"], 2),
+        (&["--json", "add", "mynet", "/c1", "--timeout", "soon"], 2),
+        (&["--json", "add", "mynet", "/c1", "--args", "IP"], 2),
+        (&["--json", "list", "nosuch"], 3),
+        (&["--json", "version", "none"], 1),
+    ] {
+        let output = world.linkspan(args).output();
+        assert_eq!(status(&output), code, "{output}");
+        let told = json(&output.stderr);
+        assert!(told["code"].is_u64() && told["msg"].is_string(), "{output}");
+        assert_eq!(output.stdout, "", "{output}");
+    }
+    // What plugins log is in it too.
+    world.script(
+        "bin/rec",
+        "#!/bin/sh\necho one >&2\necho two >&2\necho '{}'\n",
+    );
+    let output = world.run(&["add", "mynet", "/run/netns/c1", "--json"]);
+    assert!(json(output.success()).is_object());
+    assert_eq!(json(&output.stderr), json!({"notes": ["one", "two"]}));
 }

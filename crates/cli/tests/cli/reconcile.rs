@@ -63,7 +63,8 @@ fn what_was_flushed_is_put_back() {
                 .stdout,
         )
         .unwrap();
-        assert_eq!(told["attachment"], "net/c1/eth0");
+        assert_eq!(told["attachments"], 1);
+        assert_eq!(told["repaired"][0]["attachment"], "net/c1/eth0");
         assert!(is_masqueraded(host));
         let call = plugins
             .call("DEL", &network())

@@ -62,8 +62,19 @@ impl World {
 
     /// The program, where nothing but its variables says where things are.
     pub(crate) fn linkspan(&self, args: &[&str]) -> Cmd {
-        let bare = Cmd::new(env!("CARGO_BIN_EXE_linkspan"))
-            .args(args)
+        self.linkspan_by(&[], args)
+    }
+
+    /// The same, started by another program.
+    pub(crate) fn linkspan_by(&self, starter: &[&str], args: &[&str]) -> Cmd {
+        // What changes networks is for root, which an ordinary user is in a namespace of its own.
+        let root: &[&str] = match rustix::process::geteuid().is_root() {
+            true => &[],
+            false => &["unshare", "-Ur"],
+        };
+        let words = [root, starter, &[env!("CARGO_BIN_EXE_linkspan")], args].concat();
+        let bare = Cmd::new(words[0])
+            .args(&words[1..])
             .current_dir(self.dir.path());
         ["CNI_ARGS", "CAP_ARGS", "CNI_IFNAME", "NO_COLOR"]
             .into_iter()

@@ -158,6 +158,24 @@ fn a_failed_add_is_detached_when_asked_for() {
 }
 
 #[test]
+fn a_refused_duplicate_leaves_what_is_attached_alone() {
+    let world = World::new(&["one"]);
+    let network = network("1.0.0", &["one"]);
+    let runtime = world.builder().detach_failed(true).build();
+    runtime.add(&network, &endpoint("c1")).unwrap();
+    world.fail("one", "ADD", "eth0 exists");
+    world.calls();
+    runtime.add(&network, &endpoint("c1")).unwrap_err();
+    assert_eq!(world.calls(), ["ADD one c1"]);
+    // What cannot be read is there, too.
+    world.write("cache/results/net-c1-eth0", "");
+    runtime.add(&network, &endpoint("c1")).unwrap_err();
+    assert_eq!(world.calls(), ["ADD one c1"]);
+    runtime.add(&network, &endpoint("c2")).unwrap_err();
+    assert_eq!(world.calls(), ["ADD one c2", "DEL one c2"]);
+}
+
+#[test]
 fn check_and_del_get_the_kept_result_and_del_forgets_it() {
     let world = World::new(&["one", "two"]);
     world.answer("two", "ADD", RESULT);

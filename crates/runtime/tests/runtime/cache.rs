@@ -56,7 +56,7 @@ fn what_the_reference_has_kept_is_read() {
     );
     assert_eq!(kept.endpoint.capability_args["mac"], "02:00:00:00:00:01");
     assert_eq!(kept.endpoint.netns.as_deref(), bare.netns.as_deref());
-    assert_eq!(runtime.attachments(None).unwrap(), [kept]);
+    assert_eq!(runtime.attachments(&network.name).unwrap(), [kept]);
     runtime.del(&network, &bare).unwrap();
     assert_eq!(
         world.stdin("one", "DEL")["prevResult"]["ips"][0]["address"],
@@ -74,7 +74,10 @@ fn a_namespace_that_was_not_kept_is_that_of_the_result() {
         .replace(r#""netns":"/run/netns/c1","#, "")
         .replace(r#""dns":{}"#, sandbox);
     world.write("cache/results/net-c1-eth0", &kept);
-    let attachments = world.runtime().attachments(None).unwrap();
+    let attachments = world
+        .runtime()
+        .attachments(&"net".parse().unwrap())
+        .unwrap();
     assert_eq!(
         attachments[0].endpoint.netns.as_deref(),
         Some("/run/netns/c1".as_ref())
@@ -92,7 +95,11 @@ fn the_form_of_before_there_was_a_kind_is_read() {
         .unwrap();
     let previous = &world.stdin("one", "CHECK")["prevResult"];
     assert_eq!(previous["cniVersion"], "0.4.0");
-    assert_eq!(runtime.attachments(None).unwrap(), []);
+    let error = runtime.attachments(&"net".parse().unwrap()).unwrap_err();
+    assert!(
+        words(&error).ends_with(r#""kind" is missing; expected "cniCacheV1""#),
+        "{error}"
+    );
 }
 
 #[test]
@@ -151,7 +158,7 @@ fn attachments_whose_files_have_the_same_name_are_not_mistaken_for_one_another()
 }
 
 #[test]
-fn attachments_can_be_listed_for_one_container() {
+fn the_attachments_of_a_network_are_known_all_or_not_at_all() {
     let world = World::new(&["one"]);
     let runtime = world.runtime();
     for container in ["c1", "c2", "c10"] {
@@ -159,20 +166,40 @@ fn attachments_can_be_listed_for_one_container() {
             .add(&network("1.0.0", &["one"]), &endpoint(container))
             .unwrap();
     }
-    world.write("cache/results/garbage", "not JSON");
-    let containers = |of: Option<&str>| -> Vec<String> {
-        let id = of.map(|id| id.parse().unwrap());
-        let kept = runtime.attachments(id.as_ref()).unwrap().into_iter();
+    let name = "net".parse().unwrap();
+    let containers = || -> Vec<String> {
+        let kept = runtime.attachments(&name).unwrap().into_iter();
         kept.map(|kept| kept.endpoint.container_id.to_string())
             .collect()
     };
-    assert_eq!(containers(None), ["c1", "c10", "c2"]);
-    assert_eq!(containers(Some("c1")), ["c1"]);
-    assert_eq!(containers(Some("c")), [""; 0]);
+    assert_eq!(containers(), ["c1", "c10", "c2"]);
+    // Those of other networks are in nobody's way.
+    for other in ["garbage", "net", "network-c4-eth0", "other-c4-eth0"] {
+        world.write(&format!("cache/results/{other}"), "not JSON");
+    }
+    assert_eq!(containers(), ["c1", "c10", "c2"]);
+    assert_eq!(runtime.cached_files().unwrap().len(), 7);
+    for broken in [
+        "",
+        "{",
+        "{}",
+        "[]",
+        r#"{"kind":"cniCacheV1","networkName":"net"}"#,
+    ] {
+        world.write("cache/results/net-c3-eth0", broken);
+        let error = runtime.attachments(&name).unwrap_err();
+        let start = format!(
+            "not all attachments of network \"net\" are known, because of {}: the cached result",
+            world.path("cache/results/net-c3-eth0").display()
+        );
+        assert!(words(&error).starts_with(&start), "{error}");
+        assert!(error.advice().unwrap().contains("remove the file"));
+    }
 }
 
 #[test]
 fn without_a_cache_there_are_no_attachments() {
     let world = World::new(&[]);
-    assert_eq!(world.runtime().attachments(None).unwrap(), []);
+    let name = "net".parse().unwrap();
+    assert_eq!(world.runtime().attachments(&name).unwrap(), []);
 }

@@ -126,7 +126,6 @@ fn a_file_that_cannot_be_executed_is_told() {
 #[test]
 fn a_plugin_that_is_nowhere_is_told_with_where_and_what_is_there() {
     let world = World::new(&["bridge", "loopback"]);
-    fs::create_dir(world.path("bin/one")).unwrap();
     let network = network("1.0.0", &["one"]);
     let runtime = world.builder().plugin_dir("/no/such/dir").build();
     let error = runtime.add(&network, &endpoint("c1")).unwrap_err();

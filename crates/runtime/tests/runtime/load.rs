@@ -175,5 +175,59 @@ fn a_huge_file_is_refused() {
     let world = World::new(&[]);
     world.write("net.d/net.conflist", &" ".repeat(9 << 20));
     let error = words(&load(&world, "net").unwrap_err());
-    assert!(error.contains("at most 8388608 are read"), "{error}");
+    assert!(error.contains("at most 2097152 are read"), "{error}");
+}
+
+/// The commonest mistake with the two kinds of file.
+#[test]
+fn a_list_and_a_single_plugin_are_told_apart_by_the_name_of_the_file() {
+    let list = r#"{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"one"}]}"#;
+    let single = r#"{"cniVersion":"1.0.0","name":"net","type":"one"}"#;
+    for (file, text, holds, better) in [
+        (
+            "net.d/1.conf",
+            list,
+            "a list of plugins",
+            "net.d/1.conflist",
+        ),
+        (
+            "net.d/1.json",
+            list,
+            "a list of plugins",
+            "net.d/1.conflist",
+        ),
+        (
+            "net.d/1.conflist",
+            single,
+            "a single plugin",
+            "net.d/1.conf",
+        ),
+    ] {
+        let world = World::new(&[]);
+        world.write(file, text);
+        let error = load_network(&world.path("net.d"), "net").unwrap_err();
+        assert!(error.to_string().contains(holds), "{error}");
+        let advice = format!("Rename it to {}.", world.path(better).display());
+        assert_eq!(error.advice(), Some(advice));
+    }
+    let world = World::new(&[]);
+    world.write("net.d/1.conflist", r#"{"cniVersion":"1.0.0","name":"net"}"#);
+    world.write("net.d/net/1.conf", list);
+    let error = load_network(&world.path("net.d"), "net").unwrap_err();
+    assert!(
+        error.to_string().contains("net/1.conf holds a list"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_named() {
+    let world = World::new(&[]);
+    world.write("net.d/1.conflist", "\u{feff}{}");
+    let error = load_network(&world.path("net.d"), "net").unwrap_err();
+    assert!(words(&error).contains("1.conflist"), "{error}");
+    assert!(
+        words(&error).contains("save it as UTF-8 without one"),
+        "{error}"
+    );
 }

@@ -22,7 +22,7 @@ fn gc_detaches_what_is_not_in_use_and_tells_the_plugins_what_is() {
     }
     world.calls();
     let in_use = [attachment("c2")];
-    assert_eq!(runtime.gc(&network, Some(&in_use)).unwrap(), Outcome::Done);
+    assert_eq!(runtime.gc(&network, &in_use).unwrap(), Outcome::Done);
     assert_eq!(
         world.calls(),
         [
@@ -56,22 +56,38 @@ fn gc_detaches_what_is_not_in_use_and_tells_the_plugins_what_is() {
 }
 
 #[test]
-fn gc_without_a_list_tells_the_plugins_nothing() {
+fn gc_tells_that_nothing_is_in_use() {
+    // An empty list is a list: without one, plugins would have to guess.
     let world = World::new(&["one"]);
     let network = network("1.1.0", &["one"]);
     let runtime = world.runtime();
     runtime.add(&network, &endpoint("c1")).unwrap();
-    runtime.gc(&network, None).unwrap();
+    runtime.gc(&network, &[]).unwrap();
     assert_eq!(world.cached(), [""; 0]);
-    assert_eq!(
-        world.stdin("one", "GC"),
-        json!({"type": "one", "cniVersion": "1.1.0", "name": "net"})
+    for key in ["cni.dev/valid-attachments", "cni.dev/attachments"] {
+        assert_eq!(world.stdin("one", "GC")[key], json!([]));
+    }
+}
+
+#[test]
+fn gc_names_what_it_cannot_read_once_all_else_is_done() {
+    let world = World::new(&["one"]);
+    let network = network("1.1.0", &["one"]);
+    let runtime = world.runtime();
+    for container in ["c1", "c2", "c3"] {
+        runtime.add(&network, &endpoint(container)).unwrap();
+    }
+    world.calls();
+    for broken in ["c1", "c2"] {
+        world.write(&format!("cache/results/net-{broken}-eth0"), "");
+    }
+    let error = runtime.gc(&network, &[attachment("c1")]).unwrap_err();
+    assert!(
+        words(&error).contains("net-c2-eth0 cannot be used"),
+        "{error}"
     );
-    runtime.gc(&network, Some(&[])).unwrap();
-    assert_eq!(
-        world.stdin("one", "GC")["cni.dev/valid-attachments"],
-        json!([])
-    );
+    assert_eq!(world.calls(), ["DEL one c3", "GC one"]);
+    assert_eq!(world.cached(), ["net-c1-eth0", "net-c2-eth0"]);
 }
 
 #[test]
@@ -81,7 +97,7 @@ fn gc_of_an_older_version_only_detaches() {
     let runtime = world.runtime();
     runtime.add(&network, &endpoint("c1")).unwrap();
     world.calls();
-    runtime.gc(&network, Some(&[])).unwrap();
+    runtime.gc(&network, &[]).unwrap();
     assert_eq!(world.calls(), ["DEL one c1"]);
 }
 
@@ -92,7 +108,7 @@ fn gc_leaves_other_networks_alone() {
     let other =
         list(&json!({"cniVersion": "1.1.0", "name": "other", "plugins": [{"type": "one"}]}));
     runtime.add(&other, &endpoint("c1")).unwrap();
-    runtime.gc(&network("1.1.0", &["one"]), None).unwrap();
+    runtime.gc(&network("1.1.0", &["one"]), &[]).unwrap();
     assert_eq!(world.cached(), ["other-c1-eth0"]);
 }
 
@@ -105,7 +121,7 @@ fn gc_does_all_that_it_can_and_tells_every_failure() {
     world.calls();
     world.fail("two", "DEL", "busy");
     world.fail("one", "GC", "cannot");
-    let error = runtime.gc(&network, None).unwrap_err();
+    let error = runtime.gc(&network, &[]).unwrap_err();
     let linkspan_runtime::Error::Several(errors) = error else {
         panic!("{error:?}");
     };
@@ -128,7 +144,7 @@ fn gc_is_left_out_where_the_network_says_so() {
     let runtime = world.runtime();
     runtime.add(&network, &endpoint("c1")).unwrap();
     world.calls();
-    assert_eq!(runtime.gc(&network, None).unwrap(), Outcome::Disabled);
+    assert_eq!(runtime.gc(&network, &[]).unwrap(), Outcome::Disabled);
     assert_eq!(world.calls(), [""; 0]);
     assert_eq!(world.cached(), ["net-c1-eth0"]);
 }

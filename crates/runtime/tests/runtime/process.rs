@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use linkspan_runtime::{Cause, Error, Runtime};
+use linkspan_runtime::{Cancel, Cause, Error, Runtime};
 use linkspan_spec::ErrorCode;
 
 use crate::world::{World, endpoint, network, words};
@@ -205,4 +205,36 @@ fn a_runtime_serves_many_threads() {
         }
     });
     assert_eq!(world.cached().len(), 16);
+}
+
+#[test]
+fn an_operation_that_is_given_up_is_undone() {
+    let world = World::new(&["two"]);
+    world.script(
+        "one",
+        "#!/bin/sh\necho $CNI_COMMAND >> ${0%/*}/../log/calls\n[ $CNI_COMMAND = ADD ] || exit 0\ntrap 'exit 0' TERM\nsleep 60 & wait\n",
+    );
+    let cancel = Cancel::new().unwrap();
+    let runtime = world.builder().cancel(cancel.clone()).build();
+    let chain = network("1.0.0", &["one", "two"]);
+    let error = thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&chain, &endpoint("c1")).unwrap_err());
+        written(&world.path("log/calls"));
+        cancel.cancel();
+        add.join().unwrap()
+    });
+    assert!(error.is_cancelled(), "{error:?}");
+    assert_eq!(world.calls(), ["ADD", "DEL two c1", "DEL"]);
+    assert_eq!(world.cached(), [""; 0]);
+    // Before it has begun; and each call gives up one operation.
+    cancel.cancel();
+    let error = runtime.del(&chain, &endpoint("c1")).unwrap_err();
+    assert!(
+        error.is_cancelled() && world.calls().is_empty(),
+        "{error:?}"
+    );
+    runtime.del(&chain, &endpoint("c1")).unwrap();
+    cancel.cancel();
+    let error = runtime.gc(&network("1.1.0", &["two"]), &[]).unwrap_err();
+    assert!(error.is_cancelled(), "{error:?}");
 }

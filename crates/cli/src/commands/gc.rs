@@ -1,0 +1,191 @@
+//! `gc`.
+
+use std::fs;
+use std::path::Path;
+
+use linkspan_runtime::{CachedAttachment, Endpoint, Runtime};
+use linkspan_spec::{Command, NetworkList, Value};
+
+use super::network::{NAMESPACES, Namespace};
+use crate::args::Gc;
+use crate::failure::Failure;
+use crate::privilege;
+use crate::target::absolute;
+use crate::ui::{Ui, object, table};
+
+/// An attachment, and what is to become of it.
+struct Decision {
+    endpoint: Endpoint,
+    stays: bool,
+    why: &'static str,
+}
+
+/// Removes what belongs to no attachment in use, or tells what that is.
+pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
+    if !args.dry_run {
+        privilege::require("gc")?;
+    }
+    let network = args.network.places.network(&args.network.network)?;
+    let runtime = args.network.places.runtime(ui).build();
+    let decisions = decide(args, &runtime, &network)?;
+    if !args.dry_run {
+        let staying = decisions.iter().filter(|decision| decision.stays);
+        let in_use: Vec<_> = staying
+            .map(|decision| decision.endpoint.attachment())
+            .collect();
+        runtime.gc(&network, &in_use)?;
+    }
+    tell(ui, args, &network, &decisions)
+}
+
+fn decide(args: &Gc, runtime: &Runtime, network: &NetworkList) -> Result<Vec<Decision>, Failure> {
+    let attachments = match args.all {
+        // What cannot be read is in use as little as the rest; the runtime names it once all else is done.
+        true => runtime
+            .cached_files()?
+            .into_iter()
+            .filter_map(|file| file.attachment.ok())
+            .filter(|cached| cached.network == network.name)
+            .collect(),
+        false => runtime.attachments(&network.name)?,
+    };
+    let unknown = |name: &&String| !attachments.iter().any(|cached| is_named(cached, name));
+    if let Some(name) = args.keep.iter().find(unknown) {
+        return Err(names_nothing(name, network, &attachments));
+    }
+    let decide = |cached: CachedAttachment| {
+        let (stays, why) = match &cached.endpoint.netns {
+            _ if network.disable_gc => (true, "the network's configuration sets disableGC"),
+            _ if args.all => (false, "--all was given"),
+            _ if args.keep.iter().any(|name| is_named(&cached, name)) => (true, "--keep names it"),
+            _ if !args.keep.is_empty() => (false, "no --keep names it"),
+            // Better one too many.
+            None => (true, "its namespace is not known"),
+            Some(path) => match Namespace::at(path) {
+                Namespace::There => (true, "its namespace is there"),
+                Namespace::Gone => (false, "its namespace is gone"),
+                Namespace::Unknown(_) => (true, "its namespace cannot be looked at"),
+            },
+        };
+        Decision {
+            endpoint: cached.endpoint,
+            stays,
+            why,
+        }
+    };
+    Ok(attachments.into_iter().map(decide).collect())
+}
+
+/// Whether a text names an attachment: by the container's ID, the namespace's name or its path, each
+/// alone, which means all interfaces, or with `:` and an interface behind it.
+fn is_named(cached: &CachedAttachment, text: &str) -> bool {
+    let endpoint = &cached.endpoint;
+    let container = |name: &str| {
+        name == endpoint.container_id.as_str()
+            || endpoint
+                .netns
+                .as_deref()
+                .is_some_and(|netns| is_at(netns, name))
+    };
+    container(text)
+        || text
+            .rsplit_once(':')
+            .is_some_and(|(name, ifname)| ifname == endpoint.ifname.as_str() && container(name))
+}
+
+/// Whether a namespace has a name, or a path however written.
+fn is_at(netns: &Path, name: &str) -> bool {
+    if !name.contains('/') {
+        let named = |folder| netns == Path::new(folder).join(name);
+        return NAMESPACES.into_iter().any(named);
+    }
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    absolute(Path::new(name)).is_ok_and(|path| real(&path) == real(netns))
+}
+
+fn names_nothing(name: &str, network: &NetworkList, attachments: &[CachedAttachment]) -> Failure {
+    let network = &network.name;
+    let attached: Vec<_> = attachments.iter().map(name_of).collect();
+    let advice = match attached.is_empty() {
+        true => format!("Nothing is attached to {network}. Nothing was removed."),
+        false => format!(
+            "Attached are: {}. Nothing was removed.",
+            attached.join(", ")
+        ),
+    };
+    Failure::usage(format!(
+        "--keep {name:?} names no attachment of network {network}"
+    ))
+    .advise(advice)
+}
+
+fn name_of(cached: &CachedAttachment) -> String {
+    let endpoint = &cached.endpoint;
+    let (id, ifname) = (&endpoint.container_id, &endpoint.ifname);
+    let netns = endpoint.netns.as_deref();
+    let netns = netns.map(|path| format!(" ({})", path.display()));
+    format!("{id}:{ifname}{}", netns.unwrap_or_default())
+}
+
+fn tell(ui: Ui, args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Result<(), Failure> {
+    let (kept, removed): (Vec<_>, Vec<_>) = decisions.iter().partition(|decision| decision.stays);
+    let name = &network.name;
+    let list = |decisions: &[&Decision]| decisions.iter().map(|one| json(one)).collect();
+    let told = object([
+        ("network", name.as_str().into()),
+        ("dryRun", args.dry_run.into()),
+        ("removed", list(&removed)),
+        ("kept", list(&kept)),
+    ]);
+    if args.dry_run && !ui.json {
+        return ui.print(&dry_run(ui, network, decisions));
+    }
+    let words = match network.disable_gc {
+        true => format!("nothing was removed: the configuration of network {name} sets disableGC"),
+        false => format!(
+            "network {name}: {} attachments were removed, {} are in use",
+            removed.len(),
+            kept.len()
+        ),
+    };
+    ui.done(&words, told)
+}
+
+/// What would go, and why.
+fn dry_run(ui: Ui, network: &NetworkList, decisions: &[Decision]) -> String {
+    let name = &network.name;
+    let mut text = String::new();
+    if decisions.is_empty() {
+        text = format!("Nothing that is known here is attached to network {name}.\n");
+    } else {
+        let heading = ["CONTAINER", "INTERFACE", "NAMESPACE", "WOULD", "WHY"];
+        let mut rows = vec![heading.map(str::to_owned).to_vec()];
+        rows.extend(decisions.iter().map(|decision| {
+            let endpoint = &decision.endpoint;
+            let netns = endpoint.netns.as_deref();
+            vec![
+                endpoint.container_id.to_string(),
+                endpoint.ifname.to_string(),
+                netns.map_or("unknown".to_owned(), |path| path.display().to_string()),
+                if decision.stays { "stay" } else { "go" }.to_owned(),
+                decision.why.to_owned(),
+            ]
+        }));
+        text.push_str(&table(ui.style(), &rows));
+    }
+    if network.cni_version >= Command::Gc.since() && !network.disable_gc {
+        text.push_str("What the network's plugins hold for any other attachment would go too.\n");
+    }
+    text
+}
+
+fn json(decision: &Decision) -> Value {
+    let endpoint = &decision.endpoint;
+    let netns = endpoint.netns.as_deref();
+    object([
+        ("containerID", endpoint.container_id.as_str().into()),
+        ("ifname", endpoint.ifname.as_str().into()),
+        ("netns", netns.map(|path| path.to_string_lossy()).into()),
+        ("why", decision.why.into()),
+    ])
+}

@@ -1,0 +1,99 @@
+//! Signals, and kernels that lack what waits for a process.
+
+use std::fs;
+
+use linkspan_testkit::Cmd;
+
+use crate::world::{World, json, status};
+
+/// Says that it was told to end; its ADD waits for that.
+const PATIENT: &str = r#"#!/bin/sh
+log=${0%/bin/*}/log
+cat > /dev/null
+echo $CNI_COMMAND >> "$log/calls"
+[ $CNI_COMMAND = ADD ] || exit 0
+trap 'echo told >> "$log/calls"; exit 1' TERM
+echo waiting > "$log/waiting"
+sleep 60 &
+wait
+"#;
+
+/// Attaches, and sends a signal once the plugin waits; returns the exit status and standard error.
+fn interrupted(world: &World, signal: &str, args: &str) -> (String, String) {
+    let (waiting, log) = (world.text("log/waiting"), world.text("log/stderr"));
+    let program = env!("CARGO_BIN_EXE_linkspan");
+    // A shell has its background ignore SIGINT.
+    let line = format!(
+        "env --default-signal=INT,TERM {program} {args} --cache-dir {} 2> {log} & pid=$!
+         while [ ! -s {waiting} ]; do sleep 0.02; done
+         rm {waiting}; kill -{signal} $pid; code=0; wait $pid || code=$?; echo $code",
+        world.text("cache")
+    );
+    let root = match rustix::process::geteuid().is_root() {
+        true => Cmd::shell(&line),
+        false => Cmd::new("unshare").args(["-Ur", "sh", "-ec", &line]),
+    };
+    let output = root
+        .env("CNI_PATH", world.path("bin"))
+        .env("NETCONFPATH", world.path("net.d"))
+        .output();
+    (
+        output.success().trim().to_owned(),
+        fs::read_to_string(log).unwrap(),
+    )
+}
+
+#[test]
+fn a_signal_is_handed_on_and_what_was_begun_is_detached() {
+    let world = World::new();
+    world.script("bin/rec", PATIENT);
+    for (signal, expected) in [("INT", "130"), ("TERM", "143")] {
+        let (code, stderr) = interrupted(&world, signal, "add mynet /run/netns/c1");
+        assert_eq!(code, expected, "{stderr}");
+        assert!(
+            stderr.contains("cause: the operation was given up"),
+            "{stderr}"
+        );
+        assert!(stderr.contains("has been detached again"), "{stderr}");
+        let calls = fs::read_to_string(world.path("log/calls")).unwrap();
+        assert_eq!(calls, "ADD\ntold\nDEL\n", "{signal}");
+        fs::remove_file(world.path("log/calls")).unwrap();
+        assert_eq!(world.cached(), 0);
+    }
+    let (code, stderr) = interrupted(&world, "TERM", "add mynet /run/netns/c1 --json");
+    assert_eq!(
+        (code.as_str(), json(&stderr)["code"].as_u64()),
+        ("143", Some(11))
+    );
+}
+
+/// Before Linux 5.3, and in sandboxes, processes have no descriptors.
+#[test]
+fn a_plugin_is_awaited_without_a_descriptor_of_its_process() {
+    let world = World::new();
+    world.script(
+        "bin/rec",
+        "#!/bin/sh\ncat > /dev/null\nsleep 0.3\necho '{}'\n",
+    );
+    world.script("bin/slow", "#!/bin/sh\nsleep 60\n");
+    let slow = r#"{"cniVersion":"1.0.0","name":"slow","type":"slow"}"#;
+    fs::write(world.path("net.d/30-slow.conf"), slow).unwrap();
+    let without = [
+        "strace",
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        "inject=pidfd_open:error=ENOSYS",
+    ];
+    let cache = world.text("cache");
+    let run = |args: &[&str]| {
+        let args = [args, &["--cache-dir", &cache]].concat();
+        world.linkspan_by(&without, &args).output()
+    };
+    let output = run(&["add", "mynet", "/run/netns/c1"]);
+    assert!(output.ok(), "{output}");
+    assert_eq!(world.cached(), 1);
+    let output = run(&["add", "slow", "/run/netns/c1", "--timeout", "300ms"]);
+    assert_eq!(status(&output), 4, "{output}");
+}
