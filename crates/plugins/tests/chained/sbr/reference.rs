@@ -3,10 +3,11 @@
 use linkspan_testkit::{Plugins, Snapshot, sandbox};
 use serde_json::{Value, json};
 
-use super::World;
+use super::world;
+use crate::world::Routers;
 
 /// The state after ADD of `one` and after DEL of `other`, of a world of their own.
-fn states(world: &World, one: &Plugins, other: &Plugins, config: &Value) -> [Snapshot; 2] {
+fn states(world: &Routers, one: &Plugins, other: &Plugins, config: &Value) -> [Snapshot; 2] {
     let look = || Snapshot::of(&[&world.netns], &[]);
     let result = one.add(config, "c1", &world.netns, "net2").success();
     assert_eq!(result, config["prevResult"]);
@@ -17,7 +18,7 @@ fn states(world: &World, one: &Plugins, other: &Plugins, config: &Value) -> [Sna
 }
 
 fn both(sandbox: &linkspan_testkit::Sandbox, prepare: &str, change: impl Fn(&mut Value)) {
-    let world = World::new(sandbox, 2);
+    let world = world(sandbox, 2);
     let reference = Plugins::reference();
     world.netns.run(prepare);
     let mut config = world.config(2, json!({}));

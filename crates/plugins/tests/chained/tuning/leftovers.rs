@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use linkspan_testkit::{kill_at_every_syscall, needs, sandbox};
+use linkspan_testkit::{needs, sandbox};
 use serde_json::{Value, json};
 
-use super::{DATA_DIR, World, files};
+use super::{DATA_DIR, files, world};
 
 /// Where attachments are noted whose settings are kept.
 const INDEX: &str = "/run/cni/linkspan/tuning";
@@ -20,7 +20,7 @@ fn nothing_is_kept(context: &str) {
 fn killed_anywhere_the_settings_are_put_back_by_del() {
     let setup = needs(&[]).deadline(Duration::from_secs(300));
     setup.sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = world.config(json!({
             "mac": "02:00:00:00:00:01", "mtu": 1400, "promisc": true, "allmulti": true, "txQLen": 77
         }));
@@ -30,34 +30,17 @@ fn killed_anywhere_the_settings_are_put_back_by_del() {
             ends.into()
         };
         let before = look();
-        let kills = kill_at_every_syscall(
-            || world.command("ADD", &config),
-            |kill| {
-                world.del(&config).success();
-                assert_eq!(look(), before, "ADD {kill:?}");
-                nothing_is_kept(&format!("ADD {kill:?}"));
-            },
-        );
-        assert!(kills > 50, "{kills}");
-        let kills = kill_at_every_syscall(
-            || {
-                world.add(&config).success();
-                world.command("DEL", &config)
-            },
-            |kill| {
-                world.del(&config).success();
-                assert_eq!(look(), before, "DEL {kill:?}");
-                nothing_is_kept(&format!("DEL {kill:?}"));
-            },
-        );
-        assert!(kills > 50, "{kills}");
+        world.is_undone_by_del_wherever_killed(&config, |killed| {
+            assert_eq!(look(), before, "{killed}");
+            nothing_is_kept(killed);
+        });
     });
 }
 
 #[test]
 fn a_namespace_or_an_interface_that_is_gone_leaves_no_file() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = world.config(json!({ "mtu": 1400 }));
         world.add(&config).success();
         assert_eq!(files(DATA_DIR), ["c1_eth0.json"]);
@@ -79,7 +62,7 @@ fn a_namespace_or_an_interface_that_is_gone_leaves_no_file() {
 #[test]
 fn a_configuration_that_is_wrong_does_not_keep_a_container_from_being_detached() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let mut config = world.config(json!({ "mtu": 1400, "dataDir": "/run/elsewhere" }));
         world.add(&config).success();
         assert_eq!(files("/run/elsewhere"), ["c1_eth0.json"]);
@@ -95,7 +78,7 @@ fn a_configuration_that_is_wrong_does_not_keep_a_container_from_being_detached()
 #[test]
 fn what_cannot_be_read_is_removed() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = world.config(json!({ "mtu": 1400 }));
         world.add(&config).success();
         fs::write(format!("{DATA_DIR}/c1_eth0.json"), "{").unwrap();
@@ -108,7 +91,7 @@ fn what_cannot_be_read_is_removed() {
 #[test]
 fn garbage_is_collected_by_attachment() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = |name: &str| {
             let mut config = world.config(json!({ "mtu": 1400 }));
             config["cniVersion"] = "1.1.0".into();

@@ -3,12 +3,12 @@
 use linkspan_testkit::{Plugins, Snapshot, sandbox};
 use serde_json::json;
 
-use super::World;
+use super::world;
 
 #[test]
 fn the_state_is_the_same_and_either_continues_what_the_other_began() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let reference = Plugins::reference();
         // What marks ours, and the random address of an ifb; the reference's filter redirects twice.
         let look = || {
@@ -52,7 +52,7 @@ fn the_state_is_the_same_and_either_continues_what_the_other_began() {
 #[test]
 fn what_the_reference_left_is_collected() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let reference = Plugins::reference();
         let config = world.config(json!({ "egressRate": 16_000_000, "egressBurst": 400_000 }));
         reference.add(&config, "c1", &world.netns, "eth0").success();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use linkspan_testkit::{Snapshot, kill_at_every_syscall, needs, sandbox};
 use serde_json::{Value, json};
 
-use super::World;
+use super::world;
 
 fn both() -> Value {
     json!({ "ingressRate": 8_000_000, "egressRate": 16_000_000 })
@@ -19,29 +19,13 @@ fn nothing() -> (Vec<String>, String) {
 fn killed_anywhere_nothing_is_left_after_del() {
     let setup = needs(&[]).deadline(Duration::from_secs(300));
     setup.sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = world.config(both());
         let look = || (world.ifbs(), world.qdiscs());
-        let kills = kill_at_every_syscall(
-            || world.command("ADD", &config),
-            |kill| {
-                world.del(&config).success();
-                assert_eq!(look(), nothing(), "ADD {kill:?}");
-                world.host.ping("10.1.0.2");
-            },
-        );
-        assert!(kills > 50, "{kills}");
-        let kills = kill_at_every_syscall(
-            || {
-                world.add(&config).success();
-                world.command("DEL", &config)
-            },
-            |kill| {
-                world.del(&config).success();
-                assert_eq!(look(), nothing(), "DEL {kill:?}");
-            },
-        );
-        assert!(kills > 50, "{kills}");
+        world.is_undone_by_del_wherever_killed(&config, |killed| {
+            assert_eq!(look(), nothing(), "{killed}");
+            world.host.ping("10.1.0.2");
+        });
     });
 }
 
@@ -50,7 +34,7 @@ fn killed_anywhere_nothing_is_left_after_del() {
 fn killed_anywhere_nothing_is_left_after_gc() {
     let setup = needs(&[]).deadline(Duration::from_secs(300));
     setup.sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let mut config = world.config(json!({ "egressRate": 16_000_000 }));
         config["cniVersion"] = "1.1.0".into();
         kill_at_every_syscall(
@@ -68,7 +52,7 @@ fn killed_anywhere_nothing_is_left_after_gc() {
 #[test]
 fn without_the_namespace_nothing_is_left() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = world.config(both());
         let mut bare = config.clone();
         bare.as_object_mut().unwrap().remove("prevResult");
@@ -100,7 +84,7 @@ fn without_the_namespace_nothing_is_left() {
 #[test]
 fn del_tolerates_everything_that_is_missing() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = world.config(both());
         let before = Snapshot::of(&[&world.host, &world.netns], &[]);
         for damage in [
@@ -129,7 +113,7 @@ fn del_tolerates_everything_that_is_missing() {
 #[test]
 fn a_failed_add_leaves_everything_as_it_was() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         for occupied in [
             "tc qdisc add dev veth0 root handle 7: tbf rate 1mbit burst 9000 limit 9000",
             "tc qdisc add dev veth0 ingress",
@@ -162,7 +146,7 @@ fn a_failed_add_leaves_everything_as_it_was() {
 #[test]
 fn each_interface_of_a_container_has_its_own() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         world.host.connect("veth1", &world.netns, "eth1");
         let config = world.config(both());
         let mut second = config.clone();
@@ -195,7 +179,7 @@ fn each_interface_of_a_container_has_its_own() {
 #[test]
 fn garbage_is_collected_by_attachment() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = |network: &str, number: usize| {
             let mut config = world.config(both());
             config["cniVersion"] = "1.1.0".into();

@@ -5,16 +5,17 @@ use std::fs;
 use linkspan_testkit::sandbox;
 use serde_json::{Value, json};
 
-use super::{DATA_DIR, World, files};
+use super::{DATA_DIR, files, world};
+use crate::world::Pair;
 
-fn sysctl(world: &World, name: &str, value: &str) -> Value {
+fn sysctl(world: &Pair, name: &str, value: &str) -> Value {
     world.config(json!({ "sysctl": { name: value } }))
 }
 
 #[test]
 fn parameters_change_what_the_container_does_and_nothing_on_the_host() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let before = world
             .host
             .run("cat /proc/sys/net/ipv4/icmp_echo_ignore_all");
@@ -55,7 +56,7 @@ fn parameters_change_what_the_container_does_and_nothing_on_the_host() {
 #[test]
 fn a_link_with_a_dot_in_its_name_has_parameters() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         world
             .netns
             .run("ip link set eth0 down; ip link set eth0 name eth0.5; ip link set eth0.5 up");
@@ -84,7 +85,7 @@ fn a_link_with_a_dot_in_its_name_has_parameters() {
 #[test]
 fn one_that_can_only_be_written_is_written() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = sysctl(&world, "net.ipv4.route.flush", "1");
         world.add(&config).success();
         world.check(&config).success();
@@ -95,7 +96,7 @@ fn one_that_can_only_be_written_is_written() {
 #[test]
 fn only_parameters_of_the_network_can_be_set() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         for name in [
             "kernel.hostname",
             "kernel/shmmax",
@@ -132,7 +133,7 @@ fn only_parameters_of_the_network_can_be_set() {
 #[test]
 fn parameters_of_the_host_are_not_set() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let before = world.host.run("cat /proc/sys/net/core/somaxconn");
         let config = sysctl(&world, "net.core.somaxconn", "99");
         for path in ["/proc/1/ns/net", "/proc/self/ns/net"] {
@@ -156,7 +157,7 @@ fn parameters_of_the_host_are_not_set() {
 #[test]
 fn the_allowlist_is_followed() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         fs::create_dir_all("/etc/cni/tuning").unwrap();
         let list = |text: &str| fs::write("/etc/cni/tuning/allowlist.conf", text).unwrap();
         let allowed = sysctl(&world, "net.ipv4.conf.IFNAME.arp_filter", "1");
@@ -197,7 +198,7 @@ fn with_version(config: &Value) -> Value {
 #[test]
 fn a_failed_add_leaves_everything_as_it_was() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let look = || linkspan_testkit::Snapshot::of(&[&world.host, &world.netns], &[DATA_DIR]);
         fs::create_dir_all(DATA_DIR).unwrap();
         let before = look();

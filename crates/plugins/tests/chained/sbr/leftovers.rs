@@ -1,38 +1,16 @@
 //! DEL, whatever is missing.
 
-use std::path::Path;
 use std::time::Duration;
 
 use linkspan_testkit::{kill_at_every_syscall, needs, sandbox};
 use serde_json::json;
 
-use super::World;
-
-/// The reference makes a plain file at the path of a namespace that is gone, on which the next DEL then fails.
-#[test]
-fn a_namespace_that_is_gone_leaves_no_file_at_its_path() {
-    sandbox(|sandbox| {
-        let world = World::new(sandbox, 2);
-        let config = world.config(2, json!({}));
-        world.add(2, &config).success();
-        let path = world.netns.path().to_owned();
-        world.netns.delete();
-        for _ in 0..2 {
-            world.del(2, &config).success();
-            assert!(!Path::new(&path).exists());
-        }
-        let call = world.ours.call("DEL", &config).container("c1");
-        call.netns("").ifname("net2").run().success();
-        // A mount point whose namespace is gone.
-        std::fs::write(&path, "").unwrap();
-        world.del(2, &config).success();
-    });
-}
+use super::world;
 
 #[test]
 fn rules_go_without_the_interface_and_without_a_result() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox, 3);
+        let world = world(sandbox, 3);
         let config = world.config(2, json!({}));
         world.add(2, &config).success();
         world.netns.run("ip link delete net2");
@@ -58,15 +36,21 @@ fn rules_go_without_the_interface_and_without_a_result() {
 #[test]
 fn the_tables_are_empty_after_del() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox, 2);
+        let world = world(sandbox, 2);
         let config = world.config(2, json!({}));
         world.add(2, &config).success();
         assert!(
-            world.table("", "100").contains("default")
-                && world.table("-6", "101").contains("default")
+            world.routes_of_table("", "100").contains("default")
+                && world.routes_of_table("-6", "101").contains("default")
         );
         world.del(2, &config).success();
-        assert_eq!([world.table("", "100"), world.table("-6", "101")], ["", ""]);
+        assert_eq!(
+            [
+                world.routes_of_table("", "100"),
+                world.routes_of_table("-6", "101")
+            ],
+            ["", ""]
+        );
         assert_eq!(world.rules(), Vec::<String>::new());
     });
 }
@@ -75,7 +59,7 @@ fn the_tables_are_empty_after_del() {
 fn killed_anywhere_no_rule_is_left_after_del() {
     let setup = needs(&[]).deadline(Duration::from_secs(300));
     setup.sandbox(|sandbox| {
-        let world = World::new(sandbox, 2);
+        let world = world(sandbox, 2);
         let config = world.config(2, json!({}));
         let kills = kill_at_every_syscall(
             || {
@@ -87,8 +71,8 @@ fn killed_anywhere_no_rule_is_left_after_del() {
                 assert_eq!(world.rules(), Vec::<String>::new(), "{kill:?}");
                 for table in 100..104 {
                     let routes = [
-                        world.table("", &table.to_string()),
-                        world.table("-6", &table.to_string()),
+                        world.routes_of_table("", &table.to_string()),
+                        world.routes_of_table("-6", &table.to_string()),
                     ];
                     assert_eq!(routes, ["", ""], "{kill:?}");
                 }

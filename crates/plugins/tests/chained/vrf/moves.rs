@@ -49,7 +49,7 @@ fn everything_survives_the_move_into_the_vrf_and_back() {
         let (before, main, other) = (look(), world.table("main"), world.table("77"));
         assert!(main.len() == 14 && other.len() == 2, "{main:#?} {other:#?}");
 
-        let config = world.config(1, json!({ "vrfname": "red", "table": 10 }));
+        let config = super::config(world, 1, json!({ "vrfname": "red", "table": 10 }));
         assert_eq!(world.add(1, &config).success(), config["prevResult"]);
         assert_eq!(world.vrfs(), [("red".to_owned(), 10)]);
         assert_eq!(world.master(1), "red");
@@ -85,13 +85,13 @@ fn everything_survives_the_move_into_the_vrf_and_back() {
 #[test]
 fn the_own_part_of_a_route_by_several_interfaces_moves() {
     vrf(|world| {
-        world.routes(1);
-        world.routes(2);
+        world.make_routes(1);
+        world.make_routes(2);
         let both = "nexthop via 10.1.0.1 dev net1 nexthop via 10.2.0.1 dev net2";
         world
             .netns
             .run(&format!("ip route replace 10.60.0.0/16 {both}"));
-        let config = world.config(2, json!({ "vrfname": "red", "table": 10 }));
+        let config = super::config(world, 2, json!({ "vrfname": "red", "table": 10 }));
         world.add(2, &config).success();
         world.check(2, &config).success();
         assert_eq!(world.answers(2), [true, true]);
@@ -123,11 +123,11 @@ fn the_own_part_of_a_route_by_several_interfaces_moves() {
 #[test]
 fn addresses_are_usable_at_once() {
     vrf(|world| {
-        world.routes(1);
+        world.make_routes(1);
         world
             .netns
             .run("echo 1 > /proc/sys/net/ipv6/conf/net1/accept_dad");
-        let config = world.config(1, json!({ "vrfname": "red" }));
+        let config = super::config(world, 1, json!({ "vrfname": "red" }));
         world.add(1, &config).success();
         let addresses = world.netns.run("ip -6 addr show dev net1");
         assert!(
@@ -146,13 +146,13 @@ fn addresses_are_usable_at_once() {
 #[test]
 fn a_failed_add_leaves_everything_as_it_was() {
     vrf(|world| {
-        world.routes(1);
+        world.make_routes(1);
         world
             .netns
             .run("ip -6 route add 2001:db8:70::/48 via fd01::1 dev net1 src fd02::2");
         let look = || Snapshot::of(&[&world.netns], &[]).without(&["l3mdev"]);
         let before = look();
-        let config = world.config(1, json!({ "vrfname": "red", "table": 10 }));
+        let config = super::config(world, 1, json!({ "vrfname": "red", "table": 10 }));
         let (_, message) = world.add(1, &config).failure();
         assert!(message.contains("2001:db8:70::/48"), "{message}");
         before.assert_same(&look(), &message);

@@ -11,9 +11,9 @@ use super::vrf;
 fn the_last_member_removes_the_vrf() {
     vrf(|world| {
         for number in 1..=3 {
-            world.routes(number);
+            world.make_routes(number);
         }
-        let red = |number| world.config(number, json!({ "vrfname": "red", "table": 10 }));
+        let red = |number| super::config(world, number, json!({ "vrfname": "red", "table": 10 }));
         // All at once: one of them makes it.
         thread::scope(|scope| {
             for number in 1..=3 {
@@ -49,9 +49,9 @@ fn tables_are_chosen_and_conflicts_refused() {
         world
             .netns
             .run("ip route add 10.80.0.0/16 dev net3 table 1; ip rule add from 192.0.2.1 lookup 2");
-        let config = |number, name| world.config(number, json!({ "vrfname": name }));
-        world.routes(1);
-        world.routes(2);
+        let config = |number, name| super::config(world, number, json!({ "vrfname": name }));
+        world.make_routes(1);
+        world.make_routes(2);
         world.add(1, &config(1, "red")).success();
         world.add(2, &config(2, "blue")).success();
         let mut vrfs = world.vrfs();
@@ -68,20 +68,14 @@ fn tables_are_chosen_and_conflicts_refused() {
             (3, json!({}), "missing \"vrfname\""),
         } {
             world
-                .add(number, &world.config(number, keys))
+                .add(number, &super::config(world, number, keys))
                 .fails(7, &[words]);
         }
         assert_eq!(world.vrfs().len(), 2);
         world
-            .add(3, &world.config(3, json!({ "vrfname": "red", "table": 3 })))
-            .success();
-        let mut alone = config(3, "red");
-        alone.as_object_mut().unwrap().remove("prevResult");
-        world.add(3, &alone).fails(7, &["chained plugin"]);
-        world
-            .ours
-            .status(
-                &json!({ "cniVersion": "1.1.0", "name": "net", "type": "vrf", "vrfname": "red" }),
+            .add(
+                3,
+                &super::config(world, 3, json!({ "vrfname": "red", "table": 3 })),
             )
             .success();
     });
@@ -90,8 +84,8 @@ fn tables_are_chosen_and_conflicts_refused() {
 #[test]
 fn check_looks_at_the_kernel() {
     vrf(|world| {
-        world.routes(1);
-        let config = world.config(1, json!({ "vrfname": "red", "table": 10 }));
+        world.make_routes(1);
+        let config = super::config(world, 1, json!({ "vrfname": "red", "table": 10 }));
         world.add(1, &config).success();
         world.check(1, &config).success();
         // ocicni#74: an address that does not move is for the plugin before to look at.
@@ -120,7 +114,7 @@ fn check_looks_at_the_kernel() {
 #[test]
 fn del_tolerates_everything_that_is_missing() {
     vrf(|world| {
-        let config = world.config(1, json!({ "vrfname": "red" }));
+        let config = super::config(world, 1, json!({ "vrfname": "red" }));
         world.del(1, &config).success();
         for damage in [
             "ip link set net1 nomaster",
@@ -149,7 +143,7 @@ fn del_tolerates_everything_that_is_missing() {
         // A configuration that is wrong by now.
         world.add(1, &config).success();
         world
-            .del(1, &world.config(1, json!({ "vrfname": 7 })))
+            .del(1, &super::config(world, 1, json!({ "vrfname": 7 })))
             .success();
         assert_eq!(world.vrfs(), []);
         world.add(1, &config).success();
@@ -160,25 +154,5 @@ fn del_tolerates_everything_that_is_missing() {
         world.del(1, &config).success();
         let call = world.ours.call("DEL", &config).container("c1");
         call.netns("").ifname("net1").run().success();
-    });
-}
-
-#[test]
-fn every_version_has_its_result() {
-    vrf(|world| {
-        world.routes(1);
-        for version in ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] {
-            let mut config = world.config(1, json!({ "vrfname": "red" }));
-            config["cniVersion"] = version.into();
-            config["prevResult"]["cniVersion"] = version.into();
-            if !version.starts_with('1') {
-                config["prevResult"]["ips"][0]["version"] = "4".into();
-                config["prevResult"]["ips"][1]["version"] = "6".into();
-            }
-            assert_eq!(world.add(1, &config).success(), config["prevResult"]);
-            world.del(1, &config).success();
-        }
-        let gc = json!({ "cniVersion": "1.1.0", "name": "net", "type": "vrf", "vrfname": "red" });
-        world.ours.gc(&gc, &[]).success();
     });
 }

@@ -7,7 +7,8 @@ use linkspan_testkit::{Netns, Plugins, Sandbox, sandbox, with_prev_result};
 use serde_json::{Value, json};
 
 use super::measure::{tcp, udp};
-use super::{CONTAINER, CONTAINER_V6, HOST, HOST_V6, World};
+use super::world;
+use crate::world::{CONTAINER, CONTAINER_V6, HOST, HOST_V6};
 
 const MEGABIT: f64 = 1_000_000.0;
 const SECOND: Duration = Duration::from_secs(1);
@@ -41,7 +42,7 @@ fn assert_rate(from: &Netns, to: &Netns, address: &str, rate: f64) {
 #[test]
 fn a_transfer_is_as_fast_as_was_set() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = world.config(json!({
             "ingressRate": 20_000_000, "ingressBurst": 400_000, "egressRate": 10_000_000, "egressBurst": 200_000
         }));
@@ -67,7 +68,7 @@ fn a_transfer_is_as_fast_as_was_set() {
 #[test]
 fn without_a_burst_it_is_as_fast_from_the_beginning() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         for keys in [
             json!({ "ingressRate": 8_000_000, "egressRate": 8_000_000 }),
             json!({ "deriveBurst": true, "runtimeConfig": { "bandwidth": {
@@ -98,7 +99,7 @@ fn without_a_burst_it_is_as_fast_from_the_beginning() {
 #[test]
 fn datagrams_are_limited_as_well() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let (unlimited, _) = udp(&world.netns, &world.host, HOST);
         assert!(unlimited > 3000, "{unlimited} of 5000");
         let config = world.config(json!({ "ingressRate": 8_000_000, "egressRate": 16_000_000 }));

@@ -3,12 +3,12 @@
 use linkspan_testkit::{Plugins, Snapshot, sandbox};
 use serde_json::json;
 
-use super::{DATA_DIR, World, files};
+use super::{DATA_DIR, files, world};
 
 #[test]
 fn each_detaches_what_the_other_attached() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let reference = Plugins::reference();
         // What Debian's version knows, whose CHECK does not know IFNAME; without an MTU, which ours gives
         // to both ends.

@@ -17,8 +17,8 @@ fn the_state_is_the_same_and_either_continues_what_the_other_began() {
                 "red txqlen",
             ])
         };
-        world.routes(1);
-        let config = world.config(1, json!({ "vrfname": "red", "table": 10 }));
+        world.make_routes(1);
+        let config = super::config(world, 1, json!({ "vrfname": "red", "table": 10 }));
         let outcome = |one: &Plugins, other: &Plugins| {
             let result = one.add(&config, "c1", &world.netns, "net1").success();
             // Debian's version carries no routes.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use linkspan_testkit::sandbox;
 use serde_json::json;
 
-use super::World;
 use super::measure::tcp;
+use super::world;
+use crate::world::Pair;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MEGABIT: f64 = 1_000_000.0;
@@ -15,7 +16,7 @@ const MEGABIT: f64 = 1_000_000.0;
 #[test]
 fn traffic_with_some_subnets_is_limited_and_the_rest_is_not() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         for address in ["10.9.0.1/32", "fd09::1/128"] {
             world.host.address("lo", address);
         }
@@ -50,7 +51,7 @@ fn traffic_with_some_subnets_is_limited_and_the_rest_is_not() {
 }
 
 /// Mbit/s between the container and an address of the host.
-fn rate(world: &World, far: &str, to_container: bool) -> f64 {
+fn rate(world: &Pair, far: &str, to_container: bool) -> f64 {
     let near = if far.contains(':') {
         "fd01::2"
     } else {
@@ -72,7 +73,7 @@ fn rate(world: &World, far: &str, to_container: bool) -> f64 {
 #[test]
 fn check_looks_at_the_subnets() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = |subnets| {
             world.config(json!({
                 "ingressRate": 8_000_000, "ingressBurst": 200_000, "shapedSubnets": subnets

@@ -1,0 +1,155 @@
+//! What holds of every plugin that comes after another.
+
+use std::fs;
+
+use linkspan_testkit::{
+    Attachment, Feature, Netns, Sandbox, VERSIONS, in_version, needs, tests_for, with,
+};
+use serde_json::{Value, json};
+
+use crate::world::{Pair, Routers};
+use crate::{bandwidth as limits, sbr as source_routing, tuning as settings, vrf as routing};
+
+tests_for! {
+    every_version_has_its_result: bandwidth sbr tuning vrf;
+    it_needs_the_result_of_the_plugin_before: bandwidth sbr tuning vrf;
+    a_namespace_that_is_gone_leaves_no_file_at_its_path: bandwidth sbr tuning vrf;
+    status_and_gc_have_nothing_to_say: bandwidth sbr tuning vrf;
+}
+
+/// A plugin, and what asks it to do something.
+struct Plugin {
+    features: &'static [Feature],
+    keys: Value,
+    scene: fn(&Sandbox, Value) -> Scene,
+    /// The MAC address that the result gets.
+    mac: Option<&'static str>,
+}
+
+/// An interface that the plugin before has made, with its result.
+struct Scene {
+    attachment: Attachment,
+    netns: Netns,
+    config: Value,
+}
+
+fn pair(pair: &Pair, keys: Value) -> Scene {
+    Scene {
+        attachment: pair.attachment(),
+        netns: pair.netns.clone(),
+        config: pair.config(keys),
+    }
+}
+
+fn routers(routers: &Routers, config: Value) -> Scene {
+    Scene {
+        attachment: routers.attachment(1),
+        netns: routers.netns.clone(),
+        config,
+    }
+}
+
+fn bandwidth() -> Plugin {
+    Plugin {
+        features: &[],
+        keys: json!({ "ingressRate": 8_000_000 }),
+        scene: |sandbox, keys| pair(&limits::world(sandbox), keys),
+        mac: None,
+    }
+}
+
+fn sbr() -> Plugin {
+    Plugin {
+        features: &[],
+        keys: json!({ "table": 7 }),
+        scene: |sandbox, keys| {
+            let world = source_routing::world(sandbox, 1);
+            routers(&world, world.config(1, keys))
+        },
+        mac: None,
+    }
+}
+
+fn tuning() -> Plugin {
+    Plugin {
+        features: &[],
+        keys: json!({ "mac": "02:00:00:00:00:01" }),
+        scene: |sandbox, keys| pair(&settings::world(sandbox), keys),
+        mac: Some("02:00:00:00:00:01"),
+    }
+}
+
+fn vrf() -> Plugin {
+    Plugin {
+        features: &[Feature::Vrf],
+        keys: json!({ "vrfname": "red" }),
+        scene: |sandbox, keys| {
+            let world = routing::world(sandbox);
+            world.make_routes(1);
+            routers(&world, routing::config(&world, 1, keys))
+        },
+        mac: None,
+    }
+}
+
+impl Plugin {
+    #[track_caller]
+    fn test(self, body: impl FnOnce(&Scene)) {
+        needs(self.features).sandbox(|sandbox| body(&(self.scene)(sandbox, self.keys)));
+    }
+}
+
+/// It is that of the plugin before.
+fn every_version_has_its_result(plugin: Plugin) {
+    let mac = plugin.mac;
+    plugin.test(|scene| {
+        for version in VERSIONS.into_iter().filter(|version| *version >= "0.3") {
+            let config = in_version(&scene.config, version);
+            let mut expected = config["prevResult"].clone();
+            if let Some(mac) = mac {
+                expected["interfaces"][1]["mac"] = mac.into();
+            }
+            let result = scene.attachment.add(&config).success();
+            assert_eq!(result, expected, "{version}");
+            scene.attachment.del(&config).success();
+        }
+    });
+}
+
+fn it_needs_the_result_of_the_plugin_before(plugin: Plugin) {
+    plugin.test(|scene| {
+        let alone = with(&scene.config, json!({ "prevResult": null }));
+        scene.attachment.add(&alone).fails(7, &["chained plugin"]);
+    });
+}
+
+/// The reference's sbr makes a plain file at the path of a namespace that is gone, on which the next DEL then fails.
+fn a_namespace_that_is_gone_leaves_no_file_at_its_path(plugin: Plugin) {
+    plugin.test(|scene| {
+        let (attachment, config) = (&scene.attachment, &scene.config);
+        attachment.add(config).success();
+        scene.netns.delete();
+        let path = scene.netns.path();
+        for _ in 0..2 {
+            attachment.del(config).success();
+            assert!(!path.exists());
+        }
+        // As containerd asks the second time: no namespace at all.
+        attachment.call("DEL", config).netns("").run().success();
+        // A mount point whose namespace is gone.
+        fs::write(path, "").unwrap();
+        attachment.del(config).success();
+    });
+}
+
+fn status_and_gc_have_nothing_to_say(plugin: Plugin) {
+    plugin.test(|scene| {
+        let config = with(
+            &scene.config,
+            json!({ "cniVersion": "1.1.0", "prevResult": null }),
+        );
+        scene.attachment.call("STATUS", &config).run().success();
+        let gc = with(&config, json!({ "cni.dev/valid-attachments": [] }));
+        scene.attachment.call("GC", &gc).run().success();
+    });
+}
