@@ -1,9 +1,9 @@
 //! What a plugin calls.
 
 use std::fmt;
-use std::path::Path;
 
 use ipnet::IpNet;
+use linkspan_kernel::netns::Netns;
 use linkspan_spec::{Error, MacAddr};
 use rustix::io::Errno;
 
@@ -47,11 +47,11 @@ impl Attachment {
         }
     }
 
-    /// It is for the network namespace at this path: once that is gone, others may have what this one had
+    /// It is for this network namespace: once that is gone, others may have what this one had
     /// reserved.
     #[must_use]
-    pub fn netns(mut self, path: &Path) -> Self {
-        self.origin = record::origin(path);
+    pub fn netns(mut self, netns: Option<&Netns>) -> Self {
+        self.origin = record::origin(netns);
         self
     }
 

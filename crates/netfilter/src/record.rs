@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use linkspan_kernel::lock::{self, Lock};
+use linkspan_kernel::netns::Netns;
 use linkspan_spec::{Error, ErrorCode};
 use linkspan_state::nameless;
 use linkspan_state::origin::{Boot, Origin, Provenance};
@@ -97,10 +98,10 @@ impl Record {
     }
 }
 
-/// The origin of an attachment whose network namespace is at this path, in text.
-pub(super) fn origin(netns: &Path) -> Option<String> {
+/// The origin of an attachment of this network namespace, in text.
+pub(super) fn origin(netns: Option<&Netns>) -> Option<String> {
     let boot = Boot::current().ok()?;
-    Some(Origin::now(&boot, Some(netns)).to_text())
+    Some(Origin::now(&boot, netns).to_text())
 }
 
 /// What was found where a record would be.

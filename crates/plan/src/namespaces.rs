@@ -71,22 +71,25 @@ impl Namespaces {
         })
     }
 
-    /// Opens the host's namespace and the container's at this path.
+    /// Opens the host's namespace, beside the container's that was opened at this path. What is at the path
+    /// by now is not looked at: it may be the host's own, where a process that ended had it.
     ///
     /// # Errors
-    /// [`ErrorCode::INVALID_ENVIRONMENT`] when the path is no network namespace.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let netns = Netns::open(path).map_err(|error| not_a_namespace(path, &error))?;
-        Self::with_container(netns)
+    /// [`ErrorCode::INVALID_ENVIRONMENT`] when that is no network namespace.
+    pub fn open(path: &Path, opened: Result<Netns, OpenError>) -> Result<Self, Error> {
+        Self::with_container(opened.map_err(|error| not_a_namespace(path, &error))?)
     }
 
-    /// The same, `None` when there is nothing at the path or a plain file: the mount point of a
+    /// The same, `None` when there was nothing at the path or a plain file: the mount point of a
     /// namespace that is gone.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_if_there(path: &Path) -> Result<Option<Self>, Error> {
-        match Netns::open(path) {
+    pub fn open_if_there(
+        path: &Path,
+        opened: Result<Netns, OpenError>,
+    ) -> Result<Option<Self>, Error> {
+        match opened {
             Ok(netns) => Self::with_container(netns).map(Some),
             Err(OpenError::Missing | OpenError::NotANamespace) => Ok(None),
             Err(error) => Err(not_a_namespace(path, &error)),

@@ -1,5 +1,7 @@
 //! What a plugin's methods are given.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use linkspan_spec::{
@@ -89,6 +91,22 @@ impl<'a, C> Call<'a, C> {
         self.netns
             .as_deref()
             .ok_or_else(|| no_attachment("CNI_NETNS"))
+    }
+
+    /// What was at that path when the kit looked whether it is the host's own, as a descriptor of the caller's; or why it
+    /// could not be opened. What is at the path by now may be something else.
+    ///
+    /// # Errors
+    /// Those of opening it; "not found" where there is no path.
+    pub fn namespace(&self) -> io::Result<OwnedFd> {
+        match self.invocation.namespace.as_deref() {
+            Some(Ok(opened)) => opened.try_clone(),
+            Some(Err(error)) => Err(match error.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => error.kind().into(),
+            }),
+            None => Err(rustix::io::Errno::NOENT.into()),
+        }
     }
 
     /// The result of the plugin before this one, or on CHECK and DEL that of the whole chain.

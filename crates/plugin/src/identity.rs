@@ -1,6 +1,7 @@
 //! Whether two paths lead to the same file.
 
 use std::fs::{self, Metadata};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -18,6 +19,15 @@ impl Identity {
             dev: file.dev(),
             ino: file.ino(),
         }
+    }
+
+    /// That of an open file, if it has one.
+    pub(crate) fn of_open(file: BorrowedFd<'_>) -> Option<Self> {
+        let file = rustix::fs::fstat(file).ok()?;
+        Some(Self {
+            dev: file.st_dev,
+            ino: file.st_ino,
+        })
     }
 
     /// That of the file at a path, if there is one.

@@ -1,7 +1,8 @@
 //! One command as the runtime gave it, and who carries it out.
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,6 +25,9 @@ pub struct Invocation<'a> {
     pub container_id: Option<ContainerId>,
     /// CNI_NETNS; `None` when empty, as it may be on DEL.
     pub netns: Option<PathBuf>,
+    /// What was opened there, once and for all: what is at the path may change, and become the host's
+    /// own namespace where a process that ended had it.
+    pub(crate) namespace: Option<Arc<io::Result<OwnedFd>>>,
     /// CNI_IFNAME; `None` on GC, STATUS and VERSION.
     pub ifname: Option<IfName>,
     /// CNI_ARGS to the letter; empty when absent.
@@ -82,6 +86,7 @@ impl<'a> Invocation<'a> {
             command: variables.command,
             container_id: variables.container_id,
             netns: variables.netns,
+            namespace: None,
             ifname: variables.ifname,
             args: variables.args,
             path: variables.path,

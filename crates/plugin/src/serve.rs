@@ -2,11 +2,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use linkspan_spec::{Command, Error, ErrorCode, Success, Version, VersionInfo, pretty};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::identity::Identity;
 use crate::{Handler, Invocation, Table, find, warn};
@@ -20,9 +24,13 @@ pub fn main(table: &'static Table) -> ExitCode {
 
 /// The same for a program that is told its arguments, with the exit status as a number.
 ///
-/// `is_own` tells whether the file at a path is the network namespace of the calling thread; [`main`] looks below `/proc`,
+/// `is_own` tells whether an open file is the network namespace of the calling thread; [`main`] looks below `/proc`,
 /// which takes 0.03 ms.
-pub fn run(table: &'static Table, arguments: &[OsString], is_own: fn(&Path) -> bool) -> u8 {
+pub fn run(
+    table: &'static Table,
+    arguments: &[OsString],
+    is_own: fn(BorrowedFd<'_>) -> bool,
+) -> u8 {
     let called_as = arguments.first().map(Path::new).and_then(Path::file_name);
     let chosen = [
         called_as,
@@ -79,7 +87,7 @@ pub fn serve(
     table: &Table,
     env: &dyn Fn(&str) -> Option<String>,
     stdin: &mut dyn Read,
-    is_own: fn(&Path) -> bool,
+    is_own: fn(BorrowedFd<'_>) -> bool,
 ) -> Answer {
     answer(handler, table, env, stdin, is_own).0
 }
@@ -90,7 +98,7 @@ fn answer<'a>(
     table: &'a Table,
     env: &dyn Fn(&str) -> Option<String>,
     stdin: &mut dyn Read,
-    is_own: fn(&Path) -> bool,
+    is_own: fn(BorrowedFd<'_>) -> bool,
 ) -> (Answer, Option<Invocation<'a>>) {
     let command = env("CNI_COMMAND").unwrap_or_default();
     if command.is_empty() {
@@ -132,14 +140,22 @@ fn answer<'a>(
 fn carry_out(
     handler: &'static dyn Handler,
     invocation: &mut Invocation<'_>,
-    is_own: fn(&Path) -> bool,
+    is_own: fn(BorrowedFd<'_>) -> bool,
 ) -> Result<Option<Success>, Error> {
     let refused = match invocation.netns.as_deref() {
-        Some(netns) if !invocation.netns_override && is_own(netns) => Some(own_namespace(netns)),
-        _ => None,
+        Some(netns) => {
+            let opened = open(netns);
+            let is_own = opened.as_ref().is_ok_and(|file| is_own(file.as_fd()));
+            let refused = !invocation.netns_override && is_own;
+            let refused = refused.then(|| own_namespace(netns));
+            invocation.namespace = Some(Arc::new(opened));
+            refused
+        }
+        None => None,
     };
     if refused.is_some() && invocation.command == Command::Del {
         invocation.netns = None;
+        invocation.namespace = None;
     } else if let Some(error) = refused {
         return Err(error);
     }
@@ -154,10 +170,16 @@ fn carry_out(
     refused.map_or(Ok(success), Err)
 }
 
+/// Opens what is at the path of a namespace; without waiting, should it be a pipe that nobody writes to.
+fn open(netns: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(netns, flags, Mode::empty())?)
+}
+
 /// Whether it is the namespace of the thread that runs `main`, where nobody has left it.
-fn is_own_namespace(path: &Path) -> bool {
-    let identity = Identity::at(path);
-    identity.is_some() && identity == Identity::at(Path::new("/proc/self/ns/net"))
+fn is_own_namespace(file: BorrowedFd<'_>) -> bool {
+    let own = Identity::at(Path::new("/proc/self/ns/net"));
+    own.is_some() && own == Identity::of_open(file)
 }
 
 fn own_namespace(path: &Path) -> Error {

@@ -2,7 +2,7 @@
 //!
 //! See [the reference's documentation](https://www.cni.dev/plugins/current/main/dummy/).
 
-use linkspan_plan::{ContainerLink, LinkKind, Namespaces};
+use linkspan_plan::{ContainerLink, LinkKind};
 use linkspan_plugin::config::{Configuration, Deferred, Key};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, MacAddr, PluginConfig, Success};
@@ -41,7 +41,7 @@ impl Plugin for Dummy {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         call.config.get()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         interface(call, None)?.add(call, &namespaces, None)
     }
 

@@ -3,8 +3,8 @@
 //! The interface of the call is ignored, whatever CNI_IFNAME says: this works on `lo` alone.
 
 use linkspan_kernel::rtnl::{Change, Link, LinkChange};
+use linkspan_plan::Side;
 use linkspan_plan::fault::explain;
-use linkspan_plan::{Namespaces, Side};
 use linkspan_plugin::config::NoKeys;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, IpConfig, Success};
 use linkspan_plugin::{Call, Plugin};
@@ -22,7 +22,7 @@ impl Plugin for Loopback {
 
     fn add(&self, call: &Call<'_, NoKeys>) -> Result<Success, Error> {
         let prev_result = call.prev_result()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let container = namespaces.container()?;
         let link = container.link(LO)?;
         set(container, &link, LinkChange::up())?;
@@ -44,7 +44,7 @@ impl Plugin for Loopback {
 
     fn check(&self, call: &Call<'_, NoKeys>) -> Result<(), Error> {
         call.prev_result()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         if namespaces.container()?.link(LO)?.is_up() {
             return Ok(());
         }
@@ -58,10 +58,7 @@ impl Plugin for Loopback {
     /// Switches `lo` off, in the container's namespace only: the kit has taken the namespace away when
     /// it is the host's, as a path can be once its process has died (kubernetes#100648).
     fn del(&self, call: &Call<'_, NoKeys>) -> Result<(), Error> {
-        let Some(path) = call.netns.as_deref() else {
-            return Ok(());
-        };
-        let Some(namespaces) = Namespaces::open_if_there(path)? else {
+        let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
             return Ok(());
         };
         let container = namespaces.container()?;

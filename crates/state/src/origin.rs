@@ -7,7 +7,7 @@
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use linkspan_kernel::netns::{self, Netns};
@@ -72,12 +72,11 @@ struct NetnsId {
 }
 
 impl Origin {
-    /// The origin of what is reserved now for the namespace at `netns`.
-    pub fn now(boot: &Boot, netns: Option<&Path>) -> Self {
-        let netns = netns.and_then(|path| Netns::open(path).ok());
+    /// The origin of what is reserved now for a namespace.
+    pub fn now(boot: &Boot, netns: Option<&Netns>) -> Self {
         Self {
             boot: boot.id.clone(),
-            netns: netns.as_ref().map(NetnsId::of),
+            netns: netns.map(NetnsId::of),
         }
     }
 
@@ -229,6 +228,8 @@ fn mount_of<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn boot(id: &str) -> Boot {
@@ -250,13 +251,12 @@ mod tests {
         let boot = Boot::current().unwrap();
         assert_eq!(boot.id().len(), 32);
         for (netns, words) in [(None, 1), (Some(Path::new("/proc/self/ns/net")), 3)] {
-            let origin = Origin::now(&boot, netns);
+            let opened = netns.and_then(|path: &Path| Netns::open(path).ok());
+            let origin = Origin::now(&boot, opened.as_ref());
             assert_eq!(origin.to_text().split(' ').count(), words, "{origin:?}");
             assert_eq!(Origin::parse(&origin.to_text()), Some(origin.clone()));
             assert!(origin.to_text().len() <= 52, "{origin:?}");
         }
-        let no_namespace = Some(Path::new("/proc/self/exe"));
-        assert_eq!(Origin::now(&boot, no_namespace).netns, None);
         assert_eq!(Origin::parse(""), None);
     }
 

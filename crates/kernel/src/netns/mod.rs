@@ -105,9 +105,17 @@ impl Netns {
         // Without waiting, should it be a pipe that nobody writes to.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = rustix::fs::open(path.as_ref(), flags, rustix::fs::Mode::empty());
-        let fd = fd.map_err(|errno| match errno {
-            Errno::NOENT | Errno::NOTDIR | Errno::SRCH => OpenError::Missing,
-            _ => OpenError::Io(errno.into()),
+        Self::from_opened(fd.map_err(io::Error::from))
+    }
+
+    /// The namespace that somebody has opened, or could not open.
+    ///
+    /// # Errors
+    /// What was opened instead.
+    pub fn from_opened(opened: io::Result<OwnedFd>) -> Result<Self, OpenError> {
+        let fd = opened.map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::NOENT | Errno::NOTDIR | Errno::SRCH) => OpenError::Missing,
+            _ => OpenError::Io(error),
         })?;
         if namespace_type(fd.as_fd()) != Some(libc::CLONE_NEWNET) {
             let filesystem =
@@ -175,10 +183,10 @@ impl AsFd for Netns {
     }
 }
 
-/// Whether the file at a path is the calling thread's namespace.
-pub fn is_own(path: &Path) -> bool {
+/// Whether an open file is the calling thread's namespace.
+pub fn is_own(file: BorrowedFd<'_>) -> bool {
     let own = || Id::of(own::open()?.as_fd());
-    rustix::fs::stat(path).is_ok_and(|file| own().is_ok_and(|own| own == Id::from_status(file)))
+    Id::of(file).is_ok_and(|file| own().is_ok_and(|own| own == file))
 }
 
 /// Mounts a new network namespace on a file. It is made by a thread that ends in it; the calling thread

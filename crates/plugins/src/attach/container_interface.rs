@@ -86,7 +86,7 @@ impl ContainerInterface {
         call: &Call<'_, C>,
         wanted: impl FnOnce(&Interface) -> Result<Self, Error>,
     ) -> Result<(), Error> {
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         if let Some(ipam) = call.ipam()? {
             ipam.check()?;
         }

@@ -92,10 +92,7 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
     }
 
     fn remove_inside(&self) -> Result<(), Error> {
-        let Some(path) = self.call.netns.as_deref() else {
-            return Ok(());
-        };
-        let Some(namespaces) = Namespaces::open_if_there(path)? else {
+        let Some(namespaces) = crate::attach::namespaces_if_there(self.call)? else {
             return Ok(());
         };
         let ifname = self.call.ifname()?.as_str();

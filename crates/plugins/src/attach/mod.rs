@@ -11,6 +11,7 @@ mod lease;
 pub mod mac;
 mod master;
 mod mtu;
+mod namespaces;
 mod owner;
 mod prev_result;
 pub mod routes;
@@ -29,6 +30,7 @@ pub use interface::{
 pub use lease::lease;
 pub use master::Master;
 pub use mtu::{Mtu, require_room};
+pub use namespaces::{namespaces, namespaces_if_there, opened};
 pub use owner::owner_of;
 pub use prev_result::require_prev_result;
 pub use uplink::uplink;

@@ -39,7 +39,7 @@ impl Plugin for Bandwidth {
         if config.is_empty() {
             return Ok(result);
         }
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let host = require_host_end(call, &namespaces)?;
         let plan = plan::plan(config, &chosen(&owner_of(call)?, &host));
         namespaces.host().remember(&host.name.clone(), host);
@@ -61,7 +61,7 @@ impl Plugin for Bandwidth {
         if config.is_empty() {
             return Ok(());
         }
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let host = require_host_end(call, &namespaces)?;
         let mut chosen = chosen(&owner_of(call)?, &host);
         if config.egress.is_some()
@@ -161,10 +161,10 @@ fn lift(
     config: Option<&Config>,
     has_ifb: bool,
 ) -> Result<(), Error> {
-    let (Some(config), Some(path)) = (config, call.netns.as_deref()) else {
+    let Some(config) = config else {
         return Ok(());
     };
-    let Some(namespaces) = Namespaces::open_if_there(path)? else {
+    let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
         return Ok(());
     };
     let inside = match namespaces.container()?.rtnl().link(call.ifname()?.as_str()) {

@@ -34,7 +34,7 @@ impl Plugin for Bridge {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let mac = wanted_mac(call, config)?;
         let lease = lease(call)?;
         let mut result = lease

@@ -111,7 +111,7 @@ fn plan(
     backend: Option<Backend>,
 ) -> Result<(Plan, Namespaces), Error> {
     let namespaces = match config.ingress_policy {
-        IngressPolicy::Isolated => Namespaces::open(call.netns()?)?,
+        IngressPolicy::Isolated => crate::attach::namespaces(call)?,
         _ => Namespaces::host_only()?,
     };
     let attachment = Attachment::new(owner_of(call)?, Firewall::NAME).backend(backend);

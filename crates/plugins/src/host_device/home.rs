@@ -1,7 +1,5 @@
 //! The way home of a device.
 
-use std::path::Path;
-
 use linkspan_kernel::rtnl::Link;
 use linkspan_netfilter::Owner;
 use linkspan_plan::fault::explain;
@@ -12,9 +10,12 @@ use super::record::{self, Record};
 use super::sysfs::Sysfs;
 
 /// Brings the device of an attachment home, from the container or from wherever the kernel has put it.
-pub(super) fn bring(netns: Option<&Path>, ifname: &str, owner: &Owner) -> Result<(), Error> {
+pub(super) fn bring(
+    namespaces: Option<Namespaces>,
+    ifname: &str,
+    owner: &Owner,
+) -> Result<(), Error> {
     let record = Record::of(owner);
-    let namespaces = netns.map(Namespaces::open_if_there).transpose()?.flatten();
     if let Some(namespaces) = &namespaces
         && let Some((inside, name)) = find_inside(namespaces, ifname, record.as_ref())?
     {

@@ -37,7 +37,7 @@ impl Plugin for HostDevice {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let device = device::find(config, namespaces.host().rtnl(), &Sysfs::default())?;
         let lease = lease(call)?;
         let mut result = lease
@@ -70,7 +70,7 @@ impl Plugin for HostDevice {
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         if let Some(ipam) = call.ipam()? {
             ipam.check()?;
         }
@@ -90,7 +90,8 @@ impl Plugin for HostDevice {
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let owner = owner_of(call)?;
         all([
-            home::bring(call.netns.as_deref(), call.ifname()?.as_str(), &owner),
+            crate::attach::namespaces_if_there(call)
+                .and_then(|inside| home::bring(inside, call.ifname()?.as_str(), &owner)),
             call.ipam()
                 .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.del())),
         ])
@@ -140,7 +141,7 @@ fn take<'a>(
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
     let owner = owner_of(call)?;
-    let mut record = Record::new(&owner, call.netns()?, &link.name);
+    let mut record = Record::new(&owner, namespaces.container()?.netns(), &link.name);
     record.mac = link.permanent_mac.or(link.mac);
     record.device = Sysfs::default().device_of(&link.name);
     record.keep()?;

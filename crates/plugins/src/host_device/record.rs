@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use linkspan_kernel::netns::Netns;
 use linkspan_netfilter::Owner;
 use linkspan_plan::identity;
 use linkspan_plugin::spec::{Error, ErrorCode};
@@ -37,9 +38,9 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record of a device that is about to be moved into the namespace at this path.
-    pub fn new(owner: &Owner, netns: &Path, name: &str) -> Self {
-        let origin = Boot::current().map(|boot| Origin::now(&boot, Some(netns)).to_text());
+    /// The record of a device that is about to be moved into this namespace.
+    pub fn new(owner: &Owner, netns: Option<&Netns>, name: &str) -> Self {
+        let origin = Boot::current().map(|boot| Origin::now(&boot, netns).to_text());
         Self {
             network: owner.network().to_owned(),
             container: owner.container().to_owned(),

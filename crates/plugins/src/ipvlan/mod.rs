@@ -5,7 +5,7 @@
 
 pub mod config;
 
-use linkspan_plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
+use linkspan_plan::{ContainerLink, LinkKind, LinkRef};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Plugin};
@@ -29,7 +29,7 @@ impl Plugin for Ipvlan {
         if !config.has_ipam && !has_addresses {
             require_ipam(None, Self::NAME)?;
         }
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let master = master(config, before.as_ref())?;
         let (parent, found) = master.find_early(&namespaces)?;
         let mtu = config.mtu.on(&parent, &found)?;

@@ -6,7 +6,7 @@
 
 pub mod config;
 
-use linkspan_plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
+use linkspan_plan::{ContainerLink, LinkKind, LinkRef};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin};
@@ -28,7 +28,7 @@ impl Plugin for Macvlan {
         let config = call.config.get()?;
         let [runtime, args, own] = config.macs.each_ref().map(Option::as_deref);
         let mac = mac::requested([runtime, args, call.args.get("MAC"), own])?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let (parent, found) = config.master.find_early(&namespaces)?;
         let mtu = config.mtu.on(&parent, &found)?;
         interface(call, config, Some(parent), mtu, mac)?.add(call, &namespaces, None)

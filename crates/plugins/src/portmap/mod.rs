@@ -50,7 +50,9 @@ impl Plugin for Portmap {
             .try_fold(attachment(call, config)?, |attachment, part| {
                 Ok::<_, Error>(attachment.part(part?))
             })?;
-        attachment.netns(call.netns()?).install()?;
+        attachment
+            .netns(crate::attach::opened(call).ok().as_ref())
+            .install()?;
         Ok(result)
     }
 

@@ -1,6 +1,5 @@
 //! CHECK: the attachment is as ADD made it.
 
-use linkspan_plan::Namespaces;
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::Error;
@@ -14,7 +13,7 @@ use crate::attach::{attached, attached_host_end, require_prev_result, veth_end};
 /// Compares what the result of ADD and the configuration say with the kernel, and asks the IPAM plugin.
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     let config = call.config.get()?;
-    let namespaces = Namespaces::open(call.netns()?)?;
+    let namespaces = crate::attach::namespaces(call)?;
     if let Some(ipam) = call.ipam()? {
         ipam.check()?;
     }

@@ -32,7 +32,7 @@ impl Plugin for Ptp {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let lease = lease(call)?;
         let mut result = lease
             .as_ref()

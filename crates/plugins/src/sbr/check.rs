@@ -1,7 +1,7 @@
 //! CHECK: rules and routes are as ADD made them.
 
 use linkspan_kernel::rtnl::Route;
-use linkspan_plan::{Namespaces, Plan, Routing};
+use linkspan_plan::{Plan, Routing};
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, Success};
@@ -14,7 +14,7 @@ use crate::attach::routes::MAIN_TABLE;
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     let config = call.config.get()?;
     let result = require_prev_result(call)?;
-    let namespaces = Namespaces::open(call.netns()?)?;
+    let namespaces = crate::attach::namespaces(call)?;
     let container = namespaces.container()?;
     let link = container.link(call.ifname()?.as_str())?.index;
     let rules = source_rules(container.rtnl())?;

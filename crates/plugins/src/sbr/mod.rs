@@ -43,7 +43,7 @@ impl Plugin for Sbr {
         let config = call.config.get()?;
         let result = require_prev_result(call)?;
         let ips = own_addresses(call, &result)?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let _lock = routes::lock(&namespaces)?;
         let container = namespaces.container()?;
         let link = container.link(call.ifname()?.as_str())?.index;
@@ -66,10 +66,7 @@ impl Plugin for Sbr {
     /// Removes the rules of the interface's addresses, and what is left in the tables that they led to. The
     /// interface need not be there; without the namespace there is nothing.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let Some(path) = call.netns.as_deref() else {
-            return Ok(());
-        };
-        let Some(namespaces) = Namespaces::open_if_there(path)? else {
+        let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
             return Ok(());
         };
         let _lock = routes::lock(&namespaces)?;

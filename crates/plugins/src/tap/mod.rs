@@ -30,7 +30,7 @@ impl Plugin for Tap {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let device = device(call, config, &namespaces)?;
         let lease = lease(call)?;
         let mut result = lease
@@ -60,7 +60,7 @@ impl Plugin for Tap {
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         if let Some(ipam) = call.ipam()? {
             ipam.check()?;
         }

@@ -34,7 +34,7 @@ impl Plugin for Tuning {
         let result = require_prev_result(call)?;
         let wanted = settings(call, config)?;
         allowlist::allows(names(config))?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let ifname = call.ifname()?.as_str();
         let sysctls = sysctl::resolve(&config.sysctls, ifname, &namespaces)?;
 
@@ -53,7 +53,7 @@ impl Plugin for Tuning {
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
         require_prev_result(call)?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let ifname = call.ifname()?.as_str();
         // That the interface is there at all.
         namespaces.container()?.link(ifname)?;
@@ -194,10 +194,7 @@ fn check_sysctls(wanted: &[Sysctl], namespaces: &Namespaces) -> Result<(), Error
 
 /// Gives the interface the settings that were kept, each by itself; there need be no interface any more.
 fn put_back(call: &Call<'_, Deferred<Config>>, kept: &Settings) -> Result<(), Error> {
-    let Some(path) = call.netns.as_deref() else {
-        return Ok(());
-    };
-    let Some(namespaces) = Namespaces::open_if_there(path)? else {
+    let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
         return Ok(());
     };
     let ifname = call.ifname()?.as_str();

@@ -5,7 +5,7 @@
 
 pub mod config;
 
-use linkspan_plan::{ContainerLink, LinkKind, LinkRef, Namespaces};
+use linkspan_plan::{ContainerLink, LinkKind, LinkRef};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin};
@@ -23,7 +23,7 @@ impl Plugin for Vlan {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         // The kernel refuses to switch on a VLAN of a link that is off.
         let (parent, found) = config.master.find(&namespaces)?;
         let mtu = config.mtu.on(&parent, &found)?;

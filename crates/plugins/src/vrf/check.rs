@@ -1,7 +1,7 @@
 //! CHECK: the interface is part of the vrf, with what the result of ADD tells.
 
 use linkspan_kernel::rtnl::{LinkData, Route};
-use linkspan_plan::{Address, Carry, LinkRef, Namespaces, On, Plan, Routing, Step, Vrf};
+use linkspan_plan::{Address, Carry, LinkRef, On, Plan, Routing, Step, Vrf};
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, IpConfig, Success};
@@ -13,7 +13,7 @@ use crate::attach::routes::MAIN_TABLE;
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     let config = call.config.get()?;
     let result = require_prev_result(call)?;
-    let namespaces = Namespaces::open(call.netns()?)?;
+    let namespaces = crate::attach::namespaces(call)?;
     let container = namespaces.container()?;
     let ifname = call.ifname()?.as_str();
     let link = container.link(ifname)?.index;

@@ -33,7 +33,7 @@ impl Plugin for Vrf {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let result = require_prev_result(call)?;
-        let namespaces = Namespaces::open(call.netns()?)?;
+        let namespaces = crate::attach::namespaces(call)?;
         let _lock = routes::lock(&namespaces)?;
         let container = namespaces.container()?;
         let rtnl = container.rtnl();
@@ -62,10 +62,7 @@ impl Plugin for Vrf {
 
     /// Takes the interface out of the vrf, and removes the vrf when it was the last one. Nothing need be there.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let Some(path) = call.netns.as_deref() else {
-            return Ok(());
-        };
-        let Some(namespaces) = Namespaces::open_if_there(path)? else {
+        let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
             return Ok(());
         };
         let _lock = routes::lock(&namespaces)?;

@@ -270,3 +270,20 @@ fn descriptors_that_were_closed_are_open_for_who_is_started() {
         );
     });
 }
+
+/// kubernetes#100648: between a look at the path and its use it may come to lead to the host's own namespace.
+#[test]
+fn the_path_of_the_container_is_followed_once() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let netns = sandbox.netns("a");
+        let path = format!("\"{}\"", netns.path().display());
+        for verb in ["ADD", "DEL"] {
+            let cmd = host.cmd(verb, &everything(), &netns);
+            let calls = traced(sandbox, cmd, "%file");
+            let follow: Vec<_> = calls.iter().filter(|line| line.contains(&path)).collect();
+            let opens = follow.iter().filter(|line| line.contains("open")).count();
+            assert_eq!((opens, follow.len()), (1, 1), "{verb}: {follow:#?}");
+        }
+    });
+}
