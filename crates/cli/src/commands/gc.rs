@@ -54,19 +54,7 @@ fn decide(args: &Gc, runtime: &Runtime, network: &NetworkList) -> Result<Vec<Dec
         return Err(names_nothing(name, network, &attachments));
     }
     let decide = |cached: CachedAttachment| {
-        let (stays, why) = match &cached.endpoint.netns {
-            _ if network.disable_gc => (true, "the network's configuration sets disableGC"),
-            _ if args.all => (false, "--all was given"),
-            _ if args.keep.iter().any(|name| is_named(&cached, name)) => (true, "--keep names it"),
-            _ if !args.keep.is_empty() => (false, "no --keep names it"),
-            // Better one too many.
-            None => (true, "its namespace is not known"),
-            Some(path) => match Namespace::at(path) {
-                Namespace::There => (true, "its namespace is there"),
-                Namespace::Gone => (false, "its namespace is gone"),
-                Namespace::Unknown(_) => (true, "its namespace cannot be looked at"),
-            },
-        };
+        let (stays, why) = judge(args, network, &cached);
         Decision {
             endpoint: cached.endpoint,
             stays,
@@ -74,6 +62,23 @@ fn decide(args: &Gc, runtime: &Runtime, network: &NetworkList) -> Result<Vec<Dec
         }
     };
     Ok(attachments.into_iter().map(decide).collect())
+}
+
+/// Whether an attachment stays, and why.
+fn judge(args: &Gc, network: &NetworkList, cached: &CachedAttachment) -> (bool, &'static str) {
+    match &cached.endpoint.netns {
+        _ if network.disable_gc => (true, "the network's configuration sets disableGC"),
+        _ if args.all => (false, "--all was given"),
+        _ if args.keep.iter().any(|name| is_named(cached, name)) => (true, "--keep names it"),
+        _ if !args.keep.is_empty() => (false, "no --keep names it"),
+        // Better one too many.
+        None => (true, "its namespace is not known"),
+        Some(path) => match Namespace::at(path) {
+            Namespace::There => (true, "its namespace is there"),
+            Namespace::Gone => (false, "its namespace is gone"),
+            Namespace::Unknown(_) => (true, "its namespace cannot be looked at"),
+        },
+    }
 }
 
 /// Whether a text names an attachment: by the container's ID, the namespace's name or its path, each
