@@ -282,15 +282,14 @@ fn comment(mut matches: &[u8]) -> Option<String> {
 /// The name and the data of a match or target.
 fn extension(bytes: &[u8]) -> Option<(&str, &[u8])> {
     const HEADER_LEN: usize = 32;
-    let name = bytes.get(2..HEADER_LEN - 1)?;
+    let (header, data) = bytes.split_at_checked(HEADER_LEN)?;
+    // After its size, and before its revision.
+    let name = &header[2..HEADER_LEN - 1];
     let end = name
         .iter()
         .position(|byte| *byte == 0)
         .unwrap_or(name.len());
-    Some((
-        std::str::from_utf8(&name[..end]).ok()?,
-        &bytes[HEADER_LEN..],
-    ))
+    Some((std::str::from_utf8(&name[..end]).ok()?, data))
 }
 
 fn text(data: &[u8]) -> String {
@@ -307,4 +306,46 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry whose match and target have these lengths, of which the headers tell.
+    fn entry(protocol: Protocol, match_len: usize, target_len: usize) -> Vec<u8> {
+        let target_at = protocol.entry_len() + match_len;
+        let mut bytes = vec![0; target_at + target_len];
+        let u16_of = |number: usize| (number as u16).to_ne_bytes();
+        let offsets = protocol.offsets_at();
+        let next = bytes.len();
+        bytes[offsets..offsets + 2].copy_from_slice(&u16_of(target_at));
+        bytes[offsets + 2..offsets + 4].copy_from_slice(&u16_of(next));
+        if match_len >= 2 {
+            let at = protocol.entry_len();
+            bytes[at..at + 2].copy_from_slice(&u16_of(match_len));
+        }
+        bytes
+    }
+
+    #[test]
+    fn whatever_the_lengths_are_nothing_is_read_beyond_them() {
+        for protocol in [Protocol::Ipv4, Protocol::Ipv6] {
+            for match_len in (0..=40).chain([64]) {
+                for target_len in 0..=40 {
+                    let bytes = entry(protocol, match_len, target_len);
+                    let rules = parse(protocol, &bytes).rules.len();
+                    assert_eq!(
+                        rules,
+                        usize::from(target_len >= 32),
+                        "{match_len} {target_len}"
+                    );
+                }
+            }
+            let whole = entry(protocol, 36, 40);
+            for end in 0..whole.len() {
+                assert_eq!(parse(protocol, &whole[..end]), Table::default(), "{end}");
+            }
+        }
+    }
 }

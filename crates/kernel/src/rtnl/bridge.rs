@@ -1,11 +1,11 @@
 //! VLANs of bridge ports.
 
 use std::fmt;
+use std::io;
 
 use linkspan_netlink::{Attributes, Message, Request};
 
-use super::link::header;
-use super::{CHANGE, DUMP, REQUEST, Rtnl};
+use super::{CHANGE, DUMP, REQUEST, Rtnl, link};
 use crate::Error;
 
 /// VLANs of a bridge port.
@@ -39,6 +39,8 @@ const BRIDGE_VLANDB_ENTRY_INFO: u16 = 1;
 const BRIDGE_VLANDB_ENTRY_RANGE: u16 = 2;
 /// `RTM_GETVLAN`, linux/rtnetlink.h.
 const RTM_GETVLAN: u16 = 114;
+/// `IFLA_EXT_MASK`: what is to be told too, `RTEXT_FILTER_BRVLAN` (linux/rtnetlink.h).
+const WITH_VLANS: u32 = 1 << 1;
 /// Bytes of `struct br_vlan_msg`.
 const HEADER: usize = 8;
 
@@ -54,9 +56,7 @@ impl BridgeVlan {
 
     pub(super) fn request(&self, kind: u16, port: u32) -> Request {
         let mut request = Request::new(kind, CHANGE);
-        let mut header = header(port, 0, 0);
-        header[0] = libc::AF_BRIDGE as u8;
-        request.header(&header);
+        request.header(&bridge_header(port));
         let mut flags = 0;
         if self.flags.pvid {
             flags |= BRIDGE_VLAN_INFO_PVID;
@@ -81,18 +81,23 @@ impl BridgeVlan {
     }
 
     fn decode(entry: &Attributes<'_>) -> Option<Self> {
-        let info = entry.get(BRIDGE_VLANDB_ENTRY_INFO)?;
-        let flags = info.as_u16()?;
-        let first = u16::from_ne_bytes(*info.payload.get(2..)?.first_chunk()?);
+        let one = Self::from_info(entry.get(BRIDGE_VLANDB_ENTRY_INFO)?.payload)?;
         let last = entry.get(BRIDGE_VLANDB_ENTRY_RANGE);
         Some(Self {
-            first,
-            last: last.and_then(|last| last.as_u16()).unwrap_or(first),
-            flags: VlanFlags {
-                pvid: flags & BRIDGE_VLAN_INFO_PVID != 0,
-                untagged: flags & BRIDGE_VLAN_INFO_UNTAGGED != 0,
-            },
+            last: last.and_then(|last| last.as_u16()).unwrap_or(one.first),
+            ..one
         })
+    }
+
+    /// Of `struct bridge_vlan_info`.
+    fn from_info(info: &[u8]) -> Option<Self> {
+        let flags = u16::from_ne_bytes(*info.first_chunk()?);
+        let id = u16::from_ne_bytes(*info.get(2..)?.first_chunk()?);
+        let flags = VlanFlags {
+            pvid: flags & BRIDGE_VLAN_INFO_PVID != 0,
+            untagged: flags & BRIDGE_VLAN_INFO_UNTAGGED != 0,
+        };
+        Some(Self::one(id, flags))
     }
 
     /// The VLANs one by one.
@@ -119,18 +124,46 @@ impl Rtnl {
     /// `EINVAL` when the link is neither a bridge nor the port of one.
     ///
     /// # Kernel
-    /// Needs 5.6; earlier ones list the VLANs of all ports of all bridges or none.
+    /// Before 5.6 it cannot be asked for one port, and those of all are listed.
     pub fn bridge_vlans(&self, port: u32) -> Result<Vec<BridgeVlan>, Error> {
+        match self.vlans_of_port(port) {
+            Err(error) if error.is_unsupported() => self.vlans_among_all(port),
+            found => found,
+        }
+    }
+
+    fn vlans_of_port(&self, port: u32) -> Result<Vec<BridgeVlan>, Error> {
         let mut request = Request::new(RTM_GETVLAN, REQUEST | DUMP);
         let [a, b, c, d] = port.to_ne_bytes();
         request.header(&[libc::AF_BRIDGE as u8, 0, 0, 0, a, b, c, d]);
-        let object = format!("VLANs of link {port}");
-        match self.dump("list", &object, &request, vlans_of) {
-            Ok(found) => Ok(found.into_iter().flatten().collect()),
-            Err(error) if error.is_unsupported() => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+        let found = self.dump("list", &object(port), &request, vlans_of)?;
+        Ok(found.into_iter().flatten().collect())
     }
+
+    fn vlans_among_all(&self, port: u32) -> Result<Vec<BridgeVlan>, Error> {
+        let mut request = Request::new(libc::RTM_GETLINK, REQUEST | DUMP);
+        request
+            .header(&bridge_header(0))
+            .u32(libc::IFLA_EXT_MASK, WITH_VLANS);
+        let of_port = |message: &Message<'_>| vlans_of_link(message, port);
+        let found = self.dump("list", &object(port), &request, of_port)?;
+        let vlans = found.into_iter().next().ok_or_else(|| {
+            let error = io::Error::from_raw_os_error(libc::EINVAL);
+            Error::new("list", object(port), error)
+        })?;
+        Ok(vlans)
+    }
+}
+
+fn object(port: u32) -> String {
+    format!("VLANs of link {port}")
+}
+
+/// `struct ifinfomsg` of the bridge's own family.
+fn bridge_header(index: u32) -> [u8; link::HEADER] {
+    let mut header = link::header(index, 0, 0);
+    header[0] = libc::AF_BRIDGE as u8;
+    header
 }
 
 fn vlans_of(message: &Message<'_>) -> Option<Vec<BridgeVlan>> {
@@ -139,4 +172,56 @@ fn vlans_of(message: &Message<'_>) -> Option<Vec<BridgeVlan>> {
         .filter(|attribute| attribute.kind == BRIDGE_VLANDB_ENTRY);
     let vlans = entries.filter_map(|entry| BridgeVlan::decode(&entry.nested()));
     Some(vlans.flat_map(BridgeVlan::each).collect())
+}
+
+/// The VLANs of a link, when the message is about it: each VLAN has an entry of its own, unless ranges are asked for.
+fn vlans_of_link(message: &Message<'_>, port: u32) -> Option<Vec<BridgeVlan>> {
+    let header = message.header::<{ link::HEADER }>()?;
+    if *header.get(4..)?.first_chunk()? != port.to_ne_bytes() {
+        return None;
+    }
+    let attributes = Attributes::new(message.attributes(link::HEADER));
+    let Some(family) = attributes.get(libc::IFLA_AF_SPEC) else {
+        return Some(Vec::new());
+    };
+    let entries = family
+        .nested()
+        .filter(|attribute| attribute.kind == IFLA_BRIDGE_VLAN_INFO);
+    let vlans = entries.filter_map(|entry| BridgeVlan::from_info(entry.payload));
+    Some(vlans.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use linkspan_testkit::{Feature, needs};
+
+    use super::*;
+
+    #[test]
+    fn both_ways_to_ask_have_the_same_answer() {
+        needs(&[Feature::BridgeVlanFiltering]).sandbox(|host| {
+            host.run("ip link add br0 type bridge vlan_filtering 1");
+            for (port, peer) in [("a0", "b0"), ("a1", "b1")] {
+                host.run(&format!(
+                    "ip link add {port} type veth peer name {peer}; ip link set {port} master br0"
+                ));
+            }
+            host.run(
+                "bridge vlan add dev a1 vid 7 pvid untagged; bridge vlan add dev a1 vid 100-2000",
+            );
+            let rtnl = Rtnl::open().unwrap();
+            for (name, count) in [("a0", 1), ("a1", 1903), ("br0", 1)] {
+                let index = rtnl.link(name).unwrap().index;
+                let among_all = rtnl.vlans_among_all(index).unwrap();
+                assert_eq!(among_all.len(), count, "{name}");
+                match rtnl.vlans_of_port(index) {
+                    Err(error) => assert!(error.is_unsupported(), "before 5.6: {error}"),
+                    asked => assert_eq!(asked.unwrap(), among_all, "{name}"),
+                }
+            }
+            let lo = rtnl.link("lo").unwrap().index;
+            let error = rtnl.vlans_among_all(lo).unwrap_err();
+            assert_eq!(error.errno(), Some(libc::EINVAL), "{error}");
+        });
+    }
 }

@@ -16,6 +16,9 @@ use crate::command::{Cmd, Output};
 /// Debian's package that depends on the newest kernel of its kind.
 const KERNEL: &str = "linux-image-cloud-amd64";
 
+/// The variable with the file of another kernel's package.
+const CHOSEN: &str = "LINKSPAN_VM_KERNEL";
+
 /// How long apt may take.
 const DOWNLOAD: Duration = Duration::from_secs(300);
 
@@ -52,7 +55,7 @@ impl Image {
         let built = cache().and_then(|cache| {
             let lock = File::create(cache.join("lock"))?;
             lock.lock()?;
-            let kernel = Kernel::newest();
+            let kernel = Kernel::chosen().unwrap_or_else(Kernel::newest);
             let dir = kernel.place(&cache);
             if dir.is_dir() {
                 return Ok(Self { dir });
@@ -95,9 +98,31 @@ fn require_programs() {
 struct Kernel {
     package: String,
     version: String,
+    /// Its package, where it is here already.
+    file: Option<PathBuf>,
 }
 
 impl Kernel {
+    /// That of the package in the file `LINKSPAN_VM_KERNEL`: `linux-image-5.10.0-46-cloud-amd64_5.10.262-1_amd64.deb`.
+    #[track_caller]
+    fn chosen() -> Option<Self> {
+        let file = PathBuf::from(env::var_os(CHOSEN)?);
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let mut parts = name.split('_');
+        let (Some(package), Some(version), true) = (parts.next(), parts.next(), file.is_file())
+        else {
+            panic!(
+                "{CHOSEN}={} is not the file of a package of Debian's",
+                file.display()
+            );
+        };
+        Some(Self {
+            package: package.to_owned(),
+            version: version.to_owned(),
+            file: Some(file.clone()),
+        })
+    }
+
     /// The newest that apt knows.
     #[track_caller]
     fn newest() -> Self {
@@ -115,6 +140,7 @@ impl Kernel {
             Some((package, version)) => Self {
                 package: package.trim().to_owned(),
                 version: version.trim_end_matches(')').to_owned(),
+                file: None,
             },
             None => panic!("apt does not know {KERNEL}: run `apt-get update` as root\n{output}"),
         }
@@ -122,7 +148,9 @@ impl Kernel {
 
     /// The directory of its image.
     fn place(&self, cache: &Path) -> PathBuf {
-        let Self { package, version } = self;
+        let Self {
+            package, version, ..
+        } = self;
         let mut hasher = DefaultHasher::new();
         (INIT, DRIVERS, package, version).hash(&mut hasher);
         cache.join(format!("{version}-{:016x}", hasher.finish()))
@@ -132,6 +160,11 @@ impl Kernel {
     /// such package any more.
     #[track_caller]
     fn download(self, dir: &Path) -> Self {
+        if let Some(file) = &self.file {
+            let copied = fs::copy(file, dir.join("kernel.deb"));
+            assert!(copied.is_ok(), "cannot copy {}: {copied:?}", file.display());
+            return self;
+        }
         let outcome = self.try_download(dir);
         if outcome.ok() {
             return self;
@@ -152,7 +185,9 @@ impl Kernel {
 
     #[track_caller]
     fn try_download(&self, dir: &Path) -> Output {
-        let Self { package, version } = self;
+        let Self {
+            package, version, ..
+        } = self;
         Cmd::new("apt-get")
             .args(["download", "--quiet", &format!("{package}={version}")])
             .current_dir(dir)
