@@ -64,6 +64,14 @@ impl Error {
         self.errno() == Some(libc::EEXIST)
     }
 
+    /// Nothing is known of what was asked for: the kernel may have done it, and its answer was lost.
+    pub fn is_answer_lost(&self) -> bool {
+        matches!(
+            self.errno(),
+            Some(libc::ENOBUFS | libc::ETIMEDOUT | libc::EINTR | libc::EMSGSIZE)
+        )
+    }
+
     /// The kernel lacks what was asked for.
     pub fn is_unsupported(&self) -> bool {
         matches!(

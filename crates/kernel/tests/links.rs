@@ -5,9 +5,10 @@
 )]
 
 use linkspan_kernel::netns::Netns;
+use linkspan_kernel::requests_sent;
 use linkspan_kernel::rtnl::{
-    Arrival, Change, Kind, LinkChange, LinkData, NewLink, Place, Rename, Route, RouteFilter, Rtnl,
-    move_link,
+    Arrival, Change, Kind, Link, LinkChange, LinkData, NewLink, Place, Rename, Route, RouteFilter,
+    Rtnl, move_link,
 };
 use linkspan_testkit::{Feature, Sandbox, needs, sandbox};
 
@@ -351,5 +352,72 @@ fn links_join_a_vrf_and_leave_it() {
         assert_eq!(rtnl.ports(vrf.index).unwrap(), []);
         assert_eq!(rtnl.link_at(link).unwrap().master, None);
         rtnl.delete_link("blue").unwrap();
+    });
+}
+
+/// As many pairs as that, with ends `x0`, `x1`, …
+fn pairs(host: &Sandbox, count: usize) {
+    let pair = |number| format!("link add x{number} type veth peer name y{number}\n");
+    let batch: String = (0..count).map(pair).collect();
+    let ip = host.host().cmd("ip").args(["-batch", "-"]);
+    ip.stdin(batch).run();
+}
+
+/// The ends `x…`, as they are now.
+fn ends(rtnl: &Rtnl) -> Vec<Link> {
+    let mut links = rtnl.links_seen().unwrap();
+    links.retain(|link| link.name.starts_with('x'));
+    links
+}
+
+#[test]
+fn many_links_are_removed_by_few_requests() {
+    sandbox(|host| {
+        let rtnl = Rtnl::open().unwrap();
+        host.run("ip link add other type veth peer name stays group 7");
+        pairs(host, 300);
+        let links = ends(&rtnl);
+        assert_eq!(links.len(), 300);
+        // Somebody else was faster with one.
+        rtnl.delete_link("x17").unwrap();
+        let before = requests_sent();
+        let failures = rtnl.remove_links(&links.iter().collect::<Vec<_>>());
+        assert!(failures.is_empty(), "{failures:?}");
+        // 256 and 44: moved by 32, looked at, removed; and the one that was gone.
+        assert_eq!(requests_sent() - before, (8 + 1 + 1) + (2 + 1 + 1) + 1);
+        let left: Vec<String> = rtnl
+            .links()
+            .unwrap()
+            .into_iter()
+            .map(|one| one.name)
+            .collect();
+        assert_eq!(left, ["lo", "stays", "other"]);
+    });
+}
+
+/// One that cannot be removed keeps none of the others; neither does a single one need a group.
+#[test]
+fn links_that_cannot_go_together_go_one_by_one() {
+    sandbox(|host| {
+        let rtnl = Rtnl::open().unwrap();
+        pairs(host, 5);
+        let mut links = ends(&rtnl);
+        links.push(rtnl.link("lo").unwrap());
+        let failures = rtnl.remove_links(&links.iter().collect::<Vec<_>>());
+        let told: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        assert!(
+            matches!(told.as_slice(), [one] if one.contains("delete link 1:")),
+            "{told:?}"
+        );
+        assert!(ends(&rtnl).is_empty());
+        host.run("ip link show lo | grep -q 'group default'");
+
+        pairs(host, 1);
+        let links = ends(&rtnl);
+        let before = requests_sent();
+        assert!(rtnl.remove_links(&[&links[0]]).is_empty());
+        assert_eq!(requests_sent() - before, 1);
+        assert!(ends(&rtnl).is_empty());
+        assert!(rtnl.remove_links(&[]).is_empty());
     });
 }

@@ -127,7 +127,13 @@ fn find_or_create(wanted: &Bridge, host: &Side) -> Result<(Link, bool), Error> {
             // The announcement of a new link has its MAC address already; nothing else matters here.
             Ok(created) => return Ok((created, true)),
             Err(error) if error.is_exists() && attempt < ATTEMPTS => attempt += 1,
-            Err(error) => return Err(explain(error)),
+            Err(error) => {
+                if error.is_answer_lost() {
+                    // It may have been made, and others may use it by now.
+                    remove_unused(name, host)?;
+                }
+                return Err(explain(error));
+            }
         }
     }
 }

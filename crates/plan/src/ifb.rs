@@ -9,6 +9,7 @@ use linkspan_spec::{Error, ErrorCode};
 
 use crate::fault::{explain, explain_step, gone};
 use crate::link::LinkRef;
+use crate::lost::undone;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
 
@@ -89,7 +90,12 @@ fn create_one(wanted: &Ifb, name: &str, namespaces: &Namespaces) -> Result<Optio
         Err(error) => return Err(explain(error)),
     }
     let made = rtnl.create_link(&new);
-    made.map(Some).map_err(|error| explain_step(wanted, &error))
+    // There was none of this owner before.
+    let is_ours =
+        |found: &Link| found.is_kind("ifb") && found.alias.as_ref() == Some(&wanted.owner);
+    made.map(Some)
+        .map_err(|error| undone(error, name, rtnl, is_ours))
+        .map_err(|error| explain_step(wanted, &error))
 }
 
 /// One that traffic goes through is of an ADD that succeeded.

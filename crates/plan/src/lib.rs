@@ -18,6 +18,7 @@ mod difference;
 pub mod fault;
 pub mod identity;
 mod link;
+mod lost;
 mod namespaces;
 mod object;
 mod send;

@@ -11,6 +11,7 @@ use crate::difference::{self, Difference, unless};
 use crate::fault::{explain, explain_step, gone};
 use crate::identity;
 use crate::link::LinkRef;
+use crate::lost::undone;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
 
@@ -174,5 +175,10 @@ fn request(pair: &VethPair, name: &str, namespaces: &Namespaces) -> Result<Creat
         alias: Some(pair.alias.clone()),
         ..NewLink::new(name, Kind::Veth(inside))
     };
-    Ok(namespaces.host().rtnl().create_link(&outside))
+    let rtnl = namespaces.host().rtnl();
+    // The MAC address was chosen for this link and is nobody else's.
+    let is_ours = |found: &Link| found.mac == outside.mac;
+    Ok(rtnl
+        .create_link(&outside)
+        .map_err(|error| undone(error, name, rtnl, is_ours)))
 }

@@ -10,6 +10,7 @@ use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode, IfName, MacAddr};
 
 use crate::fault::{explain, explain_step, gone};
+use crate::lost::undone;
 use crate::namespaces::{Namespaces, Side};
 use crate::object::{Made, Object};
 use crate::port_vlans::PortVlans;
@@ -99,7 +100,12 @@ fn create<'a>(
         }
         // Somebody who takes no part in the lock.
         Err(error) if error.is_exists() => {}
-        Err(error) => return Err(explain_step(wanted, &error)),
+        Err(error) => {
+            let mac = Some(wanted.port.mac.octets());
+            let is_ours = |found: &Link| host.is_alone() && found.mac == mac;
+            let error = undone(error, name, rtnl, is_ours);
+            return Err(explain_step(wanted, &error));
+        }
     }
     verified(rtnl.link(name).map_err(explain)?)
 }

@@ -8,6 +8,7 @@ use linkspan_spec::{Error, IfName};
 
 use crate::difference::{Difference, switched_on, unless};
 use crate::fault::{explain, explain_step, gone};
+use crate::lost::undone;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
 
@@ -66,6 +67,8 @@ impl Made for Vrf {
         };
         let made = rtnl
             .create_link(&new)
+            // There was none before, and the namespace's lock is held.
+            .map_err(|error| undone(error, name, rtnl, |found| found.is_kind("vrf")))
             .map_err(|error| explain_step(self, &error))?;
         let index = made.index;
         side.remember(name, made);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::command::Cmd;
+use crate::command::{Cmd, Output};
 
 /// Where a program was killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub fn kill_at_every_syscall(
     mut program: impl FnMut() -> Cmd,
     mut after: impl FnMut(Option<&Kill>),
 ) -> u32 {
-    let names = syscalls(&trace(program(), None));
+    let names = syscalls(&trace(program(), None).0);
     assert!(
         !names.is_empty(),
         "strace traced nothing of {:?}",
@@ -104,7 +104,8 @@ pub fn kill_at_every_change(
 /// When strace is missing, or the program exceeds its deadline.
 #[track_caller]
 pub fn kill_at_syscall(program: Cmd, name: &str, occurrence: u32) -> Option<Kill> {
-    let log = trace(program, Some((name, occurrence)));
+    let inject = format!("{name}:signal=SIGKILL:when={occurrence}");
+    let (log, _) = trace(program, Some(&inject));
     let lines: Vec<&str> = log.lines().collect();
     let death = lines
         .iter()
@@ -124,22 +125,34 @@ pub fn kill_at_syscall(program: Cmd, name: &str, occurrence: u32) -> Option<Kill
     })
 }
 
-/// What strace writes about a run, killed or not.
+/// Runs a program whose system call `name` fails with an error (`ENOBUFS`) the given time that it is made, without having
+/// happened; `None` when the program makes it less often.
+///
+/// # Panics
+/// When strace is missing, or the program exceeds its deadline.
 #[track_caller]
-fn trace(program: Cmd, kill_at: Option<(&str, u32)>) -> String {
+pub fn fail_at_syscall(program: Cmd, name: &str, error: &str, occurrence: u32) -> Option<Output> {
+    let inject = format!("{name}:error={error}:when={occurrence}");
+    let (log, output) = trace(program, Some(&inject));
+    log.contains("(INJECTED)").then_some(output)
+}
+
+/// What strace writes about a run, and the run itself.
+#[track_caller]
+fn trace(program: Cmd, inject: Option<&str>) -> (String, Output) {
     let log = match tempfile::NamedTempFile::new() {
         Ok(log) => log,
         Err(error) => panic!("cannot keep strace's log: {error}"),
     };
     let path = log.path().to_string_lossy();
-    let inject = kill_at.map(|(name, when)| format!("--inject={name}:signal=SIGKILL:when={when}"));
+    let inject = inject.map(|what| format!("--inject={what}"));
     let mut strace = vec!["strace", "-f", "-qq", "-o", &path, "--trace=all"];
     strace.extend(inject.as_deref());
     strace.push("--");
     let output = program.under(&strace).output();
     assert!(!output.timed_out, "{output}");
     match fs::read(log.path()) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), output),
         Err(error) => panic!("cannot read strace's log: {error}"),
     }
 }

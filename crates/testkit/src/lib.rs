@@ -45,7 +45,9 @@ mod vm;
 pub use background::Background;
 pub use command::{Cmd, Output};
 pub use config::{Family, VERSIONS, address, in_version, with, with_prev_result};
-pub use crash::{Kill, kill_at_every_change, kill_at_every_syscall, kill_at_syscall};
+pub use crash::{
+    Kill, fail_at_syscall, kill_at_every_change, kill_at_every_syscall, kill_at_syscall,
+};
 pub use features::{Feature, needs};
 pub use iptables::iptables;
 pub use netns::Netns;

@@ -6,12 +6,14 @@
 pub(crate) mod address;
 mod bridge;
 mod link;
+mod link_change;
 mod link_data;
 mod neighbour;
 mod netns_id;
 mod new_link;
 mod opaque;
 mod relocate;
+mod remove;
 mod route;
 mod rule;
 mod table;
@@ -24,7 +26,8 @@ use linkspan_netlink::{Message, Request};
 
 pub use address::Address;
 pub use bridge::{BridgeVlan, VlanFlags};
-pub use link::{Link, LinkChange, OperState, PortChange};
+pub use link::{Link, OperState};
+pub use link_change::{LinkChange, PortChange};
 pub use link_data::{IpvlanMode, LinkData, MacvlanMode};
 pub use neighbour::Neighbour;
 pub use new_link::{Kind, NewLink, Peer};

@@ -9,6 +9,7 @@ use super::data::{ContainerLink, LinkKind};
 use super::refusal::refused;
 use crate::fault::{explain_step, gone};
 use crate::link::{LinkRef, Place};
+use crate::lost::undone;
 use crate::namespaces::Namespaces;
 
 /// Makes the link in the container, in one request.
@@ -77,14 +78,21 @@ fn request(wanted: &ContainerLink, name: &str, namespaces: &Namespaces) -> Resul
         alias: Some(wanted.owner.to_string()),
         ..NewLink::new(name, kernel_kind(wanted.kind))
     };
-    Ok(match (&wanted.parent, container.netns()) {
+    let rtnl = container.rtnl();
+    let made = match (&wanted.parent, container.netns()) {
         (Some(parent), Some(netns)) if parent.place == Place::Host => {
-            let rtnl = container.rtnl();
             let host = namespaces.host().rtnl();
             host.create_link_in(&new, At { netns, rtnl })
         }
-        _ => container.rtnl().create_link(&new),
-    })
+        _ => rtnl.create_link(&new),
+    };
+    // It is marked after it is made, and switched on after that, as those of others are.
+    let is_ours = |found: &Link| {
+        let is_marked = found.alias == new.alias;
+        let is_unmarked = found.alias.is_none() && !found.is_up();
+        found.is_kind(new.kind.name()) && (is_marked || is_unmarked)
+    };
+    Ok(made.map_err(|error| undone(error, name, rtnl, is_ours)))
 }
 
 fn kernel_kind(kind: LinkKind) -> Kind<'static> {

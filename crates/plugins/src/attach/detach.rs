@@ -163,14 +163,12 @@ pub fn collect_links(network: &str, valid: &[Valid]) -> Result<(), Error> {
         .map(|one| Owner::from_texts(network, &one.container_id, &one.ifname).to_string())
         .collect();
     let is_stale = |alias: &String| Owner::is_of_network(alias, network) && !valid.contains(alias);
-    let links = rtnl.links().map_err(explain)?;
+    let links = rtnl.links_seen().map_err(explain)?;
     let stale = links.iter().filter(|link| {
         link.is_kind("veth")
             && link.name.starts_with("veth")
             && link.alias.as_ref().is_some_and(is_stale)
     });
-    all(stale.map(|link| match rtnl.delete_link(&link.name) {
-        Err(error) if !error.is_not_found() => Err(explain(error)),
-        _ => Ok(()),
-    }))
+    let failures = rtnl.remove_links(&stale.collect::<Vec<&Link>>());
+    all(failures.into_iter().map(|error| Err(explain(error))))
 }

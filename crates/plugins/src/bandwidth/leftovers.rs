@@ -39,29 +39,26 @@ pub(super) fn collect(network: &str, valid: &[Attachment]) -> Result<(), Error> 
         .iter()
         .map(|one| Owner::from_texts(network, &one.container_id, &one.ifname))
         .collect();
-    let links = rtnl.links().map_err(explain)?;
+    let links = rtnl.links_seen().map_err(explain)?;
     let is_ifb = |link: &&Link| link.is_kind("ifb") && link.name.starts_with(IFB_PREFIX);
     let (marked, unmarked): (Vec<&Link>, Vec<&Link>) = links
         .iter()
         .filter(is_ifb)
         .partition(|link| link.alias.is_some());
-    let is_stale = |link: &&&Link| {
+    let is_stale = |link: &&Link| {
         let alias = link.alias.as_deref().unwrap_or_default();
         Owner::is_of_network(alias, network) && !valid.iter().any(|one| one.to_string() == alias)
     };
-    let stale = marked.iter().filter(is_stale);
-    let dead = dead(&unmarked, &valid, &links, &rtnl)?;
-    all(stale.chain(&dead).map(|link| remove(link, &rtnl)))
+    let mut stale: Vec<&Link> = marked.into_iter().filter(is_stale).collect();
+    let dead = dead(&unmarked, &valid, &rtnl).map(|dead| stale.extend(dead));
+    let failures = rtnl.remove_links(&stale);
+    let failures = failures.into_iter().map(|error| Err(explain(error)));
+    all([dead].into_iter().chain(failures))
 }
 
 /// Of ifbs that do not say whose they are, those that shape and that nothing is redirected to: the reference
 /// makes the limit last, after the redirection, so one that has a limit is not being made.
-fn dead<'l>(
-    unmarked: &[&'l Link],
-    valid: &[Owner],
-    links: &[Link],
-    rtnl: &Rtnl,
-) -> Result<Vec<&'l Link>, Error> {
+fn dead<'l>(unmarked: &[&'l Link], valid: &[Owner], rtnl: &Rtnl) -> Result<Vec<&'l Link>, Error> {
     let valid_names: Vec<String> = valid.iter().flat_map(ifb_names).collect();
     let mut dead = Vec::new();
     for link in unmarked {
@@ -74,6 +71,8 @@ fn dead<'l>(
     if dead.is_empty() {
         return Ok(dead);
     }
+    // Of all there are: one that is missing in the list may be the one that redirects.
+    let links = rtnl.links().map_err(explain)?;
     for link in links.iter().filter(|link| link.is_kind("veth")) {
         let filters = match rtnl.filters(link.index, Handle::INGRESS_FILTERS) {
             Ok(filters) => filters,

@@ -12,6 +12,7 @@ tests_for! {
     nothing_is_left: dummy ipvlan macvlan ptp_with_masquerading vlan;
     killed_anywhere_it_is_undone_by_del: macvlan ptp_with_masquerading;
     killed_anywhere_it_is_collected: macvlan ptp_with_masquerading;
+    a_lost_answer_leaves_nothing: macvlan ptp_with_masquerading;
     what_was_changed_is_named: ipvlan macvlan ptp_with_masquerading vlan;
     a_link_that_is_gone_or_another_is_named: dummy ipvlan macvlan vlan;
     a_name_that_is_taken_is_refused: dummy ipvlan macvlan ptp_with_masquerading vlan;
@@ -225,4 +226,10 @@ fn an_mtu_too_small_for_ipv6_is_refused(plugin: Plugin) {
         let small = world.with(json!({ "mtu": 1000 }));
         small.refuses("a", code::CONFIG, &["1000", "1280", "mtu"]);
     });
+}
+
+/// ADD that loses one of the kernel's answers, whichever it is.
+fn a_lost_answer_leaves_nothing(plugin: Plugin) {
+    crash::patient(plugin.setup())
+        .sandbox(|sandbox| crash::lost_answers_leave_nothing(&World::new(sandbox, &plugin)));
 }

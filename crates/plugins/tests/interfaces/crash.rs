@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linkspan_testkit::{Kill, Setup, kill_at_every_change};
+use linkspan_testkit::{Kill, Setup, fail_at_syscall, kill_at_every_change};
 
 use crate::world::World;
 
@@ -50,4 +50,31 @@ pub(crate) fn gc_collects(world: &World<'_>) {
             before.assert_same(&world.snapshot(&idle), &format!("GC after {kill:?}"));
         },
     );
+}
+
+/// ADD that loses one of the kernel's answers, whichever it is, succeeds or leaves nothing, without a DEL.
+#[track_caller]
+pub(crate) fn lost_answers_leave_nothing(world: &World<'_>) {
+    let netns = world.sandbox.netns("lost");
+    // What a first ADD leaves in any case.
+    world.add(&netns).success();
+    world.call("DEL", &netns).run().success();
+    let before = world.snapshot(&netns);
+    let mut failures = 0;
+    for occurrence in 1.. {
+        let add = world.call("ADD", &netns).cmd();
+        let add = add.env_remove("LD_LIBRARY_PATH");
+        let Some(output) = fail_at_syscall(add, "recvfrom", "ENOBUFS", occurrence) else {
+            break;
+        };
+        if output.ok() {
+            world.call("DEL", &netns).run().success();
+        } else {
+            failures += 1;
+        }
+        let context = format!("without the answer {occurrence}: {output}");
+        before.assert_same(&world.snapshot(&netns), &context);
+    }
+    assert!(failures > 2, "{failures}");
+    world.call("DEL", &netns).run().success();
 }

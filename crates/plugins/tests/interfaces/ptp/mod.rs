@@ -2,9 +2,12 @@
 
 mod traffic;
 
+use std::time::{Duration, Instant};
+
 use linkspan_testkit::{Family, rows};
 use serde_json::json;
 
+use crate::crash;
 use crate::plugin::{ptp, ptp_with_masquerading};
 use crate::world::{LONG, World, addresses, code, dual_stack};
 
@@ -124,5 +127,41 @@ fn masquerading_that_fails_undoes_all_the_rest() {
             .sandbox
             .run("mkdir -p /run/cni/linkspan; echo > /run/cni/linkspan/netfilter");
         world.refuses("a", 5, &["/run/cni/linkspan/netfilter"]);
+    });
+}
+
+/// Here of `bridge`: both ends, and what the host's is connected to.
+#[test]
+fn a_lost_answer_leaves_no_bridge() {
+    crash::patient(ptp().setup()).sandbox(|sandbox| {
+        let keys = json!({ "type": "bridge", "bridge": "lost0", "isGateway": true });
+        crash::lost_answers_leave_nothing(&World::new(sandbox, &ptp()).with(keys));
+    });
+}
+
+/// In half a second; one after the other they took most of a minute.
+#[test]
+fn a_thousand_stale_links_are_collected_at_once() {
+    ptp().setup().deadline(LONG).sandbox(|sandbox| {
+        let world = World::new(sandbox, &ptp());
+        let kept = world.attach("kept");
+        let network = world.config["name"].as_str().unwrap();
+        let stale = |number| {
+            let name = format!("veth{number:011x}");
+            format!(
+                "link add {name} type veth peer name p{number}\n\
+                 link set {name} alias {network}/stale{number}/eth0\n"
+            )
+        };
+        let ip = world.host.cmd("ip").args(["-batch", "-"]);
+        ip.stdin((0..1000).map(stale).collect::<String>()).run();
+        let begun = Instant::now();
+        let valid = [("kept", "eth0")];
+        world.plugins.gc(&world.config, &valid).success();
+        let elapsed = begun.elapsed();
+        assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+        let links = world.host.run("ip -brief link | grep -c veth");
+        assert_eq!(links.trim(), "1");
+        kept.check().success();
     });
 }
