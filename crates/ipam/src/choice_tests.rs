@@ -189,15 +189,15 @@ fn rules_are_kept() {
                 Some("10.0.0.5"),
                 None,
             )],
-            "RangeEnd 10.0.0.5 not in network 10.0.0.0/24",
+            "RangeStart 10.0.0.9 not in network 10.0.0.0/24",
         ),
         (
             vec![spec("10.0.0.0/24", Some("fd00::1"), None, None)],
-            "another address family",
+            "RangeStart fd00::1 not in network 10.0.0.0/24",
         ),
         (
             vec![spec("10.0.0.0/24", None, None, Some("fd00::1"))],
-            "another address family",
+            "Gateway fd00::1 not in network 10.0.0.0/24",
         ),
         (
             vec![

@@ -112,7 +112,7 @@ pub enum RangeError {
     )]
     HostBits(IpNet),
     /// An address is of another family than the subnet.
-    #[error("{key} {address} is of another address family than the network {subnet}")]
+    #[error("{key} {address} not in network {subnet}")]
     Family {
         /// Which key.
         key: &'static str,
@@ -132,10 +132,10 @@ pub enum RangeError {
         subnet: IpNet,
     },
     /// The range ends before it starts. The words are the reference's.
-    #[error("RangeEnd {end} not in network {subnet}")]
+    #[error("RangeStart {start} not in network {subnet}")]
     Inverted {
-        /// Its last address.
-        end: IpAddr,
+        /// Its first address.
+        start: IpAddr,
         /// The subnet.
         subnet: IpNet,
     },
@@ -174,7 +174,7 @@ impl Range {
         let end = inside("RangeEnd", spec.end, subnet)?.unwrap_or_else(|| last_address(subnet));
         let gateway = of_family("Gateway", spec.gateway, subnet)?.unwrap_or(second);
         if start > end {
-            return Err(RangeError::Inverted { end, subnet });
+            return Err(RangeError::Inverted { start, subnet });
         }
         let last = last_address(subnet);
         let withheld = match subnet {

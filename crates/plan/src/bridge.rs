@@ -151,7 +151,10 @@ fn filters_vlans(bridge: &Link) -> bool {
 fn not_a_bridge(found: &Link) -> Error {
     Error::new(
         ErrorCode::INVALID_NETWORK_CONFIG,
-        format!("{:?} already exists but is not a bridge", found.name),
+        format!(
+            "failed to create bridge {0:?}: {0:?} already exists but is not a bridge",
+            found.name
+        ),
     )
     .with_details(format!(
         "it is {}; choose another name in \"bridge\", or remove it",

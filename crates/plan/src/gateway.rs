@@ -111,7 +111,7 @@ fn other_address(link: &LinkRef, held: IpNet, wanted: IpNet) -> Error {
     let name = &link.name;
     Error::new(
         ErrorCode::INVALID_NETWORK_CONFIG,
-        format!("{name:?} already has an IP address different from {wanted}: {held}"),
+        format!("failed to set bridge addr: {name:?} already has an IP address different from {wanted}"),
     )
     .with_details(format!(
         "isGateway wants {wanted}, the gateway of the IPAM plugin's subnet, on {name:?}. Another network \

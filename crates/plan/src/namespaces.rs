@@ -257,12 +257,15 @@ impl Side {
 }
 
 fn not_a_namespace(path: &Path, error: &OpenError) -> Error {
+    let path = path.display().to_string();
+    // Scripts know these words of the reference's.
+    let why = match error {
+        OpenError::Missing => format!("failed to Statfs {path:?}: no such file or directory"),
+        error => error.to_string(),
+    };
     Error::new(
         ErrorCode::INVALID_ENVIRONMENT,
-        format!(
-            "failed to open netns {:?}: {error}",
-            path.display().to_string()
-        ),
+        format!("failed to open netns {path:?}: {why}"),
     )
     .with_details(format!(
         "CNI_NETNS is the path of the container's network namespace, such as /run/netns/NAME or \

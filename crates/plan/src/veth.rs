@@ -138,7 +138,13 @@ fn create_host_end(pair: &VethPair, namespaces: &Namespaces) -> Result<Link, Err
                 });
             }
             Err(error) if error.is_exists() => {
-                namespaces.refuse_taken_name(&pair.container.name)?;
+                let inside = &pair.container.name;
+                namespaces.refuse_taken_name(inside).map_err(|error| {
+                    let details = format!("{}: {}", error.msg, error.details);
+                    // Scripts know these words of the reference's.
+                    let msg = format!("container veth name provided ({inside}) already exists");
+                    Error { msg, ..error }.with_details(details)
+                })?;
                 if attempt == ATTEMPTS {
                     return Err(explain(error));
                 }

@@ -75,6 +75,8 @@ pub struct Key {
     pub unit: Option<&'static str>,
     /// The smallest and the largest number.
     pub range: Option<(i64, i64)>,
+    /// The words for a number outside of it, in which `{}` is the number; `None`: those of all keys.
+    pub outside: Option<&'static str>,
     /// What it means, line by line.
     pub meaning: &'static [&'static str],
     /// The commands that read it.
@@ -115,7 +117,10 @@ impl Key {
     fn take<T: FromKey>(&self, json: &Value) -> Result<T, Error> {
         let outside = |number: i64| {
             let (least, most) = self.range?;
-            let wrong = Wrong::Value(format!("it must be from {least} to {most}"));
+            let wrong = match self.outside {
+                Some(words) => Wrong::Whole(words.replace("{}", &number.to_string())),
+                None => Wrong::Value(format!("it must be from {least} to {most}")),
+            };
             (!(least..=most).contains(&number)).then(|| self.invalid(json, &wrong))
         };
         // Before the type's own range, which says nothing to the author of a configuration.
@@ -138,13 +143,18 @@ impl Key {
                 ErrorCode::INVALID_NETWORK_CONFIG,
                 format!("invalid {name:?} {found}: {why}"),
             ),
+            Wrong::Whole(words) => Error::new(ErrorCode::INVALID_NETWORK_CONFIG, words.as_str()),
             Wrong::Part(part) => Error::new(part.code, format!("invalid {name:?} {found}: {part}")),
         };
         let unit = self
             .unit
             .map(|unit| format!(" (in {unit})"))
             .unwrap_or_default();
-        error.with_details(format!("{name}{unit}: {}", self.meaning_in_one_line()))
+        let meaning = self.meaning_in_one_line();
+        error.with_details(match wrong {
+            Wrong::Whole(_) => format!("{name:?} is {found}; {name}{unit}: {meaning}"),
+            _ => format!("{name}{unit}: {meaning}"),
+        })
     }
 
     fn meaning_in_one_line(&self) -> String {
@@ -177,6 +187,8 @@ pub enum Wrong {
     Type(String),
     /// It is of the right type and cannot be, for this reason.
     Value(String),
+    /// It cannot be, and these words are the whole message: scripts know them from elsewhere.
+    Whole(String),
     /// What is wrong is a part of it.
     Part(Error),
 }
@@ -320,6 +332,7 @@ impl<T: FromKey> FromKey for Vec<T> {
             T::from_json(item).map_err(|wrong| match wrong {
                 Wrong::Type(expected) => Wrong::Type(format!("{expected} at position {index}")),
                 Wrong::Value(why) => Wrong::Value(format!("at position {index}: {why}")),
+                Wrong::Whole(words) => Wrong::Whole(words),
                 Wrong::Part(part) => Wrong::Part(Error {
                     msg: format!("at position {index}: {}", part.msg),
                     ..part
@@ -342,8 +355,8 @@ impl FromKey for IpNet {
     const KIND: &'static str = "an IP address with a prefix length";
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
-        json.as_str().ok_or_else(wrong_type::<Self>)?;
-        decode::cidr(json).map_err(Wrong::value)
+        let text = json.as_str().ok_or_else(wrong_type::<Self>)?;
+        decode::cidr(json).map_err(|_unsaid| Wrong::Whole(format!("invalid CIDR address: {text}")))
     }
 }
 

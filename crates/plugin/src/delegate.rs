@@ -258,8 +258,9 @@ fn find_program(name: &PluginType, path: &[PathBuf]) -> Result<(PathBuf, Metadat
         Error::new(
             ErrorCode::IO_FAILURE,
             format!(
-                "failed to find plugin {:?} in path {searched:?}",
-                name.as_str()
+                "failed to find plugin {:?} in path [{}]",
+                name.as_str(),
+                searched.join(" ")
             ),
         )
         .with_details(details)

@@ -4,7 +4,8 @@
 /// commands that read it. Parsing, error messages, lint and the reference documentation come from it.
 ///
 /// A field of type `Option<T>` is absent without the key; one with `default = …` (written as in JSON)
-/// has that value; one with neither is required.
+/// has that value; one with neither is required. `outside = "…"` are the words for a number outside of its range, in
+/// which `{}` is the number: of an error that scripts know from elsewhere.
 ///
 /// ```
 /// linkspan_plugin::keys! {
@@ -39,6 +40,7 @@ macro_rules! keys {
             $(, default = $default:literal)?
             $(, unit = $unit:literal)?
             $(, range = $range:expr)?
+            $(, outside = $outside:literal)?
             , read by [$($command:ident),+];
         )*}
     ) => {
@@ -61,7 +63,7 @@ macro_rules! keys {
                     $field: $crate::config::Field::field(
                         &const { $crate::__key!(
                             $key, $type, [$($meaning),+], [$($command),+]
-                            $(, default = $default)? $(, unit = $unit)? $(, range = $range)?
+                            $(, default = $default)? $(, unit = $unit)? $(, range = $range)? $(, outside = $outside)?
                         ) },
                         object,
                     )?,
@@ -73,7 +75,7 @@ macro_rules! keys {
             const KEYS: &'static [$crate::config::Key] = &[$(
                 $crate::__key!(
                     $key, $type, [$($meaning),+], [$($command),+]
-                    $(, default = $default)? $(, unit = $unit)? $(, range = $range)?
+                    $(, default = $default)? $(, unit = $unit)? $(, range = $range)? $(, outside = $outside)?
                 ),
             )*];
 
@@ -103,6 +105,7 @@ macro_rules! __key {
     (
         $key:expr, $type:ty, [$($meaning:expr),+], [$($command:ident),+]
         $(, default = $default:literal)? $(, unit = $unit:expr)? $(, range = $range:expr)?
+        $(, outside = $outside:expr)?
     ) => {
         $crate::config::Key {
             name: $key,
@@ -110,6 +113,7 @@ macro_rules! __key {
             default: $crate::__optional!($(stringify!($default))?),
             unit: $crate::__optional!($($unit)?),
             range: $crate::__optional!($($crate::config::bounds(&($range)))?),
+            outside: $crate::__optional!($($outside)?),
             meaning: &[$($meaning),+],
             commands: &[$($crate::spec::Command::$command),+],
         }

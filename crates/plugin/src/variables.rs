@@ -97,19 +97,20 @@ fn parse<T: std::str::FromStr>(
     wanted: bool,
 ) -> Result<Option<T>, Error>
 where
-    T::Err: std::fmt::Display,
+    T::Err: Into<Error>,
 {
     let Some(text) = get(variable).filter(|_| wanted) else {
         return Ok(None);
     };
     text.parse().map(Some).map_err(|error: T::Err| {
-        Error::new(
-            ErrorCode::INVALID_ENVIRONMENT,
-            format!("invalid {variable}: {error}"),
-        )
-        .with_details(format!(
-            "{variable} is set by the container runtime: {meaning}"
-        ))
+        let error: Error = error.into();
+        let why = [error.details.as_str(), error.msg.as_str()]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .unwrap_or_default();
+        let details =
+            format!("invalid {variable}: {why}; it is set by the container runtime: {meaning}");
+        error.with_details(details)
     })
 }
 

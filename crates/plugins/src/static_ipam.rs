@@ -148,7 +148,7 @@ impl AddressKeys {
         let gateway = gateway.as_deref().filter(|text| !text.is_empty());
         let gateway = gateway.map(|text| {
             address::parse_ip(text).ok_or_else(|| {
-                invalid(format!("invalid gateway address: {text}"))
+                invalid(format!("invalid IP address: {text}"))
                     .with_details(format!("it stands beside the address {address}"))
             })
         });

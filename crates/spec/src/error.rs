@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::decode::{self, DecodeError, Map, Value};
-use crate::{CannotExpress, NameError, NameKind, UnknownCommand, UnknownVersion, Version};
+use crate::{CannotExpress, NameError, NameKind, Rule, UnknownCommand, UnknownVersion, Version};
 
 /// The code of an [`Error`]: below 100 the specification's, from 100 on the plugin's own.
 ///
@@ -151,7 +151,13 @@ impl From<DecodeError> for Error {
             DecodeError::Version { .. } => ErrorCode::INCOMPATIBLE_VERSION,
             _ => ErrorCode::DECODING_FAILURE,
         };
-        Self::new(code, error.to_string())
+        let words = match &error {
+            DecodeError::Name { error, .. } => words(error),
+            DecodeError::Missing { path, .. } if path == "name" => Some("missing network name"),
+            DecodeError::Version { .. } => Some(OTHER_VERSION),
+            _ => None,
+        };
+        in_words(code, words, &error)
     }
 }
 
@@ -165,13 +171,43 @@ impl From<NameError> for Error {
                 ErrorCode::INVALID_NETWORK_CONFIG
             }
         };
-        Self::new(code, error.to_string())
+        in_words(code, words(&error), &error)
     }
 }
 
 impl From<UnknownVersion> for Error {
     fn from(error: UnknownVersion) -> Self {
-        Self::new(ErrorCode::INCOMPATIBLE_VERSION, error.to_string())
+        in_words(ErrorCode::INCOMPATIBLE_VERSION, Some(OTHER_VERSION), &error)
+    }
+}
+
+/// What libcni's plugins say of a version that they do not know.
+const OTHER_VERSION: &str = "incompatible CNI versions";
+
+/// What libcni's plugins say of a name that breaks this rule; scripts know these words.
+fn words(error: &NameError) -> Option<&'static str> {
+    Some(match (error.kind, error.rule) {
+        (NameKind::NetworkName, Rule::NotEmpty) => "missing network name",
+        (NameKind::NetworkName, Rule::FirstCharacter(_) | Rule::WordCharacters(_)) => {
+            "invalid characters found in network name"
+        }
+        (NameKind::ContainerId, Rule::FirstCharacter(_) | Rule::WordCharacters(_)) => {
+            "invalid characters in containerID"
+        }
+        (NameKind::IfName, Rule::Length { .. }) => "interface name is too long",
+        (NameKind::IfName, Rule::NotDots) => "interface name is . or ..",
+        (NameKind::IfName, Rule::InterfaceCharacters(_)) => {
+            "interface name contains / or : or whitespace characters"
+        }
+        _ => return None,
+    })
+}
+
+/// An error in the words that others have for it, and then in our own.
+fn in_words(code: ErrorCode, words: Option<&str>, error: &dyn fmt::Display) -> Error {
+    match words {
+        Some(words) => Error::new(code, words).with_details(error.to_string()),
+        None => Error::new(code, error.to_string()),
     }
 }
 

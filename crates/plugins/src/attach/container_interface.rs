@@ -9,8 +9,8 @@ use linkspan_plugin::{Call, Undo};
 
 use super::owner_of;
 use super::{
-    Detach, Manner, attached, configure, container_interface, lease, require_prev_result,
-    require_room,
+    Detach, Manner, PREV_RESULT_MISSING, attached, configure, container_interface, lease,
+    require_prev_result, require_room,
 };
 
 /// An interface whose link lives in the container alone.
@@ -90,7 +90,7 @@ impl ContainerInterface {
         if let Some(ipam) = call.ipam()? {
             ipam.check()?;
         }
-        let result = require_prev_result(call)?;
+        let result = require_prev_result(call, PREV_RESULT_MISSING)?;
         let (index, interface) = attached(call, &result)?;
         let wanted = wanted(interface)?;
         let mut plan = wanted.link_plan();

@@ -19,9 +19,10 @@ pub fn requested<'a>(
         return Ok(None);
     };
     let invalid = |reason: &dyn Display| {
-        let msg = format!("invalid args {text} for MAC addr: {reason}");
-        Error::new(ErrorCode::INVALID_NETWORK_CONFIG, msg)
-            .with_details("write six bytes as in 02:42:ac:11:00:02; the first must be even")
+        let msg = format!("invalid args {text} for MAC addr: address {text}: invalid MAC address");
+        let details =
+            format!("{reason}; write six bytes as in 02:42:ac:11:00:02; the first must be even");
+        Error::new(ErrorCode::INVALID_NETWORK_CONFIG, msg).with_details(details)
     };
     let mac: MacAddr = text.parse().map_err(|error| invalid(&error))?;
     match mac.octets() {

@@ -53,14 +53,15 @@ impl Master {
     /// switched off.
     pub fn find(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
         let (link, found) = self.look(namespaces)?;
-        if found.is_up() {
-            Ok((link, found))
-        } else {
-            Err(switched_off(&link))
-        }
+        require_up(&link, &found)?;
+        Ok((link, found))
     }
 
-    fn look(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
+    /// The link, whatever its state, without a word.
+    ///
+    /// # Errors
+    /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there.
+    pub fn look(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
         let side = namespaces.side(self.place())?;
         let found = match &self.name {
             None => uplink(side)?,
@@ -99,9 +100,9 @@ impl Master {
         };
         Error::new(
             ErrorCode::INVALID_NETWORK_CONFIG,
-            format!("failed to lookup master {name:?}: there is no such link {here}"),
+            format!("failed to lookup master {name:?}: Link not found"),
         )
-        .with_details(advice)
+        .with_details(format!("there is no such link {here}; {advice}"))
     }
 
     /// Whether an interface with this MTU can be made on it; nobody can tell of a master in a container that
@@ -121,6 +122,18 @@ impl Master {
             code: ErrorCode::PLUGIN_NOT_AVAILABLE,
             ..error
         })
+    }
+}
+
+/// An error when the master is switched off.
+///
+/// # Errors
+/// [`ErrorCode::TRY_AGAIN_LATER`]
+pub fn require_up(link: &LinkRef, found: &Link) -> Result<(), Error> {
+    if found.is_up() {
+        Ok(())
+    } else {
+        Err(switched_off(link))
     }
 }
 

@@ -28,11 +28,11 @@ pub use interface::{
     veth_end,
 };
 pub use lease::lease;
-pub use master::Master;
+pub use master::{Master, require_up};
 pub use mtu::{Mtu, require_room};
 pub use namespaces::{namespaces, namespaces_if_there, opened};
 pub use owner::owner_of;
-pub use prev_result::require_prev_result;
+pub use prev_result::{PREV_RESULT_MISSING, require_prev_result};
 pub use uplink::uplink;
 
 use linkspan_plugin::spec::{Error, ErrorCode};

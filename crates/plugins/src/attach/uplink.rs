@@ -25,7 +25,7 @@ pub fn uplink(side: &Side) -> Result<Link, Error> {
     let (_, index) = link.ok_or_else(|| {
         Error::new(
             ErrorCode::INVALID_NETWORK_CONFIG,
-            "no default route found, whose interface would be used",
+            "no default route interface found",
         )
         .with_details("name the interface in the configuration, or add a default route")
     })?;

@@ -158,12 +158,12 @@ fn limit(direction: &str, rate: u64, burst: u64, derive: bool) -> Result<Option<
     match (rate, burst) {
         (0, 0) => Ok(None),
         (0, _) => Err(invalid(
-            &format!("if burst is set, rate must also be set: {direction}Rate is missing"),
-            "rates are in bits per second, bursts in bits",
+            "if burst is set, rate must also be set",
+            &format!("{direction}Rate is missing; rates are in bits per second, bursts in bits"),
         )),
         _ if bytes >= u64::from(u32::MAX) => Err(invalid(
-            &format!("burst cannot be more than 4GB: {direction}Burst is {burst} bits"),
-            "bursts are in bits; leave it out for one that suits the rate",
+            "burst cannot be more than 4GB",
+            &format!("{direction}Burst is {burst} bits; leave it out for one that suits the rate"),
         )),
         (_, 0) => Ok(Some(Limit { rate, burst: None })),
         // Less than a byte is one.

@@ -35,7 +35,7 @@ impl Plugin for Bandwidth {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let mut result = require_prev_result(call)?;
+        let mut result = require_prev_result(call, "must be called as chained plugin")?;
         if config.is_empty() {
             return Ok(result);
         }
@@ -57,7 +57,7 @@ impl Plugin for Bandwidth {
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
-        require_prev_result(call)?;
+        require_prev_result(call, "must be called as a chained plugin")?;
         if config.is_empty() {
             return Ok(());
         }

@@ -10,7 +10,9 @@ use super::config::Config;
 use super::netfilter;
 use super::plan::{self, Chosen, VlanEnds};
 use crate::attach::owner_of;
-use crate::attach::{attached, attached_host_end, require_prev_result, veth_end};
+use crate::attach::{
+    PREV_RESULT_MISSING, attached, attached_host_end, require_prev_result, veth_end,
+};
 
 /// Compares what the result of ADD and the configuration say with the kernel, and asks the IPAM plugin.
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -19,7 +21,7 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     if let Some(ipam) = call.ipam()? {
         ipam.check()?;
     }
-    let result = require_prev_result(call)?;
+    let result = require_prev_result(call, PREV_RESULT_MISSING)?;
     let chosen = chosen(call, config, &namespaces, &result)?;
     linkspan_plan::check(&plan::plan(config, &chosen, &result), &namespaces)
 }

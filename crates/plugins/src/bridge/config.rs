@@ -34,7 +34,8 @@ keys! {
         /// Let the bridge take every frame, whomever it is addressed to.
         "promiscMode" => promisc_mode: bool, default = false, read by [Add, Check];
         /// The VLAN of the container's port (access, untagged); 0 is none.
-        "vlan" => vlan: u16, default = 0, range = 0..=VLAN_MAX, read by [Add, Check];
+        "vlan" => vlan: u16, default = 0, range = 0..=VLAN_MAX,
+            outside = "invalid VLAN ID {} (must be between 0 and 4094)", read by [Add, Check];
         /// The VLANs that pass the container's port tagged (trunk).
         "vlanTrunk" => vlan_trunk: Option<Vec<TrunkKeys>>, read by [Add, Check];
         /// Keep the bridge's default VLAN on the container's port beside vlan and vlanTrunk.
@@ -187,6 +188,7 @@ fn trunk(entries: &[TrunkKeys]) -> Result<Vec<u16>, Error> {
                 if last < first {
                     return Err(invalid_trunk(
                         "minID is greater than maxID in trunk parameter",
+                        "",
                     ));
                 }
                 vlans.extend(first..=last);
@@ -194,11 +196,13 @@ fn trunk(entries: &[TrunkKeys]) -> Result<Vec<u16>, Error> {
             (None, Some(_)) => {
                 return Err(invalid_trunk(
                     "minID and maxID should be configured simultaneously, minID is missing",
+                    "",
                 ));
             }
             (Some(_), None) => {
                 return Err(invalid_trunk(
                     "minID and maxID should be configured simultaneously, maxID is missing",
+                    "",
                 ));
             }
             (None, None) => {}
@@ -214,14 +218,17 @@ fn vlan_id(number: i64, key: &str) -> Result<u16, Error> {
     u16::try_from(number)
         .ok()
         .filter(|id| (1..=VLAN_MAX).contains(&i64::from(*id)))
-        .ok_or_else(|| invalid_trunk(&format!("incorrect trunk {key} parameter: {number}")))
+        .ok_or_else(|| {
+            let found = format!("{number} is none; ");
+            invalid_trunk(&format!("incorrect trunk {key} parameter"), &found)
+        })
 }
 
-fn invalid_trunk(msg: &str) -> Error {
-    contradiction(
-        msg,
-        "an entry of vlanTrunk is {\"id\": N}, {\"minID\": N, \"maxID\": M} or both; VLAN IDs are 1 to 4094",
-    )
+fn invalid_trunk(msg: &str, found: &str) -> Error {
+    let details = format!(
+        "{found}an entry of vlanTrunk is {{\"id\": N}}, {{\"minID\": N, \"maxID\": M}} or both; VLAN IDs are 1 to 4094"
+    );
+    contradiction(msg, &details)
 }
 
 fn contradiction(msg: &str, details: &str) -> Error {

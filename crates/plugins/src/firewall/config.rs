@@ -144,7 +144,7 @@ impl FromKey for IngressPolicy {
             "" | "open" => Ok(Self::Open),
             "same-bridge" => Ok(Self::SameBridge),
             "isolated" => Ok(Self::Isolated),
-            _ => Err(Wrong::Value(format!("it must be {}", Self::KIND))),
+            other => Err(Wrong::Whole(format!("unknown ingress policy: {other:?}"))),
         }
     }
 }

@@ -34,7 +34,7 @@ impl Plugin for Firewall {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call)?;
+        let result = require_prev_result(call, "missing prevResult from earlier plugin")?;
         let (plan, namespaces) = plan(call, config, &result, backend(config))?;
         let mut undo = Undo::new();
         apply(&plan, &namespaces, &mut undo)?;
@@ -44,7 +44,7 @@ impl Plugin for Firewall {
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call)?;
+        let result = require_prev_result(call, "missing prevResult from earlier plugin")?;
         // What was chosen by ADD is in the record, as long as there is one.
         let (plan, namespaces) = plan(call, config, &result, configured(config))?;
         plan::check(&plan, &namespaces)
@@ -176,10 +176,13 @@ fn bridge(config: &Config, result: &Success, namespaces: &Namespaces) -> Result<
         Some(one) if is_bridge(&one.name) => Ok(one.name.clone()),
         _ => Err(Error::new(
             ErrorCode::INVALID_NETWORK_CONFIG,
-            format!("the ingress policy {policy} needs a bridge, and prevResult begins with none"),
+            format!(
+                "interface needs to be set for ingress policy \"{policy}\", make sure to chain \"firewall\" plugin \
+                 with \"bridge\""
+            ),
         )
         .with_details(
-            "\"same-bridge\" and \"isolated\" are for networks of the plugin bridge, which \"firewall\" must \
+            "prevResult begins with no bridge; \"same-bridge\" and \"isolated\" are for networks of the plugin bridge, which \"firewall\" must \
              come after in \"plugins\"",
         )),
     }

@@ -62,8 +62,11 @@ impl Configuration for Config {
         let mut sources = Vec::new();
         sources.extend(not_empty(keys.device).map(Source::Name));
         if let Some(text) = not_empty(keys.hwaddr) {
-            let mac = text.parse().map_err(|error| {
-                invalid(format!("failed to parse MAC address {text:?}: {error}"))
+            let mac = text.parse().map_err(|_unsaid| {
+                invalid(format!(
+                    "failed to find host device: failed to parse MAC address {text:?}: address {text}: invalid \
+                     MAC address"
+                ))
             })?;
             sources.push(Source::Mac(mac));
         }
@@ -96,7 +99,7 @@ fn kernel_path(text: &str) -> Result<PathBuf, Error> {
         return Ok(path.to_owned());
     }
     Err(invalid(format!(
-        "kernel device path {text:?} must be absolute and begin with /sys/devices/"
+        "failed to find host device: kernel device path {text:?} must be absolute and begin with /sys/devices/"
     )))
 }
 

@@ -29,7 +29,7 @@ pub fn find(config: &Config, rtnl: &Rtnl, sysfs: &Sysfs) -> Result<Device, Error
     }
     match config.sources.first() {
         Some(source) => find_link(source, rtnl, sysfs).map(|link| Device::Link(Box::new(link))),
-        None => Err(unfound("no device is named")),
+        None => Err(unfound("no device is named", "")),
     }
 }
 
@@ -48,10 +48,12 @@ fn find_link(source: &Source, rtnl: &Rtnl, sysfs: &Sysfs) -> Result<Link, Error>
         Source::Name(name) => name.clone(),
         Source::Mac(mac) => {
             let links = rtnl.links_by_mac(mac.octets()).map_err(explain)?;
-            return links
-                .into_iter()
-                .next()
-                .ok_or_else(|| unfound(&format!("no interface has the MAC address {mac}")));
+            return links.into_iter().next().ok_or_else(|| {
+                unfound(
+                    "failed to find physical interface",
+                    &format!("no interface has the MAC address {mac}; "),
+                )
+            });
         }
         Source::KernelPath(path) => sysfs.interface_at(path)?,
         Source::Pci(address) => sysfs.interface_of_pci(address)?,
@@ -61,19 +63,20 @@ fn find_link(source: &Source, rtnl: &Rtnl, sysfs: &Sysfs) -> Result<Link, Error>
         },
     };
     match rtnl.link(&name) {
-        Err(error) if error.is_not_found() => {
-            Err(unfound(&format!("no interface is called {name:?}")))
-        }
+        Err(error) if error.is_not_found() => Err(unfound(
+            "Link not found",
+            &format!("no interface is called {name:?}; "),
+        )),
         found => found.map_err(explain),
     }
 }
 
-fn unfound(why: &str) -> Error {
+fn unfound(why: &str, reason: &str) -> Error {
     Error::new(
         ErrorCode::INTERNAL,
         format!("failed to find host device: {why}"),
     )
-    .with_details(
-        "it may be in a container already, or have another name; `ip link` shows the host's interfaces",
-    )
+    .with_details(format!(
+        "{reason}it may be in a container already, or have another name; `ip link` shows the host's interfaces"
+    ))
 }

@@ -17,7 +17,8 @@ use linkspan_plugin::{Call, Gc, Plugin, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Manner, attached, configure, host_interface, lease, require_prev_result, told_mac,
+    Manner, PREV_RESULT_MISSING, attached, configure, host_interface, lease, require_prev_result,
+    told_mac,
 };
 use config::Config;
 use device::Device;
@@ -74,7 +75,7 @@ impl Plugin for HostDevice {
         if let Some(ipam) = call.ipam()? {
             ipam.check()?;
         }
-        let result = require_prev_result(call)?;
+        let result = require_prev_result(call, PREV_RESULT_MISSING)?;
         let (index, interface) = attached(call, &result)?;
         if is_for_user_space(config, &namespaces) {
             return Ok(());

@@ -73,8 +73,10 @@ impl FromKey for Address {
     const KIND: &'static str = "an IP address";
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
-        text(json)?;
-        decode::ip(json).map(Self).map_err(Wrong::value)
+        let given = text(json)?;
+        decode::ip(json)
+            .map(Self)
+            .map_err(|_unsaid| Wrong::Whole(format!("invalid IP address: {given}")))
     }
 }
 
@@ -96,7 +98,7 @@ impl FromKey for Requested {
         let given = text(json)?;
         Self::parse(given)
             .map(Self)
-            .ok_or_else(|| Wrong::Value(format!("expected {}", Self::KIND)))
+            .ok_or_else(|| Wrong::Whole(format!("invalid IP address {given}")))
     }
 }
 

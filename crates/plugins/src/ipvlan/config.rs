@@ -40,10 +40,7 @@ impl FromKey for Mode {
             "" | "l2" => Ok(Self(IpvlanMode::L2)),
             "l3" => Ok(Self(IpvlanMode::L3)),
             "l3s" => Ok(Self(IpvlanMode::L3s)),
-            other => Err(Wrong::Value(format!(
-                "unknown ipvlan mode: {other:?}; it must be {}",
-                Self::KIND
-            ))),
+            other => Err(Wrong::Whole(format!("unknown ipvlan mode: {other:?}"))),
         }
     }
 }

@@ -48,10 +48,7 @@ impl FromKey for Mode {
             "private" => Ok(Self(MacvlanMode::Private)),
             "vepa" => Ok(Self(MacvlanMode::Vepa)),
             "passthru" => Ok(Self(MacvlanMode::Passthru)),
-            other => Err(Wrong::Value(format!(
-                "unknown macvlan mode: {other:?}; it must be {}",
-                Self::KIND
-            ))),
+            other => Err(Wrong::Whole(format!("unknown macvlan mode: {other:?}"))),
         }
     }
 }

@@ -23,7 +23,8 @@ keys! {
         /// Masquerade connections from everywhere; needs snat.
         "masqAll" => masq_all: bool, default = false, read by [Add, Check];
         /// The bit of the packet's mark that says that a connection is to be masqueraded.
-        "markMasqBit" => mark_masq_bit: Option<u8>, range = 0..=31, read by [Add, Check];
+        "markMasqBit" => mark_masq_bit: Option<u8>, range = 0..=31,
+            outside = "MasqMarkBit must be between 0 and 31", read by [Add, Check];
         /// A chain of iptables that sets a mark which somebody else masquerades; only with the backend
         /// iptables, which it chooses.
         "externalSetMarkChain" => external_set_mark_chain: Option<String>, read by [Add, Check];
@@ -156,6 +157,8 @@ impl Mapping {
 }
 
 fn mapping(keys: &MappingKeys) -> Result<Mapping, Error> {
+    let container_port = port("container", keys.container_port)?;
+    let host_port = port("host", keys.host_port)?;
     let protocol = keys.protocol.parse().map_err(|why| {
         invalid(
             &format!(
@@ -168,8 +171,8 @@ fn mapping(keys: &MappingKeys) -> Result<Mapping, Error> {
     Ok(Mapping {
         host_ip: host_ip(keys)?,
         protocol,
-        host_port: port("host", keys.host_port)?,
-        container_port: port("container", keys.container_port)?,
+        host_port,
+        container_port,
     })
 }
 

@@ -17,7 +17,7 @@ use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Gc, Plugin};
 
 use crate::attach::owner_of;
-use crate::attach::require_prev_result;
+use crate::attach::{PREV_RESULT_MISSING, require_prev_result};
 use config::Config;
 
 /// The plugin.
@@ -29,17 +29,11 @@ impl Plugin for Portmap {
     const ABOUT: &'static str = "leads ports of the host to the container";
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
-        let config = call.config.get()?;
-        let result = call.prev_result()?.ok_or_else(|| {
-            Error::new(
-                ErrorCode::INVALID_NETWORK_CONFIG,
-                "must be called as chained plugin",
-            )
-            .with_details(
-                "portmap takes the container's addresses from the plugin before it: list it in \
-                 \"plugins\" after one that makes an interface",
-            )
+        let config = call.config.get().map_err(|error| Error {
+            msg: format!("failed to parse config: {}", error.msg),
+            ..error
         })?;
+        let result = require_prev_result(call, "must be called as chained plugin")?;
         let parts = parts(config, call.ifname()?.as_str(), &result);
         if !parts.is_empty() {
             netfilter::require_free_ports()?;
@@ -58,7 +52,7 @@ impl Plugin for Portmap {
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call)?;
+        let result = require_prev_result(call, PREV_RESULT_MISSING)?;
         if !config.has_mappings() {
             return Ok(());
         }

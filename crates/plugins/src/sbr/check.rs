@@ -13,7 +13,7 @@ use crate::attach::routes::MAIN_TABLE;
 
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     let config = call.config.get()?;
-    let result = require_prev_result(call)?;
+    let result = require_prev_result(call, "This plugin must be called as chained plugin")?;
     let namespaces = crate::attach::namespaces(call)?;
     let container = namespaces.container()?;
     let link = container.link(call.ifname()?.as_str())?.index;

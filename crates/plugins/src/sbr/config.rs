@@ -60,9 +60,9 @@ impl Config {
             ));
         }
         for text in gateways {
-            let gateway: IpAddr = text
-                .parse()
-                .map_err(|error| invalid(&format!("invalid static gateway {text:?}: {error}")))?;
+            let gateway: IpAddr = text.parse().map_err(|_unsaid| {
+                invalid(&format!("invalid static gateway IP address: {text}"))
+            })?;
             let gateway = gateway.to_canonical();
             let (place, family) = match gateway {
                 IpAddr::V4(_) => (&mut self.gateway_v4, "IPv4"),

@@ -41,7 +41,7 @@ impl Plugin for Sbr {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call)?;
+        let result = require_prev_result(call, "This plugin must be called as chained plugin")?;
         let ips = own_addresses(call, &result)?;
         let namespaces = crate::attach::namespaces(call)?;
         let _lock = routes::lock(&namespaces)?;

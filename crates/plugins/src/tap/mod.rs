@@ -11,8 +11,8 @@ use linkspan_plugin::{Call, Plugin, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Detach, Manner, attached, configure, container_interface, lease, mac, require_prev_result,
-    require_room, told_mac, uplink,
+    Detach, Manner, PREV_RESULT_MISSING, attached, configure, container_interface, lease, mac,
+    require_prev_result, require_room, told_mac, uplink,
 };
 use config::Config;
 
@@ -64,7 +64,7 @@ impl Plugin for Tap {
         if let Some(ipam) = call.ipam()? {
             ipam.check()?;
         }
-        let result = require_prev_result(call)?;
+        let result = require_prev_result(call, PREV_RESULT_MISSING)?;
         let (index, interface) = attached(call, &result)?;
         let device = plan::Tap {
             name: interface.name.clone(),

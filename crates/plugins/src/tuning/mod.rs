@@ -16,7 +16,7 @@ use linkspan_plugin::spec::{Error, ErrorCode, Success, Version};
 use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
 
 use crate::attach::owner_of;
-use crate::attach::{host_end, mac, require_prev_result};
+use crate::attach::{PREV_RESULT_MISSING, host_end, mac, require_prev_result};
 use backup::Backup;
 use config::Config;
 
@@ -31,7 +31,7 @@ impl Plugin for Tuning {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call)?;
+        let result = require_prev_result(call, PREV_RESULT_MISSING)?;
         let wanted = settings(call, config)?;
         allowlist::allows(names(config))?;
         let namespaces = crate::attach::namespaces(call)?;
@@ -52,7 +52,7 @@ impl Plugin for Tuning {
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
-        require_prev_result(call)?;
+        require_prev_result(call, PREV_RESULT_MISSING)?;
         let namespaces = crate::attach::namespaces(call)?;
         let ifname = call.ifname()?.as_str();
         // That the interface is there at all.

@@ -15,7 +15,8 @@ keys! {
         /// The link whose tagged frames the container gets.
         "master" => master: Option<String>, read by [Add, Check, Status];
         /// The VLAN ID of these frames.
-        "vlanId" => vlan_id: u16, default = 0, range = 0..=VLAN_MAX, read by [Add, Check];
+        "vlanId" => vlan_id: u16, default = 0, range = 0..=VLAN_MAX,
+            outside = "invalid VLAN ID {} (must be between 0 and 4095 inclusive)", read by [Add, Check];
         /// The largest packet, not above the master's; 0 and auto take the master's.
         "mtu" => mtu: Mtu, default = 0, unit = "bytes", read by [Add, Check, Status];
         /// The master is in the container instead of on the host.
@@ -52,7 +53,7 @@ impl Configuration for Config {
         let name = not_empty(keys.master).ok_or_else(|| {
             Error::new(
                 ErrorCode::INVALID_NETWORK_CONFIG,
-                "\"master\" field is required. It specifies the host interface name to create the VLAN for",
+                "\"master\" field is required. It specifies the host interface name to create the VLAN for.",
             )
             .with_details("set \"master\" to the link that carries the tagged frames, such as eth0")
         })?;

@@ -10,7 +10,7 @@ use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
 use linkspan_plugin::{Call, Plugin};
 
-use crate::attach::{ContainerInterface, Manner, container_link, told_mac};
+use crate::attach::{ContainerInterface, Manner, container_link, require_up, told_mac};
 use config::Config;
 
 /// The plugin.
@@ -24,9 +24,10 @@ impl Plugin for Vlan {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
-        // The kernel refuses to switch on a VLAN of a link that is off.
-        let (parent, found) = config.master.find(&namespaces)?;
+        let (parent, found) = config.master.look(&namespaces)?;
         let mtu = config.mtu.on(&parent, &found)?;
+        // The kernel refuses to switch on a VLAN of a link that is off.
+        require_up(&parent, &found)?;
         interface(call, config, Some(parent), mtu, None)?.add(call, &namespaces, None)
     }
 

@@ -12,7 +12,7 @@ use crate::attach::routes::MAIN_TABLE;
 
 pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     let config = call.config.get()?;
-    let result = require_prev_result(call)?;
+    let result = require_prev_result(call, "missing prevResult from earlier plugin")?;
     let namespaces = crate::attach::namespaces(call)?;
     let container = namespaces.container()?;
     let ifname = call.ifname()?.as_str();

@@ -8,7 +8,7 @@ keys! {
     /// The keys of `vrf` as they stand in a configuration.
     pub struct Keys {
         /// The vrf that the interface becomes part of; created when it does not exist.
-        "vrfname" => name: String, read by [Add, Check, Del];
+        "vrfname" => name: String, default = "", read by [Add, Check, Del];
         /// The routing table of the vrf; 0 takes one that nothing uses.
         "table" => table: u32, default = 0, read by [Add, Check];
     }
@@ -44,9 +44,11 @@ impl Configuration for Config {
         let name = keys.name.parse().map_err(|error| {
             Error::new(
                 ErrorCode::INVALID_NETWORK_CONFIG,
-                format!("configuration is expected to have a valid vrf name: {error}"),
+                "configuration is expected to have a valid vrf name",
             )
-            .with_details("\"vrfname\" is the name of a link, as in \"red\"")
+            .with_details(format!(
+                "\"vrfname\" is the name of a link, as in \"red\": {error}"
+            ))
         })?;
         Ok(Self {
             name,
@@ -75,7 +77,7 @@ mod tests {
         let config = read(json!({ "VRFName": "red", "table": 10 })).unwrap();
         assert_eq!(config.table, Some(10));
         for (keys, words) in [
-            (json!({}), "missing \"vrfname\""),
+            (json!({}), "valid vrf name"),
             (json!({ "vrfname": "" }), "valid vrf name"),
             (
                 json!({ "vrfname": "a name that is too long" }),

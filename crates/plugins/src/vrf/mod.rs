@@ -32,7 +32,7 @@ impl Plugin for Vrf {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call)?;
+        let result = require_prev_result(call, "missing prevResult from earlier plugin")?;
         let namespaces = crate::attach::namespaces(call)?;
         let _lock = routes::lock(&namespaces)?;
         let container = namespaces.container()?;

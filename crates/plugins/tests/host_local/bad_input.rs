@@ -33,10 +33,10 @@ const IPAMS: [(&str, u64, &str); 31] = rows! {
     (
         r#"{"ranges":[[{"subnet":"10.22.0.0/24","rangeStart":"10.22.0.9","rangeEnd":"10.22.0.8"}]]}"#,
         CONFIG,
-        "RangeStart 10.22.0.9 is behind RangeEnd 10.22.0.8",
+        "RangeStart 10.22.0.9 not in network 10.22.0.0/24",
     ),
     (r#"{"ranges":[[{"subnet":"10.22.0.0/24","rangeStart":"nonsense"}]]}"#, 0, "rangeStart"),
-    (r#"{"ranges":[[{"subnet":"10.22.0.0/24","gateway":"fd00::1"}]]}"#, CONFIG, "Gateway fd00::1 is of another address family"),
+    (r#"{"ranges":[[{"subnet":"10.22.0.0/24","gateway":"fd00::1"}]]}"#, CONFIG, "Gateway fd00::1 not in network 10.22.0.0/24"),
     (r#"{"subnet":"10.22.0.0/24","gateway":"10.22.0.256"}"#, 0, "gateway"),
     (r#"{"ranges":[[{"subnet":"10.22.0.0/24"},{"subnet":"fd00::/64"}]]}"#, CONFIG, "mixed address families"),
     (r#"{"ranges":[[{"subnet":"10.22.0.0/24"},{"subnet":"10.22.0.0/25"}]]}"#, CONFIG, "overlap"),

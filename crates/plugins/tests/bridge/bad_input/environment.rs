@@ -62,10 +62,10 @@ fn paths_that_are_no_network_namespace() {
             .sandbox
             .run("touch /run/file; mkfifo /run/fifo; ln -s /run/netns/gone /run/dangling");
         let cases: [(&str, u64, &[&str]); 9] = rows! {
-            ("/run/netns/gone", ENVIRONMENT, &["/run/netns/gone", "does not exist"]),
-            ("/run/file/x", ENVIRONMENT, &["/run/file/x", "does not exist"]),
-            ("/run/dangling", ENVIRONMENT, &["/run/dangling", "does not exist"]),
-            ("/proc/2147483647/ns/net", ENVIRONMENT, &["does not exist", "/proc/PID/ns/net"]),
+            ("/run/netns/gone", ENVIRONMENT, &["/run/netns/gone", "no such file or directory"]),
+            ("/run/file/x", ENVIRONMENT, &["/run/file/x", "no such file or directory"]),
+            ("/run/dangling", ENVIRONMENT, &["/run/dangling", "no such file or directory"]),
+            ("/proc/2147483647/ns/net", ENVIRONMENT, &["no such file or directory", "/proc/PID/ns/net"]),
             ("/run/file", ENVIRONMENT, &["/run/file", "not a namespace"]),
             ("/run", ENVIRONMENT, &["not a namespace"]),
             ("/run/fifo", ENVIRONMENT, &["not a namespace"]),

@@ -22,7 +22,7 @@ fn ranges_of_host_local() {
         (json!({ "subnet": "10.22.0.0/33" }), CONFIG, &["ipam.subnet"]),
         (json!({ "subnet": "10.22.0.5/16" }), CONFIG, &["10.22.0.0"]),
         (json!({ "subnet": "10.22.0.0/31" }), CONFIG, &["too small"]),
-        (json!({ "subnet": "10.22.0.0/16", "gateway": "fd00::1" }), CONFIG, &["another address family"]),
+        (json!({ "subnet": "10.22.0.0/16", "gateway": "fd00::1" }), CONFIG, &["Gateway fd00::1 not in network"]),
         (json!({ "subnet": "10.22.0.0/24", "rangeStart": "10.23.0.1" }), CONFIG, &["RangeStart 10.23.0.1 not in network"]),
         (json!({ "ranges": [[{ "subnet": "10.22.0.0/24" }], [{ "subnet": "10.22.0.0/25" }]] }), CONFIG, &["range set 0 overlaps with 1"]),
         (json!({ "subnet": "10.22.0.0/16", "routes": [{ "dst": "default" }] }), CONFIG, &["dst"]),
