@@ -171,6 +171,11 @@ fn version_of(bytes: &[u8]) -> Version {
         .unwrap_or(Version::LATEST)
 }
 
+/// The version of the configuration on standard input, where nothing else of it matters.
+pub(crate) fn version_on(stdin: &mut dyn Read) -> Version {
+    read_all(stdin).map_or(Version::LATEST, |bytes| version_of(&bytes))
+}
+
 /// Bytes for which one read is enough.
 const USUAL_INPUT: usize = 1024;
 

@@ -17,6 +17,7 @@
 
 mod args;
 mod call;
+mod called;
 pub mod config;
 mod delegate;
 mod identity;

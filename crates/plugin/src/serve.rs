@@ -1,6 +1,6 @@
 //! The entry of a plugin's executable.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,10 +13,12 @@ use linkspan_spec::{Command, Error, ErrorCode, Success, Version, VersionInfo, pr
 use rustix::fs::{Mode, OFlags};
 
 use crate::identity::Identity;
-use crate::{Handler, Invocation, Table, find, warn};
+use crate::invocation::version_on;
+use crate::{Handler, Invocation, Table, called, warn};
 
-/// Runs the plugin that the executable was started as: by the file name of `argv[0]`, else by the
-/// first argument. Exit status 0, or 1 with the error as JSON on standard output.
+/// Runs the plugin that the executable was started as: by the file name of `argv[0]`, which may be a link to a plugin or a
+/// plugin's name with more before or behind it (`cnv-bridge`), else by the first argument. Exit status 0, or 1 with the error
+/// as JSON on standard output.
 pub fn main(table: &'static Table) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     ExitCode::from(run(table, &arguments, is_own_namespace))
@@ -31,26 +33,25 @@ pub fn run(
     arguments: &[OsString],
     is_own: fn(BorrowedFd<'_>) -> bool,
 ) -> u8 {
-    let called_as = arguments.first().map(Path::new).and_then(Path::file_name);
-    let chosen = [
-        called_as,
-        arguments.get(1).map(|argument| argument.as_os_str()),
-    ]
-    .into_iter()
-    .flatten()
-    .filter_map(OsStr::to_str)
-    .find_map(|name| find(table, name));
-    let Some(handler) = chosen else {
-        return usage(table);
-    };
     let env = |name: &str| std::env::var(name).ok();
     let mut stdout = Stdout;
-    let (answer, invocation) = answer(handler, table, &env, &mut Stdin, is_own);
+    let chosen = called::plugin(table, arguments, called::started());
+    let (answer, invocation) = match chosen {
+        Some(handler) => answer(handler, table, &env, &mut Stdin, is_own),
+        None if env("CNI_COMMAND").is_none_or(|command| command.is_empty()) => return usage(table),
+        None => {
+            let error = called::unknown(table, arguments);
+            let version = version_on(&mut Stdin);
+            (Answer::Failure(pretty(&error.to_json(version))), None)
+        }
+    };
     match print(&answer, &mut stdout) {
         Ok(code) => code,
         Err(error) => {
             warn(&format!("cannot write the answer to stdout: {error}"));
-            if let (Answer::Success(_), Some(invocation)) = (&answer, invocation) {
+            if let (Answer::Success(_), Some(invocation), Some(handler)) =
+                (&answer, invocation, chosen)
+            {
                 undo(handler, &invocation);
             }
             1
