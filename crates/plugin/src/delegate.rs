@@ -2,10 +2,8 @@
 //!
 //! See [the specification, delegated plugins](https://www.cni.dev/docs/spec/#section-4-plugin-delegation).
 
-use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitStatus, Stdio};
@@ -14,13 +12,12 @@ use std::thread::Builder;
 use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
 
-use crate::identity::Identity;
 use crate::invocation::WRONG_CONFIGURATION;
-use crate::{Handler, Invocation, Undo, find};
+use crate::{Handler, Invocation, Undo, executable, find};
 
 /// The IPAM plugin of a configuration.
 ///
-/// The file is searched in CNI_PATH. When it is this same executable, the plugin runs in this
+/// The file is searched in CNI_PATH. When it is this same executable, or a copy of it, the plugin runs in this
 /// process; otherwise it is started with the same environment and configuration, another command.
 pub struct Ipam<'a> {
     name: PluginType,
@@ -123,22 +120,16 @@ impl<'a> Ipam<'a> {
 
     fn run(&self, command: Command) -> Result<Answer, Error> {
         let (file, metadata) = find_program(&self.name, &self.invocation.path)?;
-        match self.built_in(&metadata) {
+        match self.built_in(&file, &metadata) {
             Some(handler) => self.run_here(handler, command).map(Answer::Result),
             None => self.run_process(&file, command).map(Answer::Printed),
         }
     }
 
     /// The plugin of this executable, when the file is this executable.
-    fn built_in(&self, file: &Metadata) -> Option<&'static dyn Handler> {
+    fn built_in(&self, path: &Path, file: &Metadata) -> Option<&'static dyn Handler> {
         let handler = find(self.invocation.table, self.name())?;
-        // By the path that the kernel was given, which is quick; by the executable itself when something else is
-        // there, or nothing.
-        let started = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
-        let is_this = [Path::new(started), Path::new("/proc/self/exe")]
-            .iter()
-            .any(|path| Identity::at(path) == Some(Identity::of(file)));
-        is_this.then_some(handler)
+        executable::is_this(path, file).then_some(handler)
     }
 
     fn run_here(

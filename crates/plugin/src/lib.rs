@@ -20,6 +20,7 @@ mod call;
 mod called;
 pub mod config;
 mod delegate;
+mod executable;
 mod identity;
 mod invocation;
 mod keys;

@@ -1,10 +1,10 @@
 //! What a call does as a process: how many there are, how large they are, what it asks of the kernel and when.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use linkspan_testkit::{Cmd, PLUGIN_NAMES, Sandbox, needs, sandbox, with_prev_result};
+use linkspan_testkit::{Cmd, PLUGIN_NAMES, Plugins, Sandbox, needs, sandbox, with_prev_result};
 use serde_json::{Value, json};
 
 use super::host::{Host, dual_stack, network};
@@ -42,8 +42,29 @@ fn everything() -> Value {
 /// siderolabs/talos#12463, multus#1346, plugins#510: a dozen processes for each container.
 #[test]
 fn no_process_is_started() {
+    starts_no_process(|_| Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins")));
+}
+
+/// RKE2, minikube and Dockerfiles copy plugins, each by its name, which links do not survive.
+#[test]
+fn copies_are_the_same_build_and_start_no_process_either() {
+    starts_no_process(|sandbox| {
+        let linked = Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins"));
+        let copies = sandbox.dir().join("copies");
+        fs::create_dir(&copies).unwrap();
+        for name in ["bridge", "host-local"] {
+            fs::copy(linked.dir().join(name), copies.join(name)).unwrap();
+        }
+        Plugins::at(copies)
+    });
+}
+
+fn starts_no_process(plugins: impl Fn(&Sandbox) -> Plugins) {
     sandbox(|sandbox| {
-        let host = Host::new(sandbox);
+        let host = Host {
+            sandbox,
+            plugins: plugins(sandbox),
+        };
         let config = everything();
         let netns = sandbox.netns("a");
         let starts = |verb: &str, config: &Value| {
@@ -166,12 +187,50 @@ fn one_file_is_every_plugin() {
         assert!(output.success().contains("1.1.0"));
         let unknown = Cmd::new(binary)
             .arg("nonsense")
-            .env("CNI_COMMAND", "VERSION")
+            .env_remove("CNI_COMMAND")
             .output();
         assert!(
             !unknown.ok() && unknown.stderr.contains("bridge"),
             "{unknown}"
         );
+    });
+}
+
+/// Whoever ships plugins of their own beside the host's renames them (buildkit-cni-bridge, cnv-tuning). A runtime that calls a
+/// name which says nothing is answered as the protocol has it.
+#[test]
+fn a_file_of_another_name_is_a_plugin_or_answers_with_an_error() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let netns = sandbox.netns("a");
+        for (name, target) in [
+            ("cnv-bridge", "linkspan-plugins"),
+            ("bridge_custom", "linkspan-plugins"),
+            ("net0", "bridge"),
+            ("sbr-static", "linkspan-plugins"),
+        ] {
+            let target = match target {
+                "bridge" => host.plugins.dir().join(target),
+                _ => fs::canonicalize(host.plugins.dir().join("bridge")).unwrap(),
+            };
+            let link = host.plugins.dir().join(name);
+            symlink(target, &link).unwrap();
+            let mut config = network(json!({ "type": name }));
+            if name != "sbr-static" {
+                host.add(&config, &netns).success();
+                host.del(&config, &netns).success();
+                continue;
+            }
+            for verb in ["ADD", "DEL", "VERSION", "STATUS"] {
+                config["cniVersion"] = json!("0.4.0");
+                let output = host.cmd(verb, &config, &netns).output();
+                assert_eq!(output.status.code(), Some(1), "{verb}: {output}");
+                let error: Value = serde_json::from_str(&output.stdout).unwrap();
+                assert_eq!(error["cniVersion"], "0.4.0", "{verb}: {error}");
+                assert_eq!(error["code"], 50, "{verb}: {error}");
+                assert!(error["msg"].as_str().unwrap().contains("sbr-static"));
+            }
+        }
     });
 }
 
