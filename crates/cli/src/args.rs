@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use linkspan_netfilter::Backend;
 
 /// Container networking for the people who run it: attaches containers to CNI networks, checks and
 /// detaches them, and says what is wrong and what to do.
@@ -39,6 +40,13 @@ Exit status:
   4  failed, but may work later: a deadline has passed, or a plugin asks for it
   5  not begun, since it changes networks, which only root may do
   130, 143  ended by Ctrl-C or SIGTERM; what `add` had begun is detached again";
+
+const UNINSTALL_EXAMPLES: &str = "\
+Examples:
+  # See what it would do
+  linkspan uninstall --bin-dir /opt/cni/bin --dry-run
+
+  linkspan uninstall --bin-dir /opt/cni/bin";
 
 const ADD_EXAMPLES: &str = "\
 Examples:
@@ -136,6 +144,13 @@ pub(crate) enum Command {
     /// Files are replaced by renaming, so that running plugins go on and nobody meets half of one.
     #[command(after_help = INSTALL_EXAMPLES)]
     Install(Install),
+    /// Leave this machine to the plugins that were there before, with its containers running.
+    ///
+    /// Turns what running attachments have in netfilter into the chains of the reference plugins, puts back the files that
+    /// `install` has replaced, and removes what else is Linkspan's. No container is disconnected. Says first what it will do,
+    /// and can be repeated, also after it was interrupted.
+    #[command(after_help = UNINSTALL_EXAMPLES)]
+    Uninstall(Uninstall),
     /// Show what Linkspan does: two containers on a network, in a sandbox.
     ///
     /// Writes a configuration, installs the plugins and attaches two containers, as a container runtime
@@ -154,8 +169,15 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Reconcile {
     /// Go on: put back whenever the ruleset was changed
-    #[arg(long)]
+    #[arg(long, conflicts_with = "backend")]
     pub(crate) watch: bool,
+    /// Have this backend do for running attachments what another does: nftables, or iptables, with the chains of the
+    /// reference plugins
+    #[arg(long, value_name = "BACKEND")]
+    pub(crate) backend: Option<Backend>,
+    /// Tell what would be done, and change nothing
+    #[arg(long, requires = "backend")]
+    pub(crate) dry_run: bool,
 }
 
 /// Where things are.
@@ -280,6 +302,23 @@ pub(crate) struct Install {
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
     /// Overwrite also what does not answer as a CNI plugin
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Do not keep what is replaced; else files that are not Linkspan's are kept, and `uninstall` puts them back
+    #[arg(long)]
+    pub(crate) no_backup: bool,
+}
+
+/// `uninstall`.
+#[derive(Args, Debug)]
+pub(crate) struct Uninstall {
+    /// Where the plugins were installed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bin_dir: PathBuf,
+    /// Tell what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Go on where running containers are left without the plugins that detach them
     #[arg(long)]
     pub(crate) force: bool,
 }

@@ -75,6 +75,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),
         Command::Version(args) => commands::version::version(ui, args),
         Command::Install(args) => commands::install::install(ui, args),
+        Command::Uninstall(args) => commands::uninstall::uninstall(ui, args),
         Command::Demo(args) => commands::demo::demo(ui, args),
     }
 }

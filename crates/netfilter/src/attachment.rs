@@ -1,11 +1,16 @@
 //! What a plugin calls.
 
+mod migrate;
+
 use std::fmt;
 
 use ipnet::IpNet;
 use linkspan_kernel::netns::Netns;
 use linkspan_spec::{Error, MacAddr};
 use rustix::io::Errno;
+
+pub use migrate::Moved;
+pub(crate) use migrate::nftables_parts;
 
 use super::backend::Backend;
 use super::fault::{explain, is_unsupported, unless_unsupported};

@@ -54,7 +54,7 @@ pub fn collect(
 }
 
 /// After the last attachment, the tables go too: an idle host has no rule and no hook of ours.
-fn tidy(records: &Records) -> Result<(), Error> {
+pub(super) fn tidy(records: &Records) -> Result<(), Error> {
     if !records.is_empty() {
         return Ok(());
     }

@@ -34,6 +34,7 @@ mod forward;
 mod group;
 mod inet;
 mod iptables;
+mod migrate;
 mod owner;
 mod part;
 mod reconcile;
@@ -42,11 +43,12 @@ mod reference;
 mod ruleset;
 mod status;
 
-pub use attachment::Attachment;
+pub use attachment::{Attachment, Moved};
 pub use backend::{Backend, UnknownBackend};
 pub use collect::collect;
 pub use firewalld::{is_running as firewalld_is_running, require_free_ports};
 pub use forward::describe as describe_forwarding;
+pub use migrate::{HandedOver, Migration, hand_over, migrate, plan_migration};
 pub use owner::{NotAnOwner, Owner};
 pub use part::{
     Admission, Conditions, Confinement, Kind, Masquerade, NotUnderstood, Part, Port, PortIsolation,

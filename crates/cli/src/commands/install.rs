@@ -10,16 +10,17 @@ use linkspan_runtime::{Runtime, io_advice};
 use linkspan_spec::{Map, PluginType, Value};
 use tempfile::TempDir;
 
+use super::replaced::Replaced;
 use crate::args::Install;
 use crate::failure::{Failure, Kind};
 use crate::target::plugin_dirs;
 use crate::ui::{Ui, table};
 
 /// The file that all plugins are in.
-const BINARY: &str = "linkspan-plugins";
+pub(super) const BINARY: &str = "linkspan-plugins";
 
 /// The plugins that can be in it.
-const NAMES: &[&str] = &[
+pub(super) const NAMES: &[&str] = &[
     "bandwidth",
     "bridge",
     "dhcp",
@@ -52,11 +53,20 @@ pub(crate) fn install(ui: Ui, args: &Install) -> Result<(), Failure> {
         Some(path) => path.clone(),
         None => plugins_file().map_err(|failure| failure.advise("Name it with --from."))?,
     };
-    let installed = place(&source, &args.bin_dir, args.force)?;
+    let installed = place(&source, &args.bin_dir, args.force, !args.no_backup)?;
     tell(ui, &args.bin_dir, &source, &installed)
 }
 
-/// Puts the plugins of a file into a directory; returns the names and what was there before.
+/// What is at a name now, and what was there before.
+pub(super) struct Placed {
+    name: &'static str,
+    before: Found,
+    /// Whether that is kept.
+    is_kept: bool,
+}
+
+/// Puts the plugins of a file into a directory; returns the names and what was there before. What is not Linkspan's is kept
+/// if `backup` says so.
 ///
 /// Everything is prepared in a directory of its own beside the plugins and tried there. Nothing is
 /// changed before all that could refuse has been asked. A name that the file does not answer to is left
@@ -65,7 +75,8 @@ pub(super) fn place(
     source: &Path,
     bin_dir: &Path,
     force: bool,
-) -> Result<Vec<(&'static str, Found)>, Failure> {
+    backup: bool,
+) -> Result<Vec<Placed>, Failure> {
     match fs::metadata(source) {
         Ok(meta) if meta.is_file() => {}
         Ok(_) => return Err(no_file(source).because("it is no file")),
@@ -80,13 +91,24 @@ pub(super) fn place(
         .map(|name| (name, stage.ask(name)))
         .collect();
     refuse(&found, bin_dir, force)?;
-    for (name, _) in &found {
-        stage.put(name)?;
+    let replaced = Replaced::of(bin_dir);
+    let mut placed = Vec::new();
+    for (name, before) in found {
+        let is_own = name == BINARY && matches!(before, Found::Plugin(_));
+        let is_kept = backup && before != Found::Nothing && !is_own && replaced.keep(name)?;
+        placed.push(Placed {
+            name,
+            before,
+            is_kept,
+        });
+    }
+    for one in &placed {
+        stage.put(one.name)?;
     }
     File::open(bin_dir)
         .and_then(|directory| directory.sync_all())
         .map_err(failed("write", bin_dir))?;
-    Ok(found)
+    Ok(placed)
 }
 
 /// The plugins' file: beside this program, as it is built, or where plugins are, as it is installed.
@@ -271,8 +293,13 @@ fn refuse(found: &[(&str, Found)], bin_dir: &Path, force: bool) -> Result<(), Fa
     ))
 }
 
-fn tell(ui: Ui, bin_dir: &Path, source: &Path, found: &[(&str, Found)]) -> Result<(), Failure> {
-    let installed = |name: &&str| found.iter().any(|(installed, _)| installed == name);
+fn tell(ui: Ui, bin_dir: &Path, source: &Path, placed: &[Placed]) -> Result<(), Failure> {
+    let installed = |name: &&str| placed.iter().any(|one| one.name == *name);
+    let kept: Vec<_> = placed
+        .iter()
+        .filter(|one| one.is_kept)
+        .map(|one| one.name)
+        .collect();
     let missing: Vec<_> = NAMES
         .iter()
         .copied()
@@ -282,25 +309,32 @@ fn tell(ui: Ui, bin_dir: &Path, source: &Path, found: &[(&str, Found)]) -> Resul
         let mut map = Map::new();
         map.insert("binDir".into(), bin_dir.to_string_lossy().into());
         map.insert("from".into(), source.to_string_lossy().into());
-        let installed = found.iter().map(|(name, found)| {
-            let words = Value::from(words(found));
-            ((*name).to_owned(), words)
+        let installed = placed.iter().map(|one| {
+            let words = Value::from(words(&one.before));
+            (one.name.to_owned(), words)
         });
         map.insert("installed".into(), Value::Object(installed.collect()));
+        map.insert("kept".into(), kept.into());
         map.insert("notInIt".into(), missing.into());
         return ui.print_json(&Value::Object(map));
     }
     let mut rows = vec![vec!["INSTALLED".to_owned(), "IN PLACE OF".to_owned()]];
-    for (name, found) in found {
-        rows.push(vec![(*name).to_owned(), words(found)]);
+    for one in placed {
+        rows.push(vec![one.name.to_owned(), words(&one.before)]);
     }
     ui.print(&table(ui.style(), &rows))?;
     ui.print(&format!(
         "{} plugins in {}, links to one file copied from {}.\n",
-        found.len() - 1,
+        placed.len() - 1,
         bin_dir.display(),
         source.display()
     ))?;
+    if !kept.is_empty() {
+        ui.print(&format!(
+            "What they replace is kept in {}; `linkspan uninstall` puts it back.\n",
+            Replaced::of(bin_dir).directory().display()
+        ))?;
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -324,7 +358,7 @@ fn words(found: &Found) -> String {
     }
 }
 
-fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
+pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
     move |error| {
         let failure = Failure::new(
             Kind::Failed,

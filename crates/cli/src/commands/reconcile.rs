@@ -6,6 +6,7 @@ use linkspan_kernel::RulesetEvents;
 use linkspan_netfilter::{Record, reconcile as reconcile_all};
 use linkspan_spec::{Error, Value};
 
+use super::migrate::to_backend;
 use crate::args::Reconcile;
 use crate::failure::{Failure, Kind};
 use crate::privilege;
@@ -17,6 +18,9 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Puts back what others removed, once or after every change.
 pub(crate) fn reconcile(ui: Ui, args: &Reconcile) -> Result<(), Failure> {
     privilege::require("reconcile")?;
+    if let Some(backend) = args.backend {
+        return to_backend(ui, backend, args.dry_run);
+    }
     if !args.watch {
         return once().tell(ui);
     }

@@ -8,6 +8,7 @@
 mod attach;
 mod demo;
 mod install;
+mod migrate;
 mod network;
 mod reconcile;
 mod signals;

@@ -160,6 +160,11 @@ pub(super) fn remove() -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether iptables drops by default what is forwarded.
+pub(super) fn drops(protocol: Protocol) -> Result<bool, Error> {
+    Ok(nft::policy(protocol)? == Some("DROP"))
+}
+
 /// Once for each protocol.
 fn each(
     admin_chains: &[(Protocol, &str)],

@@ -7,8 +7,8 @@ use linkspan_kernel::nftables::Nftables;
 use linkspan_nft::{Chain, Table};
 use linkspan_spec::Error;
 
-use super::Protocol;
 use super::program::{Program, Variant};
+use super::{NAT, Protocol};
 use crate::fault::{explain, is_unsupported};
 
 /// The tables of one protocol, whichever iptables keeps them: in nf_tables, asked over netlink, or as the
@@ -23,7 +23,7 @@ impl Existing {
     /// What either variant has.
     pub(crate) fn anywhere(protocol: Protocol) -> Result<Self, Error> {
         let kernel = Nftables::open().ok();
-        let saved = match protocol.is_legacy_in_use() {
+        let saved = match protocol.is_legacy_in_use(NAT) {
             true => Self::legacy(protocol)?.saved,
             false => String::new(),
         };
@@ -45,7 +45,7 @@ impl Existing {
 
     /// What the variant has that the host uses. Where the older one has no tables, this starts no process.
     pub(crate) fn of_default(protocol: Protocol) -> Result<Self, Error> {
-        match protocol.is_legacy_in_use() {
+        match protocol.is_legacy_in_use(NAT) {
             false => Self::anywhere(protocol),
             true => Self::as_saved(protocol),
         }

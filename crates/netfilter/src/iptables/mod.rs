@@ -74,10 +74,10 @@ impl Protocol {
         }
     }
 
-    /// Whether the older iptables translates addresses here.
-    fn is_legacy_in_use(self) -> bool {
+    /// Whether the older iptables has this table here.
+    fn is_legacy_in_use(self, table: &str) -> bool {
         let names = std::fs::read_to_string(self.table_names()).unwrap_or_default();
-        names.lines().any(|name| name == NAT)
+        names.lines().any(|name| name == table)
     }
 }
 
@@ -105,11 +105,15 @@ pub(super) fn chain_name(purpose: &str, owner: &Owner) -> String {
 /// Removes chains of the nat table, whichever iptables made them, and the rules of `base` that lead to
 /// them.
 pub(super) fn remove_chains(base: &str, chains: &[String]) -> Result<(), Error> {
+    remove_chains_of(NAT, base, chains)
+}
+
+/// The same in another table.
+pub(super) fn remove_chains_of(table: &str, base: &str, chains: &[String]) -> Result<(), Error> {
     for protocol in Protocol::BOTH {
-        let table = Table::new(protocol.family(), NAT);
-        reference::remove_chains(&table, base, chains)?;
-        if protocol.is_legacy_in_use() {
-            remove_legacy_chains(protocol, base, chains)?;
+        reference::remove_chains(&Table::new(protocol.family(), table), base, chains)?;
+        if protocol.is_legacy_in_use(table) {
+            remove_legacy_chains(protocol, table, base, chains)?;
         }
     }
     Ok(())
@@ -132,19 +136,25 @@ pub(super) fn restore_legacy(protocol: Protocol, input: &str) -> Result<(), Erro
     Program::restore_legacy(protocol).run(input).map(|_| ())
 }
 
-fn remove_legacy_chains(protocol: Protocol, base: &str, chains: &[String]) -> Result<(), Error> {
+fn remove_legacy_chains(
+    protocol: Protocol,
+    table: &str,
+    base: &str,
+    chains: &[String],
+) -> Result<(), Error> {
     let existing = Existing::legacy(protocol)?;
     for chain in chains {
-        if existing.has_chain(NAT, chain)? {
-            let rules: Vec<&str> = existing.saved_rules(NAT, base, chain).collect();
-            Program::restore(protocol, Variant::Legacy).run(&removal_input(&rules, chain))?;
+        if existing.has_chain(table, chain)? {
+            let rules: Vec<&str> = existing.saved_rules(table, base, chain).collect();
+            let input = removal_input(table, &rules, chain);
+            Program::restore(protocol, Variant::Legacy).run(&input)?;
         }
     }
     Ok(())
 }
 
-fn removal_input(rules: &[&str], chain: &str) -> String {
-    let mut input = "*nat\n".to_owned();
+fn removal_input(table: &str, rules: &[&str], chain: &str) -> String {
+    let mut input = format!("*{table}\n");
     for rule in rules {
         input += &rule.replacen("-A", "-D", 1);
         input.push('\n');
@@ -167,7 +177,7 @@ mod tests {
     fn the_input_of_a_removal() {
         let rules = ["-A POSTROUTING -s 10.22.0.2/32 -j CNI-x"];
         assert_eq!(
-            removal_input(&rules, "CNI-x"),
+            removal_input(NAT, &rules, "CNI-x"),
             "*nat\n-D POSTROUTING -s 10.22.0.2/32 -j CNI-x\n-F CNI-x\n-X CNI-x\nCOMMIT\n"
         );
     }

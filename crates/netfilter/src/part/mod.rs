@@ -147,6 +147,11 @@ pub(super) trait Want: fmt::Display {
         Vec::new()
     }
 
+    /// Leaves what is not in tables to the reference plugins, which would have done the same.
+    fn hand_over(&self, _holder: &Holder<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Does, after it was removed, what is not in tables; gives back what was reserved.
     fn leave(&self, _holder: &Holder<'_>) -> Result<(), Error> {
         Ok(())
@@ -226,6 +231,9 @@ pub(super) trait Elsewhere {
 
     /// What is missing, a sentence each.
     fn differences(&self, parts: &[Part]) -> Result<Vec<String>, Error>;
+
+    /// Removes them, once there is no such part.
+    fn remove(&self) -> Result<(), Error>;
 }
 
 /// A kind of parts, set up by iptables with the reference plugins' chains.

@@ -189,7 +189,7 @@ impl Source {
         let target = Path::new(PLUGIN_DIR);
         match self {
             Self::Ours(_) => {
-                let names = install::place(&source, target, false)?;
+                let names = install::place(&source, target, false, false)?;
                 // One name is that of the file itself.
                 Ok(Some(names.len() - 1))
             }

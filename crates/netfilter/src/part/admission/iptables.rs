@@ -165,6 +165,19 @@ impl FilterTable {
     }
 }
 
+/// Removes the rule that the reference plugin does not make, and so would not remove, where the host's policy lets pass what
+/// it is about. Where that drops, the rule stays: the container's published ports are reached by it alone.
+pub(super) fn hand_over(address: IpAddr) -> Result<(), Error> {
+    let protocol = Protocol::of(address);
+    if crate::forward::drops(protocol)? {
+        return Ok(());
+    }
+    let rule = format!("-D {CHAIN} -d {address} -m conntrack --ctstate DNAT -j ACCEPT");
+    // It is not there: nothing is to be removed.
+    let _ = restore(protocol, &format!("*filter\n{rule}\nCOMMIT\n"));
+    Ok(())
+}
+
 fn jump(from: &str, comment: &str, to: &str) -> String {
     format!("-I {from} 1 -m comment --comment \"{comment}\" -j {to}")
 }

@@ -12,7 +12,7 @@ use linkspan_nft::Table;
 use linkspan_spec::Error;
 use serde::{Deserialize, Serialize};
 
-use super::{ByIptables, Elsewhere, Group, Owner, Part, Placed, Want};
+use super::{ByIptables, Elsewhere, Group, Holder, Owner, Part, Placed, Want};
 use crate::forward;
 use crate::inet;
 use crate::iptables::Protocol;
@@ -44,6 +44,10 @@ impl Want for Admission {
 
     fn groups(&self) -> Vec<Group> {
         vec![nftables::group()]
+    }
+
+    fn hand_over(&self, _holder: &Holder<'_>) -> Result<(), Error> {
+        iptables::hand_over(self.address)
     }
 }
 
@@ -92,6 +96,10 @@ impl Elsewhere for Nature {
 
     fn differences(&self, parts: &[Part]) -> Result<Vec<String>, Error> {
         forward::differences(&admin_chains(parts))
+    }
+
+    fn remove(&self) -> Result<(), Error> {
+        forward::remove()
     }
 }
 

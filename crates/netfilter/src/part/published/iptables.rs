@@ -6,7 +6,9 @@
 use linkspan_spec::Error;
 
 use super::{ByIptables, Owner, Part, Port, PublishedPorts, SourceNat, Transport, published};
-use crate::iptables::{Existing, NAT, Protocol, chain_name, locked, remove_chains, restore};
+use crate::iptables::{
+    Existing, NAT, Protocol, chain_name, locked, remove_chains, remove_chains_of, restore,
+};
 
 /// What all published ports share.
 const DNAT: &str = "CNI-HOSTPORT-DNAT";
@@ -81,6 +83,11 @@ pub(super) fn is_led_to(owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
 /// Removes a container's chain, whoever called iptables: there is one name for both.
 pub(super) fn remove_chain(owner: &Owner) -> Result<(), Error> {
     remove_chains(DNAT, &[chain(owner)])
+}
+
+/// Removes the rules against [`MARTIANS`](martian_lines), once nobody needs them.
+pub(super) fn remove_guard() -> Result<(), Error> {
+    remove_chains_of(RAW, PREROUTING, &[MARTIANS.to_owned()])
 }
 
 fn of_protocol<'p>(parts: &[&'p PublishedPorts], protocol: Protocol) -> Vec<&'p PublishedPorts> {

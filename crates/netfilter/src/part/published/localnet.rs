@@ -7,11 +7,13 @@
 //! port is gone.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use linkspan_kernel::sysctl;
 use linkspan_spec::Error;
 
+use super::iptables;
 use crate::fault::explain;
 use crate::record::{Records, failed, lock};
 
@@ -45,6 +47,17 @@ pub(super) fn difference(interface: &str) -> Option<String> {
     Some(format!("expected {parameter} to be 1, found {found}"))
 }
 
+/// Leaves an interface as it is: the reference plugins, which set it too, never set it back.
+pub(super) fn hand_over(interface: &str, records: &Records) -> Result<(), Error> {
+    let mark = directory(records).join(interface);
+    match fs::remove_file(&mark) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed("remove", &mark, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Sets every interface back, unless there is an attachment again.
 pub(super) fn restore(records: &Records) -> Result<(), Error> {
     let directory = directory(records);
@@ -64,7 +77,7 @@ pub(super) fn restore(records: &Records) -> Result<(), Error> {
         let mark = entry.path();
         fs::remove_file(&mark).map_err(|error| failed("remove", &mark, &error))?;
     }
-    Ok(())
+    iptables::remove_guard()
 }
 
 fn parameter(interface: &str) -> String {

@@ -110,6 +110,13 @@ impl Want for PublishedPorts {
             .collect()
     }
 
+    fn hand_over(&self, holder: &Holder<'_>) -> Result<(), Error> {
+        if let Some(interface) = &self.localnet {
+            localnet::hand_over(interface, holder.records)?;
+        }
+        claims::release(self, holder)
+    }
+
     fn leave(&self, holder: &Holder<'_>) -> Result<(), Error> {
         stale::forget_after(self);
         claims::release(self, holder)
