@@ -1,6 +1,7 @@
 //! What a plugin calls.
 
 mod migrate;
+mod rivals;
 
 use std::fmt;
 
@@ -170,13 +171,14 @@ impl Attachment {
         if parts != self.parts {
             self.record(backend, &parts).map_err(Failure::Other)?;
         }
+        if backend == Backend::Iptables {
+            self.clear_way(&parts).map_err(Failure::Other)?;
+        }
         self.set_up_by_iptables(backend, &parts)
             .map_err(Failure::Other)?;
         let by_nftables = left_to_nftables(backend, &parts);
         if !by_nftables.is_empty() {
-            Ruleset::open()
-                .and_then(|ruleset| ruleset.install(&by_nftables, &self.owner.to_string()))
-                .map_err(Failure::from_kernel)?;
+            self.set_up_by_nftables(&by_nftables)?;
         }
         let notices = ensure_elsewhere(&by_nftables).map_err(Failure::Other)?;
         self.settle(&parts).map_err(Failure::Other)?;
@@ -283,6 +285,7 @@ impl Attachment {
     }
 
     fn repair(&self) -> Result<Vec<String>, Error> {
+        self.clear_way(&self.parts)?;
         let backend = self.backend.unwrap_or_default();
         self.take_down_by_iptables(backend, &self.parts)?;
         self.set_up_by_iptables(backend, &self.parts)?;
@@ -343,7 +346,10 @@ impl Attachment {
         for (elsewhere, parts) in elsewhere(&by_nftables) {
             differences.extend(elsewhere.differences(&parts)?);
         }
-        differences.extend(parts.iter().flat_map(|part| part.want().unsettled()));
+        for part in parts {
+            differences.extend(part.want().unsettled());
+            differences.extend(part.want().obstacles(&self.holder())?);
+        }
         Ok(differences)
     }
 

@@ -14,6 +14,11 @@ pub(super) fn has_rules(chain: &Chain, is_own: &dyn Fn(&str) -> bool) -> Result<
     find(|kernel| Ok(kernel.rules(chain)?.iter().any(is_own)))
 }
 
+/// Whether a chain has rules.
+pub(super) fn has_any_rule(chain: &Chain) -> Result<bool, Error> {
+    find(|kernel| Ok(!kernel.rules(chain)?.is_empty()))
+}
+
 /// Whether there is a chain.
 pub(super) fn has_chain(chain: &Chain) -> Result<bool, Error> {
     find(|kernel| Ok(kernel.chain(chain)?.is_some()))

@@ -5,11 +5,14 @@
 //! transaction that the kernel refuses when anything changed since its owner was read. Whoever loses a
 //! race looks again.
 
+mod group;
+
 use linkspan_kernel::Error;
 use linkspan_kernel::nftables::{CommitError, Nftables, Snapshot};
 use linkspan_nft::{Batch, Chain, Element, Object, Query, Rule, Set, Table};
 
 use super::group::{Group, Placed, SHARED};
+use super::iptables;
 use super::part::{Kind, Part, elements, groups, unique};
 
 /// How often a lost race is run again. Each time, another plugin got its work done.
@@ -43,8 +46,22 @@ impl Ruleset {
     /// is cheap, and a transaction that the kernel refuses is not: it waits for an RCU grace period
     /// before it says so.
     pub(super) fn install(&self, parts: &[Part], comment: &str) -> Result<(), Error> {
+        self.carry_out(self.prepare(parts, comment)?, parts)
+    }
+
+    /// The question.
+    pub(super) fn prepare(&self, parts: &[Part], comment: &str) -> Result<Installation, Error> {
         let mut installation = Installation::new(parts, comment);
         installation.learn(self.look(&installation)?);
+        Ok(installation)
+    }
+
+    /// The transaction.
+    pub(super) fn carry_out(
+        &self,
+        mut installation: Installation,
+        parts: &[Part],
+    ) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let Err(failure) = self.kernel.commit(&installation.batch()) else {
                 return match installation.lacks_rules {
@@ -69,6 +86,7 @@ impl Ruleset {
                 Object::Set(set) => Some(Query::set(set)),
                 _ => None,
             })
+            .chain(installation.rivals.iter().map(Query::chain))
             .collect();
         self.kernel
             .snapshot(&markers, &pairs(&installation.elements))
@@ -289,35 +307,13 @@ fn difference(placed: &Placed, found: Option<Element>, comment: &str) -> Option<
     Some(format!("expected the element {expected}, found {found}"))
 }
 
-impl Group {
-    /// Adds the missing rules, and the chains that they may lead to; where their order matters, all rules of
-    /// the chain anew.
-    fn restore(&self, missing: &[Rule]) -> Batch {
-        let mut batch = Batch::new();
-        for object in &self.objects {
-            batch.add(object.clone());
-        }
-        let own: Vec<_> = self
-            .chains
-            .iter()
-            .filter(|chain| missing.iter().any(|rule| rule.chain == chain.name))
-            .collect();
-        for chain in &own {
-            batch.flush_chain((*chain).clone());
-        }
-        for rule in &self.rules {
-            if missing.contains(rule) || own.iter().any(|chain| chain.name == rule.chain) {
-                batch.add(rule.clone());
-            }
-        }
-        batch
-    }
-}
-
 /// One attachment on its way into the ruleset.
-struct Installation {
+pub(super) struct Installation {
     groups: Vec<(Group, State)>,
     elements: Vec<Placed>,
+    /// Chains of others that come first, and whether any is there.
+    rivals: Vec<Chain>,
+    meets_rivals: bool,
     /// What is in the way, once it was looked at.
     holders: Option<Snapshot>,
     /// For each group that the last batch created, the position of its marker.
@@ -356,6 +352,8 @@ impl Installation {
                 .map(|group| (group, State::Assumed))
                 .collect(),
             elements,
+            rivals: unique(parts.iter().filter_map(|part| part.want().rival())),
+            meets_rivals: false,
             holders: None,
             markers: Vec::new(),
             lacks_rules: false,
@@ -372,10 +370,17 @@ impl Installation {
             }
             self.lacks_rules |= references.is_some_and(|count| count < group.rules_of_marker());
         }
+        let is_rival = found.present.iter().skip(self.groups.len());
+        self.meets_rivals = is_rival.into_iter().any(|is_there| *is_there);
         let mut others = self.elements.iter().zip(&found.elements);
         if others.any(|(placed, found)| !placed.is_shared() && found.is_some()) {
             self.holders = Some(found);
         }
+    }
+
+    /// Whether rules of others may come first.
+    pub(super) fn meets_rivals(&self) -> bool {
+        self.meets_rivals || (!self.rivals.is_empty() && iptables::is_legacy_in_use())
     }
 
     fn batch(&mut self) -> Batch {
@@ -460,35 +465,4 @@ fn replace(batch: &mut Batch, placed: &Placed, holder: Option<&Element>) {
         _ => {}
     }
     create(batch, placed);
-}
-
-impl Group {
-    /// How many of the rules are in the chain that is the marker.
-    fn rules_of_marker(&self) -> u32 {
-        let is_in_marker = |rule: &&Rule| match &self.marker {
-            Object::Chain(chain) => rule.chain == chain.name,
-            _ => false,
-        };
-        let count = self.rules.iter().filter(is_in_marker).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
-
-    /// Adds what of the group may be missing; returns the position of its marker if it creates it.
-    fn add_to(&self, batch: &mut Batch, state: State) -> Option<usize> {
-        if state == State::Assumed {
-            return None;
-        }
-        for object in &self.objects {
-            batch.add(object.clone());
-        }
-        if state == State::Marked {
-            return None;
-        }
-        let position = batch.len();
-        batch.create(self.marker.clone());
-        for rule in &self.rules {
-            batch.add(Object::from(rule.clone()));
-        }
-        Some(position)
-    }
 }

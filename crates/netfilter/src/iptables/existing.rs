@@ -60,6 +60,11 @@ impl Existing {
         })
     }
 
+    /// The text, as it was saved.
+    pub(super) fn into_text(self) -> String {
+        self.saved
+    }
+
     /// Whether a table has a chain.
     pub(crate) fn has_chain(&self, table: &str, chain: &str) -> Result<bool, Error> {
         let declared = format!(":{chain} ");

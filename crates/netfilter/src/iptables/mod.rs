@@ -7,17 +7,19 @@ mod existing;
 mod filter;
 mod lock;
 mod program;
+mod saved;
 
 use std::net::IpAddr;
 
 use linkspan_kernel::xtables;
-use linkspan_nft::{Family, Table};
+use linkspan_nft::{Chain, Family, Table};
 use linkspan_spec::Error;
 
 pub(super) use existing::Existing;
 pub(super) use filter::{FilterRule, FilterTable, has_chain, has_rules_about, remove_rules_about};
 pub(super) use lock::locked;
 use program::{Program, Variant};
+pub(super) use saved::SavedRule;
 
 use super::owner::{Owner, hex_sha512};
 use super::reference;
@@ -54,7 +56,7 @@ impl Protocol {
     }
 
     /// The family of its tables, as the newer iptables keeps them in nf_tables.
-    fn family(self) -> Family {
+    pub(super) fn family(self) -> Family {
         match self {
             Self::Ipv4 => Family::Ip,
             Self::Ipv6 => Family::Ip6,
@@ -117,6 +119,26 @@ pub(super) fn remove_chains_of(table: &str, base: &str, chains: &[String]) -> Re
         }
     }
     Ok(())
+}
+
+/// What `iptables-save` prints where a chain of the nat table has rules; for each iptables that has it.
+pub(super) fn saved_where_led_from(protocol: Protocol, chain: &str) -> Result<Vec<String>, Error> {
+    let table = Table::new(protocol.family(), NAT);
+    let mut saved = Vec::new();
+    if reference::has_any_rule(&Chain::regular(&table, chain))? {
+        saved.push(Existing::as_saved(protocol)?.into_text());
+    }
+    if protocol.is_legacy_in_use(NAT) {
+        saved.push(Existing::legacy(protocol)?.into_text());
+    }
+    Ok(saved)
+}
+
+/// Whether the older iptables translates addresses on this host.
+pub(super) fn is_legacy_in_use() -> bool {
+    Protocol::BOTH
+        .iter()
+        .any(|protocol| protocol.is_legacy_in_use(NAT))
 }
 
 /// Whether the commands are there.

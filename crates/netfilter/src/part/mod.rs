@@ -12,7 +12,7 @@ mod spoof_guard;
 
 use std::fmt;
 
-use linkspan_nft::Table;
+use linkspan_nft::{Chain, Table};
 use linkspan_spec::Error;
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,23 @@ pub(super) trait Want: fmt::Display {
     /// The error names who has it.
     fn reserve(&self, _holder: &Holder<'_>) -> Result<Reserved, Error> {
         Ok(Reserved::Whole)
+    }
+
+    /// The chain of others whose rules may be in its way, and come first.
+    fn rival(&self) -> Option<Chain> {
+        None
+    }
+
+    /// Removes what is in its way and belongs to nobody any more.
+    ///
+    /// The error names whose it is.
+    fn clear_way(&self, _holder: &Holder<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// What is in its way, a sentence each.
+    fn obstacles(&self, _holder: &Holder<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
     }
 
     /// Does, after it was set up by either backend, what is not in tables.

@@ -191,3 +191,32 @@ fn what_is_in_use_is_never_given_to_another() {
         }
     });
 }
+
+/// Rules of the reference, or of an earlier boot that somebody has saved, have no record; their comments say whose they are.
+#[test]
+fn labelled_rules_of_iptables_go_with_their_network() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = network(json!({ "ipMasq": true }));
+        let reference = linkspan_testkit::Plugins::reference();
+        let netns = sandbox.netns("a");
+        let mut older = config.clone();
+        older["cniVersion"] = json!("1.0.0");
+        reference.add(&older, "a", &netns, "eth0").success();
+        let is_masqueraded = || {
+            sandbox
+                .run("iptables -t nat -S POSTROUTING")
+                .contains("10.22.")
+        };
+        let mut other = config.clone();
+        other["name"] = json!("other");
+        for (config, valid, expected) in [
+            (&other, &[][..], true),
+            (&config, &[("a", "eth0")], true),
+            (&config, &[("b", "eth0")], false),
+        ] {
+            host.plugins.gc(config, valid).success();
+            assert_eq!(is_masqueraded(), expected, "{valid:?}");
+        }
+    });
+}

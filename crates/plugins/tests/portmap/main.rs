@@ -11,6 +11,7 @@ mod many;
 mod masquerade;
 mod order;
 mod pods;
+mod rivals;
 mod sctp;
 mod stale;
 mod traffic;

@@ -8,7 +8,7 @@ use linkspan_spec::Error;
 use super::{ByIptables, Owner, Part, addresses};
 use crate::iptables::{Existing, NAT, Protocol, chain_name, remove_chains, restore};
 
-const POSTROUTING: &str = "POSTROUTING";
+pub(super) const POSTROUTING: &str = "POSTROUTING";
 
 /// Masquerading by iptables.
 pub(super) struct Iptables;
@@ -44,7 +44,7 @@ impl ByIptables for Iptables {
     }
 }
 
-fn chain(owner: &Owner) -> String {
+pub(super) fn chain(owner: &Owner) -> String {
     chain_name("", owner)
 }
 

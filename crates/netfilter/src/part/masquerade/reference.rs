@@ -4,8 +4,9 @@
 use linkspan_nft::{Chain, Family, Table};
 use linkspan_spec::Error;
 
-use super::iptables::{Iptables, remove_chain};
+use super::iptables::{Iptables, POSTROUTING, chain as own_chain, remove_chain};
 use super::{ByIptables, Owner, Part};
+use crate::iptables::{Protocol, SavedRule, saved_where_led_from};
 use crate::owner::hex_sha512;
 use crate::reference::{has_rules, remove_rules};
 
@@ -28,11 +29,31 @@ pub(super) fn remove(owner: &Owner) -> Result<(), Error> {
 
 /// Removes the masquerading of a network's attachments other than these.
 pub(super) fn collect(network: &str, valid: &[Owner]) -> Result<(), Error> {
+    collect_chains(network, valid)?;
     let network = network_hash(network);
     let valid: Vec<String> = valid.iter().map(attachment_hash).collect();
     remove_rules(&chain(), &|comment| {
         comment.starts_with(&network) && !valid.iter().any(|hash| comment.starts_with(hash))
     })
+}
+
+/// Their chains tell containers apart, not attachments.
+fn collect_chains(network: &str, valid: &[Owner]) -> Result<(), Error> {
+    for protocol in Protocol::BOTH {
+        for saved in saved_where_led_from(protocol, POSTROUTING)? {
+            for rule in SavedRule::of_chain(&saved, POSTROUTING) {
+                let Some((of, container)) = rule.label("") else {
+                    continue;
+                };
+                let owner = Owner::from_texts(of, container, "");
+                let is_valid = valid.iter().any(|one| one.container() == container);
+                if of == network && !is_valid && rule.value("-j") == Some(&own_chain(&owner)) {
+                    remove_chain(&owner)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn chain() -> Chain {

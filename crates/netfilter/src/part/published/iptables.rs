@@ -11,7 +11,7 @@ use crate::iptables::{
 };
 
 /// What all published ports share.
-const DNAT: &str = "CNI-HOSTPORT-DNAT";
+pub(super) const DNAT: &str = "CNI-HOSTPORT-DNAT";
 const SET_MARK: &str = "CNI-HOSTPORT-SETMARK";
 const MASQUERADE: &str = "CNI-HOSTPORT-MASQ";
 /// Ours alone: drops what route_localnet would let in.
@@ -60,7 +60,7 @@ impl ByIptables for Iptables {
     }
 }
 
-fn chain(owner: &Owner) -> String {
+pub(super) fn chain(owner: &Owner) -> String {
     chain_name("DN-", owner)
 }
 

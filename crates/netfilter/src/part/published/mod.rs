@@ -5,6 +5,7 @@ mod conditions;
 mod iptables;
 mod localnet;
 mod nftables;
+mod others;
 mod port;
 mod reference;
 mod stale;
@@ -12,7 +13,7 @@ mod stale;
 use std::fmt;
 
 use ipnet::IpNet;
-use linkspan_nft::Table;
+use linkspan_nft::{Chain, Table};
 use linkspan_spec::Error;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,7 @@ pub use port::{Port, PortRange, Transport};
 
 use super::{ByIptables, Group, Holder, Owner, Part, Placed, Reserved, Want};
 use crate::inet;
+use crate::iptables::{NAT, Protocol};
 use crate::record::Records;
 
 /// Ports of the host that lead to one address of the container.
@@ -94,6 +96,19 @@ impl Want for PublishedPorts {
         claims::reserve(self, holder)
     }
 
+    fn rival(&self) -> Option<Chain> {
+        let nat = Table::new(Protocol::of(self.container.addr()).family(), NAT);
+        Some(Chain::regular(&nat, iptables::DNAT))
+    }
+
+    fn clear_way(&self, holder: &Holder<'_>) -> Result<(), Error> {
+        others::clear(self, holder)
+    }
+
+    fn obstacles(&self, holder: &Holder<'_>) -> Result<Vec<String>, Error> {
+        others::differences(self, holder.owner)
+    }
+
     fn settle(&self, holder: &Holder<'_>) -> Result<(), Error> {
         if let Some(interface) = &self.localnet {
             localnet::enable(interface, holder.records)?;
@@ -149,6 +164,10 @@ impl super::Nature for Nature {
 
     fn remove_reference(&self, owner: &Owner, _parts: &[Part]) -> Result<(), Error> {
         reference::remove(owner)
+    }
+
+    fn collect_reference(&self, network: &str, valid: &[Owner]) -> Result<(), Error> {
+        others::collect(network, valid)
     }
 
     fn restore(&self, records: &Records) -> Result<(), Error> {
