@@ -184,3 +184,29 @@ fn running_plugins_go_on() {
     );
     assert!(!running.kill().ok());
 }
+
+#[test]
+fn what_is_not_linkspans_is_kept_unless_it_is_not_to_be() {
+    let world = world();
+    fs::create_dir(world.path("out")).unwrap();
+    let others = fs::read(world.path("bin/rec")).unwrap();
+    let place = |name: &str| fs::copy(world.path("bin/rec"), world.path("out").join(name)).unwrap();
+    let kept = |name: &str| fs::read(world.path("out/.linkspan-replaced").join(name)).ok();
+    place("bridge");
+    symlink("bridge", world.path("out/ptp")).unwrap();
+    for expected in [json!(["bridge", "ptp"]), json!([])] {
+        let output = install(&world, &["--json"]);
+        assert_eq!(json(output.success())["kept"], expected);
+        assert_eq!(kept("bridge").as_ref(), Some(&others));
+    }
+    // A package's upgrade writes its own again.
+    place("tap");
+    let output = install(&world, &["--json"]);
+    assert_eq!(json(output.success())["kept"], json!(["tap"]));
+    place("vrf");
+    assert_eq!(
+        json(install(&world, &["--json", "--no-backup"]).success())["kept"],
+        json!([])
+    );
+    assert_eq!(kept("vrf"), None);
+}
