@@ -53,9 +53,15 @@ const IPV6: &str = "net/ipv6/conf/";
 
 impl LinkParameters {
     /// Opens those of the calling thread's namespace. One without IPv6 has none of IPv6.
-    pub fn open() -> Self {
-        let directory = open_here(IPV6, OFlags::PATH | OFlags::DIRECTORY);
-        Self(Directory::Of(directory.ok()))
+    ///
+    /// # Errors
+    /// When it cannot be told whether there are any: the process has no descriptors left.
+    pub fn open() -> Result<Self, Error> {
+        match open_here(IPV6, OFlags::PATH | OFlags::DIRECTORY) {
+            Ok(directory) => Ok(Self(Directory::Of(Some(directory)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(Directory::Of(None))),
+            Err(error) => Err(failed("open", IPV6, error)),
+        }
     }
 
     /// Those of whatever namespace the calling thread is in when it reads or writes one; for the namespace

@@ -184,7 +184,7 @@ impl Side {
         }
         let opened = match &self.netns {
             None => LinkParameters::of_the_caller(),
-            Some(netns) => netns.run(LinkParameters::open)?,
+            Some(netns) => netns.run(LinkParameters::open)??,
         };
         Ok(self.parameters.get_or_init(|| opened))
     }

@@ -68,6 +68,13 @@ impl Reservation {
     }
 }
 
+/// Whether something else than a file was found: a link, a directory, a socket. Any other failure tells nothing of what
+/// is there.
+pub(super) fn is_no_file(error: &io::Error) -> bool {
+    let found = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(found, Some(Errno::LOOP | Errno::ISDIR | Errno::NXIO))
+}
+
 /// A file's text from its beginning, to the limit. One read will do for a usual one.
 fn contents(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; USUAL_RECORD];

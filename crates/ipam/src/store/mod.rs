@@ -435,7 +435,9 @@ impl Listing {
                     visit(address, &file);
                     file.record
                 }
-                Err(_) => None,
+                // Something else has the address's name: nobody's, and not to be given to anybody.
+                Err(error) if files::is_no_file(&error) => None,
+                Err(error) => return Err(error),
             };
             listing.records.insert(address, record);
         }

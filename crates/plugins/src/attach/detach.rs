@@ -110,7 +110,7 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(explain(error)),
         };
-        if self.is_of_another(&link, namespaces) {
+        if self.is_of_another(&link, namespaces)? {
             return Ok(());
         }
         match container.rtnl().delete_link(&link.name) {
@@ -121,15 +121,15 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
 
     /// Whether the container's link is that of another attachment, as its alias or that of its other end says.
     /// An ADD that was refused because the name is taken is followed by a DEL, too.
-    fn is_of_another(&self, link: &Link, namespaces: &Namespaces) -> bool {
+    fn is_of_another(&self, link: &Link, namespaces: &Namespaces) -> Result<bool, Error> {
         let own = self.owner.to_string();
         let names_another = |alias: &String| *alias != own && Owner::is_named_by(alias);
         if link.alias.as_ref().is_some_and(names_another) {
-            return true;
+            return Ok(true);
         }
-        let other_end = host_end(namespaces, link).ok().flatten();
+        let other_end = host_end(namespaces, link)?;
         let alias = other_end.and_then(|end| end.alias);
-        alias.is_some_and(|alias| alias != own)
+        Ok(alias.is_some_and(|alias| alias != own))
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn bring(
     ifname: &str,
     owner: &Owner,
 ) -> Result<(), Error> {
-    let record = Record::of(owner);
+    let record = Record::of(owner)?;
     if let Some(namespaces) = &namespaces
         && let Some((inside, name)) = find_inside(namespaces, ifname, record.as_ref())?
     {

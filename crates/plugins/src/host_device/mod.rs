@@ -105,9 +105,10 @@ impl Plugin for HostDevice {
             owner.network() == network && !gc.is_valid(owner.container(), owner.ifname())
         };
         all([
-            all(Record::all()
-                .filter(is_stale)
-                .map(|record| home::collect(&record))),
+            Record::all().and_then(|records| {
+                let stale = records.iter().filter(|record| is_stale(record));
+                all(stale.map(home::collect))
+            }),
             gc.ipam()
                 .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.gc())),
         ])

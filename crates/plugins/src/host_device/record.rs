@@ -82,17 +82,31 @@ impl Record {
         keep().map_err(|error| failed("write", &path, &error))
     }
 
-    /// The record of an attachment; `None` when there is none that can be read.
-    pub fn of(owner: &Owner) -> Option<Self> {
-        read(&path(owner))
+    /// The record of an attachment; `None` when there is none, or one that means nothing.
+    ///
+    /// # Errors
+    /// [`ErrorCode::IO_FAILURE`] when it cannot be looked at.
+    pub fn of(owner: &Owner) -> Result<Option<Self>, Error> {
+        let path = path(owner);
+        read(&path).map_err(|error| failed("read", &path, &error))
     }
 
-    /// Every record that can be read.
-    pub fn all() -> impl Iterator<Item = Self> {
-        fs::read_dir(DIRECTORY)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| read(&entry.ok()?.path()))
+    /// Every record that means something.
+    ///
+    /// # Errors
+    /// [`ErrorCode::IO_FAILURE`] when they cannot be looked at.
+    pub fn all() -> Result<Vec<Self>, Error> {
+        let read_all = || -> io::Result<Vec<Self>> {
+            let mut records = Vec::new();
+            for entry in fs::read_dir(DIRECTORY)? {
+                records.extend(read(&entry?.path())?);
+            }
+            Ok(records)
+        };
+        match read_all() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            records => records.map_err(|error| failed("read", Path::new(DIRECTORY), &error)),
+        }
     }
 }
 
@@ -117,11 +131,14 @@ fn path(owner: &Owner) -> PathBuf {
     Path::new(DIRECTORY).join(identity::file_name(owner))
 }
 
-fn read(path: &Path) -> Option<Record> {
+fn read(path: &Path) -> io::Result<Option<Record>> {
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).ok()?;
-    file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    let file = match fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes).ok())
 }
 
 fn failed(verb: &str, path: &Path, error: &io::Error) -> Error {

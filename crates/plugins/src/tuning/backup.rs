@@ -119,13 +119,25 @@ impl Backup {
         fs::rename(&half, &self.path)
     }
 
-    /// The settings that were kept; `None` when there are none, or none that can be read.
-    pub(super) fn settings(&self) -> Option<Settings> {
-        let mut bytes = Vec::new();
-        let file = fs::File::open(&self.path).ok()?;
-        file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
-        let content: Content = serde_json::from_slice(&bytes).ok()?;
-        Some(content.settings())
+    /// The settings that were kept; `None` when there are none, or none that mean something.
+    ///
+    /// # Errors
+    /// [`ErrorCode::IO_FAILURE`] when the file cannot be looked at.
+    pub(super) fn settings(&self) -> Result<Option<Settings>, Error> {
+        let read = || {
+            let mut bytes = Vec::new();
+            let file = fs::File::open(&self.path)?;
+            file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+            Ok(serde_json::from_slice::<Content>(&bytes).ok())
+        };
+        match read() {
+            Ok(content) => Ok(content.map(Content::settings)),
+            Err(error) if is_nothing(&error) => Ok(None),
+            Err(error) => Err(Error::new(
+                ErrorCode::IO_FAILURE,
+                format!("cannot read {}: {error}", self.path.display()),
+            )),
+        }
     }
 
     /// Forgets them; they need not be there.
@@ -149,16 +161,26 @@ pub(super) fn collect(network: &str, valid: &[Attachment]) -> Result<(), Error> 
         .iter()
         .map(|one| Owner::from_texts(network, &one.container_id, &one.ifname).to_string())
         .collect();
-    let entries = fs::read_dir(INDEX).into_iter().flatten().flatten();
-    let stale = entries.filter(|entry| {
-        let owner = owner_of(&entry.file_name().to_string_lossy());
+    let failed = |error: io::Error| {
+        Error::new(
+            ErrorCode::IO_FAILURE,
+            format!("cannot read {INDEX}: {error}"),
+        )
+    };
+    let entries = match fs::read_dir(INDEX) {
+        Err(error) if is_nothing(&error) => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    let is_stale = |link: &Path| {
+        let name = link.file_name().unwrap_or_default();
+        let owner = owner_of(&name.to_string_lossy());
         Owner::is_of_network(&owner, network) && !valid.contains(&owner)
-    });
-    all(stale.map(|entry| {
-        let link = entry.path();
+    };
+    all(entries.map(|entry| {
+        let link = entry.map_err(failed)?.path();
         match fs::read_link(&link) {
-            Ok(path) => Backup { path, link }.remove(),
-            Err(_) => Ok(()),
+            Ok(path) if is_stale(&link) => Backup { path, link }.remove(),
+            _ => Ok(()),
         }
     }))
 }
@@ -172,6 +194,14 @@ fn owner_of(link: &str) -> String {
     link.replace(':', "/")
 }
 
+/// Whether there is no such file. What is too long for the name of a file is the name of none.
+fn is_nothing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
+    )
+}
+
 /// Where a file is before it is whole.
 fn half(path: &Path) -> PathBuf {
     path.with_extension("new")
@@ -179,20 +209,10 @@ fn half(path: &Path) -> PathBuf {
 
 fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
-        // What is too long for the name of a file is the name of none.
-        Err(error)
-            if !matches!(
-                error.kind(),
-                io::ErrorKind::NotFound
-                    | io::ErrorKind::NotADirectory
-                    | io::ErrorKind::InvalidFilename
-            ) =>
-        {
-            Err(Error::new(
-                ErrorCode::IO_FAILURE,
-                format!("cannot remove {}: {error}", path.display()),
-            ))
-        }
+        Err(error) if !is_nothing(&error) => Err(Error::new(
+            ErrorCode::IO_FAILURE,
+            format!("cannot remove {}: {error}", path.display()),
+        )),
         _ => Ok(()),
     }
 }

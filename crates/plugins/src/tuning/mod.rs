@@ -67,7 +67,7 @@ impl Plugin for Tuning {
     /// detached: it would not be the next time either.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let backup = Backup::of(&owner_of(call)?, &config::data_dir(call.raw()));
-        if let Some(kept) = backup.settings()
+        if let Some(kept) = backup.settings()?
             && let Err(error) = put_back(call, &kept)
         {
             warn(&format!(
@@ -121,14 +121,14 @@ fn keep(
     undo: &mut Undo<'_>,
 ) -> Result<(), Error> {
     let backup = Backup::of(&owner_of(call)?, &config.data_dir);
-    let (again, kept) = (backup.clone(), backup.settings());
+    let (again, kept) = (backup.clone(), backup.settings()?);
     // Before it is tried: a part of it may be there when it fails.
     undo.on_failure("the kept settings", move || match kept {
         Some(kept) => again.keep(&kept),
         None => again.remove(),
     });
     // Another plugin of the same chain may have kept something of its own.
-    backup.keep(&before.clone().beside(backup.settings()))
+    backup.keep(&before.clone().beside(backup.settings()?))
 }
 
 /// The settings of the interface; an MTU for the other end of a pair as well, since it drops what is larger

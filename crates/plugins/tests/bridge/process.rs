@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use linkspan_testkit::{Cmd, PLUGIN_NAMES, Plugins, Sandbox, needs, sandbox, with_prev_result};
 use serde_json::{Value, json};
 
-use super::host::{Host, dual_stack, network};
+use super::host::{Host, dual_stack, left, network};
 
 /// The calls of these names that a program makes, as strace shows them, one to a line.
 fn traced(sandbox: &Sandbox, program: Cmd, names: &str) -> Vec<String> {
@@ -344,5 +344,32 @@ fn the_path_of_the_container_is_followed_once() {
             let opens = follow.iter().filter(|line| line.contains("open")).count();
             assert_eq!((opens, follow.len()), (1, 1), "{verb}: {follow:#?}");
         }
+    });
+}
+
+/// What cannot be looked at is not taken for gone: DEL fails, or frees everything.
+#[test]
+fn with_few_descriptors_nothing_is_forgotten() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = network(json!({ "ipMasq": true }));
+        let netns = sandbox.netns("a");
+        let mut failures = 0;
+        // With fewer the program is not even loaded.
+        for limit in 4..24 {
+            host.add(&config, &netns).success();
+            let limit = format!("--nofile={limit}");
+            let del = host.call("DEL", &config, &netns).cmd();
+            let output = del.under(&["prlimit", &limit, "--"]).output();
+            let after = left(&[&netns]);
+            host.del(&config, &netns).success();
+            if output.ok() {
+                assert_eq!(after, left(&[&netns]), "{limit}: {output}");
+            } else {
+                failures += 1;
+                assert!(output.stdout.contains("\"code\""), "{limit}: {output}");
+            }
+        }
+        assert!(failures > 0 && failures < 20, "{failures}");
     });
 }
