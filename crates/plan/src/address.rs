@@ -8,7 +8,7 @@ use linkspan_kernel::rtnl::{self, Change};
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
-use crate::fault::{explain, explain_step};
+use crate::fault::{explain, explain_addressing};
 use crate::link::On;
 use crate::namespaces::Namespaces;
 use crate::object::Object;
@@ -62,21 +62,6 @@ impl Sent for On<Address> {
     }
 
     fn refused(&self, error: &KernelError) -> Error {
-        refused(self, error)
+        explain_addressing(self, error)
     }
 }
-
-/// Why the kernel refused an address.
-pub(crate) fn refused(step: &impl fmt::Display, error: &KernelError) -> Error {
-    let explained = explain_step(step, error);
-    match error.errno() {
-        Some(IPV6_OFF) => explained.with_details(
-            "IPv6 is switched off in this namespace (net.ipv6.conf.all.disable_ipv6, or ipv6.disable=1 \
-             on the kernel's command line); remove the IPv6 range or switch it on",
-        ),
-        _ => explained,
-    }
-}
-
-/// What the kernel says to an IPv6 address where IPv6 is switched off (`EACCES`).
-const IPV6_OFF: i32 = 13;

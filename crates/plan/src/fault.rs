@@ -42,24 +42,47 @@ pub fn gone(outcome: Result<(), KernelError>) -> Result<(), Error> {
     }
 }
 
+/// The same of an address, a route or a rule, which the kernel refuses for reasons of their own.
+pub(crate) fn explain_addressing(
+    step: &(impl std::fmt::Display + ?Sized),
+    error: &KernelError,
+) -> Error {
+    let explained = explain_step(step, error);
+    let details = match error.errno().map(Errno::from_raw_os_error) {
+        // Who may not change a network is told EPERM.
+        Some(Errno::ACCESS) => {
+            "IPv6 is switched off in this namespace (net.ipv6.conf.all.disable_ipv6, or ipv6.disable=1 \
+             on the kernel's command line); remove what is of IPv6, or switch it on"
+        }
+        // The first is of IPv4, the second of IPv6.
+        Some(Errno::NETUNREACH | Errno::HOSTUNREACH) => {
+            "the kernel does not reach the gateway by this link: a gateway lies in a subnet of the link, \
+             or a route to it comes before, without a gateway and, for IPv4, with \"scope\": 253"
+        }
+        Some(Errno::EXIST) => {
+            "it is there already; `ip address`, `ip rule` and `ip route show table all` show it"
+        }
+        _ => return explained,
+    };
+    explained.with_details(details)
+}
+
 fn advice(error: &KernelError) -> &'static str {
     match error.errno().map(Errno::from_raw_os_error) {
-        Some(Errno::PERM | Errno::ACCESS) => {
+        Some(Errno::PERM) => {
             "changing a network needs CAP_NET_ADMIN in its namespace, and CAP_SYS_ADMIN to enter it: \
              run the plugin as root"
         }
+        Some(Errno::ACCESS) => "whoever runs the plugin may not read or write that: run it as root",
         Some(Errno::OPNOTSUPP) => {
-            "this kernel lacks what is asked for; a module may have to be loaded, or the kernel's \
-             configuration does not have it"
+            "this kind of link cannot do what is asked for, or this kernel lacks it: a module may have to \
+             be loaded, or the kernel's configuration does not have it"
         }
         Some(Errno::NODEV | Errno::NOENT) => {
             "it is gone, or never was there; `ip link` shows what is there"
         }
         Some(Errno::EXIST) => "it is there already; `ip -d link` shows it",
         Some(Errno::BUSY) => "something else uses it; `ip -d link` shows what",
-        Some(Errno::NETUNREACH) => {
-            "the gateway lies in none of the link's subnets; correct the address range or the route"
-        }
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
             "the host is short of memory or descriptors; try again when it is not"
         }

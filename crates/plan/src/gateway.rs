@@ -8,8 +8,7 @@ use linkspan_kernel::rtnl::{Address, Change, Link, LinkChange};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode};
 
-use crate::address::refused;
-use crate::fault::explain;
+use crate::fault::{explain, explain_addressing};
 use crate::identity;
 use crate::link::{LinkRef, On};
 use crate::namespaces::{Namespaces, Side};
@@ -71,7 +70,7 @@ impl Made for On<Gateway> {
             match outcome {
                 // Another plugin has done the same at the same time.
                 Err(error) if error.is_exists() || error.is_not_found() => {}
-                outcome => outcome.map_err(|error| refused(self, &error))?,
+                outcome => outcome.map_err(|error| explain_addressing(self, &error))?,
             }
         }
         undo.on_failure(format!("the address {wanted} of {link}"), move || {

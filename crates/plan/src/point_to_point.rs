@@ -8,11 +8,12 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{Change, Route, RouteFilter};
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
-use crate::fault::explain;
+use crate::fault::{explain, explain_addressing};
 use crate::link::On;
 use crate::namespaces::Namespaces;
 use crate::object::Object;
@@ -80,6 +81,10 @@ impl Sent for On<PointToPoint> {
         let mut changes = vec![Change::DeleteRoute(on_link(wanted, index))];
         changes.extend(routes(wanted, index).map(Change::AddRoute));
         Ok(changes)
+    }
+
+    fn refused(&self, error: &KernelError) -> Error {
+        explain_addressing(self, error)
     }
 }
 

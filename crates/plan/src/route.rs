@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{self, Change, RouteFilter};
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
-use crate::fault::explain;
+use crate::fault::{explain, explain_addressing};
 use crate::link::On;
 use crate::namespaces::Namespaces;
 use crate::object::Object;
@@ -74,5 +75,9 @@ impl Sent for On<Route> {
             scope: route.scope.unwrap_or(wanted.scope),
             ..wanted
         })])
+    }
+
+    fn refused(&self, error: &KernelError) -> Error {
+        explain_addressing(self, error)
     }
 }

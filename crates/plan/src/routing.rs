@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{Change, Route, RouteFilter, Rtnl, Rule};
 use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, unless};
-use crate::fault::explain;
+use crate::fault::{explain, explain_addressing};
 use crate::namespaces::Namespaces;
 use crate::object::Object;
 use crate::send::{Batch, Sent};
@@ -111,6 +112,10 @@ impl Sent for Routing {
         let (inverse, rtnl) = (self.inverse(), namespaces.container()?.rtnl());
         undo.on_failure(self.to_string(), move || revert(inverse, rtnl));
         Ok(())
+    }
+
+    fn refused(&self, error: &KernelError) -> Error {
+        explain_addressing(self, error)
     }
 }
 

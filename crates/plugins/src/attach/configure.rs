@@ -59,6 +59,10 @@ pub fn addresses(link: &LinkRef, result: &Success, index: usize, manner: Manner)
     steps
 }
 
+/// The scope of a route whose destinations are neighbours, as the kernel numbers it (`RT_SCOPE_LINK`): with a gateway
+/// the kernel refuses it.
+const ON_LINK: u8 = 253;
+
 /// The steps that give the interface its routes, once it has its addresses. What is there twice then is one
 /// route, which the kernel takes once.
 pub fn routes(link: &LinkRef, result: &Success, index: usize) -> Plan {
@@ -66,7 +70,10 @@ pub fn routes(link: &LinkRef, result: &Success, index: usize) -> Plan {
     for route in &result.routes {
         let same_family = |gateway: &IpAddr| gateway.is_ipv4() == route.dst.addr().is_ipv4();
         let mut gateways = own(result, index).filter_map(|ip| ip.gateway);
-        let gw = route.gw.or_else(|| gateways.find(same_family));
+        let gw = match route.scope {
+            Some(ON_LINK) => route.gw,
+            _ => route.gw.or_else(|| gateways.find(same_family)),
+        };
         let route = Route { gw, ..*route };
         if !routes.contains(&route) {
             routes.push(route);

@@ -196,6 +196,44 @@ fn ipv6_that_is_switched_off() {
     });
 }
 
+/// What is said of a route is true: who follows it has a network.
+#[test]
+fn routes_that_the_container_cannot_have() {
+    bad(|mut bad| {
+        let routes = |routes: Value| {
+            let addresses = json!([{ "address": "10.22.0.5/16", "gateway": "10.22.0.1" }]);
+            json!({ "isGateway": false, "ipam": { "type": "static", "addresses": addresses, "routes": routes } })
+        };
+        let behind = json!({ "dst": "192.168.0.0/16", "gw": "10.99.0.1" });
+        let nothing = ["true", "true"];
+        let words = [
+            "via 10.99.0.1",
+            "does not reach the gateway",
+            "\"scope\": 253",
+        ];
+        row(&mut bad, nothing, routes(json!([behind])), INTERNAL, &words);
+        let behind_v6 = json!({ "dst": "fd02::/64", "gw": "fd01::1" });
+        let words = ["via fd01::1", "does not reach the gateway"];
+        row(
+            &mut bad,
+            nothing,
+            routes(json!([behind_v6])),
+            INTERNAL,
+            &words,
+        );
+        let on_link = json!({ "dst": "10.99.0.0/24", "scope": 253 });
+        let followed = network(routes(json!([on_link, behind])));
+        bad.host.add(&followed, &bad.netns).success();
+        bad.host.del(&followed, &bad.netns).success();
+
+        bad.netns
+            .run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+        let words = ["::/0", "IPv6 is switched off", "disable_ipv6"];
+        let default = json!([{ "dst": "::/0" }]);
+        row(&mut bad, nothing, routes(default), INTERNAL, &words);
+    });
+}
+
 /// What is damaged in the directories of the network is not in the way of new containers.
 #[test]
 fn files_that_are_damaged_do_no_harm() {
