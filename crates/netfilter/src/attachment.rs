@@ -4,10 +4,12 @@ mod migrate;
 mod rivals;
 
 use std::fmt;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use linkspan_kernel::netns::Netns;
 use linkspan_spec::{Error, MacAddr};
+use linkspan_state::lock::Mode;
 use rustix::io::Errno;
 
 pub use migrate::Moved;
@@ -15,13 +17,18 @@ pub(crate) use migrate::nftables_parts;
 
 use super::backend::Backend;
 use super::fault::{explain, is_unsupported, unless_unsupported};
+use super::head::{self, Found, Head, file_name};
 use super::owner::Owner;
 use super::part::{
     Elsewhere, Holder, Kind, Masquerade, Part, Reserved, SpoofGuard, elements, kinds, unique,
 };
-use super::record::{self, Found, Record, Records};
+use super::record::Record;
+use super::records::Records;
 use super::ruleset::Ruleset;
 use super::status::probe_nftables;
+
+/// How long a plugin waits for GC, which takes milliseconds; then it goes on without.
+const SHARE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What one plugin wants of netfilter for one attachment.
 ///
@@ -57,7 +64,7 @@ impl Attachment {
     /// reserved.
     #[must_use]
     pub fn netns(mut self, netns: Option<&Netns>) -> Self {
-        self.origin = record::origin(netns);
+        self.origin = head::origin(netns);
         self
     }
 
@@ -104,12 +111,30 @@ impl Attachment {
     }
 
     /// The attachment that a record tells of.
-    pub(super) fn recorded(record: &Record) -> Self {
+    pub(super) fn recorded(record: &Record, records: &Records) -> Self {
         Self {
+            origin: record.origin().cloned(),
             backend: Some(record.backend),
-            parts: record.parts.clone(),
+            parts: record.wanted().to_vec(),
+            records: records.clone(),
             ..Self::new(record.owner(), record.plugin())
         }
+    }
+
+    /// The attachment of a record, as far as its head tells.
+    pub(super) fn headed(head: &Head, records: &Records) -> Self {
+        Self {
+            records: records.clone(),
+            ..Self::new(head.owner(), head.plugin())
+        }
+    }
+
+    fn file_name(&self) -> String {
+        file_name(&self.plugin, &self.owner)
+    }
+
+    fn read(&self) -> Result<Found<Record>, Error> {
+        Record::read(&self.records, &self.file_name())
     }
 
     /// The plugin that wants it.
@@ -132,6 +157,8 @@ impl Attachment {
         if self.parts.is_empty() {
             return Ok(Vec::new());
         }
+        // GC removes what all attachments share when it finds none, and would not see this one yet.
+        let _shared = self.records.lock(Mode::Shared, SHARE_DEADLINE).ok();
         let installed = match self.install_by(self.backend.unwrap_or_default()) {
             Err(Failure::Unsupported(_)) if self.backend.is_none() => {
                 self.install_by(Backend::Iptables)
@@ -152,7 +179,7 @@ impl Attachment {
 
     /// An ADD that died half-way left its record; what it made may be other than what is wanted now.
     fn forget_earlier(&self) -> Result<(), Error> {
-        match self.records.read(&self.plugin, &self.owner) {
+        match self.read()? {
             Found::Nothing => Ok(()),
             Found::Record(_) | Found::Unreadable => self.clone_without_parts().remove(),
         }
@@ -187,14 +214,15 @@ impl Attachment {
 
     fn record(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
         let origin = self.origin.clone();
-        let record = Record::new(&self.plugin, &self.owner, origin, backend, parts);
-        self.records.write(&record)
+        Record::new(&self.plugin, &self.owner, origin, backend, parts)
+            .wanting(&self.parts)
+            .write(&self.records)
     }
 
     fn holder(&self) -> Holder<'_> {
         Holder {
             owner: &self.owner,
-            plugin: &self.plugin,
+            record: self.file_name(),
             records: &self.records,
         }
     }
@@ -208,9 +236,9 @@ impl Attachment {
                 match part.want().reserve(&self.holder())? {
                     Reserved::Whole => parts.push(part.clone()),
                     Reserved::Partly(less) => parts.extend(less),
-                    Reserved::HeldByDead(records) => {
-                        for record in &records {
-                            Self::recorded(record).remove()?;
+                    Reserved::HeldByDead(heads) => {
+                        for head in &heads {
+                            Self::headed(head, &self.records).remove()?;
                         }
                         continue;
                     }
@@ -228,16 +256,41 @@ impl Attachment {
             .try_for_each(|part| part.want().settle(&holder))
     }
 
-    fn leave(&self, parts: &[Part]) -> Result<(), Error> {
+    /// Gives back what was reserved; returns those who have waited for it.
+    fn leave(&self, parts: &[Part]) -> Result<Vec<Head>, Error> {
         let holder = self.holder();
-        parts.iter().try_for_each(|part| part.want().leave(&holder))
+        let mut heirs = Vec::new();
+        for part in parts {
+            heirs.extend(part.want().leave(&holder)?);
+        }
+        Ok(unique(heirs.into_iter()))
+    }
+
+    /// Sets up for other attachments of the container what they have waited for.
+    fn bequeath(&self, heirs: &[Head]) {
+        for heir in heirs {
+            // That this one is gone is true whatever becomes of them; their CHECK says what is missing, and `reconcile`
+            // tries again.
+            let _ = Self::headed(heir, &self.records).inherit();
+        }
+    }
+
+    fn inherit(&self) -> Result<(), Error> {
+        let _held = self.records.hold(&self.file_name())?;
+        match self.read()? {
+            Found::Record(record) if !record.is_partial() => {
+                let heir = Self::recorded(&record, &self.records);
+                heir.repair(&record).map(|_notices| ())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sets up those of the parts that this backend leaves to iptables.
     fn set_up_by_iptables(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
         for kind in kinds(parts) {
             if let Some(iptables) = kind.by_iptables(backend) {
-                iptables.install(&self.owner, &of_kind(parts, kind), &self.siblings(kind))?;
+                iptables.install(&self.owner, &of_kind(parts, kind), &self.siblings(kind)?)?;
             }
         }
         Ok(())
@@ -247,7 +300,7 @@ impl Attachment {
     fn take_down_by_iptables(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
         for kind in kinds(parts) {
             if let Some(iptables) = kind.by_iptables(backend) {
-                iptables.remove(&self.owner, &of_kind(parts, kind), &self.siblings(kind))?;
+                iptables.remove(&self.owner, &of_kind(parts, kind), &self.siblings(kind)?)?;
             }
         }
         Ok(())
@@ -255,7 +308,7 @@ impl Attachment {
 
     /// The parts of this kind that iptables set up for the container's other attachments to the network:
     /// they share one chain.
-    fn siblings(&self, kind: Kind) -> Vec<Part> {
+    fn siblings(&self, kind: Kind) -> Result<Vec<Part>, Error> {
         let is_sibling = |record: &Record| {
             let owner = record.owner();
             record.backend == Backend::Iptables
@@ -263,40 +316,45 @@ impl Attachment {
                 && owner.network() == self.owner.network()
                 && owner.container() == self.owner.container()
         };
-        self.records
-            .all()
+        let records = Record::all(&self.records)?.into_iter();
+        Ok(records
             .filter(is_sibling)
             .flat_map(|record| of_kind(&record.parts, kind))
-            .collect()
+            .collect())
     }
 
     /// Sets up anew what [`check`](Self::check) finds missing, and tells what that was; nothing when the
     /// attachment has been removed meanwhile.
     pub(super) fn check_and_repair(&self) -> Result<Vec<String>, Error> {
-        let _held = self.records.hold(&self.plugin, &self.owner)?;
-        if self.records.read(&self.plugin, &self.owner) == Found::Nothing {
+        let _held = self.records.hold(&self.file_name())?;
+        let Found::Record(record) = self.read()? else {
             return Ok(Vec::new());
-        }
+        };
         let mut differences = self.check()?;
         if !differences.is_empty() {
-            differences.extend(self.repair()?);
+            differences.extend(self.repair(&record)?);
         }
         Ok(differences)
     }
 
-    fn repair(&self) -> Result<Vec<String>, Error> {
-        self.clear_way(&self.parts)?;
-        let backend = self.backend.unwrap_or_default();
-        self.take_down_by_iptables(backend, &self.parts)?;
-        self.set_up_by_iptables(backend, &self.parts)?;
-        let by_nftables = left_to_nftables(backend, &self.parts);
+    fn repair(&self, record: &Record) -> Result<Vec<String>, Error> {
+        let _shared = self.records.lock(Mode::Shared, SHARE_DEADLINE).ok();
+        let backend = record.backend;
+        self.take_down_by_iptables(backend, &record.parts)?;
+        let parts = self.reserve()?;
+        if parts != record.parts && !record.is_partial() {
+            self.record(backend, &parts)?;
+        }
+        self.clear_way(&parts)?;
+        self.set_up_by_iptables(backend, &parts)?;
+        let by_nftables = left_to_nftables(backend, &parts);
         if !by_nftables.is_empty() {
             Ruleset::open()
                 .and_then(|ruleset| ruleset.repair(&by_nftables, &self.owner.to_string()))
                 .map_err(explain)?;
         }
         let notices = ensure_elsewhere(&by_nftables)?;
-        self.settle(&self.parts)?;
+        self.settle(&parts)?;
         Ok(notices)
     }
 
@@ -306,15 +364,28 @@ impl Attachment {
     /// # Errors
     /// When it cannot be found out.
     pub fn check(&self) -> Result<Vec<String>, Error> {
-        let (backend, parts) = match self.records.read(&self.plugin, &self.owner) {
-            Found::Record(record) => (record.backend, self.as_recorded(&record)),
-            Found::Unreadable => (self.backend.unwrap_or_default(), self.parts.clone()),
+        match self.read()? {
+            Found::Record(record) => {
+                let mut differences = self.unreserved(&record)?;
+                differences.extend(self.differences(record.backend, &self.as_recorded(&record))?);
+                Ok(differences)
+            }
+            Found::Unreadable => self.differences(self.backend.unwrap_or_default(), &self.parts),
             Found::Nothing => {
                 let backend = self.backend.unwrap_or_default();
-                return self.differences(backend, &self.not_of_reference()?);
+                self.differences(backend, &self.not_of_reference()?)
             }
-        };
-        self.differences(backend, &parts)
+        }
+    }
+
+    /// What is wanted and was left to other attachments of the container, none of which has it any more.
+    fn unreserved(&self, record: &Record) -> Result<Vec<String>, Error> {
+        let mut sentences = Vec::new();
+        let is_left = |part: &&Part| !record.parts.contains(part);
+        for part in record.wanted().iter().filter(is_left) {
+            sentences.extend(part.want().unreserved(&self.holder())?);
+        }
+        Ok(sentences)
     }
 
     /// Without those of the parts that the reference plugins made.
@@ -371,19 +442,25 @@ impl Attachment {
     /// What could not be removed and why; the record stays then.
     pub fn remove(&self) -> Result<(), Error> {
         // Else `reconcile` could put back what is just being removed.
-        let _held = self.records.hold(&self.plugin, &self.owner)?;
-        match self.records.read(&self.plugin, &self.owner) {
+        let held = self.records.hold(&self.file_name())?;
+        let heirs = match self.read()? {
             Found::Record(record) => self.remove_recorded(&record)?,
-            Found::Unreadable => self.remove_unknown(&Kind::ALL)?,
-            Found::Nothing => return self.remove_described(),
-        }
-        self.records.remove(&self.plugin, &self.owner)
+            Found::Unreadable => self.remove_unknown(&Kind::ALL).map(|()| Vec::new())?,
+            Found::Nothing => self.remove_described()?,
+        };
+        self.records.remove(&self.file_name())?;
+        drop(held);
+        self.bequeath(&heirs);
+        Ok(())
     }
 
-    fn remove_recorded(&self, record: &Record) -> Result<(), Error> {
+    fn remove_recorded(&self, record: &Record) -> Result<Vec<Head>, Error> {
         self.take_down_by_iptables(record.backend, &record.parts)?;
         self.remove_elements(&left_to_nftables(record.backend, &record.parts))?;
-        self.leave(&record.parts)
+        if record.is_partial() {
+            self.remove_unknown(&Kind::ALL)?;
+        }
+        self.leave(record.wanted())
     }
 
     fn remove_elements(&self, parts: &[Part]) -> Result<(), Error> {
@@ -417,7 +494,7 @@ impl Attachment {
         })
     }
 
-    fn remove_described(&self) -> Result<(), Error> {
+    fn remove_described(&self) -> Result<Vec<Head>, Error> {
         let described = kinds(&self.parts);
         let expected = unique(self.expected.iter().copied());
         let searched: Vec<Kind> = expected

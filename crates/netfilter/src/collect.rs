@@ -1,15 +1,22 @@
 //! Removing what belongs to attachments that are gone.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use linkspan_spec::{self, Error, ErrorCode};
+use linkspan_state::lock::Mode;
 
 use super::attachment::Attachment;
 use super::fault::{explain, unless_unsupported};
+use super::head::{Found, file_name, owner_of};
 use super::owner::Owner;
-use super::part::{Kind, unique};
-use super::record::Records;
+use super::part::{Kind, kinds, unique};
+use super::record::Record;
+use super::records::Records;
 use super::ruleset::Ruleset;
+
+/// How long GC waits until no plugin is setting anything up; then there is no need to tidy.
+const DEADLINE: Duration = Duration::from_secs(1);
 
 /// Removes what `plugin` made for attachments of a network that are not in use any more: as their
 /// records say, and whatever else of these kinds names one of them.
@@ -23,22 +30,20 @@ pub fn collect(
     valid: &[linkspan_spec::Attachment],
 ) -> Result<(), Error> {
     let records = Records::default();
-    let is_valid = |owner: &Owner| {
-        valid
-            .iter()
-            .any(|one| one.container_id == owner.container() && one.ifname == owner.ifname())
-    };
+    let valid: Vec<Owner> = valid
+        .iter()
+        .map(|one| Owner::from_texts(network, &one.container_id, &one.ifname))
+        .collect();
     let mut errors = Vec::new();
-    for record in records.all() {
-        let owner = record.owner();
-        if record.plugin() == plugin && owner.network() == network && !is_valid(&owner) {
-            errors.extend(Attachment::new(owner, plugin).remove().err());
-        }
+    for name in records.names()? {
+        errors.extend(collect_record(&records, &name, network, plugin, &valid).err());
     }
     if !kinds.is_empty() {
-        errors.extend(sweep(network, kinds, valid).err());
+        errors.extend(sweep(network, kinds, &valid).err());
     }
     errors.extend(tidy(&records).err());
+    // Who else was a host here is nobody's concern but the disk's: it is tried again.
+    let _ = linkspan_state::folder::sweep().and_then(|()| linkspan_state::lock::sweep());
     match errors.len() {
         0 => Ok(()),
         1 => Err(errors.remove(0)),
@@ -53,13 +58,61 @@ pub fn collect(
     }
 }
 
-/// After the last attachment, the tables go too: an idle host has no rule and no hook of ours.
-pub(super) fn tidy(records: &Records) -> Result<(), Error> {
-    if !records.is_empty() {
-        return Ok(());
+/// Removes what a record of the plugin says, unless its attachment is in use.
+fn collect_record(
+    records: &Records,
+    name: &str,
+    network: &str,
+    plugin: &str,
+    valid: &[Owner],
+) -> Result<(), Error> {
+    let (owner, of) = match records.head(name)? {
+        Found::Record(head) => (head.owner(), head.plugin().to_owned()),
+        Found::Nothing => return Ok(()),
+        Found::Unreadable => match owner_of(name) {
+            Some((owner, of)) => (owner, of.to_owned()),
+            // All that could be asked of such a record is whether somebody has a port; what is in the kernel says itself
+            // whose it is.
+            None if valid.iter().any(|one| may_name(name, plugin, one)) => return Ok(()),
+            None => return records.remove(name),
+        },
+    };
+    if of == plugin && owner.network() == network && !valid.contains(&owner) {
+        return Attachment::new(owner, plugin).remove();
     }
+    Ok(())
+}
+
+/// Whether a name that does not tell whose it is may be that of an attachment's record.
+fn may_name(name: &str, plugin: &str, owner: &Owner) -> bool {
+    let (container, ifname) = (owner.container(), owner.ifname());
+    name == file_name(plugin, owner) || name.starts_with(&format!("{container}:{ifname}:"))
+}
+
+/// After the last attachment with parts of a kind, what all such have needed goes too, and at last the tables: an idle
+/// host has no rule and no hook of ours.
+///
+/// What is in the kernel decides, since records can be lost. No plugin is setting anything up meanwhile, which would find
+/// that everything is there just before it goes.
+pub(super) fn tidy(records: &Records) -> Result<(), Error> {
     for kind in Kind::ALL {
-        kind.nature().restore(records)?;
+        kind.nature().tidy(records)?;
+    }
+    let Ok(_alone) = records.lock(Mode::Alone, DEADLINE) else {
+        return Ok(());
+    };
+    let recorded: Vec<Kind> = Record::all(records)?
+        .iter()
+        .flat_map(|record| kinds(&record.parts))
+        .collect();
+    for kind in Kind::ALL {
+        let is_idle = Ruleset::open()
+            .and_then(|ruleset| ruleset.is_idle(kind))
+            .or_else(|error| unless_unsupported(error).map(|()| true))
+            .map_err(explain)?;
+        if is_idle && !recorded.contains(&kind) {
+            kind.nature().restore()?;
+        }
     }
     let tables = Kind::ALL.iter().map(|kind| kind.nature().table());
     let tidy = || {
@@ -71,12 +124,8 @@ pub(super) fn tidy(records: &Records) -> Result<(), Error> {
     tidy().or_else(unless_unsupported).map_err(explain)
 }
 
-fn sweep(network: &str, kinds: &[Kind], valid: &[linkspan_spec::Attachment]) -> Result<(), Error> {
-    let owners: Vec<Owner> = valid
-        .iter()
-        .map(|one| Owner::from_texts(network, &one.container_id, &one.ifname))
-        .collect();
-    let comments: HashSet<String> = owners.iter().map(Owner::to_string).collect();
+fn sweep(network: &str, kinds: &[Kind], valid: &[Owner]) -> Result<(), Error> {
+    let comments: HashSet<String> = valid.iter().map(Owner::to_string).collect();
     let is_stale =
         |comment: &str| Owner::is_of_network(comment, network) && !comments.contains(comment);
     Ruleset::open()
@@ -85,5 +134,5 @@ fn sweep(network: &str, kinds: &[Kind], valid: &[linkspan_spec::Attachment]) -> 
         .map_err(explain)?;
     kinds
         .iter()
-        .try_for_each(|kind| kind.nature().collect_reference(network, &owners))
+        .try_for_each(|kind| kind.nature().collect_reference(network, valid))
 }

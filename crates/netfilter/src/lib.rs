@@ -28,10 +28,12 @@
 mod attachment;
 mod backend;
 mod collect;
+mod earlier;
 mod fault;
 mod firewalld;
 mod forward;
 mod group;
+mod head;
 mod inet;
 mod iptables;
 mod migrate;
@@ -39,7 +41,9 @@ mod owner;
 mod part;
 mod reconcile;
 mod record;
+mod records;
 mod reference;
+mod register;
 mod ruleset;
 mod status;
 
@@ -54,6 +58,6 @@ pub use part::{
     Admission, Conditions, Confinement, Kind, Masquerade, NotUnderstood, Part, Port, PortIsolation,
     PortRange, PublishedPorts, SourceNat, SpoofGuard, Transport,
 };
-pub use reconcile::reconcile;
+pub use reconcile::{Reconciled, reconcile};
 pub use record::Record;
 pub use status::status;

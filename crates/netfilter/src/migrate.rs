@@ -1,7 +1,5 @@
 //! Moving all attachments of the host to another backend, and leaving the host to the reference plugins.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use linkspan_spec::Error;
@@ -12,26 +10,31 @@ use super::collect::tidy;
 use super::fault::{explain, unless_unsupported};
 use super::iptables;
 use super::part::{Kind, kinds, unique};
-use super::record::{Record, Records, failed};
+use super::record::Record;
+use super::records::{Records, failed};
 use super::ruleset::Ruleset;
 
 /// All that is kept on this host beside what the reference plugins keep.
 const DIRECTORY: &str = "/run/cni/linkspan";
 
 /// What would become of each attachment if [`migrate`] were called. Changes nothing.
-pub fn plan_migration(to: Backend) -> Vec<(Record, Moved)> {
+///
+/// # Errors
+/// When the records cannot be read.
+pub fn plan_migration(to: Backend) -> Result<Vec<(Record, Moved)>, Error> {
     let plan = |record: Record| {
         let moved = Moved::plan(&record, to);
         (record, moved)
     };
-    sorted(&Records::default()).into_iter().map(plan).collect()
+    let all = sorted(&Records::default())?.into_iter();
+    Ok(all.map(plan).collect())
 }
 
 /// All records, those of an attachment together.
-fn sorted(records: &Records) -> Vec<Record> {
-    let mut all: Vec<Record> = records.all().collect();
+fn sorted(records: &Records) -> Result<Vec<Record>, Error> {
+    let mut all = Record::all(records)?;
     all.sort_by_cached_key(|record| (record.owner(), record.plugin().to_owned()));
-    all
+    Ok(all)
 }
 
 /// An attachment, and what came of moving it.
@@ -45,14 +48,14 @@ pub type Migration = (Record, Result<Moved, Error>);
 /// When the commands of iptables are needed and missing, or what nobody uses any more cannot be removed.
 pub fn migrate(to: Backend) -> Result<Vec<Migration>, Error> {
     let records = Records::default();
-    let all = sorted(&records);
+    let all = sorted(&records)?;
     if to == Backend::Iptables && !all.is_empty() {
         iptables::probe()?;
     }
     let migrated = all
         .into_iter()
         .map(|record| {
-            let moved = Attachment::recorded(&record).move_to(to);
+            let moved = Attachment::recorded(&record, &records).move_to(to);
             (record, moved)
         })
         .collect();
@@ -62,10 +65,11 @@ pub fn migrate(to: Backend) -> Result<Vec<Migration>, Error> {
 
 /// Removes the tables of which no attachment has a part in nf_tables, and what led packets to them.
 fn withdraw(records: &Records) -> Result<(), Error> {
+    let recorded = Record::all(records)?;
     let used = unique(
-        records
-            .all()
-            .flat_map(|record| kinds(&nftables_parts(&record))),
+        recorded
+            .iter()
+            .flat_map(|record| kinds(&nftables_parts(record))),
     );
     let tables = |kinds: &[Kind]| unique(kinds.iter().map(|kind| kind.nature().table()));
     let in_use = tables(&used);
@@ -103,22 +107,17 @@ pub struct HandedOver {
 pub fn hand_over() -> Result<HandedOver, Error> {
     let records = Records::default();
     let mut outcome = HandedOver::default();
-    for record in sorted(&records) {
-        match Attachment::recorded(&record).hand_over()? {
+    for record in sorted(&records)? {
+        match Attachment::recorded(&record, &records).hand_over()? {
             true => outcome.left.push(record),
             false => outcome.kept.push(record),
         }
     }
     withdraw(&records)?;
     tidy(&records)?;
-    if records.is_empty() {
-        let directory = Path::new(DIRECTORY);
-        match fs::remove_dir_all(directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("remove", directory, &error));
-            }
-            _ => {}
-        }
+    if records.names()?.is_empty() {
+        let forgotten = linkspan_state::folder::forget_host();
+        forgotten.map_err(|error| failed("remove", Path::new(DIRECTORY), &error))?;
     }
     Ok(outcome)
 }

@@ -3,14 +3,22 @@
 use linkspan_spec::Error;
 
 use super::attachment::Attachment;
-use super::record::{Record, Records};
+use super::record::Record;
+use super::records::Records;
+
+/// What an attachment has, and what of it was missing or could not be put back.
+pub type Reconciled = (Record, Result<Vec<String>, Error>);
 
 /// Puts every attachment's rules and elements back as its record says, after others flushed or reloaded
 /// the ruleset. One that cannot be repaired does not keep the others from being.
-pub fn reconcile() -> Vec<(Record, Result<Vec<String>, Error>)> {
+///
+/// # Errors
+/// When the records cannot be read.
+pub fn reconcile() -> Result<Vec<Reconciled>, Error> {
+    let records = Records::default();
     let repair = |record: Record| {
-        let differences = Attachment::recorded(&record).check_and_repair();
+        let differences = Attachment::recorded(&record, &records).check_and_repair();
         (record, differences)
     };
-    Records::default().all().map(repair).collect()
+    Ok(Record::all(&records)?.into_iter().map(repair).collect())
 }

@@ -163,6 +163,22 @@ impl Ruleset {
         Ok(())
     }
 
+    /// Whether no attachment has an element of this kind.
+    pub(super) fn is_idle(&self, kind: Kind) -> Result<bool, Error> {
+        let nature = kind.nature();
+        for set in self.kernel.sets(&nature.table())? {
+            if nature.owns(&set.name) && self.is_used(&set)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_used(&self, set: &Set) -> Result<bool, Error> {
+        let is_used = |one: &Element| one.comment.as_deref() != Some(SHARED);
+        Ok(self.kernel.elements(set)?.iter().any(is_used))
+    }
+
     /// Removes a table none of whose sets has an element of an attachment.
     pub(super) fn remove_if_empty(&self, table: &Table) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
@@ -172,8 +188,7 @@ impl Ruleset {
                 return Ok(());
             }
             for set in &sets {
-                let is_used = |one: &Element| one.comment.as_deref() != Some(SHARED);
-                if self.kernel.elements(set)?.iter().any(is_used) {
+                if self.is_used(set)? {
                     return Ok(());
                 }
             }

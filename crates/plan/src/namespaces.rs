@@ -7,10 +7,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use linkspan_kernel::Error as KernelError;
-use linkspan_kernel::netns::{Lock, Mode, Netns, OpenError, lock_current};
+use linkspan_kernel::netns::{Netns, OpenError};
 use linkspan_kernel::rtnl::{Link, Rtnl};
 use linkspan_kernel::sysctl::LinkParameters;
 use linkspan_spec::{Error, ErrorCode};
+use linkspan_state::lock::{Lock, Mode};
 
 use crate::fault::explain;
 use crate::link::{LinkRef, Place};
@@ -42,7 +43,7 @@ enum Turn {
 }
 
 fn shared() -> Turn {
-    Turn::Shared(lock_current(Mode::Shared, SHARE_DEADLINE).ok())
+    Turn::Shared(Lock::of_host(Mode::Shared, SHARE_DEADLINE).ok())
 }
 
 /// How long a plugin waits for one that makes what it needs: milliseconds, unless duplicate addresses are
@@ -208,8 +209,8 @@ impl Side {
     /// Waits until nobody is making what attachments share here (a bridge, a gateway's address): what is seen
     /// from then on is not taken away again because its maker failed.
     ///
-    /// Who waits in vain goes on without: a process that keeps the lock for itself must not keep containers
-    /// from being attached.
+    /// Who waits in vain goes on without, as where there is no place for a lock: that must not keep containers from
+    /// being attached.
     pub(crate) fn share(&self) {
         let mut turn = self.turn.borrow_mut();
         if matches!(*turn, Turn::None) {
@@ -226,7 +227,7 @@ impl Side {
         }
         // Two that hold the lock together would wait for each other.
         *turn = Turn::None;
-        let claimed = lock_current(Mode::Alone, CLAIM_DEADLINE);
+        let claimed = Lock::of_host(Mode::Alone, CLAIM_DEADLINE);
         *turn = claimed.map_or_else(|_| shared(), Turn::Alone);
     }
 

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use linkspan_kernel::netns::{self, Netns};
+use linkspan_kernel::netns::{self, Identity, Netns};
 
 /// The extended attribute.
 pub const XATTR: &str = "user.linkspan.origin";
@@ -59,16 +59,7 @@ impl Boot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     boot: String,
-    netns: Option<NetnsId>,
-}
-
-/// What tells a network namespace from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct NetnsId {
-    /// By which it is found. Another namespace can get it once this one is gone.
-    inode: u64,
-    /// Which no other namespace gets; not known to kernels before 5.14.
-    cookie: Option<u64>,
+    netns: Option<Identity>,
 }
 
 impl Origin {
@@ -76,7 +67,7 @@ impl Origin {
     pub fn now(boot: &Boot, netns: Option<&Netns>) -> Self {
         Self {
             boot: boot.id.clone(),
-            netns: netns.map(NetnsId::of),
+            netns: netns.map(Identity::of),
         }
     }
 
@@ -85,7 +76,7 @@ impl Origin {
         let mut words = text.split(' ');
         let boot = words.next().filter(|boot| !boot.is_empty())?.to_owned();
         let mut number = || words.next().and_then(|word| word.parse().ok());
-        let netns = number().map(|inode| NetnsId {
+        let netns = number().map(|inode| Identity {
             inode,
             cookie: number(),
         });
@@ -103,40 +94,31 @@ impl Origin {
     }
 }
 
-impl NetnsId {
-    fn of(netns: &Netns) -> Self {
-        Self {
-            inode: netns.id().ino,
-            cookie: netns.cookie(),
-        }
+/// Why a network namespace may still exist; `None` when it certainly does not.
+pub fn reason_to_exist(netns: Identity) -> Option<String> {
+    if netns
+        .cookie
+        .is_some_and(|cookie| netns::is_gone(netns.inode, cookie))
+    {
+        return None;
     }
-
-    /// Why the namespace may still exist; `None` when it certainly does not.
-    fn reason_to_exist(self) -> Option<String> {
-        if self
-            .cookie
-            .is_some_and(|cookie| netns::is_gone(self.inode, cookie))
-        {
-            return None;
+    let places = match places(netns.inode) {
+        Ok(places) => places,
+        Err(error) => {
+            return Some(format!(
+                "it cannot be told whether its network namespace exists: {error}"
+            ));
         }
-        let places = match places(self.inode) {
-            Ok(places) => places,
-            Err(error) => {
-                return Some(format!(
-                    "it cannot be told whether its network namespace exists: {error}"
-                ));
-            }
-        };
-        let mut found = places.iter().filter_map(|place| {
-            let id = NetnsId::of(&Netns::open(place).ok()?);
-            (id.inode == self.inode).then_some((place, id))
-        });
-        match found.next() {
-            Some((_, id)) if id.cookie != self.cookie && self.cookie.is_some() => None,
-            Some((place, _)) => Some(format!("its network namespace exists: {}", place.display())),
-            None if places.is_empty() => None,
-            None => Some("its network namespace may exist".to_owned()),
-        }
+    };
+    let mut found = places.iter().filter_map(|place| {
+        let id = Identity::of(&Netns::open(place).ok()?);
+        (id.inode == netns.inode).then_some((place, id))
+    });
+    match found.next() {
+        Some((_, id)) if id.cookie != netns.cookie && netns.cookie.is_some() => None,
+        Some((place, _)) => Some(format!("its network namespace exists: {}", place.display())),
+        None if places.is_empty() => None,
+        None => Some("its network namespace may exist".to_owned()),
     }
 }
 
@@ -167,7 +149,7 @@ impl Provenance {
             return None;
         }
         match self.origin.as_ref().and_then(|origin| origin.netns) {
-            Some(netns) => netns.reason_to_exist(),
+            Some(netns) => reason_to_exist(netns),
             None => Some("it is not known for which network namespace".to_owned()),
         }
     }
@@ -288,29 +270,29 @@ mod tests {
     #[test]
     fn a_namespace_is_found_wherever_it_is_and_not_taken_for_a_later_one() {
         linkspan_testkit::sandbox(|host| {
-            let id = |path: &Path| NetnsId::of(&Netns::open(path).unwrap());
+            let id = |path: &Path| Identity::of(&Netns::open(path).unwrap());
             let own = id(Path::new("/proc/self/ns/net"));
             assert!(
-                own.reason_to_exist().unwrap().contains("/proc/"),
+                reason_to_exist(own).unwrap().contains("/proc/"),
                 "in a process"
             );
             let netns = host.netns("a");
             let kept = id(netns.path());
             assert!(
-                kept.reason_to_exist().unwrap().contains("/run/netns/a"),
+                reason_to_exist(kept).unwrap().contains("/run/netns/a"),
                 "by a mount"
             );
-            let earlier = NetnsId {
+            let earlier = Identity {
                 cookie: kept.cookie.map(|cookie| cookie - 1),
                 ..kept
             };
             assert_eq!(
-                earlier.reason_to_exist(),
+                reason_to_exist(earlier),
                 None,
                 "of which the inode was given again"
             );
             netns.delete();
-            assert_eq!(kept.reason_to_exist(), None);
+            assert_eq!(reason_to_exist(kept), None);
         });
     }
 

@@ -8,7 +8,7 @@ use crate::ui::{Ui, object};
 
 /// Moves all attachments, or tells what would become of them.
 pub(super) fn to_backend(ui: Ui, to: Backend, dry_run: bool) -> Result<(), Failure> {
-    let plan = plan_migration(to);
+    let plan = plan_migration(to).map_err(unread)?;
     if !ui.json {
         ui.print(&words_of(&plan, to))?;
     }
@@ -101,4 +101,9 @@ pub(super) fn json_of(moved: &[(Record, Moved)]) -> Value {
         ])
     };
     moved.iter().map(one).collect()
+}
+
+/// What attachments have could not be read.
+pub(super) fn unread(error: Error) -> Failure {
+    Failure::new(Kind::Failed, "cannot read what attachments have").because(error)
 }

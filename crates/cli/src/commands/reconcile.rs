@@ -22,13 +22,19 @@ pub(crate) fn reconcile(ui: Ui, args: &Reconcile) -> Result<(), Failure> {
         return to_backend(ui, backend, args.dry_run);
     }
     if !args.watch {
-        return once().tell(ui);
+        return once()?.tell(ui);
     }
     // Heard of before it is looked, so that nothing is missed between the two.
     let events = RulesetEvents::open()
         .map_err(|error| Failure::new(Kind::Failed, "cannot watch the ruleset").because(error))?;
     loop {
-        let summary = once();
+        let summary = match once() {
+            Ok(summary) => summary,
+            Err(failure) => {
+                ui.fail(&failure);
+                Summary::default()
+            }
+        };
         if !(summary.repaired.is_empty() && summary.failed.is_empty()) {
             summary.tell(ui).unwrap_or_else(|failure| ui.fail(&failure));
         }
@@ -39,6 +45,7 @@ pub(crate) fn reconcile(ui: Ui, args: &Reconcile) -> Result<(), Failure> {
 }
 
 /// What came of it.
+#[derive(Default)]
 struct Summary {
     attachments: usize,
     repaired: Vec<Repaired>,
@@ -52,8 +59,10 @@ struct Repaired {
     differences: Vec<String>,
 }
 
-fn once() -> Summary {
-    let outcomes = reconcile_all();
+fn once() -> Result<Summary, Failure> {
+    let outcomes = reconcile_all().map_err(|error| {
+        Failure::new(Kind::Failed, "cannot read what attachments have").because(error)
+    })?;
     let mut summary = Summary {
         attachments: outcomes.len(),
         repaired: Vec::new(),
@@ -70,7 +79,7 @@ fn once() -> Summary {
             Err(error) => summary.failed.push(unrepaired(&record, &error)),
         }
     }
-    summary
+    Ok(summary)
 }
 
 impl Summary {

@@ -3,7 +3,7 @@
 use linkspan_netfilter::{Backend, HandedOver, Moved, Record, hand_over, plan_migration};
 use linkspan_spec::Value;
 
-use super::migrate::{because, carry_out, json_of, words_of};
+use super::migrate::{because, carry_out, json_of, unread, words_of};
 use super::replaced::{Fate, Replaced};
 use crate::args::Uninstall;
 use crate::failure::{Failure, Kind};
@@ -17,7 +17,7 @@ pub(crate) fn uninstall(ui: Ui, args: &Uninstall) -> Result<(), Failure> {
     privilege::require("uninstall")?;
     let replaced = Replaced::of(&args.bin_dir);
     let fates = replaced.fates();
-    let plan = plan_migration(Backend::Iptables);
+    let plan = plan_migration(Backend::Iptables).map_err(unread)?;
     if !ui.json {
         ui.print(&intention(&replaced, &fates, &plan, args))?;
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -116,7 +116,8 @@ pub(super) fn publish_named(
     record: &Record,
     origin: Option<&Origin>,
 ) -> io::Result<bool> {
-    let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::CLOEXEC;
+    let flags =
+        OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let unfinished = format!("{UNFINISHED}{name}");
     let file = File::from(rustix::fs::openat(
         dir,
@@ -168,23 +169,12 @@ pub(super) fn remove(dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
 
 /// Opens the lock file, made if need be, and waits for its lock.
 pub(super) fn lock(dir: BorrowedFd<'_>) -> io::Result<File> {
-    let flags = OFlags::CREATE | OFlags::RDONLY | OFlags::CLOEXEC;
-    // As the reference makes it.
+    let flags = OFlags::CREATE | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // As the reference makes it: the directory is everybody's to enter, the lock is not.
     let mode = Mode::RWXU | Mode::RGRP | Mode::XGRP;
     let file = File::from(rustix::fs::openat(dir, LOCK, flags, mode)?);
     file.lock()?;
     Ok(file)
-}
-
-/// Opens a directory, `None` when there is none.
-pub(super) fn open_directory(path: &std::path::Path) -> io::Result<Option<OwnedFd>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(fd) => Ok(Some(fd)),
-        // The name of a network that is too long for a directory is that of none.
-        Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Makes a file in the directory, writes to it and removes it.
@@ -225,6 +215,8 @@ impl LastReserved {
         let file = match rustix::fs::openat(dir, name.as_str(), flags, Mode::empty()) {
             Ok(fd) => Some(File::from(fd)),
             Err(Errno::NOENT) => None,
+            // A link is nobody's who may write here.
+            Err(Errno::LOOP) => remove(dir, &name).map(|()| None)?,
             Err(error) => return Err(error.into()),
         };
         Ok(Self {

@@ -20,12 +20,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
 
+use linkspan_state::Folder;
 use linkspan_state::origin::Boot;
 
 use super::files::State;
@@ -33,8 +33,8 @@ use super::header::{Block, Header, PAGE};
 use crate::range::Span;
 use crate::record::Record;
 
-/// Where the indices are: volatile, since they are worth nothing after a reboot.
-const DIRECTORY: &str = "/run/cni/linkspan/host-local";
+/// The folder of the indices: volatile, since they are worth nothing after a reboot.
+const FOLDER: &str = "host-local";
 
 /// Addresses of a block, one for each bit of a page.
 const BLOCK: u128 = PAGE as u128 * 8;
@@ -70,13 +70,13 @@ impl Index {
     /// Opens the index of a directory in this state. The second value: whether there is a file at all,
     /// be it valid or not.
     pub(super) fn open(state: State, boot: &Boot) -> (Option<Self>, bool) {
-        let mut options = OpenOptions::new();
-        let Ok(file) = options
-            .read(true)
-            .write(true)
-            .custom_flags(no_follow())
-            .open(path(state))
-        else {
+        let open = || {
+            Folder::of_all_if_there(FOLDER)
+                .ok()??
+                .open_to_write(&name(state))
+                .ok()?
+        };
+        let Some(file) = open() else {
             return (None, false);
         };
         let mut page = [0; PAGE];
@@ -100,20 +100,7 @@ impl Index {
         state: State,
         entries: impl Iterator<Item = (&'a IpAddr, &'a Option<Record>)>,
     ) -> io::Result<Self> {
-        let path = path(state);
-        let mut builder = DirBuilder::new();
-        builder
-            .recursive(true)
-            .mode(0o700)
-            .create(path.parent().unwrap_or(Path::new(DIRECTORY)))?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(no_follow())
-            .open(&path)?;
+        let file = Folder::of_all(FOLDER)?.file(&name(state))?;
         let mut index = Self::new(file, Header::default());
         let entries: Vec<_> = entries
             .map(|(address, record)| (record.as_ref().map_or(UNKNOWN_HOLDER, hash), wide(*address)))
@@ -125,7 +112,9 @@ impl Index {
     /// Removes the file.
     pub(super) fn remove(state: State) {
         // What cannot be removed is not valid either: its state is not the directory's.
-        fs::remove_file(path(state)).unwrap_or_default();
+        if let Ok(Some(folder)) = Folder::of_all_if_there(FOLDER) {
+            folder.remove(&name(state)).unwrap_or_default();
+        }
     }
 
     /// Makes it valid for the directory in this state.
@@ -338,13 +327,9 @@ fn table(entries: &[(u64, u128)], pages: u64) -> Vec<u8> {
     table
 }
 
-fn path(state: State) -> PathBuf {
+fn name(state: State) -> String {
     let (device, inode) = state.identity;
-    Path::new(DIRECTORY).join(format!("{device:x}-{inode:x}.index"))
-}
-
-fn no_follow() -> i32 {
-    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+    format!("{device:x}-{inode:x}.index")
 }
 
 fn bitmap(position: usize) -> u64 {
@@ -413,6 +398,6 @@ fn hash(record: &Record) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) fn path_for_tests(state: State) -> PathBuf {
-    path(state)
+pub(super) fn path_for_tests(state: State) -> std::path::PathBuf {
+    Folder::of_all(FOLDER).unwrap().path().join(name(state))
 }

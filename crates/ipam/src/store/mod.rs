@@ -13,12 +13,14 @@ mod map_tests;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use linkspan_state::Folder;
+use linkspan_state::folder::create_directory;
 use linkspan_state::origin::{Boot, Origin, Provenance};
 
 use crate::range::{self, Span};
@@ -28,6 +30,9 @@ use index::Index;
 
 /// Up to this many reservations the files themselves are read, and there is no index.
 const FEW: usize = 8;
+
+/// The mode of a network's directory, as the reference makes it.
+const MODE: u32 = 0o755;
 
 /// Why the directory could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +94,7 @@ impl Directory {
         if let Some(directory) = Self::open(path)? {
             return Ok(directory);
         }
-        fs::create_dir_all(path).map_err(failed("make the directory", path))?;
+        create_directory(path, MODE).map_err(failed("make the directory", path))?;
         Self::open(path)?.ok_or_else(|| failed("open", path)(io::ErrorKind::NotFound.into()))
     }
 
@@ -98,9 +103,10 @@ impl Directory {
     /// # Errors
     /// When it cannot be opened or locked.
     pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        let Some(fd) = files::open_directory(path).map_err(failed("open", path))? else {
+        let Some(folder) = Folder::at_if_there(path).map_err(failed("open", path))? else {
             return Ok(None);
         };
+        let fd = OwnedFd::from(folder);
         let lock = files::lock(fd.as_fd()).map_err(failed("lock", path))?;
         let boot = Boot::current().map_err(failed("read the boot ID for", path))?;
         let state = State::of(fd.as_fd()).map_err(failed("look at", path))?;
@@ -130,8 +136,8 @@ impl Directory {
     /// Why not.
     pub fn probe(path: &Path) -> Result<(), StoreError> {
         for path in path.ancestors() {
-            if let Some(fd) = files::open_directory(path).map_err(failed("open", path))? {
-                return files::probe(fd.as_fd()).map_err(failed("write to", path));
+            if let Some(folder) = Folder::at_if_there(path).map_err(failed("open", path))? {
+                return files::probe(folder.as_fd()).map_err(failed("write to", path));
             }
         }
         Err(failed("open", path)(io::ErrorKind::NotFound.into()))

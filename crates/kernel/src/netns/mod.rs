@@ -1,7 +1,7 @@
 //! Network namespaces.
 
 mod handle;
-mod lock;
+mod identity;
 mod own;
 mod visit;
 
@@ -21,7 +21,7 @@ use crate::sandbox::leave_namespaces;
 use crate::thread::apart;
 
 pub use handle::is_gone;
-pub use lock::{Lock, Mode, lock_current};
+pub use identity::Identity;
 
 /// The filesystem that namespaces live in (`NSFS_MAGIC`, linux/magic.h).
 const NSFS_MAGIC: u64 = 0x6e73_6673;
@@ -224,8 +224,12 @@ fn namespace_id(fd: BorrowedFd<'_>) -> Option<u64> {
 
 /// The cookie of the calling thread's network namespace, as a socket tells it; unknown before 5.14.
 fn socket_cookie() -> Option<u64> {
+    cookie_of(&std::os::unix::net::UnixDatagram::unbound().ok()?)
+}
+
+/// The cookie of the namespace that a socket is in.
+fn cookie_of(socket: &std::os::unix::net::UnixDatagram) -> Option<u64> {
     use std::os::fd::AsRawFd;
-    let socket = std::os::unix::net::UnixDatagram::unbound().ok()?;
     let (mut cookie, mut size) = (0u64, size_of::<u64>() as libc::socklen_t);
     // SAFETY: the descriptor is open, and the kernel writes at most `size` bytes to `cookie`, which is
     // that large, and how many to `size`; both outlive the call. rustix has no wrapper for it.

@@ -38,8 +38,8 @@ impl Moved {
 impl Attachment {
     /// Has `to` do what the record says that another backend does.
     pub(crate) fn move_to(&self, to: Backend) -> Result<Moved, Error> {
-        let held = self.records.hold(&self.plugin, &self.owner)?;
-        let Found::Record(mut record) = self.records.read(&self.plugin, &self.owner) else {
+        let held = self.records.hold(&self.file_name())?;
+        let Found::Record(mut record) = self.read()? else {
             return Ok(Moved::Removed);
         };
         let moved = Moved::plan(&record, to);
@@ -47,18 +47,18 @@ impl Attachment {
             Moved::Firewalld => {}
             Moved::Removed => {
                 drop(held);
-                Self::recorded(&record).remove()?;
+                Self::recorded(&record, &self.records).remove()?;
             }
             Moved::Already => {
                 if !self.differences(to, &record.parts)?.is_empty() {
-                    self.repair()?;
+                    self.repair(&record)?;
                 }
                 self.take_down_other(to, &record.parts)?;
             }
             Moved::Moved => {
                 self.set_up(to, &record.parts)?;
                 record.backend = to;
-                self.records.write(&record)?;
+                record.write(&self.records)?;
                 self.take_down_other(to, &record.parts)?;
             }
         }
@@ -93,8 +93,8 @@ impl Attachment {
     /// Leaves to the reference plugins what they would have made, and forgets it; returns whether that is all of it. What they
     /// do not make, or otherwise than by rules of iptables, stays ours, and the record says so.
     pub(crate) fn hand_over(&self) -> Result<bool, Error> {
-        let _held = self.records.hold(&self.plugin, &self.owner)?;
-        let Found::Record(mut record) = self.records.read(&self.plugin, &self.owner) else {
+        let _held = self.records.hold(&self.file_name())?;
+        let Found::Record(mut record) = self.read()? else {
             return Ok(true);
         };
         if record.backend == Backend::Firewalld {
@@ -109,11 +109,11 @@ impl Attachment {
         }
         let left = left_to_nftables(Backend::Iptables, &record.parts);
         if left.is_empty() {
-            self.records.remove(&self.plugin, &self.owner)?;
+            self.records.remove(&self.file_name())?;
             return Ok(true);
         }
         record.parts = left;
-        self.records.write(&record)?;
+        record.write(&self.records)?;
         Ok(false)
     }
 }

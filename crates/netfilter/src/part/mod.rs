@@ -26,8 +26,9 @@ pub use spoof_guard::SpoofGuard;
 
 use super::backend::Backend;
 use super::group::{Group, Placed};
+use super::head::Head;
 use super::owner::Owner;
-use super::record::{Record, Records};
+use super::records::Records;
 
 /// One thing that an attachment wants of netfilter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,16 +170,23 @@ pub(super) trait Want: fmt::Display {
         Ok(())
     }
 
-    /// Does, after it was removed, what is not in tables; gives back what was reserved.
-    fn leave(&self, _holder: &Holder<'_>) -> Result<(), Error> {
-        Ok(())
+    /// What of it neither this attachment nor another of the same container has reserved, a sentence each.
+    fn unreserved(&self, _holder: &Holder<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Does, after it was removed, what is not in tables; gives back what was reserved, and returns those who have
+    /// waited for that.
+    fn leave(&self, _holder: &Holder<'_>) -> Result<Vec<Head>, Error> {
+        Ok(Vec::new())
     }
 }
 
 /// An attachment that wants a part.
 pub(super) struct Holder<'a> {
     pub(super) owner: &'a Owner,
-    pub(super) plugin: &'a str,
+    /// The name of its record.
+    pub(super) record: String,
     pub(super) records: &'a Records,
 }
 
@@ -189,7 +197,7 @@ pub(super) enum Reserved {
     /// No more than this, or nothing: the rest is another attachment's of the same container.
     Partly(Option<Part>),
     /// These have it, and their containers are gone.
-    HeldByDead(Vec<Record>),
+    HeldByDead(Vec<Head>),
 }
 
 /// What is so of all parts of a kind.
@@ -228,14 +236,19 @@ pub(super) trait Nature: Sync {
     /// are known of it.
     fn remove_reference(&self, owner: &Owner, parts: &[Part]) -> Result<(), Error>;
 
+    /// Forgets what is kept beside the records for attachments that have none.
+    fn tidy(&self, _records: &Records) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Removes what the reference plugins made for a network's attachments other than these, as far as
     /// that can be told apart.
     fn collect_reference(&self, _network: &str, _valid: &[Owner]) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Undoes what stays as long as there is any attachment, once there is none.
-    fn restore(&self, _records: &Records) -> Result<(), Error> {
+    /// Undoes what stays as long as there is any attachment with a part of this kind, once there is none.
+    fn restore(&self) -> Result<(), Error> {
         Ok(())
     }
 }

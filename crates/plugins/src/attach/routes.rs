@@ -2,25 +2,34 @@
 
 use std::time::Duration;
 
-use linkspan_kernel::netns::Lock;
 use linkspan_kernel::rtnl::{NextHop, Route};
-use linkspan_plan::fault::explain;
 use linkspan_plan::{Namespaces, Routing};
-use linkspan_plugin::spec::Error;
+use linkspan_plugin::spec::{Error, ErrorCode};
+use linkspan_state::lock::Lock;
 
 /// How long another may work on the routes of the namespace.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Keeps others from choosing and filling tables of the container's namespace, until it is dropped.
+/// Keeps others from choosing and filling tables of the container's namespace, until it is dropped. Where there is no
+/// place for a lock nobody is kept: runtimes attach the networks of a container one after the other.
 ///
 /// # Errors
 /// When somebody else does so for too long.
 pub fn lock(namespaces: &Namespaces) -> Result<Option<Lock>, Error> {
-    let netns = namespaces.container()?.netns();
-    netns
-        .map(|netns| netns.lock(LOCK_DEADLINE))
-        .transpose()
-        .map_err(explain)
+    let Some(netns) = namespaces.container()?.netns() else {
+        return Ok(None);
+    };
+    match Lock::of_container(netns, LOCK_DEADLINE) {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::TIMEDOUT.raw_os_error()) => {
+            Err(Error::new(
+                ErrorCode::INTERNAL,
+                "cannot lock the routes of the container's network namespace: another plugin works on them all \
+                 the time",
+            )
+            .with_details("the call can be repeated"))
+        }
+        lock => Ok(lock.ok()),
+    }
 }
 
 /// The main routing table, `RT_TABLE_MAIN`.

@@ -86,7 +86,7 @@ impl Plugin for Bandwidth {
         let rtnl = Rtnl::open().map_err(explain)?;
         let ifbs = leftovers::own_ifbs(&owner, &rtnl)?;
         // The redirection first: what goes to a link that is gone is lost.
-        let lifted = lift(call, config, !ifbs.is_empty());
+        let lifted = lift(call, config, &owner, !ifbs.is_empty());
         all([lifted]
             .into_iter()
             .chain(ifbs.iter().map(|link| leftovers::remove(link, &rtnl))))
@@ -159,6 +159,7 @@ fn nothing_was_made(call: &Call<'_, Deferred<Config>>, owner: &Owner) -> bool {
 fn lift(
     call: &Call<'_, Deferred<Config>>,
     config: Option<&Config>,
+    owner: &Owner,
     has_ifb: bool,
 ) -> Result<(), Error> {
     let Some(config) = config else {
@@ -175,9 +176,14 @@ fn lift(
     let Some(host) = host_end(&namespaces, &inside)? else {
         return Ok(());
     };
+    // An ADD that was refused because the container has such an interface is followed by a DEL, too.
+    let is_of_another = |alias: &String| Owner::is_named_by(alias) && *alias != owner.to_string();
+    if host.alias.as_ref().is_some_and(is_of_another) {
+        return Ok(());
+    }
     let rtnl = namespaces.host().rtnl();
     let mut changes = Vec::new();
-    for step in plan::plan(config, &chosen(&owner_of(call)?, &host)).steps {
+    for step in plan::plan(config, &chosen(owner, &host)).steps {
         match step {
             Step::Redirect(..) if has_ifb || redirects_nowhere(&host, rtnl)? => {
                 changes.push(Change::DeleteQdisc(host.index, Handle::INGRESS));

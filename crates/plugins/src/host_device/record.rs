@@ -4,19 +4,19 @@
 //! returns the device by itself, under the name that it had in the container or another; then only this
 //! tells whose it was and what it was called (plugins#773, multus#1134).
 
-use std::fs;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use linkspan_kernel::netns::Netns;
 use linkspan_netfilter::Owner;
 use linkspan_plan::identity;
 use linkspan_plugin::spec::{Error, ErrorCode};
+use linkspan_state::Folder;
 use linkspan_state::origin::{Boot, Origin, Provenance};
 use serde::{Deserialize, Serialize};
 
-/// Where the records are: in memory, like the devices' names.
-const DIRECTORY: &str = "/run/cni/linkspan/host-device";
+/// The folder of the records: in memory, like the devices' names, and of one host.
+const FOLDER: &str = "host-device";
 
 /// The longest record that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 16;
@@ -72,14 +72,11 @@ impl Record {
     /// # Errors
     /// [`ErrorCode::IO_FAILURE`] when the directory cannot be written.
     pub fn keep(&self) -> Result<(), Error> {
-        let path = path(&self.owner());
         let keep = || -> io::Result<()> {
-            fs::create_dir_all(DIRECTORY)?;
-            let half = path.with_extension("new");
-            fs::write(&half, serde_json::to_vec(self)?)?;
-            fs::rename(&half, &path)
+            let bytes = serde_json::to_vec(self)?;
+            folder_or_new()?.write(&identity::file_name(&self.owner()), &bytes)
         };
-        keep().map_err(|error| failed("write", &path, &error))
+        keep().map_err(|error| failed("write", &error))
     }
 
     /// The record of an attachment; `None` when there is none, or one that means nothing.
@@ -87,8 +84,11 @@ impl Record {
     /// # Errors
     /// [`ErrorCode::IO_FAILURE`] when it cannot be looked at.
     pub fn of(owner: &Owner) -> Result<Option<Self>, Error> {
-        let path = path(owner);
-        read(&path).map_err(|error| failed("read", &path, &error))
+        let of = || match folder()? {
+            Some(folder) => read(&folder, &identity::file_name(owner)),
+            None => Ok(None),
+        };
+        of().map_err(|error| failed("read", &error))
     }
 
     /// Every record that means something.
@@ -96,17 +96,16 @@ impl Record {
     /// # Errors
     /// [`ErrorCode::IO_FAILURE`] when they cannot be looked at.
     pub fn all() -> Result<Vec<Self>, Error> {
-        let read_all = || -> io::Result<Vec<Self>> {
+        let all = || -> io::Result<Vec<Self>> {
             let mut records = Vec::new();
-            for entry in fs::read_dir(DIRECTORY)? {
-                records.extend(read(&entry?.path())?);
+            if let Some(folder) = folder()? {
+                for name in folder.names()? {
+                    records.extend(read(&folder, &name)?);
+                }
             }
             Ok(records)
         };
-        match read_all() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            records => records.map_err(|error| failed("read", Path::new(DIRECTORY), &error)),
-        }
+        all().map_err(|error| failed("read", &error))
     }
 }
 
@@ -115,36 +114,43 @@ impl Record {
 /// # Errors
 /// [`ErrorCode::IO_FAILURE`] when it cannot be removed.
 pub fn forget(owner: &Owner) -> Result<(), Error> {
-    let path = path(owner);
-    for path in [path.with_extension("new"), path] {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("remove", &path, &error));
-            }
-            _ => {}
+    let forget = || match folder()? {
+        Some(folder) => folder.remove(&identity::file_name(owner)),
+        None => Ok(()),
+    };
+    forget().map_err(|error| failed("remove", &error))
+}
+
+/// The folder, if there is one; first what an earlier version kept for all hosts that share /run is taken over.
+fn folder() -> io::Result<Option<Folder>> {
+    if let Some(folder) = Folder::of_host_if_there(FOLDER)? {
+        return Ok(Some(folder));
+    }
+    match Folder::of_all_if_there(FOLDER)? {
+        None => Ok(None),
+        Some(_) => {
+            Folder::of_all("")?.rename(FOLDER, &Folder::of_host("")?, FOLDER)?;
+            Folder::of_host_if_there(FOLDER)
         }
     }
-    Ok(())
 }
 
-fn path(owner: &Owner) -> PathBuf {
-    Path::new(DIRECTORY).join(identity::file_name(owner))
+fn folder_or_new() -> io::Result<Folder> {
+    folder()?.map_or_else(|| Folder::of_host(FOLDER), Ok)
 }
 
-fn read(path: &Path) -> io::Result<Option<Record>> {
-    let mut bytes = Vec::new();
-    let file = match fs::File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(serde_json::from_slice(&bytes).ok())
+fn read(folder: &Folder, name: &str) -> io::Result<Option<Record>> {
+    let bytes = folder.read(name, MAX_BYTES)?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-fn failed(verb: &str, path: &Path, error: &io::Error) -> Error {
+fn failed(verb: &str, error: &io::Error) -> Error {
     Error::new(
         ErrorCode::IO_FAILURE,
-        format!("cannot {verb} {}: {error}", path.display()),
+        format!("cannot {verb} the record of the device: {error}"),
     )
-    .with_details("it tells which device is whose; /run must be writable and have space")
+    .with_details(
+        "it tells which device is whose, in /run/cni/linkspan; /run must be writable and have space, or \
+         /var/lib/cni where /run is read-only",
+    )
 }

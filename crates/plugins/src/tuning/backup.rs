@@ -4,19 +4,21 @@
 //! own, a symbolic link named after the whole attachment leads to it: GC finds what belongs to the network,
 //! whatever directory the configuration had named.
 
-use std::fs;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use linkspan_netfilter::Owner;
 use linkspan_plan::Settings;
 use linkspan_plan::fault::all;
 use linkspan_plugin::spec::{Attachment, Error, ErrorCode};
+use linkspan_state::Folder;
 use serde::{Deserialize, Serialize};
 
-/// Where the links are.
-const INDEX: &str = "/run/cni/linkspan/tuning";
+/// The folder of the links.
+const INDEX: &str = "tuning";
+
+/// The mode of the directory of the files, which the reference makes without the right to enter it.
+const DIRECTORY_MODE: u32 = 0o700;
 
 /// The longest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 16;
@@ -62,19 +64,23 @@ impl Content {
 /// The file of one attachment.
 #[derive(Clone, Debug)]
 pub(super) struct Backup {
-    path: PathBuf,
-    link: PathBuf,
+    directory: PathBuf,
+    name: String,
+    link: String,
 }
 
 impl Backup {
     pub(super) fn of(owner: &Owner, data_dir: &Path) -> Self {
-        let name = format!("{}_{}.json", owner.container(), owner.ifname());
-        // A relative directory is one below where the plugin is run, which GC may not be.
-        let directory = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
         Self {
-            path: directory.join(name),
-            link: Path::new(INDEX).join(link_name(&owner.to_string())),
+            // A relative directory is one below where the plugin is run, which GC may not be.
+            directory: std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned()),
+            name: format!("{}_{}.json", owner.container(), owner.ifname()),
+            link: link_name(&owner.to_string()),
         }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join(&self.name)
     }
 
     /// Keeps settings, all of them or nothing.
@@ -85,7 +91,7 @@ impl Backup {
         self.write(&Content::of(settings)).map_err(|error| {
             Error::new(
                 ErrorCode::IO_FAILURE,
-                format!("cannot write {}: {error}", self.path.display()),
+                format!("cannot write {}: {error}", self.path().display()),
             )
             .with_details(
                 "it keeps the settings that DEL puts back; \"dataDir\" must name a directory that can be \
@@ -95,49 +101,47 @@ impl Backup {
     }
 
     fn write(&self, content: &Content) -> io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        for directory in [directory, Path::new(INDEX)] {
-            fs::create_dir_all(directory)?;
-        }
+        let files = Folder::at(&self.directory, DIRECTORY_MODE)?;
         // Found by GC from now on, whether the file is there yet or not.
-        match symlink(&self.path, &self.link) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                fs::remove_file(&self.link)?;
-                symlink(&self.path, &self.link)?;
-            }
-            outcome => outcome?,
-        }
-        let half = half(&self.path);
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&half)?;
-        file.write_all(&indented(content)?)?;
-        drop(file);
-        fs::rename(&half, &self.path)
+        Folder::of_all(INDEX)?.link(&self.link, self.path())?;
+        files.write(&self.name, &indented(content)?)
     }
 
-    /// The settings that were kept; `None` when there are none, or none that mean something.
+    /// The settings that were kept; `None` when there are none, none that mean something, or none of this attachment.
     ///
     /// # Errors
     /// [`ErrorCode::IO_FAILURE`] when the file cannot be looked at.
     pub(super) fn settings(&self) -> Result<Option<Settings>, Error> {
-        let read = || {
-            let mut bytes = Vec::new();
-            let file = fs::File::open(&self.path)?;
-            file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-            Ok(serde_json::from_slice::<Content>(&bytes).ok())
+        let read = || -> io::Result<Option<Settings>> {
+            let files = at_if_there(&self.directory)?.filter(|_| !self.is_of_another());
+            let bytes = files
+                .map(|files| files.read(&self.name, MAX_BYTES))
+                .transpose()?;
+            let content = bytes
+                .flatten()
+                .and_then(|bytes| serde_json::from_slice::<Content>(&bytes).ok());
+            Ok(content.map(Content::settings))
         };
-        match read() {
-            Ok(content) => Ok(content.map(Content::settings)),
-            Err(error) if is_nothing(&error) => Ok(None),
-            Err(error) => Err(Error::new(
+        read().map_err(|error| {
+            Error::new(
                 ErrorCode::IO_FAILURE,
-                format!("cannot read {}: {error}", self.path.display()),
-            )),
+                format!("cannot read {}: {error}", self.path().display()),
+            )
+        })
+    }
+
+    /// Whether the file, whose name is without a network, is that of another network's attachment: this one's was
+    /// refused, since the container has such an interface already.
+    fn is_of_another(&self) -> bool {
+        let Ok(Some(index)) = Folder::of_all_if_there(INDEX) else {
+            return false;
+        };
+        if index.has(&self.link) {
+            return false;
         }
+        let path = self.path();
+        let leads_there = |link: &String| index.link_target(link).as_ref() == Some(&path);
+        index.names().unwrap_or_default().iter().any(leads_there)
     }
 
     /// Forgets them; they need not be there.
@@ -145,10 +149,32 @@ impl Backup {
     /// # Errors
     /// [`ErrorCode::IO_FAILURE`] when a file cannot be removed.
     pub(super) fn remove(&self) -> Result<(), Error> {
-        // The link last: as long as there is a file, it is found.
-        [half(&self.path), self.path.clone(), self.link.clone()]
-            .iter()
-            .try_for_each(|path| remove(path))
+        let remove = || -> io::Result<()> {
+            if !self.is_of_another()
+                && let Some(files) = at_if_there(&self.directory)?
+            {
+                files.remove(&self.name)?;
+            }
+            // The link last: as long as there is a file, it is found.
+            match Folder::of_all_if_there(INDEX)? {
+                Some(index) => index.remove(&self.link),
+                None => Ok(()),
+            }
+        };
+        remove().map_err(|error| {
+            Error::new(
+                ErrorCode::IO_FAILURE,
+                format!("cannot remove {}: {error}", self.path().display()),
+            )
+        })
+    }
+}
+
+/// The directory; `None` when there is none, nor can there be one.
+fn at_if_there(directory: &Path) -> io::Result<Option<Folder>> {
+    match Folder::at_if_there(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        there => there,
     }
 }
 
@@ -157,31 +183,38 @@ impl Backup {
 /// # Errors
 /// All that could not be removed, after all others were.
 pub(super) fn collect(network: &str, valid: &[Attachment]) -> Result<(), Error> {
+    let failed = |error: io::Error| {
+        Error::new(
+            ErrorCode::IO_FAILURE,
+            format!("cannot read the folder {INDEX:?} below /run/cni/linkspan: {error}"),
+        )
+    };
+    let Some(index) = Folder::of_all_if_there(INDEX).map_err(failed)? else {
+        return Ok(());
+    };
     let valid: Vec<String> = valid
         .iter()
         .map(|one| Owner::from_texts(network, &one.container_id, &one.ifname).to_string())
         .collect();
-    let failed = |error: io::Error| {
-        Error::new(
-            ErrorCode::IO_FAILURE,
-            format!("cannot read {INDEX}: {error}"),
-        )
-    };
-    let entries = match fs::read_dir(INDEX) {
-        Err(error) if is_nothing(&error) => return Ok(()),
-        entries => entries.map_err(failed)?,
-    };
-    let is_stale = |link: &Path| {
-        let name = link.file_name().unwrap_or_default();
-        let owner = owner_of(&name.to_string_lossy());
+    let links = index.names().map_err(failed)?.into_iter();
+    let stale = links.filter(|link| {
+        let owner = owner_of(link);
         Owner::is_of_network(&owner, network) && !valid.contains(&owner)
-    };
-    all(entries.map(|entry| {
-        let link = entry.map_err(failed)?.path();
-        match fs::read_link(&link) {
-            Ok(path) if is_stale(&link) => Backup { path, link }.remove(),
-            _ => Ok(()),
+    });
+    all(stale.map(|link| {
+        let path = index.link_target(&link);
+        let file = path
+            .as_deref()
+            .and_then(|path| Some((path.parent()?, path.file_name()?)));
+        let Some((directory, name)) = file else {
+            return Ok(());
+        };
+        Backup {
+            directory: directory.to_owned(),
+            name: name.to_string_lossy().into_owned(),
+            link,
         }
+        .remove()
     }))
 }
 
@@ -192,29 +225,6 @@ fn link_name(owner: &str) -> String {
 
 fn owner_of(link: &str) -> String {
     link.replace(':', "/")
-}
-
-/// Whether there is no such file. What is too long for the name of a file is the name of none.
-fn is_nothing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
-    )
-}
-
-/// Where a file is before it is whole.
-fn half(path: &Path) -> PathBuf {
-    path.with_extension("new")
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if !is_nothing(&error) => Err(Error::new(
-            ErrorCode::IO_FAILURE,
-            format!("cannot remove {}: {error}", path.display()),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// As the reference writes it: indented by one space, no newline at the end.

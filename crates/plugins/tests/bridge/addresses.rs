@@ -121,7 +121,7 @@ fn another_address_of_the_bridge_is_replaced_only_when_that_is_asked_for() {
         let mut forced = config.clone();
         forced["forceAddress"] = true.into();
         forced["ipMasq"] = true.into();
-        sandbox.run("mkdir -p /run/cni; mount -t tmpfs -o ro none /run/cni");
+        sandbox.run("mkdir -p /run/cni; mount -t tmpfs -o nr_inodes=1 none /run/cni");
         host.add(&forced, &netns).failure();
         assert_eq!(bridge_addresses(sandbox), before);
         sandbox.run("umount /run/cni");
@@ -144,7 +144,7 @@ fn the_gateway_of_an_add_that_failed_goes_though_others_use_the_bridge() {
         let layer2 = network(json!({ "ipam": null, "isGateway": null }));
         let [a, b] = ["a", "b"].map(|name| host.attach(&layer2, name).netns);
         let c = sandbox.netns("c");
-        sandbox.run("mkdir -p /run/cni; mount -t tmpfs -o ro none /run/cni");
+        sandbox.run("mkdir -p /run/cni; mount -t tmpfs -o nr_inodes=1 none /run/cni");
         let before = host.snapshot(&[&a, &b, &c]);
         host.add(
             &network(json!({ "ipMasq": true, "ipam": dual_stack() })),

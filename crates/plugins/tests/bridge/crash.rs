@@ -103,7 +103,7 @@ fn an_attachment_that_stands_is_seen() {
             "10.22.0.2 comment \"mynet/c1/eth0\"",
             "fd00:22::2 . fd00:22:: comment \"mynet/c1/eth0\"",
             "nft element of guarded: \"veth",
-            "file /run/cni/linkspan/netfilter/c1:eth0:bridge.json",
+            "/netfilter/mynet:c1:eth0:bridge.json",
             "file /var/lib/cni/networks/mynet/10.22.0.2",
         ] {
             assert!(shown.contains(part), "{part}: {shown}");

@@ -167,7 +167,7 @@ fn the_gateway_is_in_the_vlan() {
         let c = host.attach(&other, "c");
         c.netns.ping("10.23.0.1");
         // The first of a VLAN fails late: what it made goes again, and what others have stays.
-        sandbox.run("mount -t tmpfs -o ro none /run/cni");
+        sandbox.run("mount -t tmpfs -o nr_inodes=1 none /run/cni");
         let third = network(json!({
             "name": "third", "vlan": 300, "macspoofchk": true,
             "ipam": { "type": "host-local", "subnet": "10.24.0.0/16" }

@@ -65,7 +65,8 @@ fn passes_beside_firewalld(sandbox: &Sandbox, forwarding: Forwarding) {
         status.output
     );
     let (one, other) = (world.attach("one"), world.attach("other"));
-    let record = fs::read_to_string("/run/cni/linkspan/netfilter/one:eth0:firewall.json").unwrap();
+    let record =
+        sandbox.run("cat /run/cni/linkspan/netns-*/netfilter/mynet:one:eth0:firewall.json");
     assert!(record.contains("\"backend\":\"firewalld\""), "{record}");
     world.publish(&one);
     let traffic = || {

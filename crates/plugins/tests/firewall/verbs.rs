@@ -165,7 +165,7 @@ fn check_needs_no_record(sandbox: &Sandbox, keys: Value, spoil: &str) {
     let check = || world.call("CHECK", &one).run();
     check().failure();
     world.call("ADD", &one).run().success();
-    sandbox.run("rm /run/cni/linkspan/netfilter/one:eth0:firewall.json");
+    sandbox.run("rm /run/cni/linkspan/netns-*/netfilter/mynet:one:eth0:firewall.json");
     check().success();
     sandbox.run(spoil);
     check().fails(None, &["expected"]);
@@ -188,7 +188,7 @@ fn killed_anywhere(forwarding: Forwarding) {
         let left = || {
             let elements = sandbox
                 .run("nft list set inet linkspan admitted4; nft list set inet linkspan admitted6");
-            let records = sandbox.run("ls /run/cni/linkspan/netfilter");
+            let records = sandbox.run("ls /run/cni/linkspan/netns-*/netfilter");
             assert!(
                 !elements.contains("mynet/one") && !records.contains("one:eth0:firewall"),
                 "{elements}{records}"

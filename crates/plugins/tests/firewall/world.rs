@@ -306,6 +306,7 @@ pub(crate) fn ruleset() -> String {
 #[track_caller]
 pub(crate) fn reconcile() -> Vec<String> {
     linkspan_netfilter::reconcile()
+        .unwrap()
         .into_iter()
         .flat_map(|(_, differences)| differences.unwrap())
         .collect()

@@ -7,13 +7,8 @@ mod crash;
 mod home;
 mod verbs;
 
-use std::fs;
-
-use linkspan_testkit::{Netns, Outcome, Plugins, Sandbox};
+use linkspan_testkit::{Cmd, Netns, Outcome, Plugins, Sandbox};
 use serde_json::{Value, json};
-
-/// Where it is written down whose a device is.
-const RECORDS: &str = "/run/cni/linkspan/host-device";
 
 /// The device's MAC address.
 const MAC: &str = "02:00:00:00:00:d1";
@@ -75,7 +70,11 @@ impl World {
 }
 
 fn records() -> usize {
-    fs::read_dir(RECORDS).map_or(0, Iterator::count)
+    Cmd::shell("find /run/cni/linkspan/netns-*/host-device -type f | wc -l")
+        .run()
+        .trim()
+        .parse()
+        .unwrap()
 }
 
 /// A configuration with these keys and addresses of its own.

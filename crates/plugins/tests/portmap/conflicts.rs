@@ -96,7 +96,7 @@ fn a_claim_without_a_record_is_no_claim() {
         let world = World::new(host);
         let (one, two) = (world.server("one"), world.server("two"));
         world.add(&one, &publish(&["8080:80/tcp"])).success();
-        std::fs::remove_file("/run/cni/linkspan/netfilter/one:eth0:portmap.json").unwrap();
+        host.run("rm /run/cni/linkspan/netns-*/netfilter/net:one:eth0:portmap.json");
         world.add(&two, &publish(&["8080:80/tcp"])).success();
         world.check(&two, &publish(&["8080:80/tcp"])).success();
         world.outside.talk_tcp(&format!("{HOST_V4}:8080")).unwrap();

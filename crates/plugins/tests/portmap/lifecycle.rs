@@ -48,7 +48,7 @@ fn without_mappings_netfilter_is_not_asked_at_all() {
                 assert_eq!(calls, [""; 0], "{verb} {nothing}");
             }
         }
-        assert!(!std::path::Path::new("/run/cni/linkspan/netfilter").exists());
+        assert!(!host.run("ls -R /run/cni").contains("netfilter"));
         let some = publish(&["8080:80/tcp"]);
         assert_ne!(
             netfilter_calls(&call(&world, "ADD", &server, &some)),
@@ -156,9 +156,9 @@ fn del_needs_nothing_and_misses_nothing() {
             "nft flush table inet linkspan",
             "ip netns delete NAME",
             "ip link delete cni0",
-            "rm -rf /run/cni/linkspan/netfilter/ports /run/cni/linkspan/netfilter/route_localnet",
+            "rm -rf /run/cni/linkspan/netns-*/netfilter/ports /run/cni/linkspan/netns-*/netfilter/route_localnet",
             "rm -rf /run/cni",
-            "truncate -s 9 /run/cni/linkspan/netfilter/NAME:eth0:portmap.json",
+            "truncate -s 9 /run/cni/linkspan/netns-*/netfilter/net:NAME:eth0:portmap.json",
         ]
         .iter()
         .enumerate()
@@ -194,7 +194,7 @@ fn gc_removes_what_no_attachment_has() {
                 .add(server, &publish(&[&format!("{port}:80/tcp")]))
                 .success();
         }
-        fs::remove_file("/run/cni/linkspan/netfilter/two:eth0:portmap.json").unwrap();
+        host.run("rm /run/cni/linkspan/netns-*/netfilter/net:two:eth0:portmap.json");
         let gc = json!({ "cniVersion": "1.1.0" });
         let other = json!({ "cniVersion": "1.1.0", "name": "other" });
         world
@@ -293,7 +293,7 @@ fn check_needs_no_record() {
             let keys = publish_with(&["8080:80/tcp"], json!({ "backend": backend }));
             world.check(&server, &keys).fails(None, &["expected"]);
             world.add(&server, &keys).success();
-            fs::remove_dir_all("/run/cni/linkspan/netfilter").unwrap();
+            host.run("rm -r /run/cni/linkspan/netns-*/netfilter");
             world.check(&server, &keys).success();
             host.run(spoil);
             world.check(&server, &keys).fails(None, &["expected"]);

@@ -112,7 +112,7 @@ fn flushed_and_restored(backend: &str, flush: &str) {
         // The record may be lost, and is no proof.
         config["prevResult"] = Value::Null;
         config["prevResult"] = world.ours.add(&config, "c", &netns, "eth0").success();
-        host.run("rm -r /run/cni/linkspan/netfilter");
+        host.run("rm -r /run/cni/linkspan/netns-*/netfilter");
         world.ours.check(&config, "c", &netns, "eth0").success();
         host.run(flush);
         world

@@ -25,7 +25,7 @@ fn occupy(world: &World<'_>, container: &Container, maker: &str) {
         .add(&config, &container.id, &container.netns, "eth0")
         .success();
     // A boot takes what is below /run; whoever saves rules puts them back.
-    world.host.run("rm -rf /run/cni/linkspan/netfilter");
+    world.host.run("rm -rf /run/cni/linkspan/netns-*/netfilter");
 }
 
 fn reaches(world: &World<'_>, container: &Container) -> bool {

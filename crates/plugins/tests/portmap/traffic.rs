@@ -424,8 +424,7 @@ fn a_range_of_ports_is_as_good_as_one() {
         }
         world.check(&server, &ports).success();
         let record =
-            std::fs::read_to_string("/run/cni/linkspan/netfilter/server:eth0:portmap.json")
-                .unwrap();
+            host.run("cat /run/cni/linkspan/netns-*/netfilter/net:server:eth0:portmap.json");
         assert!(record.len() < 1000, "{record}");
         world.del(&server, &ports).success();
         assert!(!world.ruleset().contains("server"), "{}", world.ruleset());

@@ -171,7 +171,7 @@ pub(crate) const HOST_V6: &str = Outside::HOST_V6;
 
 /// Restores what others removed, as `linkspan reconcile` does; how many attachments lacked something.
 pub(crate) fn reconcile() -> usize {
-    let outcomes = linkspan_netfilter::reconcile();
+    let outcomes = linkspan_netfilter::reconcile().unwrap();
     let missed = outcomes.into_iter().map(|(_, outcome)| outcome.unwrap());
     missed.filter(|differences| !differences.is_empty()).count()
 }

@@ -16,7 +16,6 @@ use super::{ByIptables, Elsewhere, Group, Holder, Owner, Part, Placed, Want};
 use crate::forward;
 use crate::inet;
 use crate::iptables::Protocol;
-use crate::record::Records;
 
 /// The host forwards what the container sends from this address, replies to it, and connections to a
 /// port that is published for it. Everything else is left to the policy of the host.
@@ -83,7 +82,7 @@ impl super::Nature for Nature {
         reference::remove(owner, parts)
     }
 
-    fn restore(&self, _records: &Records) -> Result<(), Error> {
+    fn restore(&self) -> Result<(), Error> {
         forward::remove()
     }
 }

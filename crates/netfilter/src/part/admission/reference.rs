@@ -9,7 +9,8 @@ use super::iptables::CHAIN;
 use super::{Owner, Part, addresses};
 use crate::firewalld;
 use crate::iptables::{Protocol, has_rules_about, remove_rules_about};
-use crate::record::{Record, Records};
+use crate::record::Record;
+use crate::records::Records;
 
 /// Whether these addresses are admitted by the rules of either iptables or by firewalld.
 pub(super) fn is_there(parts: &[Part]) -> Result<bool, Error> {
@@ -58,7 +59,7 @@ fn remove_rules(owner: &Owner, addresses: &[IpAddr]) -> Result<(), Error> {
 /// The addresses of all other attachments.
 fn taken(owner: &Owner) -> Vec<IpAddr> {
     let is_other = |record: &Record| record.owner() != *owner;
-    let records = Records::default();
-    let others = records.all().filter(is_other);
+    let records = Record::all(&Records::default()).unwrap_or_default();
+    let others = records.into_iter().filter(is_other);
     others.flat_map(|record| addresses(&record.parts)).collect()
 }

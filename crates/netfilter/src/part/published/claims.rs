@@ -1,40 +1,45 @@
 //! Who has which port of the host.
 //!
-//! A claim is a symbolic link, `ports/tcp-8080/0.0.0.0`, to the record of the attachment that has the port;
+//! A claim is a link, `ports/tcp-8080/0.0.0.0`, to the record of the attachment that has the port;
 //! so it holds as long as that record is there, and `ls -l` shows whose it is. It concerns both backends, and
 //! outlives a flush of the ruleset. A claim of every address conflicts with those of single addresses, as
 //! sockets that are bound do; mappings with different conditions do not conflict.
+//!
+//! A runtime sends the same mappings to all networks of a container, of which the first gets the port. The others
+//! wait for it, each with a link `wait-…` beside the claim, and get it when the first is detached.
 
-use std::fs;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
 
-use linkspan_kernel::lock::Lock;
 use linkspan_spec::{Error, ErrorCode};
 
 use super::{Holder, Part, Port, PortRange, PublishedPorts, Reserved};
+use crate::head::{Found, Head};
 use crate::owner::hex_sha512;
-use crate::record::{self, Found, Record, Records, failed, lock};
+use crate::records::Records;
+use crate::register::{Holders, Register};
+
+/// The ports that are claimed.
+const REGISTER: &str = "ports";
+
+/// How the links of those begin who wait for a port; no address does.
+const WAITING: &str = "wait-";
 
 /// Claims all ports of a part. Those that another attachment of the same container has already are left to
 /// that one.
 pub(super) fn reserve(part: &PublishedPorts, holder: &Holder<'_>) -> Result<Reserved, Error> {
-    let claims = Claims::open(part, holder)?;
+    let claims = Claims::of(part, Register::open(holder.records, REGISTER)?, holder);
     let mut left = Vec::new();
-    let mut dead: Vec<Record> = Vec::new();
+    let mut dead: Vec<Head> = Vec::new();
     for port in part.single_ports() {
         match claims.claim(port)? {
             Outcome::Claimed => left.push(port),
             Outcome::SameContainer => {}
-            Outcome::Dead(records) => {
-                dead.extend(
-                    records
-                        .into_iter()
-                        .filter(|one| !dead.contains(one))
-                        .collect::<Vec<_>>(),
-                );
+            Outcome::Dead(heads) => {
+                let new: Vec<_> = heads
+                    .into_iter()
+                    .filter(|one| !dead.contains(one))
+                    .collect();
+                dead.extend(new);
             }
         }
     }
@@ -53,46 +58,61 @@ pub(super) fn reserve(part: &PublishedPorts, holder: &Holder<'_>) -> Result<Rese
     })))
 }
 
-/// Gives up the claims of a part's ports.
-pub(super) fn release(part: &PublishedPorts, holder: &Holder<'_>) -> Result<(), Error> {
-    if !directory(holder.records).exists() {
-        return Ok(());
+/// Gives up the claims of a part's ports; returns who has waited for one of them.
+pub(super) fn release(part: &PublishedPorts, holder: &Holder<'_>) -> Result<Vec<Head>, Error> {
+    let Some(register) = Register::open_if_there(holder.records, REGISTER)? else {
+        return Ok(Vec::new());
+    };
+    let claims = Claims::of(part, register, holder);
+    let mut heirs = Vec::new();
+    for port in part.single_ports() {
+        for heir in claims.release(port)? {
+            if !heirs.contains(&heir) {
+                heirs.push(heir);
+            }
+        }
     }
-    let claims = Claims::open(part, holder)?;
-    part.single_ports()
-        .try_for_each(|port| claims.release(port))
+    Ok(heirs)
+}
+
+/// Those of a part's ports that neither its attachment nor another of the same container has, a sentence each.
+pub(super) fn unclaimed(part: &PublishedPorts, holder: &Holder<'_>) -> Result<Vec<String>, Error> {
+    let register = Register::open_if_there(holder.records, REGISTER)?;
+    let claims = register.map(|register| Claims::of(part, register, holder));
+    let mut sentences = Vec::new();
+    for port in part.single_ports() {
+        let is_held = claims.as_ref().map(|claims| claims.is_held(port));
+        if !is_held.transpose()?.unwrap_or_default() {
+            sentences.push(format!(
+                "expected host port {port} to be published for one of the container's interfaces, found it for none"
+            ));
+        }
+    }
+    Ok(sentences)
 }
 
 /// Removes the claims that lead to no record.
 pub(super) fn sweep(records: &Records) -> Result<(), Error> {
-    let directory = directory(records);
-    if !directory.exists() {
+    let Some(register) = Register::open_if_there(records, REGISTER)? else {
         return Ok(());
-    }
-    let _lock = lock(&directory)?;
-    for port in entries(&directory) {
-        for claim in entries(&port) {
-            if !claim.exists() {
-                remove(&claim)?;
-            }
+    };
+    for port in register.things()? {
+        if let Some(claims) = register.holders_if_any(&port)? {
+            claims.sweep()?;
         }
-        // It stays as long as there is a claim in it.
-        let _ = fs::remove_dir(&port);
+        register.forget(&port);
     }
     Ok(())
 }
 
 /// The claims, locked.
 struct Claims<'h> {
-    directory: PathBuf,
+    register: Register<'h>,
     holder: &'h Holder<'h>,
-    /// What a claim is, as its link says it.
-    target: PathBuf,
     /// Every address of the container's IP version.
     every_address: IpAddr,
     /// What tells claims with conditions from others.
     suffix: String,
-    _lock: Lock,
 }
 
 enum Outcome {
@@ -100,17 +120,22 @@ enum Outcome {
     /// Another attachment of the same container has it.
     SameContainer,
     /// Attachments have it whose containers are gone.
-    Dead(Vec<Record>),
+    Dead(Vec<Head>),
+}
+
+enum Judgement {
+    Own,
+    SameContainer,
+    Dead(Head),
 }
 
 impl<'h> Claims<'h> {
-    fn open(part: &PublishedPorts, holder: &'h Holder<'h>) -> Result<Self, Error> {
+    fn of(part: &PublishedPorts, register: Register<'h>, holder: &'h Holder<'h>) -> Self {
         const DIGITS: usize = 12;
-        let directory = directory(holder.records);
-        let lock = lock(&directory)?;
         let conditions = format!("{:?}", part.conditions);
-        Ok(Self {
-            target: Path::new("../..").join(record::file_name(holder.plugin, holder.owner)),
+        Self {
+            register,
+            holder,
             every_address: match part.container.addr() {
                 IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                 IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -119,118 +144,133 @@ impl<'h> Claims<'h> {
                 true => String::new(),
                 false => format!("-{}", &hex_sha512(&conditions)[..DIGITS]),
             },
-            directory,
-            holder,
-            _lock: lock,
-        })
-    }
-
-    fn of_port(&self, port: Port) -> PathBuf {
-        self.directory
-            .join(format!("{}-{}", port.protocol, port.host_port))
-    }
-
-    fn file_name(&self, address: IpAddr) -> String {
-        format!("{address}{}", self.suffix)
+        }
     }
 
     fn claim(&self, port: Port) -> Result<Outcome, Error> {
+        let holders = self.register.holders(&thing(port))?;
         let address = port.host_address.unwrap_or(self.every_address);
-        let directory = self.of_port(port);
-        let path = directory.join(self.file_name(address));
-        let is_new = match fs::create_dir(&directory) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(failed("create", &directory, &error)),
-        };
-        let rivals = match is_new {
-            true => Vec::new(),
-            false => self.rivals(address, &directory),
-        };
         let mut dead = Vec::new();
-        for rival in rivals {
-            match record::read(&rival) {
-                // What was claimed by an attachment that has no record any more.
-                Found::Nothing => remove(&rival)?,
-                Found::Unreadable => return Err(taken_unreadably(port, &rival)),
-                Found::Record(record) => match self.judge(port, &rival, record)? {
-                    Judgement::Own => {}
-                    Judgement::SameContainer => return Ok(Outcome::SameContainer),
-                    Judgement::Dead(record) => dead.push(record),
-                },
+        for rival in self.rivals(address, &holders)? {
+            match self.judge(port, &rival, &holders)? {
+                None | Some(Judgement::Own) => {}
+                Some(Judgement::Dead(head)) => dead.push(head),
+                Some(Judgement::SameContainer) => {
+                    holders.add(&waiting(&self.holder.record), &self.holder.record)?;
+                    return Ok(Outcome::SameContainer);
+                }
             }
         }
         if !dead.is_empty() {
             return Ok(Outcome::Dead(dead));
         }
-        match symlink(&self.target, &path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(failed("create", &path, &error))
-            }
-            _ => Ok(Outcome::Claimed),
-        }
+        holders.add(&self.link(address), &self.holder.record)?;
+        holders.remove(&waiting(&self.holder.record))?;
+        Ok(Outcome::Claimed)
     }
 
     /// Claims that stand in the way of one for this address.
-    fn rivals(&self, address: IpAddr, directory: &Path) -> Vec<PathBuf> {
+    fn rivals(&self, address: IpAddr, holders: &Holders<'_>) -> Result<Vec<String>, Error> {
         if address != self.every_address {
-            let own = directory.join(self.file_name(address));
-            let every = directory.join(self.file_name(self.every_address));
-            return vec![own, every];
+            return Ok(vec![self.link(address), self.link(self.every_address)]);
         }
-        let conflicts = |path: &PathBuf| {
-            let name = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned());
-            let address = name.as_deref().and_then(|name| match self.suffix.as_str() {
-                "" => Some(name),
-                suffix => name.strip_suffix(suffix),
-            });
+        let conflicts = |link: &String| {
+            let address = match self.suffix.as_str() {
+                "" => Some(link.as_str()),
+                suffix => link.strip_suffix(suffix),
+            };
             let address = address.and_then(|text| text.parse::<IpAddr>().ok());
             address.is_some_and(|other| other.is_ipv4() == self.every_address.is_ipv4())
         };
-        entries(directory).into_iter().filter(conflicts).collect()
+        Ok(holders.links()?.into_iter().filter(conflicts).collect())
     }
 
-    fn judge(&self, port: Port, claim: &Path, record: Record) -> Result<Judgement, Error> {
-        let owner = record.owner();
-        if fs::read_link(claim).is_ok_and(|target| target == self.target) {
-            return Ok(Judgement::Own);
+    /// What a claim means; `None` when it means nothing any more.
+    fn judge(
+        &self,
+        port: Port,
+        claim: &str,
+        holders: &Holders<'_>,
+    ) -> Result<Option<Judgement>, Error> {
+        let Some(record) = holders.record_of(claim) else {
+            return Ok(None);
+        };
+        if record == self.holder.record {
+            return Ok(Some(Judgement::Own));
         }
-        if owner.container() == self.holder.owner.container() {
-            return Ok(Judgement::SameContainer);
+        let head = match self.holder.records.head(&record)? {
+            // What was claimed by an attachment that has no record any more.
+            Found::Nothing => return holders.remove(claim).map(|()| None),
+            Found::Unreadable => return Err(taken_unreadably(port, &record)),
+            Found::Record(head) => head,
+        };
+        if head.owner().container() == self.holder.owner.container() {
+            return Ok(Some(Judgement::SameContainer));
         }
-        match record.reason_to_live() {
-            None => Ok(Judgement::Dead(record)),
-            Some(reason) => Err(taken(port, claim, &record, &reason)),
+        match head.reason_to_live() {
+            None => Ok(Some(Judgement::Dead(head))),
+            Some(reason) => Err(taken(port, claim, &head, &reason)),
         }
     }
 
-    fn release(&self, port: Port) -> Result<(), Error> {
+    fn release(&self, port: Port) -> Result<Vec<Head>, Error> {
+        let thing = thing(port);
+        let Some(holders) = self.register.holders_if_any(&thing)? else {
+            return Ok(Vec::new());
+        };
+        let own = &self.holder.record;
         let address = port.host_address.unwrap_or(self.every_address);
-        let directory = self.of_port(port);
-        let path = directory.join(self.file_name(address));
-        if fs::read_link(&path).is_ok_and(|target| target == self.target) {
-            remove(&path)?;
-            // It stays as long as there is another claim in it.
-            let _ = fs::remove_dir(&directory);
+        holders.remove_own(&self.link(address), own)?;
+        holders.remove(&waiting(own))?;
+        let mut heirs = Vec::new();
+        for link in holders.links()? {
+            let record = holders.record_of(&link);
+            if let Some(record) = record.filter(|_| link.starts_with(WAITING)) {
+                match self.holder.records.head(&record)? {
+                    Found::Record(heir) => heirs.push(heir),
+                    Found::Nothing | Found::Unreadable => holders.remove(&link)?,
+                }
+            }
         }
-        Ok(())
+        self.register.forget(&thing);
+        Ok(heirs)
+    }
+
+    /// Whether an attachment of this container has a port, this one or another.
+    fn is_held(&self, port: Port) -> Result<bool, Error> {
+        let Some(holders) = self.register.holders_if_any(&thing(port))? else {
+            return Ok(false);
+        };
+        let address = port.host_address.unwrap_or(self.every_address);
+        for rival in self.rivals(address, &holders)? {
+            let record = holders.record_of(&rival);
+            let head = record.map(|record| self.holder.records.head(&record));
+            if let Some(Found::Record(head)) = head.transpose()?
+                && head.owner().container() == self.holder.owner.container()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn link(&self, address: IpAddr) -> String {
+        format!("{address}{}", self.suffix)
     }
 }
 
-enum Judgement {
-    Own,
-    SameContainer,
-    Dead(Record),
+fn thing(port: Port) -> String {
+    format!("{}-{}", port.protocol, port.host_port)
+}
+
+fn waiting(record: &str) -> String {
+    const DIGITS: usize = 16;
+    format!("{WAITING}{}", &hex_sha512(record)[..DIGITS])
 }
 
 /// Published twice, one of two containers would get nothing, and nobody would know why.
-fn taken(port: Port, claim: &Path, record: &Record, reason: &str) -> Error {
-    let owner = record.owner();
-    let every = claim
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
+fn taken(port: Port, claim: &str, head: &Head, reason: &str) -> Error {
+    let owner = head.owner();
     let msg = format!(
         "host port {port} is already published by container {} (network {}, interface {})",
         owner.container(),
@@ -238,39 +278,17 @@ fn taken(port: Port, claim: &Path, record: &Record, reason: &str) -> Error {
         owner.ifname()
     );
     Error::new(PORT_TAKEN, msg).with_details(format!(
-        "it has the port at {}; {reason}; detach it, or choose another hostPort or hostIP",
-        every.unwrap_or_default()
+        "it has the port at {claim}; {reason}; detach it, or choose another hostPort or hostIP"
     ))
 }
 
 /// Two containers ask for the same port.
 const PORT_TAKEN: ErrorCode = ErrorCode::FIRST_OF_PLUGINS;
 
-fn taken_unreadably(port: Port, claim: &Path) -> Error {
-    let record = fs::canonicalize(claim).unwrap_or_else(|_| claim.to_owned());
+fn taken_unreadably(port: Port, record: &str) -> Error {
     let msg = format!("host port {port} is already published by an attachment");
     Error::new(PORT_TAKEN, msg).with_details(format!(
-        "its record {} cannot be read; the file's name has container and interface: detach them",
-        record.display()
+        "its record {record:?} cannot be read; the name has network, container and interface: detach them, or run \
+         GC of the network"
     ))
-}
-
-fn directory(records: &Records) -> PathBuf {
-    records.directory().join("ports")
-}
-
-fn entries(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
-    entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect()
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failed("remove", path, &error))
-        }
-        _ => Ok(()),
-    }
 }

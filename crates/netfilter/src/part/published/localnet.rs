@@ -3,31 +3,34 @@
 //! Without it, the kernel drops packets of 127.0.0.0/8 that are to leave by, or came in by, another
 //! interface than `lo`, as a connection to 127.0.0.1 does once it is led to a container. With it, neighbours
 //! on that interface could send to the host's own 127.0.0.1 as well, so the rules that drop such packets
-//! come first. The interface may be one that stays, such as a bridge; it is set back when the last published
-//! port is gone.
-
-use std::fs;
-use std::io;
-use std::path::PathBuf;
+//! come first. The interface may be one that stays, such as a bridge; it is set back when the last container
+//! whose port is published by it is detached: `route_localnet/cni0` has a link to the record of each.
 
 use linkspan_kernel::sysctl;
 use linkspan_spec::Error;
 
-use super::iptables;
 use crate::fault::explain;
-use crate::record::{Records, failed, lock};
+use crate::part::Holder;
+use crate::records::Records;
+use crate::register::Register;
+
+/// The interfaces that were set, and for whom.
+const REGISTER: &str = "route_localnet";
 
 /// Lets packets of 127.0.0.0/8 pass an interface, and keeps in mind that it was not so before.
-pub(super) fn enable(interface: &str, records: &Records) -> Result<(), Error> {
+pub(super) fn enable(interface: &str, holder: &Holder<'_>) -> Result<(), Error> {
     let parameter = parameter(interface);
-    let directory = directory(records);
-    let _lock = lock(&directory)?;
-    match sysctl::read(&parameter) {
-        Ok(value) if value == "1" => return Ok(()),
-        _ => {}
+    let register = Register::open(holder.records, REGISTER)?;
+    let is_set = sysctl::read(&parameter).is_ok_and(|value| value == "1");
+    // Somebody else's setting is left to that one.
+    if is_set && register.holders_if_any(interface)?.is_none() {
+        return Ok(());
     }
-    let mark = directory.join(interface);
-    fs::File::create(&mark).map_err(|error| failed("create", &mark, &error))?;
+    let users = register.holders(interface)?;
+    users.add(&holder.record, &holder.record)?;
+    if is_set {
+        return Ok(());
+    }
     sysctl::write(&parameter, "1").map_err(|error| {
         explain(error).with_details(
             "published ports answer to 127.0.0.1 with it alone; /proc/sys must be writable, or \
@@ -48,43 +51,58 @@ pub(super) fn difference(interface: &str) -> Option<String> {
 }
 
 /// Leaves an interface as it is: the reference plugins, which set it too, never set it back.
-pub(super) fn hand_over(interface: &str, records: &Records) -> Result<(), Error> {
-    let mark = directory(records).join(interface);
-    match fs::remove_file(&mark) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failed("remove", &mark, &error))
-        }
-        _ => Ok(()),
+pub(super) fn hand_over(interface: &str, holder: &Holder<'_>) -> Result<(), Error> {
+    let Some(register) = Register::open_if_there(holder.records, REGISTER)? else {
+        return Ok(());
+    };
+    if let Some(users) = register.holders_if_any(interface)? {
+        users.remove(&holder.record)?;
+        register.forget(interface);
+    }
+    Ok(())
+}
+
+/// Sets an interface back, unless there are others who need it.
+pub(super) fn disable(interface: &str, holder: &Holder<'_>) -> Result<(), Error> {
+    let Some(register) = Register::open_if_there(holder.records, REGISTER)? else {
+        return Ok(());
+    };
+    let Some(users) = register.holders_if_any(interface)? else {
+        return Ok(());
+    };
+    users.remove(&holder.record)?;
+    match users.is_empty()? {
+        true => set_back(&register, interface),
+        false => Ok(()),
     }
 }
 
-/// Sets every interface back, unless there is an attachment again.
+/// Sets back every interface that nobody needs who has a record.
 pub(super) fn restore(records: &Records) -> Result<(), Error> {
-    let directory = directory(records);
-    if !directory.exists() {
+    let Some(register) = Register::open_if_there(records, REGISTER)? else {
         return Ok(());
-    }
-    let _lock = lock(&directory)?;
-    if !records.is_empty() {
-        return Ok(());
-    }
-    for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        match sysctl::write(&parameter(&name.to_string_lossy()), "0") {
-            Err(error) if !error.is_not_found() => return Err(explain(error)),
-            _ => {}
+    };
+    for interface in register.things()? {
+        let Some(users) = register.holders_if_any(&interface)? else {
+            continue;
+        };
+        if users.sweep()? {
+            set_back(&register, &interface)?;
         }
-        let mark = entry.path();
-        fs::remove_file(&mark).map_err(|error| failed("remove", &mark, &error))?;
     }
-    iptables::remove_guard()
+    Ok(())
+}
+
+/// The note goes last: as long as it is there, a call that was killed is made good by the next.
+fn set_back(register: &Register<'_>, interface: &str) -> Result<(), Error> {
+    match sysctl::write(&parameter(interface), "0") {
+        Err(error) if !error.is_not_found() => return Err(explain(error)),
+        _ => {}
+    }
+    register.forget(interface);
+    Ok(())
 }
 
 fn parameter(interface: &str) -> String {
     format!("net/ipv4/conf/{interface}/route_localnet")
-}
-
-/// The interfaces that were set, an empty file each.
-fn directory(records: &Records) -> PathBuf {
-    records.directory().join("route_localnet")
 }

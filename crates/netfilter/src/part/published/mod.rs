@@ -21,9 +21,10 @@ pub use conditions::{Conditions, NotUnderstood};
 pub use port::{Port, PortRange, Transport};
 
 use super::{ByIptables, Group, Holder, Owner, Part, Placed, Reserved, Want};
+use crate::head::Head;
 use crate::inet;
 use crate::iptables::{NAT, Protocol};
-use crate::record::Records;
+use crate::records::Records;
 
 /// Ports of the host that lead to one address of the container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +112,7 @@ impl Want for PublishedPorts {
 
     fn settle(&self, holder: &Holder<'_>) -> Result<(), Error> {
         if let Some(interface) = &self.localnet {
-            localnet::enable(interface, holder.records)?;
+            localnet::enable(interface, holder)?;
         }
         stale::forget_before(self);
         Ok(())
@@ -127,13 +128,20 @@ impl Want for PublishedPorts {
 
     fn hand_over(&self, holder: &Holder<'_>) -> Result<(), Error> {
         if let Some(interface) = &self.localnet {
-            localnet::hand_over(interface, holder.records)?;
+            localnet::hand_over(interface, holder)?;
         }
-        claims::release(self, holder)
+        claims::release(self, holder).map(drop)
     }
 
-    fn leave(&self, holder: &Holder<'_>) -> Result<(), Error> {
+    fn unreserved(&self, holder: &Holder<'_>) -> Result<Vec<String>, Error> {
+        claims::unclaimed(self, holder)
+    }
+
+    fn leave(&self, holder: &Holder<'_>) -> Result<Vec<Head>, Error> {
         stale::forget_after(self);
+        if let Some(interface) = &self.localnet {
+            localnet::disable(interface, holder)?;
+        }
         claims::release(self, holder)
     }
 }
@@ -170,7 +178,11 @@ impl super::Nature for Nature {
         others::collect(network, valid)
     }
 
-    fn restore(&self, records: &Records) -> Result<(), Error> {
+    fn restore(&self) -> Result<(), Error> {
+        iptables::remove_guard()
+    }
+
+    fn tidy(&self, records: &Records) -> Result<(), Error> {
         claims::sweep(records)?;
         localnet::restore(records)
     }

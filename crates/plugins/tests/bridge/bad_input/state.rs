@@ -104,8 +104,8 @@ fn directories_that_cannot_be_written_to() {
             &["Not a directory", "ipam.dataDir"],
         );
         let (read_only, back) = (
-            "mkdir -p /run/cni; mount -t tmpfs -o ro none /run/cni",
-            "umount /run/cni; rmdir /run/cni",
+            "for d in /run/cni /var/lib/cni/linkspan; do mkdir -p $d; mount -t tmpfs -o ro none $d; done",
+            "for d in /run/cni /var/lib/cni/linkspan; do umount $d; rmdir $d; done",
         );
         row(
             &mut bad,
@@ -113,7 +113,7 @@ fn directories_that_cannot_be_written_to() {
             masq.clone(),
             IO,
             &[
-                "/run/cni/linkspan/netfilter",
+                "\"netfilter\" below /run/cni/linkspan",
                 "Read-only",
                 "/run must be writable",
             ],
@@ -121,10 +121,10 @@ fn directories_that_cannot_be_written_to() {
         let full = "mkdir -p /run/cni; mount -t tmpfs -o nr_inodes=3 none /run/cni; mkdir -p /run/cni/linkspan";
         row(
             &mut bad,
-            [full, back],
+            [full, "umount /run/cni; rmdir /run/cni"],
             masq,
             IO,
-            &["/run/cni/linkspan/netfilter", "No space left"],
+            &["/run/cni/linkspan", "No space left"],
         );
         bad.end(5);
     });

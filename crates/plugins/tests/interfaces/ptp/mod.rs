@@ -126,7 +126,11 @@ fn masquerading_that_fails_undoes_all_the_rest() {
         world
             .sandbox
             .run("mkdir -p /run/cni/linkspan; echo > /run/cni/linkspan/netfilter");
-        world.refuses("a", 5, &["/run/cni/linkspan/netfilter"]);
+        world.refuses(
+            "a",
+            5,
+            &["\"netfilter\" below /run/cni/linkspan", "Not a directory"],
+        );
     });
 }
 
