@@ -51,6 +51,12 @@ fn ifb_name(text: &str) -> String {
 /// How the names of such links begin.
 pub const IFB_PREFIX: &str = "bwp";
 
+/// Whether a name has the form of that of some attachment's link.
+pub fn is_link_name(name: &str) -> bool {
+    let digits = name.strip_prefix("veth").unwrap_or_default();
+    digits.len() == 11 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// Another name of the same form.
 pub fn random_link_name() -> String {
     name_from(&random())
@@ -71,10 +77,17 @@ pub fn random_mac() -> MacAddr {
     local(&random())
 }
 
-/// The MAC address of a bridge: always the same for this name on this machine.
+/// The MAC address of a new bridge: always the same for this name on this machine. A machine without an identity
+/// gets a random one, since all that have none would have the same.
 pub fn bridge_mac(name: &IfName) -> MacAddr {
     let machine = std::fs::read_to_string(MACHINE_ID).unwrap_or_default();
-    local(&Sha256::digest([machine.trim(), name.as_str()].join("/")))
+    mac_on(machine.trim(), name).unwrap_or_else(random_mac)
+}
+
+/// `None` when that is no identity: there is none, or the machine was never booted.
+fn mac_on(machine: &str, name: &IfName) -> Option<MacAddr> {
+    let is_identity = machine.len() == 32 && machine.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_identity.then(|| local(&Sha256::digest([machine, name.as_str()].join("/"))))
 }
 
 /// A locally administered unicast address (IEEE 802, 8.2).
@@ -131,6 +144,16 @@ mod tests {
         for mac in [random_mac(), bridge_mac(&bridge)] {
             assert_eq!(mac.octets()[0] & 3, 2);
         }
-        assert_eq!(bridge_mac(&bridge), bridge_mac(&bridge));
+    }
+
+    #[test]
+    fn a_bridges_address_is_its_machines_and_random_where_that_has_no_identity() {
+        let bridge: IfName = "cni0".parse().unwrap();
+        let mac = |machine| mac_on(machine, &bridge);
+        let (one, other) = ("5e1f".repeat(8), "5e1e".repeat(8));
+        assert!(mac(&one).is_some() && mac(&one) == mac(&one) && mac(&one) != mac(&other));
+        for none in ["", "uninitialized", "5e1f"] {
+            assert_eq!(mac(none), None, "{none:?}");
+        }
     }
 }

@@ -9,9 +9,10 @@ use std::thread::{self, ScopedJoinHandle};
 use linkspan_kernel::rtnl::{Link, Rtnl};
 use linkspan_netfilter::{Attachment, Owner};
 use linkspan_plan::Namespaces;
-use linkspan_plan::fault::{all, explain};
+use linkspan_plan::fault::{all, explain, gone};
+use linkspan_plan::identity;
 use linkspan_plugin::Call;
-use linkspan_plugin::spec::{Attachment as Valid, Error};
+use linkspan_plugin::spec::{Attachment as Valid, Error, Interface, MacAddr};
 
 use super::host_end;
 
@@ -85,7 +86,7 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
     /// namespace. What is there then has been made by others, or under another name.
     fn remove_links(&self) -> Result<(), Error> {
         let outside = match &self.link {
-            Some(name) => remove_own(name, self.owner),
+            Some(name) => remove_own(name),
             None => Ok(()),
         };
         all([outside, self.remove_inside()])
@@ -113,46 +114,50 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
         if self.is_of_another(&link, namespaces)? {
             return Ok(());
         }
-        match container.rtnl().delete_link(&link.name) {
-            Err(error) if !error.is_not_found() => Err(explain(error)),
-            _ => Ok(()),
-        }
+        gone(container.rtnl().delete_link(&link.name))
     }
 
-    /// Whether the container's link is that of another attachment, as its alias or that of its other end says.
-    /// An ADD that was refused because the name is taken is followed by a DEL, too.
+    /// Whether the container's link is that of another attachment. An ADD that was refused because the name is taken
+    /// is followed by a DEL, too.
+    ///
+    /// An alias may have been replaced by anybody, so one that is nobody's says nothing: the name of the host's end
+    /// and the result of ADD do.
     fn is_of_another(&self, link: &Link, namespaces: &Namespaces) -> Result<bool, Error> {
-        let own = self.owner.to_string();
-        let names_another = |alias: &String| *alias != own && Owner::is_named_by(alias);
-        if link.alias.as_ref().is_some_and(names_another) {
-            return Ok(true);
-        }
         let other_end = host_end(namespaces, link)?;
-        let alias = other_end.and_then(|end| end.alias);
-        Ok(alias.is_some_and(|alias| alias != own))
+        let (alias, name) = (self.owner.to_string(), identity::link_name(self.owner));
+        let is_own = |one: &Link| {
+            one.name == name || one.alias.as_ref() == Some(&alias) || self.is_in_result(one)
+        };
+        let is_marked = |one: &Link| one.alias.as_deref().is_some_and(Owner::is_named_by);
+        let has_mark = is_marked(link)
+            || other_end
+                .as_ref()
+                .is_some_and(|end| is_marked(end) || identity::is_link_name(&end.name));
+        Ok(has_mark && !is_own(link) && !other_end.is_some_and(|end| is_own(&end)))
+    }
+
+    /// Whether the result of ADD has the link, by its name and MAC address.
+    fn is_in_result(&self, link: &Link) -> bool {
+        let mac = link.mac.map(MacAddr::new);
+        let is_it = |one: &Interface| one.name == link.name && one.mac.parse().ok() == mac;
+        let result = self.call.prev_result().ok().flatten();
+        mac.is_some() && result.is_some_and(|result| result.interfaces.iter().any(is_it))
     }
 }
 
-/// Removes the link on the host, unless its alias says that it is another attachment's. One without an
-/// alias has lost it to somebody; nobody else's has this name.
-fn remove_own(name: &str, owner: &Owner) -> Result<(), Error> {
+/// Removes the link of this name on the host, which is made from the attachment: nobody else's has it, whatever its
+/// alias says.
+fn remove_own(name: &str) -> Result<(), Error> {
     let rtnl = Rtnl::open().map_err(explain)?;
-    let link = match rtnl.link(name) {
-        Ok(link) => link,
-        Err(error) if error.is_not_found() => return Ok(()),
-        Err(error) => return Err(explain(error)),
-    };
-    let is_own = link.alias.is_none_or(|alias| alias == owner.to_string());
-    if !is_own || link.kind.as_deref() != Some("veth") {
-        return Ok(());
-    }
-    match rtnl.delete_link(name) {
-        Err(error) if !error.is_not_found() => Err(explain(error)),
-        _ => Ok(()),
+    match rtnl.link(name) {
+        Ok(link) if link.is_kind("veth") => gone(rtnl.delete_link(name)),
+        Ok(_) => Ok(()),
+        Err(error) => gone(Err(error)),
     }
 }
 
-/// Removes the links on the host whose alias names an attachment of the network that is not in use.
+/// Removes the links on the host whose alias names an attachment of the network that is not in use. One whose alias
+/// somebody has replaced does not say of which network it is; its own DEL finds it.
 ///
 /// # Errors
 /// All that could not be removed, after all others were.

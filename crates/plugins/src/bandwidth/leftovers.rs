@@ -3,16 +3,21 @@
 use linkspan_kernel::rtnl::tc::{Handle, Target};
 use linkspan_kernel::rtnl::{Link, Rtnl};
 use linkspan_netfilter::Owner;
-use linkspan_plan::fault::{all, explain};
+use linkspan_plan::fault::{all, explain, gone};
 use linkspan_plan::identity::{IFB_PREFIX, ifb_names};
-use linkspan_plugin::spec::{Attachment, Error};
+use linkspan_plugin::spec::{Attachment, Error, Success};
 
-/// The ifbs of an attachment, under either name. One without an alias is of the reference; one whose alias
-/// names another attachment is of another interface of the same container.
+/// The ifbs of an attachment, under either name. One without an alias is of the reference, and an alias may have been
+/// replaced: such a one is the attachment's when the result of ADD, if there is one, has it. One whose alias names
+/// another attachment is of another interface of the same container.
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn own_ifbs(owner: &Owner, rtnl: &Rtnl) -> Result<Vec<Link>, Error> {
+pub(super) fn own_ifbs(
+    owner: &Owner,
+    result: Option<&Success>,
+    rtnl: &Rtnl,
+) -> Result<Vec<Link>, Error> {
     let mut own = Vec::new();
     for name in ifb_names(owner) {
         let link = match rtnl.link(&name) {
@@ -20,8 +25,12 @@ pub(super) fn own_ifbs(owner: &Owner, rtnl: &Rtnl) -> Result<Vec<Link>, Error> {
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(explain(error)),
         };
-        let alias = link.alias.as_ref();
-        if link.is_kind("ifb") && alias.is_none_or(|alias| *alias == owner.to_string()) {
+        let is_told = |result: &Success| result.interfaces.iter().any(|one| one.name == name);
+        let is_own = match link.alias.as_deref() {
+            Some(alias) if Owner::is_named_by(alias) => alias == owner.to_string(),
+            _ => result.is_none_or(is_told),
+        };
+        if link.is_kind("ifb") && is_own {
             own.push(link);
         }
     }
@@ -44,7 +53,7 @@ pub(super) fn collect(network: &str, valid: &[Attachment]) -> Result<(), Error> 
     let (marked, unmarked): (Vec<&Link>, Vec<&Link>) = links
         .iter()
         .filter(is_ifb)
-        .partition(|link| link.alias.is_some());
+        .partition(|link| link.alias.as_deref().is_some_and(Owner::is_named_by));
     let is_stale = |link: &&Link| {
         let alias = link.alias.as_deref().unwrap_or_default();
         Owner::is_of_network(alias, network) && !valid.iter().any(|one| one.to_string() == alias)
@@ -90,8 +99,5 @@ fn dead<'l>(unmarked: &[&'l Link], valid: &[Owner], rtnl: &Rtnl) -> Result<Vec<&
 
 /// Removes an ifb, which need not be there any more.
 pub(super) fn remove(link: &Link, rtnl: &Rtnl) -> Result<(), Error> {
-    match rtnl.delete_link(&link.name) {
-        Err(error) if !error.is_not_found() => Err(explain(error)),
-        _ => Ok(()),
-    }
+    gone(rtnl.delete_link(&link.name))
 }

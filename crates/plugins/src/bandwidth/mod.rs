@@ -84,7 +84,8 @@ impl Plugin for Bandwidth {
             return Ok(());
         }
         let rtnl = Rtnl::open().map_err(explain)?;
-        let ifbs = leftovers::own_ifbs(&owner, &rtnl)?;
+        let result = call.prev_result().ok().flatten();
+        let ifbs = leftovers::own_ifbs(&owner, result.as_ref(), &rtnl)?;
         // The redirection first: what goes to a link that is gone is lost.
         let lifted = lift(call, config, &owner, !ifbs.is_empty());
         all([lifted]

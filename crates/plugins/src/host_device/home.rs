@@ -40,15 +40,13 @@ pub(super) fn bring(
 }
 
 /// The container's link, and the name that it had on the host; `None` when there is no such link, or it is
-/// none of ours. The alias tells the name, whoever moved the link. A DEL that died may have given the link
-/// its name back already.
+/// none of ours. The record tells the name: an alias may have been replaced, and tells it where there is no record.
+/// A DEL that died may have given the link its name back already.
 fn find_inside(
     namespaces: &Namespaces,
     ifname: &str,
     record: Option<&Record>,
 ) -> Result<Option<(String, String)>, Error> {
-    let is_recorded =
-        |link: &Link| record.filter(|record| record.mac == link.permanent_mac.or(link.mac));
     let names = [Some(ifname), record.map(|record| record.name.as_str())];
     for inside in names.into_iter().flatten() {
         let link = match namespaces.container()?.rtnl().link(inside) {
@@ -56,9 +54,13 @@ fn find_inside(
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(explain(error)),
         };
-        let alias = link.alias.clone().filter(|alias| !alias.is_empty());
-        let alias = alias.filter(|_| inside == ifname);
-        let name = alias.or_else(|| is_recorded(&link).map(|record| record.name.clone()));
+        let name = match record {
+            Some(record) => {
+                let has_mac = record.mac == link.permanent_mac.or(link.mac);
+                (has_mac || is_it(&link, record)).then(|| record.name.clone())
+            }
+            None => link.alias.filter(|alias| !alias.is_empty()),
+        };
         if let Some(name) = name {
             return Ok(Some((inside.to_owned(), name)));
         }
@@ -69,19 +71,21 @@ fn find_inside(
     }
 }
 
-/// The device under whatever name it has in the container by now: it is told by its alias, and by the MAC address
-/// that it was made with, which a link on top of it has not.
+/// The device under whatever name it has in the container by now.
 fn find_renamed(
     namespaces: &Namespaces,
     record: &Record,
 ) -> Result<Option<(String, String)>, Error> {
-    let is_it = |link: &Link| {
-        link.alias.as_deref() == Some(record.name.as_str())
-            || (record.mac.is_some() && link.permanent_mac == record.mac)
-    };
     let links = namespaces.container()?.rtnl().links().map_err(explain)?;
-    let found = links.into_iter().find(is_it);
+    let found = links.into_iter().find(|link| is_it(link, record));
     Ok(found.map(|link| (link.name, record.name.clone())))
+}
+
+/// Whether a link is the device: it is told by its alias, and by the MAC address that it was made with, which a link
+/// on top of it has not.
+fn is_it(link: &Link, record: &Record) -> bool {
+    link.alias.as_deref() == Some(record.name.as_str())
+        || (record.mac.is_some() && link.permanent_mac == record.mac)
 }
 
 /// Looks for the device on the host, and forgets it once it is home, or can be nowhere.

@@ -17,7 +17,7 @@ type Spoil = fn(&Sandbox, &Netns);
 /// cni#924, plugins#953, k8s#133081, podman#8048, plugins PR#1282: one thing was gone, and the container could never be.
 #[test]
 fn whatever_is_gone_the_rest_is_freed() {
-    let cases: [(&str, Spoil); 9] = rows! {
+    let cases: [(&str, Spoil); 11] = rows! {
         ("nothing", |_, _| {}),
         ("the link", |_, netns| _ = netns.run("ip link del eth0")),
         ("the bridge", |sandbox, _| { _ = sandbox.run("ip link del cni0") }),
@@ -27,6 +27,9 @@ fn whatever_is_gone_the_rest_is_freed() {
         ("the record", |_, _| fs::remove_dir_all("/run/cni").unwrap()),
         ("the link's place", |_, netns| { netns.run("ip link set eth0 netns 1 name elsewhere"); }),
         ("the alias", |sandbox, _| { sandbox .run("for link in /sys/class/net/veth*; do ip link set ${link##*/} alias ''; done"); }),
+        // As monitoring names links, one of them in the form of ours.
+        ("the alias for a name", |sandbox, _| { sandbox .run("for link in /sys/class/net/veth*; do ip link set ${link##*/} alias web-1; done"); }),
+        ("the alias for another", |sandbox, _| { sandbox .run("for link in /sys/class/net/veth*; do ip link set ${link##*/} alias rack/1/port; done"); }),
     };
     sandbox(|sandbox| {
         let host = Host::new(sandbox);
@@ -134,9 +137,12 @@ fn the_interface_of_another_network_is_left_alone() {
             "ipam": { "type": "host-local", "subnet": "10.23.0.0/16" }
         }));
         let a = host.attach(&first, "a");
-        host.add(&second, &a.netns).fails(4, &[]);
-        host.del(&second, &a.netns).success();
-        a.netns.ping("10.22.0.1");
+        for alias in ["mynet/a/eth0", "web-1", ""] {
+            sandbox.run(&format!("ip link set {} alias '{alias}'", a.host_end()));
+            host.add(&second, &a.netns).fails(4, &[]);
+            host.del(&second, &a.netns).success();
+            a.netns.ping("10.22.0.1");
+        }
         host.del(&first, &a.netns).success();
         assert_eq!(a.netns.run("ip -oneline link | wc -l"), "1");
     });

@@ -117,6 +117,19 @@ fn a_device_that_was_renamed_inside_comes_home() {
     }
 }
 
+/// As monitoring names links.
+#[test]
+fn an_alias_of_others_does_not_become_the_devices_name() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let config = network(json!({ "device": "nic0" }));
+        world.add(&config).success();
+        world.netns.run("ip link set eth0 alias web-1");
+        world.del(&config).success();
+        world.assert_home("after DEL");
+    });
+}
+
 #[test]
 fn a_device_that_was_deleted_inside_leaves_nothing() {
     sandbox(|sandbox| {

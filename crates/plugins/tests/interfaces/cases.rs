@@ -10,6 +10,7 @@ use crate::world::{Attached, LONG, World, code, dual_stack};
 tests_for! {
     every_version_has_its_result: dummy ipvlan macvlan ptp vlan;
     nothing_is_left: dummy ipvlan macvlan ptp_with_masquerading vlan;
+    an_alias_of_others_keeps_no_link: dummy ipvlan macvlan ptp vlan;
     killed_anywhere_it_is_undone_by_del: macvlan ptp_with_masquerading;
     killed_anywhere_it_is_collected: macvlan ptp_with_masquerading;
     a_lost_answer_leaves_nothing: macvlan ptp_with_masquerading;
@@ -232,4 +233,25 @@ fn an_mtu_too_small_for_ipv6_is_refused(plugin: Plugin) {
 fn a_lost_answer_leaves_nothing(plugin: Plugin) {
     crash::patient(plugin.setup())
         .sandbox(|sandbox| crash::lost_answers_leave_nothing(&World::new(sandbox, &plugin)));
+}
+
+/// As monitoring names links: GC leaves the link to its attachment, CHECK says nothing, DEL removes it.
+fn an_alias_of_others_keeps_no_link(plugin: Plugin) {
+    plugin.test(|world| {
+        let idle = world.sandbox.netns("idle");
+        let before = world.snapshot(&idle);
+        let a = world.attach("a");
+        a.netns.run("ip link set eth0 alias web-1");
+        if plugin.name == "ptp" {
+            let host_end = a.host_end();
+            world
+                .host
+                .run(&format!("ip link set {host_end} alias web-1"));
+        }
+        world.plugins.gc(&world.config, &[("a", "eth0")]).success();
+        a.check().success();
+        a.del();
+        assert_eq!(a.netns.run("ip -oneline link | wc -l"), "1");
+        before.assert_same(&world.snapshot(&idle), "after DEL");
+    });
 }

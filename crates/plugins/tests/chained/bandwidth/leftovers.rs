@@ -223,3 +223,24 @@ fn garbage_is_collected_by_attachment() {
         world.ours.status(&config("net", 0)).success();
     });
 }
+
+/// As monitoring names links.
+#[test]
+fn an_alias_of_others_keeps_no_link() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let config = world.config(both());
+        for result in [true, false] {
+            let added = world.add(&config).success();
+            let ifb = world.ifbs().remove(0);
+            world.host.run(&format!("ip link set {ifb} alias web-1"));
+            let mut config = config.clone();
+            config["prevResult"] = added;
+            if !result {
+                config.as_object_mut().unwrap().remove("prevResult");
+            }
+            world.del(&config).success();
+            assert_eq!((world.ifbs(), world.qdiscs()), nothing(), "{result}");
+        }
+    });
+}
