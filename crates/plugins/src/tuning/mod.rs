@@ -10,9 +10,11 @@ pub mod config;
 mod sysctl;
 
 use linkspan_kernel::rtnl::Link;
-use linkspan_plan::{self as plan, LinkRef, Namespaces, On, Plan, Settings, Sysctl, apply};
+use linkspan_plan::{
+    self as plan, LinkRef, Namespaces, On, Place, Plan, Settings, Step, Sysctl, apply,
+};
 use linkspan_plugin::config::Deferred;
-use linkspan_plugin::spec::{Error, ErrorCode, Success, Version};
+use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success, Version};
 use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
 
 use crate::attach::owner_of;
@@ -47,7 +49,7 @@ impl Plugin for Tuning {
         }
         apply(&plan, &namespaces, &mut undo)?;
         undo.commit();
-        Ok(updated(result, call, &wanted))
+        Ok(updated(result, call, &plan))
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -153,19 +155,23 @@ fn link_steps(link: &Link, wanted: &Settings, namespaces: &Namespaces) -> Result
 }
 
 /// The result with what was changed.
-fn updated(mut result: Success, call: &Call<'_, Deferred<Config>>, wanted: &Settings) -> Success {
-    let ifname = call.ifname().map_or("", |name| name.as_str());
-    let own = result
-        .interfaces
-        .iter_mut()
-        .filter(|one| one.name == ifname && !one.sandbox.is_empty());
-    for interface in own {
-        if let Some(mac) = wanted.mac {
-            interface.mac = mac.to_string();
-        }
-        // Results have it since 1.1.0.
-        if call.version() >= Version::V1_1_0 || interface.mtu.is_some() {
-            interface.mtu = wanted.mtu.or(interface.mtu);
+fn updated(mut result: Success, call: &Call<'_, Deferred<Config>>, plan: &Plan) -> Success {
+    let changed = plan.steps.iter().filter_map(|step| match step {
+        Step::Settings(On(link, settings)) => Some((link, settings)),
+        _ => None,
+    });
+    for (link, settings) in changed {
+        let is_inside = link.place == Place::Container;
+        let is_it =
+            |one: &&mut Interface| one.name == link.name && one.sandbox.is_empty() != is_inside;
+        for interface in result.interfaces.iter_mut().filter(is_it) {
+            if let Some(mac) = settings.mac {
+                interface.mac = mac.to_string();
+            }
+            // Results have it since 1.1.0.
+            if call.version() >= Version::V1_1_0 || interface.mtu.is_some() {
+                interface.mtu = settings.mtu.or(interface.mtu);
+            }
         }
     }
     result
