@@ -12,6 +12,7 @@ use linkspan_spec::{Error, ErrorCode, IfName, MacAddr};
 
 use crate::difference::{self, Difference, unless};
 use crate::fault::{explain, gone};
+use crate::link::LinkRef;
 use crate::namespaces::{Namespaces, Side};
 use crate::object::{Made, Object};
 use crate::settings::IFF_PROMISC;
@@ -27,8 +28,9 @@ pub struct Bridge {
     pub name: IfName,
     /// Bytes; `None` leaves it to the kernel. Only for a new bridge.
     pub mtu: Option<u32>,
-    /// Only for a new bridge: set at creation, so that it does not change as ports come and go.
-    pub mac: MacAddr,
+    /// Of a new bridge it is set at creation, so that it does not change as ports come and go. When it is compared,
+    /// `None` is any.
+    pub mac: Option<MacAddr>,
     /// It tells VLANs apart. Only for a new bridge.
     pub vlan_filtering: bool,
     /// It takes every frame.
@@ -55,7 +57,8 @@ impl Object for Bridge {
         let is_bridge = found.is_kind("bridge");
         let mut differences = difference::kind(is_bridge, &object, "a bridge", &found);
         differences.extend(difference::switched_on(true, &object, &found));
-        // Not the other way round: another network on the same bridge may want it. Nor whether it filters VLANs:
+        // Not the other way round: another network on the same bridge may want it, and the reference fails while
+        // somebody looks at the bridge with tcpdump. Nor whether it filters VLANs:
         // that is its creator's choice.
         let promisc = !self.promisc || found.flags & IFF_PROMISC != 0;
         differences.extend(unless(
@@ -64,6 +67,10 @@ impl Object for Bridge {
             "promiscuous mode",
             "no promiscuous mode",
         ));
+        let mac = difference::mac(&LinkRef::host(name), self.mac, &found);
+        if !mac.is_empty() && !has_mac_of_a_port(&found, namespaces.host().rtnl())? {
+            differences.extend(mac);
+        }
         namespaces.host().remember(name, found);
         Ok(differences)
     }
@@ -77,6 +84,7 @@ impl Made for Bridge {
         host.share();
         let (found, created) = find_or_create(self, host)?;
         if created {
+            sysctls::ready_at_once(name);
             let name = name.to_owned();
             undo.on_failure(format!("the bridge {name:?}"), move || {
                 remove_unused(&name, host)
@@ -103,7 +111,7 @@ fn find_or_create(wanted: &Bridge, host: &Side) -> Result<(Link, bool), Error> {
     let name = wanted.name.as_str();
     let new = NewLink {
         mtu: wanted.mtu,
-        mac: Some(wanted.mac.octets()),
+        mac: wanted.mac.map(MacAddr::octets),
         ..NewLink::new(
             name,
             Kind::Bridge {
@@ -136,6 +144,12 @@ fn find_or_create(wanted: &Bridge, host: &Side) -> Result<(Link, bool), Error> {
             }
         }
     }
+}
+
+/// One that somebody made without a MAC address has that of one of its ports, whichever there are.
+fn has_mac_of_a_port(bridge: &Link, rtnl: &Rtnl) -> Result<bool, Error> {
+    let ports = rtnl.ports(bridge.index).map_err(explain)?;
+    Ok(ports.iter().any(|port| port.mac == bridge.mac))
 }
 
 fn filters_vlans(bridge: &Link) -> bool {

@@ -62,7 +62,7 @@ pub use link::{LinkRef, On, Place};
 pub use namespaces::{Namespaces, Side};
 pub use netfilter::Netfilter;
 pub use plan::Plan;
-pub use point_to_point::PointToPoint;
+pub use point_to_point::{OtherEnd, PointToPoint};
 pub use port_vlans::PortVlans;
 pub use routing::Routing;
 pub use settings::Settings;

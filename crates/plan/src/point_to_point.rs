@@ -2,7 +2,8 @@
 //!
 //! A pair of links has nobody on it but its two ends, while an address comes with a subnet, which the kernel
 //! takes to be on the link. So its route is replaced by one to the gateway, on the link, and one to the
-//! subnet, through the gateway.
+//! subnet, through the gateway. The first comes before other routes, which may need it; the second after them, since
+//! they may go by other addresses of the subnet.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,9 +15,10 @@ use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
 use crate::fault::{explain, explain_addressing};
-use crate::link::On;
+use crate::link::{LinkRef, On};
 use crate::namespaces::Namespaces;
 use crate::object::Object;
+use crate::route::{leads, way};
 use crate::send::{Batch, Sent};
 
 // linux/rtnetlink.h
@@ -24,8 +26,8 @@ use crate::send::{Batch, Sent};
 const LINK: u8 = 253;
 /// `RT_SCOPE_NOWHERE`; to delete a route, any.
 const NOWHERE: u8 = 255;
-/// `RTPROT_UNSPEC`; to delete a route, any.
-const UNSPECIFIED: u8 = 0;
+/// `RTPROT_KERNEL`
+const BY_KERNEL: u8 = 2;
 
 /// The address and the gateway, of the same family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,17 @@ pub struct PointToPoint {
     pub gateway: IpAddr,
 }
 
+/// The gateway is reached directly, from the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherEnd(pub PointToPoint);
+
+impl fmt::Display for On<OtherEnd> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(link, OtherEnd(PointToPoint { gateway, .. })) = self;
+        write!(f, "reach {gateway} directly on {link}")
+    }
+}
+
 impl fmt::Display for On<PointToPoint> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(link, PointToPoint { address, gateway }) = self;
@@ -44,29 +57,33 @@ impl fmt::Display for On<PointToPoint> {
     }
 }
 
+impl Object for On<OtherEnd> {
+    fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
+        let Self(link, OtherEnd(wanted)) = self;
+        differences(link, |index| Some(wanted.to_gateway(index)), namespaces)
+    }
+}
+
 impl Object for On<PointToPoint> {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let Self(link, wanted) = self;
-        let Ok(found) = namespaces.link(link) else {
-            return Ok(Vec::new());
-        };
-        let filter = RouteFilter {
-            link: Some(found.index),
-            table: None,
-        };
-        let rtnl = namespaces.side(link.place)?.rtnl();
-        let held = rtnl.routes(filter).map_err(explain)?;
-        let mut differences = Vec::new();
-        for route in routes(wanted, found.index) {
-            let same =
-                |held: &&Route| held.destination == route.destination && held.table == route.table;
-            let mut there = held.iter().filter(same);
-            let is_there = there.any(|held| held.gateway == route.gateway);
-            let ways = listed(held.iter().filter(same).map(way));
-            let object = format!("the route to {} on {link}", route.destination);
-            differences.extend(unless(is_there, object, way(&route), ways));
-        }
-        Ok(differences)
+        differences(link, |index| wanted.to_subnet(index), namespaces)
+    }
+}
+
+impl Sent for On<OtherEnd> {
+    fn batch(&self) -> Batch {
+        Batch::OfLinks(self.0.place)
+    }
+
+    fn changes(&self, namespaces: &Namespaces) -> Result<Vec<Change>, Error> {
+        let Self(link, OtherEnd(wanted)) = self;
+        let route = wanted.to_gateway(namespaces.link(link)?.index);
+        Ok(vec![Change::AddRoute(route)])
+    }
+
+    fn refused(&self, error: &KernelError) -> Error {
+        explain_addressing(self, error)
     }
 }
 
@@ -79,7 +96,7 @@ impl Sent for On<PointToPoint> {
         let Self(link, wanted) = self;
         let index = namespaces.link(link)?.index;
         let mut changes = vec![Change::DeleteRoute(on_link(wanted, index))];
-        changes.extend(routes(wanted, index).map(Change::AddRoute));
+        changes.extend(wanted.to_subnet(index).map(Change::AddRoute));
         Ok(changes)
     }
 
@@ -88,39 +105,68 @@ impl Sent for On<PointToPoint> {
     }
 }
 
-/// The route that the kernel has made for the address, whatever it has beyond its destination. Of a subnet
-/// of one address it makes none (IPv4).
+impl PointToPoint {
+    /// The route to the gateway.
+    fn to_gateway(self, link: u32) -> Route {
+        Route {
+            scope: LINK,
+            source: Some(self.address.addr()),
+            ..Route::new(IpNet::from(self.gateway), None, link)
+        }
+    }
+
+    /// The route through it to the rest of the subnet, if there is one.
+    fn to_subnet(self, link: u32) -> Option<Route> {
+        let Self { address, gateway } = self;
+        let is_subnet = address.prefix_len() < address.max_prefix_len();
+        is_subnet.then(|| Route {
+            source: Some(address.addr()),
+            ..Route::new(address.trunc(), Some(gateway), link)
+        })
+    }
+}
+
+/// The route that the kernel has made for the address, whatever else it has. Of a subnet of one address it makes
+/// none (IPv4).
 fn on_link(wanted: &PointToPoint, link: u32) -> Route {
     Route {
         scope: NOWHERE,
-        protocol: UNSPECIFIED,
+        protocol: BY_KERNEL,
         ..Route::new(wanted.address.trunc(), None, link)
     }
 }
 
-/// To the gateway, and through it to the rest of the subnet, if there is one.
-fn routes(wanted: &PointToPoint, link: u32) -> impl Iterator<Item = Route> {
-    let PointToPoint { address, gateway } = *wanted;
-    let source = Some(address.addr());
-    let to_gateway = Route {
-        scope: LINK,
-        source,
-        ..Route::new(IpNet::from(gateway), None, link)
+/// What a link lacks of a route.
+fn differences(
+    link: &LinkRef,
+    wanted: impl Fn(u32) -> Option<Route>,
+    namespaces: &Namespaces,
+) -> Result<Vec<Difference>, Error> {
+    let Ok(found) = namespaces.link(link) else {
+        return Ok(Vec::new());
     };
-    let to_subnet = Route {
-        source,
-        ..Route::new(address.trunc(), Some(gateway), link)
+    let Some(route) = wanted(found.index) else {
+        return Ok(Vec::new());
     };
-    let is_subnet = address.prefix_len() < address.max_prefix_len();
-    [to_gateway]
-        .into_iter()
-        .chain(is_subnet.then_some(to_subnet))
-}
-
-fn way(route: &Route) -> String {
-    route
-        .gateway
-        .map_or("directly".to_owned(), |gateway| format!("via {gateway}"))
+    let filter = RouteFilter {
+        link: Some(found.index),
+        table: Some(route.table),
+    };
+    let rtnl = namespaces.side(link.place)?.rtnl();
+    let mut there = rtnl.routes(filter).map_err(explain)?;
+    there.retain(|held| held.destination == route.destination);
+    let is_right = |held: &Route| match route.gateway {
+        Some(_) => leads(held, Some(found.index), route.gateway),
+        None => held.gateway.is_none() && held.next_hops.is_empty(),
+    };
+    let object = format!("the route to {} on {link}", route.destination);
+    let ways = listed(there.iter().map(way));
+    Ok(unless(
+        there.iter().any(is_right),
+        object,
+        way(&route),
+        ways,
+    ))
 }
 
 #[cfg(test)]
@@ -132,7 +178,9 @@ mod tests {
             address: address.parse().unwrap(),
             gateway: gateway.parse().unwrap(),
         };
-        routes(&wanted, 7)
+        [wanted.to_gateway(7)]
+            .into_iter()
+            .chain(wanted.to_subnet(7))
             .map(|route| format!("{route} scope {}", route.scope))
             .collect()
     }

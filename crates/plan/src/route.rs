@@ -1,6 +1,7 @@
 //! A route out of a link, as results have it.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{self, Change, RouteFilter};
@@ -47,14 +48,15 @@ impl Object for On<Route> {
             // IPv6 has no scopes.
             let scope_is_right = wanted.dst.addr().is_ipv6()
                 || wanted.scope.is_none_or(|scope| route.scope == scope);
-            (wanted.gw.is_none() || route.gateway == wanted.gw) && scope_is_right
+            leads(route, Some(found.index), wanted.gw) && scope_is_right
         };
-        let way = |gateway| format!("via {gateway}");
         Ok(unless(
             same_target().any(is_right),
             format!("the route to {} on {link}", wanted.dst),
-            wanted.gw.map_or("one".to_owned(), way),
-            listed(same_target().map(|route| route.gateway.map_or("directly".to_owned(), way))),
+            wanted
+                .gw
+                .map_or("one".to_owned(), |gateway| format!("via {gateway}")),
+            listed(same_target().map(way)),
         ))
     }
 }
@@ -79,5 +81,30 @@ impl Sent for On<Route> {
 
     fn refused(&self, error: &KernelError) -> Error {
         explain_addressing(self, error)
+    }
+}
+
+/// Whether a route leads out of this link, by this gateway; `None` is any. Routes to the same destination by different
+/// gateways (IPv6) the kernel joins into one of several hops, so one hop of it is enough.
+pub(crate) fn leads(route: &rtnl::Route, link: Option<u32>, gateway: Option<IpAddr>) -> bool {
+    let is_way = |by_link: Option<u32>, by: Option<IpAddr>| {
+        (link.is_none() || link == by_link) && (gateway.is_none() || gateway == by)
+    };
+    let mut hops = route.next_hops.iter();
+    is_way(route.link, route.gateway) || hops.any(|hop| is_way(Some(hop.link), hop.gateway))
+}
+
+/// By what a route leads, in words.
+pub(crate) fn way(route: &rtnl::Route) -> String {
+    let hops = route.next_hops.iter().filter_map(|hop| hop.gateway);
+    let gateways: Vec<String> = route
+        .gateway
+        .into_iter()
+        .chain(hops)
+        .map(|gateway| format!("via {gateway}"))
+        .collect();
+    match gateways.as_slice() {
+        [] => "directly".to_owned(),
+        gateways => gateways.join(" and "),
     }
 }

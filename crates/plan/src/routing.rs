@@ -11,6 +11,7 @@ use crate::difference::{Difference, unless};
 use crate::fault::{explain, explain_addressing};
 use crate::namespaces::Namespaces;
 use crate::object::Object;
+use crate::route::leads;
 use crate::send::{Batch, Sent};
 
 /// A rule or a route, there or not. Each is undone when ADD fails.
@@ -138,13 +139,7 @@ fn is_there(route: &Route, rtnl: &Rtnl) -> Result<bool, Error> {
 
 /// Whether packets to the same destination go the same way, be it as one of several.
 fn leads_as(found: &Route, wanted: &Route) -> bool {
-    let is_way = |link, gateway| {
-        (wanted.link.is_none() || wanted.link == link)
-            && (wanted.gateway.is_none() || wanted.gateway == gateway)
-    };
-    let mut hops = found.next_hops.iter();
     found.destination == wanted.destination
         && (wanted.source.is_none() || wanted.source == found.source)
-        && (is_way(found.link, found.gateway)
-            || hops.any(|hop| is_way(Some(hop.link), hop.gateway)))
+        && leads(found, wanted.link, wanted.gateway)
 }

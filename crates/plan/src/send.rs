@@ -130,6 +130,8 @@ fn exchange(
 fn outcome((change, answer): (&Change, Result<(), KernelError>)) -> Result<Outcome, KernelError> {
     match (change, answer) {
         (Change::DeleteRoute(_), Err(error)) if error.is_not_found() => Ok(Outcome::NothingToTake),
+        // Only the very same route is refused so.
+        (Change::AddRoute(_), Err(error)) if error.is_exists() => Ok(Outcome::Made),
         (_, answer) => answer.map(|()| Outcome::Made),
     }
 }

@@ -16,7 +16,7 @@ use crate::ifb::Ifb;
 use crate::link::On;
 use crate::netfilter::Netfilter;
 use crate::object::{Made, Object};
-use crate::point_to_point::PointToPoint;
+use crate::point_to_point::{OtherEnd, PointToPoint};
 use crate::port_vlans::PortVlans;
 use crate::route::Route;
 use crate::routing::Routing;
@@ -111,6 +111,8 @@ steps! {
         Address(On<Address>),
         /// A route out of a link.
         Route(On<Route>),
+        /// The gateway at the other end of a link is reached directly.
+        OtherEnd(On<OtherEnd>),
         /// The subnet of an address of a link is reached through its gateway alone.
         PointToPoint(On<PointToPoint>),
         /// A rule or a route of the container as the kernel has it.

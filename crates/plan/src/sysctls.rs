@@ -42,7 +42,20 @@ pub fn no_router_advertisements(link: &LinkRef) -> Sysctl {
 
 /// The same at once, for a link of the host. Best effort, as the host's routes matter more to it than to us.
 pub(crate) fn ignore_router_advertisements(link: &str) {
-    let path = format!("net/ipv6/conf/{link}/accept_ra");
+    at_once(link, "accept_ra");
+}
+
+/// The link-local address of a new link of the host is usable at once.
+///
+/// # Kernel
+/// Until it is, no neighbour is asked for on behalf of those whose packets the host forwards (`ndisc_send_ns`): the
+/// first container would not be reached for two seconds.
+pub(crate) fn ready_at_once(link: &str) {
+    at_once(link, "accept_dad");
+}
+
+fn at_once(link: &str, key: &str) {
+    let path = format!("net/ipv6/conf/{link}/{key}");
     drop(LinkParameters::of_the_caller().replace(&path, "0"));
 }
 

@@ -76,9 +76,14 @@ impl Object for VethPair {
         let peers = container.parent == Some(host.index) && host.parent == Some(container.index);
         let other_end = format!("{outside} as its other end");
         differences.extend(unless(peers, &object, other_end, "another"));
-        let mac = Some(self.container.mac);
-        differences.extend(difference::mac(&inside, mac, &container));
-        for (end, link) in [(&outside, &host), (&inside, &container)] {
+        let up = difference::switched_on(true, &format!("the link {outside}"), &host);
+        differences.extend(up);
+        let ends = [
+            (&inside, self.container.mac, &container),
+            (&outside, self.host.mac, &host),
+        ];
+        for (end, mac, link) in ends {
+            differences.extend(difference::mac(end, Some(mac), link));
             differences.extend(difference::mtu(end, self.mtu, link));
         }
         if let Some(master) = &self.master {

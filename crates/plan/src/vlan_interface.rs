@@ -93,6 +93,7 @@ fn create<'a>(
     let name = wanted.name.as_str();
     match rtnl.create_link(&pair(wanted, bridge)) {
         Ok(_) => {
+            sysctls::ready_at_once(name);
             let owned = name.to_owned();
             undo.on_failure(format!("the interface {name:?}"), move || {
                 remove_unused(&owned, host)

@@ -54,6 +54,16 @@ pub fn attached<'r, C>(
         .ok_or_else(|| missing(&format!("the container's interface of {owner}")))
 }
 
+/// The interface of this name on the host, in the result of ADD.
+///
+/// # Errors
+/// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there.
+pub fn attached_on_host<'r>(result: &'r Success, name: &str) -> Result<&'r Interface, Error> {
+    let is_it = |one: &&Interface| one.name == name && one.sandbox.is_empty();
+    let found = result.interfaces.iter().find(is_it);
+    found.ok_or_else(|| missing(&format!("the interface {name:?} of the host")))
+}
+
 /// The host's end of the pair whose other end is this link of the container, in the result of ADD: the
 /// interface of the host that is that end, else the first of those that are not in `others`.
 ///

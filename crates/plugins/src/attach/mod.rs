@@ -24,8 +24,8 @@ pub use detach::{Detach, collect_links};
 pub use dns::OwnDns;
 pub use host_end::host_end;
 pub use interface::{
-    attached, attached_host_end, container_interface, host_interface, own_interface, told_mac,
-    veth_end,
+    attached, attached_host_end, attached_on_host, container_interface, host_interface,
+    own_interface, told_mac, veth_end,
 };
 pub use lease::lease;
 pub use master::{Master, require_up};

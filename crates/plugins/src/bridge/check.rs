@@ -1,7 +1,6 @@
 //! CHECK: the attachment is as ADD made it.
 
 use linkspan_plan::Namespaces;
-use linkspan_plan::identity;
 use linkspan_plugin::Call;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, Success};
@@ -11,7 +10,8 @@ use super::netfilter;
 use super::plan::{self, Chosen, VlanEnds};
 use crate::attach::owner_of;
 use crate::attach::{
-    PREV_RESULT_MISSING, attached, attached_host_end, require_prev_result, veth_end,
+    PREV_RESULT_MISSING, attached, attached_host_end, attached_on_host, require_prev_result,
+    told_mac, veth_end,
 };
 
 /// Compares what the result of ADD and the configuration say with the kernel, and asks the IPAM plugin.
@@ -42,7 +42,7 @@ fn chosen(
     Ok(Chosen {
         netfilter: netfilter(config, &owner, &host, &container, result),
         mtu: None,
-        bridge_mac: identity::bridge_mac(&config.bridge),
+        bridge_mac: told_mac(attached_on_host(result, bridge)?)?,
         owner: owner.to_string(),
         vlan_interface: None::<VlanEnds>,
         host,

@@ -119,7 +119,7 @@ fn choose(
     Ok(Chosen {
         netfilter: netfilter(config, &owner, &host, &container, result),
         mtu: config.mtu.resolve(|| uplink(namespaces.host()))?,
-        bridge_mac: identity::bridge_mac(&config.bridge),
+        bridge_mac: Some(identity::bridge_mac(&config.bridge)),
         owner: owner.to_string(),
         vlan_interface: vlan_ends(config)?,
         host,
@@ -207,7 +207,7 @@ fn interfaces(
     let on_host = |name: &str| namespaces.link(&LinkRef::host(name));
     let container = namespaces.link(&LinkRef::container(chosen.container.name.as_str()))?;
     let mut bridge = on_host(config.bridge.as_str())?;
-    if bridge.mac != Some(chosen.bridge_mac.octets()) {
+    if bridge.mac != chosen.bridge_mac.map(MacAddr::octets) {
         // One that somebody else made may have taken the MAC address of the new port.
         let rtnl = namespaces.host().rtnl();
         bridge = rtnl.link(config.bridge.as_str()).map_err(explain)?.into();

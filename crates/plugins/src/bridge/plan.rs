@@ -22,8 +22,8 @@ pub(super) struct Chosen {
     pub(super) host: VethEnd,
     /// Bytes; `None` leaves it to the kernel.
     pub(super) mtu: Option<u32>,
-    /// The bridge's MAC address, should it have to be created.
-    pub(super) bridge_mac: MacAddr,
+    /// The bridge's MAC address, should it have to be created; of one that is compared, `None` is any.
+    pub(super) bridge_mac: Option<MacAddr>,
     /// Who the attachment is, for the host end's alias.
     pub(super) owner: String,
     /// The bridge's interface in the container's VLAN, should a gateway's address be on it.

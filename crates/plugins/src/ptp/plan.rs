@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use linkspan_netfilter::Attachment;
 use linkspan_plan::{
-    Address, LinkRef, Netfilter, On, Plan, PointToPoint, Settings, Sysctl, VethEnd, VethPair,
-    sysctls,
+    Address, LinkRef, Netfilter, On, OtherEnd, Plan, PointToPoint, Settings, Sysctl, VethEnd,
+    VethPair, sysctls,
 };
 use linkspan_plugin::spec::{Error, ErrorCode, Route, Success};
 
@@ -100,11 +100,13 @@ pub(super) fn plan(chosen: &Chosen, result: &Success, index: usize) -> Result<Pl
         index,
         Manner::default(),
     ));
-    plan.extend(ends.iter().map(|&Ends { address, gateway }| {
-        let wanted = PointToPoint { address, gateway };
-        On(container.clone(), wanted)
-    }));
+    let pairs = || {
+        let of = |&Ends { address, gateway }| PointToPoint { address, gateway };
+        ends.iter().map(of)
+    };
+    plan.extend(pairs().map(|wanted| On(container.clone(), OtherEnd(wanted))));
     plan.extend(configure::routes(&container, result, index));
+    plan.extend(pairs().map(|wanted| On(container.clone(), wanted)));
     plan.extend(chosen.netfilter.clone().map(Netfilter::from));
     Ok(plan)
 }

@@ -1,5 +1,7 @@
 //! CHECK: right after ADD it never fails, and later only for what is the attachment's own.
 
+use std::collections::BTreeSet;
+
 use linkspan_testkit::{Netns, Sandbox, rows, sandbox, with_prev_result};
 use serde_json::{Value, json};
 
@@ -30,6 +32,11 @@ fn configurations() -> Vec<Value> {
             "type": "static", "addresses": [{ "address": "10.22.0.77/16" }],
             "routes": [{ "dst": "192.0.2.0/24", "gw": "10.22.0.1" }]
         } }),
+        // Two routers, which the kernel makes one route of.
+        json!({ "ipam": {
+            "type": "static", "addresses": [{ "address": "fd00:22::77/64", "gateway": "fd00:22::1" }],
+            "routes": [{ "dst": "::/0", "gw": "fd00:22::1" }, { "dst": "::/0", "gw": "fd00:22::9" }]
+        } }),
     ];
     keys.into_iter().map(network).collect()
 }
@@ -51,7 +58,7 @@ fn right_after_add_it_never_fails() {
             let port = attached.host_end();
             let bridge = config["bridge"].as_str().unwrap();
             sandbox.run(&format!(
-                "ip link set {port} address 02:00:00:00:01:{number:02x} txqueuelen 100 group 7
+                "ip link set {port} txqueuelen 100 group 7 alias web-{number}
                  ip link property add dev {port} altname alt{number}
                  ip link set {bridge} type bridge ageing_time 100 stp_state 0
                  ip link set {bridge} txqueuelen 10; ip addr add 192.0.2.{number}/32 dev {bridge}
@@ -74,7 +81,7 @@ const IN_CONTAINER: Place = |_, attached| attached.netns.clone();
 const ON_HOST: Place = |sandbox, _| sandbox.host().clone();
 
 /// Where it is spoiled, how, and the words that say what was expected and what was found.
-const SPOILT: [(Place, &str, &[&str]); 14] = rows! {
+const SPOILT: [(Place, &str, &[&str]); 17] = rows! {
     (IN_CONTAINER, "ip addr del 10.22.0.2/16 dev eth0", &["the addresses of \"eth0\"", "expected 10.22.0.2/16", "found"]),
     (IN_CONTAINER, "ip addr del fd00:22::2/64 dev eth0", &["expected fd00:22::2/64", "found 10.22.0.2/16"]),
     (IN_CONTAINER, "ip route del default", &["the route to 0.0.0.0/0", "expected via 10.22.0.1", "found none"]),
@@ -83,6 +90,9 @@ const SPOILT: [(Place, &str, &[&str]); 14] = rows! {
     (IN_CONTAINER, "ip link set eth0 address 02:00:00:00:00:99", &["the MAC address of \"eth0\"", "expected", "found 02:00:00:00:00:99"]),
     (IN_CONTAINER, "ip link del eth0", &["the link \"eth0\"", "found nothing"]),
     (ON_HOST, "ip link set PORT nomaster", &["the bridge of", "expected cni0", "found none"]),
+    (ON_HOST, "ip link set PORT down", &["the link \"veth", "expected switched on", "found switched off"]),
+    (ON_HOST, "ip link set PORT address 02:00:00:00:00:98", &["the MAC address of \"veth", "found 02:00:00:00:00:98"]),
+    (ON_HOST, "ip link set cni0 address 02:00:00:00:00:97", &["the MAC address of \"cni0\"", "found 02:00:00:00:00:97"]),
     (ON_HOST, "ip link set cni0 down", &["the bridge \"cni0\"", "expected switched on", "found switched off"]),
     (ON_HOST, "ip link del cni0", &["the bridge \"cni0\"", "found nothing"]),
     (ON_HOST, "nft flush ruleset", &["netfilter", "expected the element", "found none"]),
@@ -130,5 +140,82 @@ fn it_tells_all_differences_at_once() {
         host.del(&config, &a.netns).success();
         let result = host.add(&config, &a.netns).success();
         check(&host, &config, &Attached { result, ..a }).success();
+    });
+}
+
+#[test]
+fn a_result_that_names_another_bridge_or_another_address_of_it_is_told() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = network(json!({}));
+        let a = host.attach(&config, "a");
+        let rows: [(usize, &str, &str, &[&str]); 3] = rows! {
+            (0, "name", "cni7", &["prevResult does not have", "\"cni0\""]),
+            (0, "mac", "02:00:00:00:00:97", &["the MAC address of \"cni0\"", "expected 02:00:00:00:00:97"]),
+            (1, "mac", "02:00:00:00:00:98", &["the MAC address of \"veth", "expected 02:00:00:00:00:98"]),
+        };
+        for (interface, key, value, words) in rows {
+            let mut result = a.result.clone();
+            result["interfaces"][interface][key] = value.into();
+            let netns = a.netns.clone();
+            check(&host, &config, &Attached { netns, result }).fails(None, words);
+        }
+    });
+}
+
+/// A bridge that somebody made without an address has that of one of its ports, and a machine without an identity gives
+/// another one at each time.
+#[test]
+fn a_bridge_whose_address_was_not_chosen_is_as_it_was() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        sandbox.run(
+            "ip link add cni0 type bridge; ip link add low type veth peer name low1
+             ip link set low address 02:00:00:00:00:01",
+        );
+        let config = network(json!({ "isGateway": null }));
+        let a = host.attach(&config, "a");
+        sandbox.run("ip link set low master cni0");
+        let mac = sandbox.host().ip_json("link show dev cni0")[0]["address"].clone();
+        assert_eq!(mac, "02:00:00:00:00:01");
+        check(&host, &config, &a).success();
+
+        sandbox.run("touch /run/none /etc/machine-id; mount --bind /run/none /etc/machine-id");
+        let config = network(json!({ "bridge": "cni1" }));
+        let mut macs = BTreeSet::new();
+        for name in ["b", "c"] {
+            let attached = host.attach(&config, name);
+            macs.insert(attached.result["interfaces"][0]["mac"].to_string());
+            check(&host, &config, &attached).success();
+            host.del(&config, &attached.netns).success();
+            sandbox.run("ip link del cni1");
+        }
+        assert_eq!(macs.len(), 2, "{macs:?}");
+    });
+}
+
+/// Two networks of a container that both give a default route, which the kernel makes one route of.
+#[test]
+fn the_default_routes_of_two_networks_are_found() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let netns = sandbox.netns("a");
+        let checks = [("mynet", "cni0", "22"), ("other", "cni1", "23")].map(|(name, bridge, net)| {
+            let ipam = json!({
+                "type": "host-local", "subnet": format!("fd00:{net}::/64"), "routes": [{ "dst": "::/0" }]
+            });
+            let config = network(json!({ "name": name, "bridge": bridge, "ipam": ipam }));
+            let call = |verb, config: &Value| {
+                let call = host.call(verb, config, &netns);
+                call.ifname(&format!("net{net}"))
+            };
+            let result = call("ADD", &config).run().success();
+            call("CHECK", &with_prev_result(&config, &result))
+        });
+        let routes = netns.run("ip -6 route show default");
+        assert_eq!(routes.matches("nexthop").count(), 2, "{routes}");
+        for check in checks {
+            check.run().success();
+        }
     });
 }

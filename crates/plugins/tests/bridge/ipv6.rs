@@ -1,6 +1,6 @@
 //! Hosts and containers with IPv6 switched off, in part or altogether.
 
-use linkspan_testkit::{Sandbox, needs, sandbox, with_prev_result};
+use linkspan_testkit::{Sandbox, needs, sandbox, with, with_prev_result};
 use serde_json::json;
 
 use super::host::{Family, Host, dual_stack, network};
@@ -117,4 +117,27 @@ fn addresses_survive_that_the_link_goes_down() {
             assert!(held.contains(address), "{address}: {held}");
         }
     });
+}
+
+/// Whom the host forwards for is reached through the bridge's link-local address, which the kernel would look for
+/// duplicates of first.
+#[test]
+fn the_first_container_of_a_bridge_is_reached_at_once() {
+    for keys in [json!({}), json!({ "bridge": "cni1", "ipMasq": true })] {
+        sandbox(|sandbox| {
+            let host = Host::new(sandbox);
+            let client = sandbox.netns("client");
+            sandbox.run(
+                "ip link add client0 type veth peer name eth0 netns client; ip link set client0 up
+                 ip addr add fd00:99::1/64 dev client0 nodad; sysctl -qw net.ipv6.conf.all.forwarding=1",
+            );
+            client.run("ip link set eth0 up; ip addr add fd00:99::2/64 dev eth0 nodad");
+            client.run("ip route add default via fd00:99::1");
+            client.ping("fd00:99::1");
+            let keys = with(&json!({ "ipam": dual_stack() }), keys.clone());
+            let a = host.attach(&network(keys), "a");
+            let ping = ["-n", "-c", "1", "-W", "1", &a.address(Family::V6)];
+            client.cmd("ping").args(ping).run();
+        });
+    }
 }

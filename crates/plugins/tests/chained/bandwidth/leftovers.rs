@@ -228,7 +228,7 @@ fn garbage_is_collected_by_attachment() {
 #[test]
 fn an_alias_of_others_keeps_no_link() {
     sandbox(|sandbox| {
-        let world = World::new(sandbox);
+        let world = world(sandbox);
         let config = world.config(both());
         for result in [true, false] {
             let added = world.add(&config).success();

@@ -210,6 +210,38 @@ fn an_address_alone_reaches_a_gateway_outside_its_subnet() {
     });
 }
 
+/// Routes that lie within the subnet, or go by others in it, which is reached through the gateway alone.
+#[test]
+fn routes_of_the_own_subnet_are_there() {
+    ptp().test(|world| {
+        let mut ipam = addresses(&[
+            ("10.150.1.2/24", Some("10.150.1.1")),
+            ("fd00:150::2/64", Some("fd00:150::1")),
+        ]);
+        ipam["routes"] = json!([
+            { "dst": "10.150.1.0/24" }, { "dst": "fd00:150::/64" },
+            { "dst": "192.0.2.0/24", "gw": "10.150.1.9" }, { "dst": "fd00:99::/64", "gw": "fd00:150::9" },
+            { "dst": "0.0.0.0/0" }, { "dst": "::/0" }
+        ]);
+        let world = world.with(json!({ "ipam": ipam }));
+        let a = world.attach("a");
+        for address in ["10.150.1.1", "fd00:150::1"] {
+            a.netns.ping(address);
+        }
+        for (family, by_other) in [
+            ("-4", "192.0.2.0/24 via 10.150.1.9 dev eth0"),
+            ("-6", "fd00:99::/64 via fd00:150::9 dev eth0"),
+        ] {
+            let routes = a.routes(family);
+            assert!(routes.iter().any(|route| route.starts_with(by_other)), "{routes:?}");
+            let on_link = |route: &&String| route.contains("/") && !route.contains(" via ");
+            assert_eq!(routes.iter().find(on_link), None, "{routes:?}");
+        }
+        a.check().success();
+        a.del();
+    });
+}
+
 #[test]
 fn both_ends_have_the_mtu() {
     ptp().test(|world| {
