@@ -22,6 +22,7 @@ mod lost;
 mod namespaces;
 mod object;
 mod send;
+pub mod words;
 
 // The kinds.
 mod address;

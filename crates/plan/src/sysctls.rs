@@ -11,6 +11,7 @@ use crate::fault::{explain, gone};
 use crate::link::{LinkRef, Place};
 use crate::namespaces::{Namespaces, Side};
 use crate::object::Object;
+use crate::words;
 
 /// A kernel parameter. In the container it is put back when ADD fails; on the host, where others need it as
 /// well, it stays.
@@ -178,13 +179,15 @@ fn missing(wanted: &Sysctl, parameters: &LinkParameters, error: KernelError) -> 
         let found = parameters.read(path);
         found.is_err_and(|error| error.is_not_found())
     };
-    if wanted.path.starts_with("net/ipv6") && is_missing(ANY_IPV6) {
-        return explain(error).with_details(
+    let no_ipv6 = wanted.path.starts_with("net/ipv6") && is_missing(ANY_IPV6);
+    let refused = words::of_parameter(&wanted.path, error);
+    match no_ipv6 {
+        false => refused,
+        true => refused.with_details(
             "this kernel runs without IPv6 (ipv6.disable=1, or not built in); remove what is of IPv6 \
              from the configuration",
-        );
+        ),
     }
-    explain(error)
 }
 
 /// What is there when there is IPv6.

@@ -15,7 +15,8 @@ use linkspan_kernel::rtnl::{Change, Link, Rtnl};
 use linkspan_netfilter::Owner;
 use linkspan_plan::fault::{all, explain};
 use linkspan_plan::identity;
-use linkspan_plan::{LinkRef, Namespaces, On, Step, apply};
+use linkspan_plan::words;
+use linkspan_plan::{Namespaces, On, Step, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Undo};
@@ -116,13 +117,18 @@ fn require_host_end(
     call: &Call<'_, Deferred<Config>>,
     namespaces: &Namespaces,
 ) -> Result<Link, Error> {
-    let inside = LinkRef::container(call.ifname()?.as_str());
-    let link = namespaces.link(&inside)?;
+    let ifname = call.ifname()?.as_str();
+    let no_peer = format!("container interface {ifname} has no veth peer: ");
+    let missing = format!("{no_peer}could not look up {ifname:?}: Link not found");
+    let link = words::link(namespaces.container()?, ifname, missing)?;
     host_end(namespaces, &link)?.ok_or_else(|| {
         let kind = link.kind.as_deref().unwrap_or("device");
         Error::new(
             ErrorCode::INVALID_NETWORK_CONFIG,
-            format!("container interface {} has no veth peer on the host", link.name),
+            match kind {
+                "veth" => format!("{no_peer}none is in the host's namespace"),
+                _ => format!("{no_peer}interface {ifname:?} was not a veth interface"),
+            },
         )
         .with_details(format!(
             "it is a {kind}; traffic is limited on the host's end of a veth, as bridge and ptp make it \

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use linkspan_plan::words;
 use linkspan_plugin::spec::{Dns, Error, ErrorCode};
 
 /// The largest file that is read, in bytes.
@@ -15,11 +16,20 @@ const MAX_SIZE: u64 = 1 << 20;
 /// [`ErrorCode::IO_FAILURE`] when it cannot be read.
 pub fn read(path: &Path) -> Result<Dns, Error> {
     let text = text(path).map_err(|error| {
-        Error::new(
+        let path = path.display();
+        let own = Error::new(
             ErrorCode::IO_FAILURE,
-            format!("cannot read resolvConf {}: {error}", path.display()),
+            format!("cannot read resolvConf {path}: {error}"),
         )
-        .with_details("correct ipam.resolvConf, or remove it to give no DNS settings")
+        .with_details("correct ipam.resolvConf, or remove it to give no DNS settings");
+        let attempted = match error.kind() {
+            io::ErrorKind::IsADirectory => "read",
+            _ => "open",
+        };
+        match words::cause(&error) {
+            Some(cause) => words::in_words(format!("{attempted} {path}: {cause}"), own),
+            None => own,
+        }
     })?;
     Ok(parse(&text))
 }

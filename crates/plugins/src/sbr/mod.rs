@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use linkspan_kernel::rtnl::{Change, Route, RouteFilter, Rtnl, Rule};
 use linkspan_plan::fault::{all, explain};
+use linkspan_plan::words;
 use linkspan_plan::{Namespaces, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, Success};
@@ -46,9 +47,11 @@ impl Plugin for Sbr {
         let namespaces = crate::attach::namespaces(call)?;
         let _lock = routes::lock(&namespaces)?;
         let container = namespaces.container()?;
-        let link = container.link(call.ifname()?.as_str())?.index;
+        let ifname = call.ifname()?.as_str();
+        let missing = format!("Cannot find network interface {ifname}: Link not found");
+        let link = words::link(container, ifname, missing)?.index;
         let found = Found {
-            ifname: call.ifname()?.as_str(),
+            ifname,
             link,
             addresses: with_tables(config, ips, container.rtnl())?,
             routes: main_routes(container.rtnl(), link)?,

@@ -10,6 +10,7 @@ pub mod config;
 mod sysctl;
 
 use linkspan_kernel::rtnl::Link;
+use linkspan_plan::words;
 use linkspan_plan::{
     self as plan, LinkRef, Namespaces, On, Place, Plan, Settings, Step, Sysctl, apply,
 };
@@ -43,7 +44,8 @@ impl Plugin for Tuning {
         let mut undo = Undo::new();
         let mut plan = Plan::from_iter(sysctls);
         if wanted != Settings::default() {
-            let link = namespaces.container()?.link(ifname)?;
+            let missing = format!("failed to get {ifname:?}: Link not found");
+            let link = words::link(namespaces.container()?, ifname, missing)?;
             keep(call, config, &wanted.of(&link), &mut undo)?;
             plan.extend(link_steps(&link, &wanted, &namespaces)?);
         }
@@ -58,7 +60,8 @@ impl Plugin for Tuning {
         let namespaces = crate::attach::namespaces(call)?;
         let ifname = call.ifname()?.as_str();
         // That the interface is there at all.
-        namespaces.container()?.link(ifname)?;
+        let missing = format!("Cannot find container link {ifname}");
+        words::link(namespaces.container()?, ifname, missing)?;
         let sysctls = sysctl::resolve(&config.sysctls, ifname, &namespaces)?;
         check_sysctls(&sysctls, &namespaces)?;
         let settings = On(LinkRef::container(ifname), settings(call, config)?);
@@ -187,7 +190,7 @@ fn check_sysctls(wanted: &[Sysctl], namespaces: &Namespaces) -> Result<(), Error
                 return Err(Error::new(
                     ErrorCode::INTERNAL,
                     format!(
-                        "the kernel parameter {}: expected {:?}, found {found:?}",
+                        "Error: Tuning configured value of /proc/sys/{} is {}, current value is {found}",
                         sysctl.path, sysctl.value
                     ),
                 )

@@ -3,6 +3,7 @@
 use linkspan_kernel::netns::Netns;
 use linkspan_kernel::sysctl;
 use linkspan_plan::fault::explain;
+use linkspan_plan::words;
 use linkspan_plan::{Namespaces, Place, Sysctl};
 use linkspan_plugin::spec::{Error, ErrorCode};
 
@@ -125,7 +126,7 @@ pub(super) fn difference(wanted: &Sysctl) -> Result<Option<String>, Error> {
         Ok(found) => found,
         // It can only be written.
         Err(error) if error.errno() == Some(ACCESS) => return Ok(None),
-        Err(error) => return Err(explain(error)),
+        Err(error) => return Err(words::of_parameter(&wanted.path, error)),
     };
     // Of several numbers, the kernel separates by tabs what was written with spaces.
     if found.split_whitespace().eq(wanted.value.split_whitespace()) {

@@ -10,6 +10,7 @@ mod plan;
 
 use linkspan_kernel::rtnl::{Link, LinkData, RouteFilter, Rtnl};
 use linkspan_plan::fault::explain;
+use linkspan_plan::words;
 use linkspan_plan::{Namespaces, Plan, Vrf as VrfLink, apply, remove_unused_vrf};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
@@ -38,7 +39,9 @@ impl Plugin for Vrf {
         let container = namespaces.container()?;
         let rtnl = container.rtnl();
         let table = table(config, rtnl)?;
-        let link = container.link(call.ifname()?.as_str())?;
+        let ifname = call.ifname()?.as_str();
+        let missing = format!("cmdAdd failed: could not get link by name {ifname}");
+        let link = words::link(container, ifname, missing)?;
         refuse_master(&link, rtnl)?;
         let vrf = VrfLink {
             name: config.name.clone(),
@@ -111,7 +114,7 @@ fn not_a_vrf(found: &Link) -> Error {
     let kind = found.kind.as_deref().unwrap_or("device");
     Error::new(
         ErrorCode::INVALID_NETWORK_CONFIG,
-        format!("{:?} already exists but is not a vrf", found.name),
+        format!("cmdAdd failed: Netlink {} is not a VRF", found.name),
     )
     .with_details(format!(
         "in the container it is a {kind}; choose another name in \"vrfname\""
@@ -121,7 +124,7 @@ fn not_a_vrf(found: &Link) -> Error {
 fn other_table(name: &str, table: u32) -> Error {
     Error::new(
         ErrorCode::INVALID_NETWORK_CONFIG,
-        format!("VRF {name} already exist with different routing table {table}"),
+        format!("cmdAdd failed: VRF {name} already exist with different routing table {table}"),
     )
     .with_details(
         "all configurations of one vrf in a container must have the same \"table\", or none",
@@ -158,7 +161,10 @@ fn refuse_master(link: &Link, rtnl: &Rtnl) -> Result<(), Error> {
     };
     Err(Error::new(
         ErrorCode::INVALID_NETWORK_CONFIG,
-        format!("interface {} has already a master set: {name}", link.name),
+        format!(
+            "cmdAdd failed: interface {} has already a master set: {name}",
+            link.name
+        ),
     )
     .with_details(format!(
         "it is part of that {kind} and can be part of no other; `vrf` comes once in a chain"

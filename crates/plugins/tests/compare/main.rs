@@ -46,3 +46,4 @@ mod static_ipam;
 mod tuning;
 mod vlan;
 mod vrf;
+mod words;

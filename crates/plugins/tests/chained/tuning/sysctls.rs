@@ -47,7 +47,7 @@ fn parameters_change_what_the_container_does_and_nothing_on_the_host() {
             .run("echo 20001 30002 > /proc/sys/net/ipv4/ip_local_port_range");
         world.check(&config).fails(
             None,
-            &["net/ipv4/ip_local_port_range: expected \"20001 30000\", found \"20001\\t30002\""],
+            &["net/ipv4/ip_local_port_range is 20001 30000, current value is 20001\t30002"],
         );
         world.del(&config).success();
     });

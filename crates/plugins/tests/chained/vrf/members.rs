@@ -64,7 +64,7 @@ fn tables_are_chosen_and_conflicts_refused() {
             (3, json!({ "vrfname": "red", "table": 9 }), "VRF red already exist with different routing table 3"),
             (3, json!({ "vrfname": "green", "table": 4 }), "the routing table 4 is that of the vrf \"blue\""),
             (3, json!({ "vrfname": "green", "table": 254 }), "every namespace has it"),
-            (3, json!({ "vrfname": "net2" }), "\"net2\" already exists but is not a vrf"),
+            (3, json!({ "vrfname": "net2" }), "cmdAdd failed: Netlink net2 is not a VRF"),
             (3, json!({}), "valid vrf name"),
         } {
             world

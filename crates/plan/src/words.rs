@@ -1,0 +1,64 @@
+//! Faults in the words that the reference has for them, which runtimes and scripts know: they are all of the message,
+//! and details say what is more.
+
+use std::io;
+use std::rc::Rc;
+
+use linkspan_kernel::Error as KernelError;
+use linkspan_kernel::rtnl::Link;
+use linkspan_spec::Error;
+
+use crate::fault::explain;
+use crate::namespaces::Side;
+
+/// An error in others' words.
+pub fn in_words(words: impl Into<String>, error: Error) -> Error {
+    let own = match error.details.is_empty() {
+        true => error.msg.clone(),
+        false => format!("{}; {}", error.msg, error.details),
+    };
+    Error {
+        msg: words.into(),
+        ..error
+    }
+    .with_details(own)
+}
+
+/// A link that has to be there.
+///
+/// # Errors
+/// In these words when it is not; else the kernel's.
+pub fn link(side: &Side, name: &str, words: impl Into<String>) -> Result<Rc<Link>, Error> {
+    match side.rtnl().link(name) {
+        Ok(link) => Ok(side.remember(name, link)),
+        Err(error) if error.is_not_found() => Err(in_words(words, explain(error))),
+        Err(error) => Err(explain(error)),
+    }
+}
+
+/// What Go calls an error of the system.
+pub fn cause(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::IsADirectory => "is a directory",
+        io::ErrorKind::InvalidInput => "invalid argument",
+        io::ErrorKind::ReadOnlyFilesystem => "read-only file system",
+        _ => return None,
+    })
+}
+
+/// Why a parameter could not be read or written: the reference opens a file below `/proc/sys`, and then writes to it.
+pub fn of_parameter(path: &str, error: KernelError) -> Error {
+    let errno = error.errno();
+    let own = explain(error);
+    let system = io::Error::from_raw_os_error(errno.unwrap_or_default());
+    let attempted = match system.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => "open",
+        _ => "write",
+    };
+    match cause(&system) {
+        Some(cause) => in_words(format!("{attempted} /proc/sys/{path}: {cause}"), own),
+        None => own,
+    }
+}
