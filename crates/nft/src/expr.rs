@@ -4,6 +4,7 @@ use linkspan_netlink::AttributeWriter;
 
 use crate::family::Family;
 use crate::field::{CT_MARK, Field, META_MARK};
+use crate::iptables::Match;
 use crate::register::Register;
 use crate::uapi::{self, data, expr};
 use crate::verdict::Verdict;
@@ -49,6 +50,8 @@ pub enum Expr {
     Reject(Reject),
     /// Write to the kernel's log with this prefix.
     Log(String),
+    /// Go on if a match of iptables does.
+    Match(Match),
 }
 
 /// Source or destination NAT.
@@ -148,6 +151,7 @@ impl Expr {
             Self::Limit(..) => "limit",
             Self::Reject(_) => "reject",
             Self::Log(_) => "log",
+            Self::Match(_) => "match",
         }
     }
 
@@ -223,6 +227,11 @@ impl Expr {
             }
             Self::Log(prefix) => {
                 to.string(2, prefix);
+            }
+            Self::Match(one) => {
+                to.string(1, one.name)
+                    .be32(2, one.revision)
+                    .bytes(3, &one.info);
             }
         }
     }

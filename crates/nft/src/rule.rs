@@ -7,6 +7,7 @@ use linkspan_netlink::{Attribute, Attributes, Message, Request};
 use crate::expr::{Expr, Nat, NatFlags, NatKind, Reject};
 use crate::family::{Family, HEADER_LEN};
 use crate::field::{CtState, CtStatus, Field, Operand};
+use crate::iptables::Match;
 use crate::register::Register;
 use crate::table::Table;
 use crate::uapi::{self, data, expr, rule};
@@ -32,6 +33,8 @@ pub struct Rule {
     pub expressions: Vec<Expr>,
     /// Shown by `nft list`; at most [`MAX_COMMENT`](crate::MAX_COMMENT) bytes.
     pub comment: Option<String>,
+    /// Whose it is: shown by nobody, read back by us. At most [`MAX_COMMENT`](crate::MAX_COMMENT) bytes.
+    pub owner: Option<String>,
     /// The kernel's number of it, to name it for removal.
     pub handle: Option<u64>,
 }
@@ -45,6 +48,7 @@ impl Rule {
             chain: chain.into(),
             expressions: Vec::new(),
             comment: None,
+            owner: None,
             handle: None,
         }
     }
@@ -60,6 +64,13 @@ impl Rule {
     #[must_use]
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
+        self
+    }
+
+    /// Of this owner.
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
         self
     }
 
@@ -219,6 +230,12 @@ impl Rule {
         self.verdict(Verdict::Goto(chain.into()))
     }
 
+    /// If this match of iptables does.
+    #[must_use]
+    pub fn matches(self, one: Match) -> Self {
+        self.expression(Expr::Match(one))
+    }
+
     /// Refuses with this answer.
     #[must_use]
     pub fn reject(self, reject: Reject) -> Self {
@@ -332,8 +349,9 @@ impl Rule {
                 expression.write(list);
             }
         });
-        if let Some(comment) = &self.comment {
-            request.bytes(rule::USERDATA, &userdata::comment(comment));
+        let userdata = userdata::of_rule(self.comment.as_deref(), self.owner.as_deref());
+        if !userdata.is_empty() {
+            request.bytes(rule::USERDATA, &userdata);
         }
     }
 }
@@ -361,6 +379,8 @@ pub struct InstalledRule {
     pub handle: u64,
     /// Its comment, when `nft` or Linkspan made it. The commands of iptables keep theirs elsewhere.
     pub comment: Option<String>,
+    /// Its owner, when Linkspan made it and nobody has saved and restored it since.
+    pub owner: Option<String>,
     /// The chain that it jumps or goes to.
     pub target: Option<String>,
     /// The one source address that it is about, as `ip saddr` and `iptables -s` write it.
@@ -379,14 +399,17 @@ impl InstalledRule {
         let attributes = Attributes::new(message.attributes(HEADER_LEN));
         let expressions = attributes.get(rule::EXPRESSIONS)?.nested();
         let [source, destination] = addresses(&expressions);
+        let userdata = attributes.get(rule::USERDATA);
+        let userdata = userdata
+            .map(|userdata| userdata.payload)
+            .unwrap_or_default();
         Some(Self {
             family,
             table: attributes.get(rule::TABLE)?.as_str()?.to_owned(),
             chain: attributes.get(rule::CHAIN)?.as_str()?.to_owned(),
             handle: attributes.get(rule::HANDLE)?.as_be64()?,
-            comment: attributes
-                .get(rule::USERDATA)
-                .and_then(|userdata| userdata::read_comment(userdata.payload)),
+            comment: userdata::read_comment(userdata),
+            owner: userdata::read_owner(userdata),
             target: expressions
                 .clone()
                 .find_map(|expression| target(&expression)),
@@ -403,6 +426,7 @@ impl InstalledRule {
             chain: self.chain.clone(),
             expressions: Vec::new(),
             comment: self.comment.clone(),
+            owner: self.owner.clone(),
             handle: Some(self.handle),
         }
     }

@@ -12,10 +12,25 @@ pub(crate) const SET_KEY_BYTE_ORDER: u8 = 0;
 pub(crate) const SET_DATA_BYTE_ORDER: u8 = 1;
 const SET_COMMENT: u8 = 7;
 
+/// Whose a rule is, for us alone: no type of libnftnl, so `nft` and iptables take no notice. Where a comment would be
+/// one more condition of the rule (iptables), it would be another rule than the one without.
+const OWNER: u8 = 200;
+
 /// The user data of a table, chain, rule or element that has only a comment.
 pub(crate) fn comment(comment: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(comment.len() + 3);
     push_comment(&mut bytes, COMMENT, comment);
+    bytes
+}
+
+/// The user data of a rule.
+pub(crate) fn of_rule(comment: Option<&str>, owner: Option<&str>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (kind, text) in [(COMMENT, comment), (OWNER, owner)] {
+        if let Some(text) = text {
+            push_comment(&mut bytes, kind, text);
+        }
+    }
     bytes
 }
 
@@ -46,6 +61,11 @@ pub(crate) fn read_comment(bytes: &[u8]) -> Option<String> {
     find(bytes, COMMENT)
 }
 
+/// The owner of a rule.
+pub(crate) fn read_owner(bytes: &[u8]) -> Option<String> {
+    find(bytes, OWNER)
+}
+
 /// The comment of a set.
 pub(crate) fn read_set_comment(bytes: &[u8]) -> Option<String> {
     find(bytes, SET_COMMENT)
@@ -74,6 +94,16 @@ mod tests {
             Some("mynet/c1/eth0")
         );
         assert_eq!(comment("x"), [0, 2, b'x', 0]);
+    }
+
+    #[test]
+    fn an_owner_is_no_comment() {
+        let owned = of_rule(None, Some("mynet/c1/eth0"));
+        assert_eq!(read_comment(&owned), None);
+        assert_eq!(read_owner(&owned).as_deref(), Some("mynet/c1/eth0"));
+        let both = of_rule(Some("replies"), Some("mynet/c1/eth0"));
+        assert_eq!(read_comment(&both).as_deref(), Some("replies"));
+        assert_eq!(read_owner(&both).as_deref(), Some("mynet/c1/eth0"));
     }
 
     #[test]
