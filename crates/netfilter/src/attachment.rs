@@ -19,9 +19,8 @@ use super::backend::Backend;
 use super::fault::{explain, is_unsupported, unless_unsupported};
 use super::head::{self, Found, Head, file_name};
 use super::owner::Owner;
-use super::part::{
-    Elsewhere, Holder, Kind, Masquerade, Part, Reserved, SpoofGuard, elements, kinds, unique,
-};
+use super::part::passage;
+use super::part::{Holder, Kind, Masquerade, Part, Reserved, SpoofGuard, elements, kinds, unique};
 use super::record::Record;
 use super::records::Records;
 use super::ruleset::Ruleset;
@@ -201,13 +200,13 @@ impl Attachment {
         if backend == Backend::Iptables {
             self.clear_way(&parts).map_err(Failure::Other)?;
         }
-        self.set_up_by_iptables(backend, &parts)
+        let notices = self
+            .set_up_beyond(backend, &parts)
             .map_err(Failure::Other)?;
         let by_nftables = left_to_nftables(backend, &parts);
         if !by_nftables.is_empty() {
             self.set_up_by_nftables(&by_nftables)?;
         }
-        let notices = ensure_elsewhere(&by_nftables).map_err(Failure::Other)?;
         self.settle(&parts).map_err(Failure::Other)?;
         Ok(notices)
     }
@@ -253,7 +252,8 @@ impl Attachment {
         let holder = self.holder();
         parts
             .iter()
-            .try_for_each(|part| part.want().settle(&holder))
+            .try_for_each(|part| part.want().settle(&holder))?;
+        passage::open(&holder, parts)
     }
 
     /// Gives back what was reserved; returns those who have waited for it.
@@ -263,6 +263,7 @@ impl Attachment {
         for part in parts {
             heirs.extend(part.want().leave(&holder)?);
         }
+        passage::close(&holder, parts)?;
         Ok(unique(heirs.into_iter()))
     }
 
@@ -286,21 +287,24 @@ impl Attachment {
         }
     }
 
-    /// Sets up those of the parts that this backend leaves to iptables.
-    fn set_up_by_iptables(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
+    /// Sets up those of the parts that are set up in what others own.
+    fn set_up_beyond(&self, backend: Backend, parts: &[Part]) -> Result<Vec<String>, Error> {
+        let mut notices = Vec::new();
         for kind in kinds(parts) {
-            if let Some(iptables) = kind.by_iptables(backend) {
-                iptables.install(&self.owner, &of_kind(parts, kind), &self.siblings(kind)?)?;
+            if let Some(beyond) = kind.beyond(backend) {
+                let (own, siblings) = (of_kind(parts, kind), self.siblings(backend, kind)?);
+                notices.extend(beyond.install(&self.owner, &own, &siblings)?);
             }
         }
-        Ok(())
+        Ok(notices)
     }
 
-    /// Removes what iptables set up of these kinds.
-    fn take_down_by_iptables(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
+    /// Removes what was set up there of these kinds.
+    fn take_down_beyond(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
         for kind in kinds(parts) {
-            if let Some(iptables) = kind.by_iptables(backend) {
-                iptables.remove(&self.owner, &of_kind(parts, kind), &self.siblings(kind)?)?;
+            if let Some(beyond) = kind.beyond(backend) {
+                let (own, siblings) = (of_kind(parts, kind), self.siblings(backend, kind)?);
+                beyond.remove(&self.owner, &own, &siblings)?;
             }
         }
         Ok(())
@@ -308,7 +312,10 @@ impl Attachment {
 
     /// The parts of this kind that iptables set up for the container's other attachments to the network:
     /// they share one chain.
-    fn siblings(&self, kind: Kind) -> Result<Vec<Part>, Error> {
+    fn siblings(&self, backend: Backend, kind: Kind) -> Result<Vec<Part>, Error> {
+        if backend != Backend::Iptables {
+            return Ok(Vec::new());
+        }
         let is_sibling = |record: &Record| {
             let owner = record.owner();
             record.backend == Backend::Iptables
@@ -340,20 +347,19 @@ impl Attachment {
     fn repair(&self, record: &Record) -> Result<Vec<String>, Error> {
         let _shared = self.records.lock(Mode::Shared, SHARE_DEADLINE).ok();
         let backend = record.backend;
-        self.take_down_by_iptables(backend, &record.parts)?;
+        self.take_down_beyond(backend, &record.parts)?;
         let parts = self.reserve()?;
         if parts != record.parts && !record.is_partial() {
             self.record(backend, &parts)?;
         }
         self.clear_way(&parts)?;
-        self.set_up_by_iptables(backend, &parts)?;
+        let notices = self.set_up_beyond(backend, &parts)?;
         let by_nftables = left_to_nftables(backend, &parts);
         if !by_nftables.is_empty() {
             Ruleset::open()
                 .and_then(|ruleset| ruleset.repair(&by_nftables, &self.owner.to_string()))
                 .map_err(explain)?;
         }
-        let notices = ensure_elsewhere(&by_nftables)?;
         self.settle(&parts)?;
         Ok(notices)
     }
@@ -403,8 +409,8 @@ impl Attachment {
     fn differences(&self, backend: Backend, parts: &[Part]) -> Result<Vec<String>, Error> {
         let mut differences = Vec::new();
         for kind in kinds(parts) {
-            if let Some(iptables) = kind.by_iptables(backend) {
-                differences.extend(iptables.differences(&self.owner, &of_kind(parts, kind))?);
+            if let Some(beyond) = kind.beyond(backend) {
+                differences.extend(beyond.differences(&self.owner, &of_kind(parts, kind))?);
             }
         }
         let by_nftables = left_to_nftables(backend, parts);
@@ -414,13 +420,11 @@ impl Attachment {
                 .map_err(explain)?;
             differences.extend(found);
         }
-        for (elsewhere, parts) in elsewhere(&by_nftables) {
-            differences.extend(elsewhere.differences(&parts)?);
-        }
         for part in parts {
             differences.extend(part.want().unsettled());
             differences.extend(part.want().obstacles(&self.holder())?);
         }
+        differences.extend(passage::differences(&self.holder(), parts)?);
         Ok(differences)
     }
 
@@ -455,7 +459,7 @@ impl Attachment {
     }
 
     fn remove_recorded(&self, record: &Record) -> Result<Vec<Head>, Error> {
-        self.take_down_by_iptables(record.backend, &record.parts)?;
+        self.take_down_beyond(record.backend, &record.parts)?;
         self.remove_elements(&left_to_nftables(record.backend, &record.parts))?;
         if record.is_partial() {
             self.remove_unknown(&Kind::ALL)?;
@@ -521,31 +525,15 @@ impl fmt::Display for Attachment {
     }
 }
 
-/// The parts that this backend leaves to nf_tables: some kinds always are, and beside firewalld all.
+/// The parts that this backend leaves to tables of ours.
 fn left_to_nftables(backend: Backend, parts: &[Part]) -> Vec<Part> {
-    let is_left =
-        |part: &&Part| backend == Backend::Firewalld || part.kind().by_iptables(backend).is_none();
+    let is_left = |part: &&Part| part.kind().beyond(backend).is_none();
     parts.iter().filter(is_left).cloned().collect()
 }
 
 fn of_kind(parts: &[Part], kind: Kind) -> Vec<Part> {
     let is_such = |part: &&Part| part.kind() == kind;
     parts.iter().filter(is_such).cloned().collect()
-}
-
-/// What these parts need in tables of others, with the parts that do.
-fn elsewhere(parts: &[Part]) -> impl Iterator<Item = (&'static dyn Elsewhere, Vec<Part>)> {
-    kinds(parts)
-        .into_iter()
-        .filter_map(|kind| Some((kind.nature().elsewhere()?, of_kind(parts, kind))))
-}
-
-fn ensure_elsewhere(parts: &[Part]) -> Result<Vec<String>, Error> {
-    let mut notices = Vec::new();
-    for (elsewhere, parts) in elsewhere(parts) {
-        notices.extend(elsewhere.ensure(&parts)?);
-    }
-    Ok(notices)
 }
 
 enum Failure {

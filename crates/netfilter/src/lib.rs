@@ -51,7 +51,7 @@ pub use attachment::{Attachment, Moved};
 pub use backend::{Backend, UnknownBackend};
 pub use collect::collect;
 pub use firewalld::{is_running as firewalld_is_running, require_free_ports};
-pub use forward::describe as describe_forwarding;
+pub use forward::obstacles as forwarding_obstacles;
 pub use migrate::{HandedOver, Migration, hand_over, migrate, plan_migration};
 pub use owner::{NotAnOwner, Owner};
 pub use part::{

@@ -82,12 +82,7 @@ fn withdraw(records: &Records) -> Result<(), Error> {
             .into_iter()
             .try_for_each(|table| ruleset.remove_if_empty(&table))
     };
-    remove().or_else(unless_unsupported).map_err(explain)?;
-    Kind::ALL
-        .iter()
-        .filter(|kind| !used.contains(kind))
-        .filter_map(|kind| kind.nature().elsewhere())
-        .try_for_each(|elsewhere| elsewhere.remove())
+    remove().or_else(unless_unsupported).map_err(explain)
 }
 
 /// What came of leaving the host to the reference plugins.

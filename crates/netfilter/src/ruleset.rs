@@ -265,12 +265,6 @@ impl Ruleset {
         Ok(())
     }
 
-    /// The comment of each of the elements that is there.
-    pub(super) fn holders(&self, elements: &[Placed]) -> Result<Vec<Option<String>>, Error> {
-        let found = self.snapshot(elements)?.elements.into_iter();
-        Ok(found.map(|element| element?.comment).collect())
-    }
-
     fn snapshot(&self, elements: &[Placed]) -> Result<Snapshot, Error> {
         self.kernel.snapshot(&[], &pairs(elements))
     }

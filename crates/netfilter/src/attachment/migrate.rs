@@ -5,7 +5,7 @@
 //! by the first rule that says so, and lets pass what either admits. Connections that are remembered go on as they are.
 
 use super::{
-    Attachment, Backend, Error, Found, Part, Record, ensure_elsewhere, explain, left_to_nftables,
+    Attachment, Backend, Error, Found, Part, Record, explain, kinds, left_to_nftables, of_kind,
 };
 use crate::ruleset::Ruleset;
 
@@ -25,7 +25,7 @@ pub enum Moved {
 impl Moved {
     /// What would become of it.
     pub(crate) fn plan(record: &Record, to: Backend) -> Self {
-        let has_choice = by_iptables(&record.parts).next().is_some();
+        let has_choice = with_choice(&record.parts).next().is_some();
         match record.backend {
             _ if record.reason_to_live().is_none() => Self::Removed,
             Backend::Firewalld => Self::Firewalld,
@@ -68,25 +68,27 @@ impl Attachment {
     fn set_up(&self, to: Backend, parts: &[Part]) -> Result<(), Error> {
         if to == Backend::Iptables {
             // Where somebody was interrupted, there are rules already.
-            self.take_down_by_iptables(to, parts)?;
-            return self.set_up_by_iptables(to, parts).inspect_err(|_| {
+            self.take_down_beyond(to, parts)?;
+            return self.set_up_beyond(to, parts).map(drop).inspect_err(|_| {
                 // The one that is told is why.
-                let _ = self.take_down_by_iptables(to, parts);
+                let _ = self.take_down_beyond(to, parts);
             });
         }
         Ruleset::open()
             .and_then(|ruleset| ruleset.repair(parts, &self.owner.to_string()))
-            .map_err(explain)?;
-        ensure_elsewhere(parts).map(drop)
+            .map_err(explain)
     }
 
     /// Removes what the other backend has of those parts that either can do.
     fn take_down_other(&self, than: Backend, parts: &[Part]) -> Result<(), Error> {
         match than {
             Backend::Iptables => {
-                self.remove_elements(&by_iptables(parts).cloned().collect::<Vec<_>>())
+                self.remove_elements(&with_choice(parts).cloned().collect::<Vec<_>>())
             }
-            _ => self.take_down_by_iptables(Backend::Iptables, parts),
+            _ => {
+                let parts: Vec<Part> = with_choice(parts).cloned().collect();
+                self.take_down_beyond(Backend::Iptables, &parts)
+            }
         }
     }
 
@@ -98,8 +100,13 @@ impl Attachment {
             return Ok(true);
         };
         if record.backend == Backend::Firewalld {
-            self.remove_elements(&by_iptables(&record.parts).cloned().collect::<Vec<_>>())?;
-        } else if record.backend != Backend::Iptables && by_iptables(&record.parts).next().is_some()
+            // It knows the zone alone.
+            for kind in kinds(&record.parts) {
+                if let Some(beyond) = kind.beyond(Backend::Nftables) {
+                    beyond.remove(&self.owner, &of_kind(&record.parts, kind), &[])?;
+                }
+            }
+        } else if record.backend != Backend::Iptables && with_choice(&record.parts).next().is_some()
         {
             return Ok(false);
         }
@@ -118,11 +125,16 @@ impl Attachment {
     }
 }
 
-/// The parts that either backend can do.
+/// The parts that the reference plugins have in iptables, too.
 fn by_iptables(parts: &[Part]) -> impl Iterator<Item = &Part> {
     parts
         .iter()
-        .filter(|part| part.kind().by_iptables(Backend::Iptables).is_some())
+        .filter(|part| part.kind().beyond(Backend::Iptables).is_some())
+}
+
+/// Those of them that are elsewhere with the other backend.
+fn with_choice(parts: &[Part]) -> impl Iterator<Item = &Part> {
+    by_iptables(parts).filter(|part| part.kind().beyond(Backend::Nftables).is_none())
 }
 
 /// Whether nf_tables does any of a record's parts.

@@ -1,123 +1,217 @@
 //! The filter tables of the older iptables, without nf_tables.
 //!
-//! They can be read at the price of a system call or two, so a program is started only when something is
-//! missing: one `iptables-legacy-restore`, under a lock of ours, so that two plugins do not both find the
-//! same rule missing.
+//! They can be read at the price of a system call or two, so a program is started only when something is to be changed,
+//! under a lock of ours, so that two plugins do not both find the same rule missing. These rules have no owner.
+
+use std::net::IpAddr;
 
 use linkspan_kernel::xtables::{self, Rule, Table};
 use linkspan_spec::Error;
 
-use super::{ACCEPT_COMMENT, ADMIN_COMMENT, CHAIN, FORWARD, JUMP_COMMENT, MARK, Missing, Wanted};
-use crate::iptables::{Protocol, locked, restore_legacy};
+use super::accept::Wanted;
+use super::place::{ADMIN_COMMENT, ADMITTED, FORWARD, PUBLISHED, Place};
+use crate::fault::explain;
+use crate::iptables::{self, Protocol, locked, restore_legacy};
 
 const FILTER: &str = "filter";
-
-/// Places what is missing; returns whether there was anything.
-pub(super) fn ensure(wanted: &Wanted<'_>) -> Result<bool, Error> {
-    let is_missing = |missing: &Missing<'_>| !missing.is_empty();
-    if missing(wanted)?.filter(is_missing).is_none() {
-        return Ok(false);
-    }
-    locked(|| {
-        let Some(table) = table(wanted.protocol)? else {
-            return Ok(false);
-        };
-        let missing = missing_of(&table.rules, wanted);
-        if missing.is_empty() {
-            return Ok(false);
-        }
-        restore_legacy(wanted.protocol, &input(&table, &missing)).map(|()| true)
-    })
-}
 
 /// Whether the table is in use.
 pub(super) fn is_in_use(protocol: Protocol) -> bool {
     xtables::is_in_use(protocol.into(), FILTER)
 }
 
-/// What is missing, in words.
-pub(super) fn differences(wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
-    let table = format!("the filter table of {}-legacy", wanted.protocol.command());
-    Ok(missing(wanted)?.unwrap_or_default().describe(&table))
-}
-
-/// What is missing; `None` when the table is not in use.
-fn missing<'a>(wanted: &Wanted<'a>) -> Result<Option<Missing<'a>>, Error> {
-    Ok(table(wanted.protocol)?.map(|table| missing_of(&table.rules, wanted)))
-}
-
-fn table(protocol: Protocol) -> Result<Option<Table>, Error> {
-    xtables::table(protocol.into(), FILTER).map_err(crate::fault::explain)
-}
-
-fn missing_of<'a>(rules: &[Rule], wanted: &Wanted<'a>) -> Missing<'a> {
-    let is_ours = |rule: &&Rule| rule.chain.as_deref() == Some(CHAIN);
-    let leads_to = |chain: &str| {
-        let jumps = |rule: &Rule| rule.jump.as_deref() == Some(chain);
-        rules.iter().filter(is_ours).any(jumps)
-    };
-    let accepts = |rule: &Rule| rule.comment.as_deref() == Some(ACCEPT_COMMENT);
-    Missing {
-        jump: !rules
-            .iter()
-            .any(|rule| rule.chain.is_none() && rule.jump.as_deref() == Some(CHAIN)),
-        admin_chains: wanted
-            .admin_chains
-            .iter()
-            .copied()
-            .filter(|chain| !leads_to(chain))
-            .collect(),
-        accept: !rules.iter().filter(is_ours).any(accepts),
-    }
-}
-
-/// Naming a chain empties it, so one that is there is not named.
-fn input(table: &Table, missing: &Missing<'_>) -> String {
-    let mut lines = vec!["*filter".to_owned()];
-    for chain in std::iter::once(&CHAIN).chain(&missing.admin_chains) {
-        if !table.chains.iter().any(|there| there == chain) {
-            lines.push(format!(":{chain} - [0:0]"));
+/// Places what is missing; returns whether a rule of FORWARD is new. A table that is not in use is made.
+pub(super) fn ensure(wanted: &Wanted<'_>) -> Result<bool, Error> {
+    locked(|| {
+        let table = table(wanted.protocol)?.unwrap_or_default();
+        // Which ports a rule is about is not read: they are placed anew.
+        let mut lines = match wanted.place.is_first() {
+            true => Vec::new(),
+            false => deletions(wanted.protocol, wanted.place, &table, &|address| {
+                wanted.concerns(Some(address), None)
+            })?,
+        };
+        lines.extend(additions(&table, wanted));
+        if lines.is_empty() {
+            return Ok(false);
         }
-    }
-    for chain in &missing.admin_chains {
-        lines.push(format!(
-            "-I {CHAIN} 1 -m comment --comment \"{ADMIN_COMMENT}\" -j {chain}"
-        ));
-    }
-    if missing.accept {
-        lines.push(format!(
-            "-A {CHAIN} -m mark --mark {MARK:#x}/{MARK:#x} -m comment --comment \"{ACCEPT_COMMENT}\" -j ACCEPT"
-        ));
-    }
-    if missing.jump {
-        lines.push(format!(
-            "-I {FORWARD} 1 -m comment --comment \"{JUMP_COMMENT}\" -j {CHAIN}"
-        ));
-    }
-    lines.push("COMMIT\n".to_owned());
-    lines.join("\n")
-}
-
-/// Removes our chain and what leads to it.
-pub(super) fn remove(protocol: Protocol) -> Result<(), Error> {
-    let has_ours = |table: &Table| table.chains.iter().any(|chain| chain == CHAIN);
-    if table(protocol)?.filter(has_ours).is_none() {
-        return Ok(());
-    }
-    locked(|| match table(protocol)?.filter(has_ours) {
-        Some(table) => restore_legacy(protocol, &removal_input(&table)),
-        None => Ok(()),
+        let declared = declarations(&table, wanted).chain(lines);
+        restore_legacy(wanted.protocol, &input(declared))?;
+        Ok(!leads(&table, wanted.place))
     })
 }
 
-fn removal_input(table: &Table) -> String {
-    let jumps = |rule: &&Rule| rule.chain.is_none() && rule.jump.as_deref() == Some(CHAIN);
-    let mut lines = vec!["*filter".to_owned()];
-    for _ in table.rules.iter().filter(jumps) {
-        lines.push(format!(
-            "-D {FORWARD} -m comment --comment \"{JUMP_COMMENT}\" -j {CHAIN}"
-        ));
+fn table(protocol: Protocol) -> Result<Option<Table>, Error> {
+    xtables::table(protocol.into(), FILTER).map_err(explain)
+}
+
+fn input(lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.collect();
+    format!("*{FILTER}\n{}\nCOMMIT\n", lines.join("\n"))
+}
+
+/// Whether a chain of the kernel's own leads to ours.
+fn leads(table: &Table, place: &Place) -> bool {
+    let leads_there =
+        |rule: &Rule| rule.chain.is_none() && rule.jump.as_deref() == Some(place.chain);
+    table.rules.iter().any(leads_there)
+}
+
+fn rules<'t>(table: &'t Table, chain: &'t str) -> impl Iterator<Item = &'t Rule> {
+    let is_in = move |rule: &&Rule| rule.chain.as_deref() == Some(chain);
+    table.rules.iter().filter(is_in)
+}
+
+fn missing_admin_chains<'a>(table: &Table, wanted: &Wanted<'a>) -> Vec<&'a str> {
+    let leads_to = |chain: &str| {
+        rules(table, wanted.place.chain).any(|rule| rule.jump.as_deref() == Some(chain))
+    };
+    let chains = wanted.admin_chains.iter().copied();
+    chains.filter(|chain| !leads_to(chain)).collect()
+}
+
+/// Naming a chain empties it, so one that is there is not named.
+fn declarations(table: &Table, wanted: &Wanted<'_>) -> impl Iterator<Item = String> {
+    let chains: Vec<String> = std::iter::once(&wanted.place.chain)
+        .chain(&wanted.admin_chains)
+        .filter(|chain| !table.chains.iter().any(|there| there == *chain))
+        .map(|chain| format!(":{chain} - [0:0]"))
+        .collect();
+    chains.into_iter()
+}
+
+fn additions(table: &Table, wanted: &Wanted<'_>) -> Vec<String> {
+    let Place { chain, .. } = *wanted.place;
+    let mut lines: Vec<String> = missing_admin_chains(table, wanted)
+        .into_iter()
+        .map(|to| format!("-I {chain} 1 {}", jump(to, ADMIN_COMMENT)))
+        .collect();
+    let is_there = |accept: &super::Accept| {
+        let is_it = |rule: &Rule| accept.is_about(rule.source, rule.destination);
+        wanted.place.is_first() && rules(table, chain).any(is_it)
+    };
+    let missing = wanted.accepts.iter().filter(|accept| !is_there(accept));
+    lines.extend(missing.map(|accept| accept.line()));
+    let lead = jump(chain, wanted.place.comment);
+    match (wanted.place.is_first(), leads(table, wanted.place)) {
+        (true, true) => {}
+        (true, false) => lines.push(format!("-I {FORWARD} 1 {lead}")),
+        // It may be there and not the last.
+        (false, is_there) => {
+            lines.extend(is_there.then(|| format!("-D {FORWARD} {lead}")));
+            lines.push(format!("-A {FORWARD} {lead}"));
+        }
     }
-    lines.push(format!("-F {CHAIN}\n-X {CHAIN}\nCOMMIT\n"));
-    lines.join("\n")
+    lines
+}
+
+fn jump(to: &str, comment: &str) -> String {
+    format!("-m comment --comment \"{comment}\" -j {to}")
+}
+
+/// What deletes the rules of a place about these addresses.
+fn deletions(
+    protocol: Protocol,
+    place: &Place,
+    table: &Table,
+    is_stale: &dyn Fn(IpAddr) -> bool,
+) -> Result<Vec<String>, Error> {
+    let mut stale: Vec<IpAddr> = rules(table, place.chain)
+        .flat_map(|rule| rule.source.into_iter().chain(rule.destination))
+        .filter(|address| is_stale(*address))
+        .collect();
+    stale.dedup();
+    match stale.is_empty() {
+        true => Ok(Vec::new()),
+        false => iptables::deletions(protocol, FILTER, place.chain, &stale),
+    }
+}
+
+/// What is not as [`ensure`] leaves it, a sentence each.
+pub(super) fn missing(wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
+    let table = table(wanted.protocol)?.unwrap_or_default();
+    let Place { chain, .. } = *wanted.place;
+    let mut missing = Vec::new();
+    if !leads(&table, wanted.place) {
+        missing.push(wanted.describe(wanted.place));
+    }
+    for to in missing_admin_chains(&table, wanted) {
+        missing.push(wanted.describe(format_args!("from {chain} to {to}")));
+    }
+    let mut left: Vec<&Rule> = rules(&table, chain).collect();
+    for accept in &wanted.accepts {
+        let is_it = |rule: &&Rule| accept.is_about(rule.source, rule.destination);
+        match left.iter().position(is_it) {
+            Some(at) => drop(left.swap_remove(at)),
+            None => missing.push(wanted.describe(accept)),
+        }
+    }
+    Ok(missing)
+}
+
+/// Removes the rules of these places about addresses that `is_stale` accepts.
+pub(super) fn remove(places: &[&Place], is_stale: &dyn Fn(IpAddr) -> bool) -> Result<(), Error> {
+    for protocol in Protocol::BOTH {
+        let concerns = |table: &Table| {
+            let mut rules = places.iter().flat_map(|place| rules(table, place.chain));
+            rules.any(|rule| {
+                let mut ends = rule.source.into_iter().chain(rule.destination);
+                ends.any(is_stale)
+            })
+        };
+        if table(protocol)?.filter(concerns).is_none() {
+            continue;
+        }
+        locked(|| {
+            let table = table(protocol)?.unwrap_or_default();
+            let mut lines = Vec::new();
+            for place in places {
+                lines.extend(deletions(protocol, place, &table, is_stale)?);
+            }
+            match lines.is_empty() {
+                true => Ok(()),
+                false => restore_legacy(protocol, &input(lines.into_iter())),
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Removes those of our chains that accept nothing, and what leads to them.
+pub(super) fn tidy() -> Result<(), Error> {
+    for place in [&ADMITTED, &PUBLISHED] {
+        remove_chain(place.chain, &|rule| rule.jump.is_some(), place.comment)?;
+    }
+    Ok(())
+}
+
+/// Removes a chain that has no rules but such, and the rules of FORWARD with this comment that lead to it.
+pub(super) fn remove_chain(
+    chain: &str,
+    is_idle: &dyn Fn(&Rule) -> bool,
+    comment: &str,
+) -> Result<(), Error> {
+    // The last of a chain's rules is the kernel's own: back to where it was led from.
+    let is_such = |table: &Table| {
+        let rules: Vec<&Rule> = rules(table, chain).collect();
+        let own = rules.split_last().map(|(_, own)| own);
+        own.is_some_and(|own| own.iter().all(|rule| is_idle(rule)))
+    };
+    for protocol in Protocol::BOTH {
+        if table(protocol)?.filter(is_such).is_none() {
+            continue;
+        }
+        locked(|| match table(protocol)?.filter(is_such) {
+            None => Ok(()),
+            Some(table) => {
+                let leads_there =
+                    |rule: &&Rule| rule.chain.is_none() && rule.jump.as_deref() == Some(chain);
+                let jumps = table.rules.iter().filter(leads_there);
+                let jumps = jumps.map(|_| format!("-D {FORWARD} {}", jump(chain, comment)));
+                let chain = [format!("-F {chain}"), format!("-X {chain}")];
+                restore_legacy(protocol, &input(jumps.chain(chain)))
+            }
+        })?;
+    }
+    Ok(())
 }

@@ -1,185 +1,217 @@
 //! Forwarding on hosts that forward nothing by default.
 //!
-//! A packet is forwarded when every table lets it pass: an accept of ours does not override the drop of
-//! another table, such as that of iptables after Docker set the policy of FORWARD to DROP. So our table
-//! marks the packets that may pass ([`MARK`]), and one constant rule in the other table accepts what is
-//! marked:
+//! A packet is forwarded when every table lets it pass: an accept in a table of ours would not override the drop of another,
+//! such as that of iptables after Docker set the policy of FORWARD to DROP. So what containers may is said there, in the
+//! words of the reference plugin and where it says it:
 //!
 //! ```text
-//! -A FORWARD -m comment --comment "containers attached by Linkspan" -j LINKSPAN-FORWARD
-//! -A LINKSPAN-FORWARD -m comment --comment "CNI firewall plugin admin overrides" -j CNI-ADMIN
-//! -A LINKSPAN-FORWARD -m mark --mark 0x1000/0x1000 -j ACCEPT
+//! -I FORWARD -m comment --comment "CNI firewall plugin rules" -j CNI-FORWARD
+//! -A CNI-FORWARD -m comment --comment "CNI firewall plugin admin overrides" -j CNI-ADMIN
+//! -A CNI-FORWARD -d 10.22.0.2/32 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+//! -A CNI-FORWARD -s 10.22.0.2/32 -j ACCEPT
+//! -A FORWARD -m comment --comment "ports that Linkspan published" -j LINKSPAN-PORTS
+//! -A LINKSPAN-PORTS -d 10.22.0.2/32 -m conntrack --ctstate DNAT --ctproto tcp --ctorigdstport 8080:8080
+//!    --ctreplsrc 10.22.0.2 --ctreplsrcport 80:80 -j ACCEPT
 //! ```
 //!
-//! As with the reference plugins, the administrator's chain sees every forwarded packet first.
+//! The last two are ours alone. They stand after the rules of others: a policy of DROP is overcome, a rule is not; and only
+//! for connections that this port has led to the container, no NodePort or service of others.
 //!
-//! `nft` places the rules where the newer iptables keeps its filter tables, over netlink; `legacy` where
-//! the older one does. Tables that neither owns (`inet filter` of a distribution) are their author's
-//! alone: [`others`] says which of them drop, and the rule that lets containers through.
+//! The table is made if need be, as the reference makes it: Docker or ufw may come after the first container, and its policy
+//! of DROP must cut off nobody.
 //!
-//! A table that does not exist is not made. When it comes into being later, the next ADD or
-//! `linkspan reconcile` places the rules.
+//! A constant rule that asks a set of ours would do for any number of containers. But only nf_tables' own words can ask one,
+//! which older versions of iptables save and restore without that condition; and a mark that says what the set said is a bit
+//! that somebody else has a use for.
+//!
+//! `nft` places the rules where the newer iptables keeps its filter tables, over netlink; `legacy` where the older one does.
+//! Tables that neither owns (`inet filter` of a distribution) are their author's alone: [`obstacles`] names those that drop.
 
+mod accept;
+pub(crate) mod former;
 mod legacy;
 mod nft;
 mod others;
+mod place;
 
+use std::net::IpAddr;
+
+use linkspan_kernel::nftables::Nftables;
+use linkspan_nft::InstalledRule;
 use linkspan_spec::Error;
 
-use super::iptables::Protocol;
-use super::part::unique;
-use others::{Dropping, dropping};
+use accept::Wanted;
+pub(crate) use accept::{Accept, Opening};
+pub(crate) use nft::Outcome;
+pub use others::obstacles;
+use place::{ADMITTED, PUBLISHED, Place};
 
-/// The bit of a packet's mark that says that it may pass.
-///
-/// Nobody else's: Kubernetes has 0x4000 and 0x8000, portmap of the reference 0x2000, Calico and Cilium the
-/// upper 16 bits, Cilium 0x0f00 too, AWS 0x80; low numbers and 0xca6c (WireGuard) stand in people's
-/// routing rules. Cilium's encryption counts keys in 0xf000, so the bit is set and cleared within one hook,
-/// forward: nothing before or after it (routing, postrouting, tunnels, queueing) ever sees it.
-pub(super) const MARK: u32 = 0x1000;
+use crate::fault::{explain, unless_unsupported};
+use crate::iptables::Protocol;
+use crate::owner::Owner;
 
-/// Our chain in the filter tables of iptables.
-const CHAIN: &str = "LINKSPAN-FORWARD";
-
-const FORWARD: &str = "FORWARD";
-
-/// The comments of the three rules.
-const JUMP_COMMENT: &str = "containers attached by Linkspan";
-const ADMIN_COMMENT: &str = "CNI firewall plugin admin overrides";
-const ACCEPT_COMMENT: &str = "admitted by table inet linkspan";
-
-/// The filter table of iptables that our rules stand in, and what they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Wanted<'a> {
-    protocol: Protocol,
-    /// The administrator's chains that are jumped to first.
-    admin_chains: &'a [&'a str],
-}
-
-/// What is missing of the three kinds of rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Missing<'a> {
-    jump: bool,
-    admin_chains: Vec<&'a str>,
-    accept: bool,
-}
-
-impl Missing<'_> {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// What is missing, in words, from the table called `table`.
-    fn describe(&self, table: &str) -> Vec<String> {
-        let mut rules = Vec::new();
-        if self.jump {
-            rules.push(format!("from {FORWARD} to {CHAIN}"));
-        }
-        for chain in &self.admin_chains {
-            rules.push(format!("from {CHAIN} to {chain}"));
-        }
-        if self.accept {
-            rules.push(format!("in {CHAIN} that accepts the mark {MARK:#x}"));
-        }
-        rules
-            .iter()
-            .map(|rule| format!("expected a rule {rule} of {table}, found none"))
-            .collect()
-    }
-}
-
-/// Has every filter table of iptables accept what is marked, after what these chains of administrators
-/// decide. Asks no more than whether it is so already, most times. Tells what it has placed, a sentence each.
-pub(super) fn ensure(admin_chains: &[(Protocol, &str)]) -> Result<Vec<String>, Error> {
-    let mut notices = Vec::new();
-    each(admin_chains, |wanted| {
-        for (variant, is_new) in [
-            ("nf_tables", nft::ensure(wanted)?),
-            ("legacy", legacy::ensure(wanted)?),
-        ] {
-            if is_new {
-                let command = wanted.protocol.command();
-                notices.push(format!(
-                    "placed rules in FORWARD of {command} ({variant}) that accept what is admitted"
-                ));
-            }
-        }
-        Ok(())
-    })?;
-    // Only when something changed: to look at all chains costs more, the more there are.
-    if !notices.is_empty() {
-        let dropping = dropping().unwrap_or_default();
-        notices.extend(dropping.iter().map(Dropping::advice));
-    }
-    Ok(notices)
-}
-
-/// How forwarding is filtered on this host, and what is done about it: a sentence for each table.
-///
-/// # Errors
-/// When it cannot be found out.
-pub fn describe() -> Result<Vec<String>, Error> {
-    let mut lines = Vec::new();
-    for protocol in Protocol::BOTH {
-        let command = protocol.command();
-        if let Some(policy) = nft::policy(protocol)? {
-            lines.push(format!(
-                "FORWARD of {command} (nf_tables) has the policy {policy}; a rule there accepts what is admitted"
-            ));
-        }
-        if legacy::is_in_use(protocol) {
-            lines.push(format!(
-                "the filter table of {command}-legacy is in use; a rule there accepts what is admitted"
-            ));
-        }
-    }
-    lines.extend(dropping()?.iter().map(|table| table.advice()));
-    if lines.is_empty() {
-        lines.push("no table of others filters what is forwarded".to_owned());
-    }
-    Ok(lines)
-}
-
-/// What [`ensure`] would place, in words.
-pub(super) fn differences(admin_chains: &[(Protocol, &str)]) -> Result<Vec<String>, Error> {
-    let mut differences = Vec::new();
-    each(admin_chains, |wanted| {
-        differences.extend(nft::differences(wanted)?);
-        differences.extend(legacy::differences(wanted)?);
-        Ok(())
-    })?;
-    Ok(differences)
-}
-
-/// Removes the rules, when the last attachment is gone. The administrator's chains stay.
-pub(super) fn remove() -> Result<(), Error> {
-    for protocol in Protocol::BOTH {
-        nft::remove(protocol)?;
-        legacy::remove(protocol)?;
-    }
-    Ok(())
-}
-
-/// Whether iptables drops by default what is forwarded.
-pub(super) fn drops(protocol: Protocol) -> Result<bool, Error> {
-    Ok(nft::policy(protocol)? == Some("DROP"))
-}
-
-/// Once for each protocol.
-fn each(
+/// Has the host forward for these addresses, after what the administrator's chains decide.
+pub(crate) fn admit(
+    owner: &Owner,
+    addresses: &[IpAddr],
     admin_chains: &[(Protocol, &str)],
-    mut act: impl FnMut(&Wanted<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    for protocol in unique(admin_chains.iter().map(|(protocol, _)| *protocol)) {
-        let chains: Vec<&str> = admin_chains
-            .iter()
-            .filter(|(of, _)| *of == protocol)
-            .map(|(_, chain)| *chain)
-            .collect();
-        act(&Wanted {
-            protocol,
-            admin_chains: &chains,
-        })?;
+) -> Result<Outcome, Error> {
+    ensure(
+        owner,
+        &Wanted::of(&ADMITTED, &admissions(addresses), admin_chains),
+    )
+}
+
+/// Has the host forward what published ports lead to a container.
+pub(crate) fn open(owner: &Owner, openings: &[Accept]) -> Result<(), Error> {
+    ensure(owner, &Wanted::of(&PUBLISHED, openings, &[])).map(|_| ())
+}
+
+/// As the reference orders them.
+fn admissions(addresses: &[IpAddr]) -> Vec<Accept> {
+    let both = |address: &IpAddr| [Accept::AnswersTo(*address), Accept::SentBy(*address)];
+    addresses.iter().flat_map(both).collect()
+}
+
+fn ensure(owner: &Owner, wanted: &[Wanted<'_>]) -> Result<Outcome, Error> {
+    if wanted.is_empty() {
+        return Ok(Outcome::default());
     }
-    Ok(())
+    let by_legacy = wanted.iter().map(|wanted| wanted.protocol).collect();
+    let (mut outcome, legacy) = Nftables::open()
+        .and_then(|kernel| nft::ensure(&kernel, wanted, &owner.to_string()))
+        .or_else(|error| unless_unsupported(error).map(|()| (Outcome::default(), by_legacy)))
+        .map_err(explain)?;
+    for one in wanted {
+        if legacy.contains(&one.protocol) || legacy::is_in_use(one.protocol) {
+            outcome.has_placed |= legacy::ensure(one)?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// What [`admit`] would place, a sentence each.
+pub(crate) fn missing_admissions(
+    owner: &Owner,
+    addresses: &[IpAddr],
+    admin_chains: &[(Protocol, &str)],
+) -> Result<Vec<String>, Error> {
+    missing(
+        owner,
+        &Wanted::of(&ADMITTED, &admissions(addresses), admin_chains),
+    )
+}
+
+/// What [`open`] would place, a sentence each.
+pub(crate) fn missing_openings(owner: &Owner, openings: &[Accept]) -> Result<Vec<String>, Error> {
+    missing(owner, &Wanted::of(&PUBLISHED, openings, &[]))
+}
+
+fn missing(owner: &Owner, wanted: &[Wanted<'_>]) -> Result<Vec<String>, Error> {
+    let owner = owner.to_string();
+    let mut missing = Vec::new();
+    for one in wanted {
+        let in_nft = Nftables::open()
+            .and_then(|kernel| nft::missing(&kernel, one, &owner))
+            .or_else(|error| unless_unsupported(error).map(|()| None))
+            .map_err(explain)?;
+        if in_nft.is_none() || legacy::is_in_use(one.protocol) {
+            missing.extend(legacy::missing(one)?);
+        }
+        missing.extend(in_nft.into_iter().flatten());
+    }
+    Ok(missing)
+}
+
+/// Removes what an attachment has, all of it. Rules about its addresses that do not say whose they are (those of the reference,
+/// those that were saved and restored) count as its own unless `is_taken`.
+pub(crate) fn dismiss(
+    owner: &Owner,
+    addresses: &[IpAddr],
+    is_taken: &dyn Fn(IpAddr) -> bool,
+) -> Result<(), Error> {
+    match remove(&[&ADMITTED, &PUBLISHED], owner, addresses, is_taken)? {
+        true => former::forget(owner, addresses),
+        false => Ok(()),
+    }
+}
+
+/// Removes what its published ports have.
+pub(crate) fn close(
+    owner: &Owner,
+    addresses: &[IpAddr],
+    is_taken: &dyn Fn(IpAddr) -> bool,
+) -> Result<(), Error> {
+    remove(&[&PUBLISHED], owner, addresses, is_taken).map(|_| ())
+}
+
+/// Leaves what the reference plugin would have made to it. It does not know what published ports have: where the host's policy
+/// drops, that stays, since they are reached by it alone.
+pub(crate) fn hand_over(owner: &Owner, address: IpAddr) -> Result<(), Error> {
+    let drops = Nftables::open()
+        .and_then(|kernel| nft::drops(&kernel, Protocol::of(address)))
+        .or_else(|error| unless_unsupported(error).map(|()| false))
+        .map_err(explain)?;
+    match drops {
+        true => Ok(()),
+        false => close(owner, &[address], &|_| false),
+    }
+}
+
+/// Returns whether an earlier Linkspan has admitted here in another way.
+fn remove(
+    places: &[&Place],
+    owner: &Owner,
+    addresses: &[IpAddr],
+    is_taken: &dyn Fn(IpAddr) -> bool,
+) -> Result<bool, Error> {
+    let own = owner.to_string();
+    let is_stale = |address: IpAddr| addresses.contains(&address) && !is_taken(address);
+    let is_own = |rule: &InstalledRule| match &rule.owner {
+        Some(owner) => *owner == own,
+        None => rule
+            .source
+            .into_iter()
+            .chain(rule.destination)
+            .any(is_stale),
+    };
+    let has_former = remove_where(places, &is_own)?;
+    legacy::remove(places, &is_stale)?;
+    Ok(has_former)
+}
+
+/// Removes what attachments have whose owner is not in use any more, as far as rules say whose they are.
+pub(crate) fn sweep(is_stale: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+    let is_stale = |rule: &InstalledRule| rule.owner.as_deref().is_some_and(is_stale);
+    remove_where(&[&ADMITTED, &PUBLISHED], &is_stale).map(|_| ())
+}
+
+fn remove_where(
+    places: &[&Place],
+    is_stale: &dyn Fn(&InstalledRule) -> bool,
+) -> Result<bool, Error> {
+    Nftables::open()
+        .and_then(|kernel| nft::remove(&kernel, places, is_stale))
+        .or_else(|error| unless_unsupported(error).map(|()| false))
+        .map_err(explain)
+}
+
+/// Removes what is left when no attachment has anything: our chains, unless somebody else's rules are in them.
+pub(crate) fn tidy() -> Result<(), Error> {
+    if former::is_idle()? {
+        former::remove()?;
+    }
+    Nftables::open()
+        .and_then(|kernel| nft::tidy(&kernel))
+        .or_else(unless_unsupported)
+        .map_err(explain)?;
+    legacy::tidy()
+}
+
+/// Whose the rules about an address are, as far as they say so.
+pub(crate) fn owner_of(address: IpAddr) -> Result<Option<String>, Error> {
+    Nftables::open()
+        .and_then(|kernel| nft::owner_of(&kernel, Protocol::of(address), address))
+        .or_else(|error| unless_unsupported(error).map(|()| None))
+        .map_err(explain)
 }

@@ -1,163 +1,383 @@
 //! The filter tables of the newer iptables, `ip filter` and `ip6 filter`.
 //!
-//! The rules are written as that iptables writes them, so that `iptables -S` shows them. The generation
-//! makes sure that nobody else placed them meanwhile.
+//! Tables, chains and rules are written as that iptables writes them, so that it lists, saves and restores them, in
+//! each of its versions. Our rules keep their owner where iptables does not look.
+
+use std::net::IpAddr;
 
 use linkspan_kernel::Error as KernelError;
-use linkspan_kernel::nftables::Nftables;
-use linkspan_nft::{Batch, Chain, Expr, InstalledRule, Rule, Table, Verdict};
-use linkspan_spec::Error;
+use linkspan_kernel::nftables::{CommitError, Nftables};
+use linkspan_nft::{Batch, Chain, Hook, InstalledRule, Query, Rule, Table};
 
-use super::{ACCEPT_COMMENT, ADMIN_COMMENT, CHAIN, FORWARD, JUMP_COMMENT, MARK, Missing, Wanted};
-use crate::fault::{explain, unless_unsupported};
-use crate::iptables::Protocol;
+use super::accept::Wanted;
+use super::place::{ADMIN_COMMENT, ADMITTED, FORWARD, PUBLISHED, Place};
+use crate::iptables::{self, Protocol};
 
 /// How often a lost race is run again.
 const ATTEMPTS: u32 = 1000;
 
-/// Places what is missing; returns whether there was anything.
-pub(super) fn ensure(wanted: &Wanted<'_>) -> Result<bool, Error> {
-    let ensure = || {
-        let kernel = Nftables::open()?;
-        if is_intact(&kernel, wanted)? {
-            return Ok(false);
+/// What came of placing rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// A rule of FORWARD is new.
+    pub(crate) has_placed: bool,
+    /// An earlier Linkspan has admitted here, in another way.
+    pub(crate) has_former: bool,
+}
+
+/// Whose the filter table of a protocol is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// That of iptables, with its FORWARD.
+    Iptables,
+    /// Nobody's, so far; the host's iptables would make it.
+    Nobody,
+    /// The host's iptables is the older one.
+    Legacy,
+    /// A table of this name of somebody else, who forwards by it.
+    Other,
+}
+
+pub(super) fn holder(kernel: &Nftables, protocol: Protocol) -> Result<Holder, KernelError> {
+    if let Some(forward) = kernel.chain(&chain(protocol, FORWARD))? {
+        return Ok(match forward.base {
+            Some(_) => Holder::Iptables,
+            None => Holder::Other,
+        });
+    }
+    if iptables::is_legacy(protocol) {
+        return Ok(Holder::Legacy);
+    }
+    let table = protocol.filter();
+    let forwards = |one: &Chain| {
+        one.table == table.name
+            && one
+                .base
+                .as_ref()
+                .is_some_and(|base| base.hook == Hook::Forward)
+    };
+    Ok(match kernel.chains(table.family)?.iter().any(forwards) {
+        true => Holder::Other,
+        false => Holder::Nobody,
+    })
+}
+
+/// Whether FORWARD drops what no rule decides on.
+pub(super) fn drops(kernel: &Nftables, protocol: Protocol) -> Result<bool, KernelError> {
+    let forward = kernel.chain(&chain(protocol, FORWARD))?;
+    let base = forward.and_then(|forward| forward.base);
+    Ok(base.is_some_and(|base| base.drops_by_default))
+}
+
+/// Places the rules of an attachment, in place of others about its addresses, and what leads to them. Returns the
+/// protocols whose table is that of the older iptables.
+pub(super) fn ensure(
+    kernel: &Nftables,
+    wanted: &[Wanted<'_>],
+    owner: &str,
+) -> Result<(Outcome, Vec<Protocol>), KernelError> {
+    for attempt in 0..ATTEMPTS {
+        let mut attempt = Attempt::begin(kernel, wanted, attempt > 0)?;
+        for (wanted, references) in wanted.iter().zip(attempt.references.clone()) {
+            attempt.add(wanted, references, owner)?;
         }
-        place(&kernel, wanted)
-    };
-    ensure()
-        .or_else(|error| unless_unsupported(error).map(|()| false))
-        .map_err(explain)
-}
-
-/// Whether our chain is whole and something leads to it, told without reading FORWARD, which may be long:
-/// the kernel counts a chain's rules together with the jumps to it.
-fn is_intact(kernel: &Nftables, wanted: &Wanted<'_>) -> Result<bool, KernelError> {
-    let Some(chain) = kernel.chain(&own_chain(wanted.protocol))? else {
-        return Ok(false);
-    };
-    let rules = kernel.rules(&chain)?;
-    let references = usize::try_from(chain.references.unwrap_or_default()).unwrap_or_default();
-    Ok(references > rules.len() && missing_of(&rules, wanted).is_empty())
-}
-
-/// What is missing of our chain.
-fn missing_of<'a>(rules: &[InstalledRule], wanted: &Wanted<'a>) -> Missing<'a> {
-    let leads_to = |chain: &str| {
-        rules
-            .iter()
-            .any(|rule| rule.target.as_deref() == Some(chain))
-    };
-    Missing {
-        jump: false,
-        admin_chains: wanted
-            .admin_chains
-            .iter()
-            .copied()
-            .filter(|chain| !leads_to(chain))
-            .collect(),
-        accept: !rules
-            .iter()
-            .any(|rule| rule.comment.as_deref() == Some(ACCEPT_COMMENT)),
-    }
-}
-
-/// What is missing of all; `None` when the table does not exist.
-fn missing<'a>(kernel: &Nftables, wanted: &Wanted<'a>) -> Result<Option<Missing<'a>>, KernelError> {
-    let forward = kernel.chain(&forward(wanted.protocol))?;
-    if forward.is_none_or(|chain| chain.base.is_none()) {
-        return Ok(None);
-    }
-    let leads_to_us = |rule: &InstalledRule| rule.target.as_deref() == Some(CHAIN);
-    let rules = kernel.rules(&self::forward(wanted.protocol))?;
-    Ok(Some(Missing {
-        jump: !rules.iter().any(leads_to_us),
-        ..missing_of(&kernel.rules(&own_chain(wanted.protocol))?, wanted)
-    }))
-}
-
-fn place(kernel: &Nftables, wanted: &Wanted<'_>) -> Result<bool, KernelError> {
-    for _ in 0..ATTEMPTS {
-        let generation = kernel.generation()?;
-        let Some(missing) = missing(kernel, wanted)?.filter(|missing| !missing.is_empty()) else {
-            return Ok(false);
-        };
-        let mut batch = batch(wanted.protocol, &missing);
-        batch.require_generation(generation);
-        match kernel.commit(&batch) {
-            Ok(()) => return Ok(true),
-            Err(failure) if failure.is_stale() => {}
+        match attempt.commit() {
+            Ok(()) => return Ok((attempt.outcome, attempt.legacy)),
+            Err(failure) if failure.is_stale() || !attempt.batch.requires_generation() => {}
+            // Nobody has tables of iptables, and this kernel could not have them (nft_compat).
+            Err(failure) if failure.is_not_found() && attempt.has_made_table => {
+                return Ok((Outcome::default(), Vec::new()));
+            }
             Err(failure) => return Err(failure.into()),
         }
     }
-    Err(KernelError::new(
-        "change",
-        "the filter table of iptables, which others kept changing at the same time",
-        std::io::Error::from_raw_os_error(rustix::io::Errno::AGAIN.raw_os_error()),
-    ))
+    Err(contended())
 }
 
-fn batch(protocol: Protocol, missing: &Missing<'_>) -> Batch {
-    let table = protocol.filter();
-    let mut batch = Batch::new();
-    batch.add(own_chain(protocol));
-    for chain in &missing.admin_chains {
-        batch.add(Chain::regular(&table, *chain));
-        batch.insert(jump(&table, CHAIN, chain, ADMIN_COMMENT));
-    }
-    if missing.accept {
-        let accept = Rule::new(&table, CHAIN).mark_has(MARK);
-        batch.add(decide(accept, Verdict::Accept).comment(ACCEPT_COMMENT));
-    }
-    if missing.jump {
-        batch.insert(jump(&table, FORWARD, CHAIN, JUMP_COMMENT));
-    }
-    batch
+/// One transaction, and what it depends on.
+struct Attempt<'k> {
+    kernel: &'k Nftables,
+    generation: u32,
+    /// Of the chain of each wanted, how many rules are in it or lead to it.
+    references: Vec<Option<u32>>,
+    batch: Batch,
+    outcome: Outcome,
+    /// Protocols whose table is that of the older iptables.
+    legacy: Vec<Protocol>,
+    has_made_table: bool,
 }
 
-fn jump(table: &Table, from: &str, to: &str, comment: &str) -> Rule {
-    decide(Rule::new(table, from), Verdict::Jump(to.to_owned())).comment(comment)
+impl<'k> Attempt<'k> {
+    /// A careful one is refused when anything has changed since it began. The others need not be: what is
+    /// appended to a chain disturbs nobody.
+    fn begin(
+        kernel: &'k Nftables,
+        wanted: &[Wanted<'_>],
+        is_careful: bool,
+    ) -> Result<Self, KernelError> {
+        let mut questions: Vec<Query> = wanted
+            .iter()
+            .map(|wanted| Query::chain(&chain(wanted.protocol, wanted.place.chain)))
+            .collect();
+        questions.push(Query::chain(&super::former::marker()));
+        let mut found = kernel.snapshot(&questions, &[])?;
+        let has_former = found.present.pop().unwrap_or_default();
+        let mut batch = Batch::new();
+        if is_careful {
+            batch.require_generation(found.generation);
+        }
+        Ok(Self {
+            kernel,
+            generation: found.generation,
+            references: found.references[..wanted.len()].to_vec(),
+            batch,
+            outcome: Outcome {
+                has_placed: false,
+                has_former,
+            },
+            legacy: Vec::new(),
+            has_made_table: false,
+        })
+    }
+
+    fn add(
+        &mut self,
+        wanted: &Wanted<'_>,
+        references: Option<u32>,
+        owner: &str,
+    ) -> Result<(), KernelError> {
+        let rules = match references {
+            Some(_) => self
+                .kernel
+                .rules(&chain(wanted.protocol, wanted.place.chain))?,
+            None => Vec::new(),
+        };
+        let is_intact = is_led_to(self.kernel, wanted, references, &rules)?
+            && missing_admin_chains(wanted, &rules).is_empty();
+        if !is_intact && !self.lead(wanted, &rules)? {
+            return Ok(());
+        }
+        for rule in rules
+            .iter()
+            .filter(|rule| wanted.concerns(rule.source, rule.destination))
+        {
+            self.batch.require_generation(self.generation);
+            self.batch.delete(rule.to_delete());
+        }
+        let table = wanted.protocol.filter();
+        for accept in &wanted.accepts {
+            self.batch.add(accept.rule(&table, owner));
+        }
+        Ok(())
+    }
+
+    /// Has FORWARD lead to the chain, and the chain to the administrator's; returns whether this table is the one
+    /// for it.
+    fn lead(&mut self, wanted: &Wanted<'_>, rules: &[InstalledRule]) -> Result<bool, KernelError> {
+        let Wanted {
+            protocol, place, ..
+        } = *wanted;
+        let table = protocol.filter();
+        match holder(self.kernel, protocol)? {
+            Holder::Other => return Ok(false),
+            Holder::Legacy => {
+                self.legacy.push(protocol);
+                return Ok(false);
+            }
+            Holder::Nobody => {
+                self.batch.add(table.clone());
+                // To add one that somebody has made meanwhile would change its policy.
+                let forward = Chain::filter(&table, FORWARD, Hook::Forward, FILTER);
+                self.batch.create(forward);
+                self.has_made_table = true;
+            }
+            Holder::Iptables => {}
+        }
+        self.batch.require_generation(self.generation);
+        self.batch.add(chain(protocol, place.chain));
+        for chain in missing_admin_chains(wanted, rules) {
+            self.batch.add(Chain::regular(&table, chain));
+            self.batch
+                .insert(jump(&table, place.chain, chain, ADMIN_COMMENT));
+        }
+        let forward = self.kernel.rules(&chain(protocol, FORWARD))?;
+        let is_jump = |rule: &InstalledRule| rule.target.as_deref() == Some(place.chain);
+        let lead = jump(&table, FORWARD, place.chain, place.comment);
+        if !place.is_first() {
+            for rule in forward.iter().filter(|rule| is_jump(rule)) {
+                self.batch.delete(rule.to_delete());
+            }
+            self.batch.add(lead);
+        } else if !forward.iter().any(is_jump) {
+            self.batch.insert(lead);
+        }
+        self.outcome.has_placed = true;
+        Ok(true)
+    }
+
+    fn commit(&self) -> Result<(), CommitError> {
+        self.kernel.commit(&self.batch)
+    }
+}
+
+/// The priority of filters (`NF_IP_PRI_FILTER`).
+const FILTER: i32 = 0;
+
+fn chain(protocol: Protocol, name: &str) -> Chain {
+    Chain::regular(&protocol.filter(), name)
 }
 
 /// Every rule of iptables counts.
-fn decide(rule: Rule, verdict: Verdict) -> Rule {
-    rule.expression(Expr::Counter).verdict(verdict)
+fn jump(table: &Table, from: &str, to: &str, comment: &str) -> Rule {
+    Rule::new(table, from).counter().jump(to).comment(comment)
 }
 
-fn own_chain(protocol: Protocol) -> Chain {
-    Chain::regular(&protocol.filter(), CHAIN)
+/// Whether FORWARD leads to the chain from where it is to. For the first place that is told without reading FORWARD,
+/// which may be long: the kernel counts a chain's rules together with the jumps to it.
+fn is_led_to(
+    kernel: &Nftables,
+    wanted: &Wanted<'_>,
+    references: Option<u32>,
+    rules: &[InstalledRule],
+) -> Result<bool, KernelError> {
+    let Some(references) = references else {
+        return Ok(false);
+    };
+    if wanted.place.is_first() {
+        return Ok(usize::try_from(references).unwrap_or_default() > rules.len());
+    }
+    let forward = kernel.rules(&chain(wanted.protocol, FORWARD))?;
+    let last = forward.last().and_then(|rule| rule.target.as_deref());
+    Ok(last == Some(wanted.place.chain))
 }
 
-fn forward(protocol: Protocol) -> Chain {
-    Chain::regular(&protocol.filter(), FORWARD)
+fn missing_admin_chains<'a>(wanted: &Wanted<'a>, rules: &[InstalledRule]) -> Vec<&'a str> {
+    let leads_to = |chain: &str| {
+        let mut targets = rules.iter().filter_map(|rule| rule.target.as_deref());
+        targets.any(|target| target == chain)
+    };
+    let chains = wanted.admin_chains.iter().copied();
+    chains.filter(|chain| !leads_to(chain)).collect()
 }
 
-/// The policy of FORWARD; `None` when there is no such chain.
-pub(super) fn policy(protocol: Protocol) -> Result<Option<&'static str>, Error> {
-    let chain = Nftables::open()
-        .and_then(|kernel| kernel.chain(&forward(protocol)))
-        .or_else(|error| unless_unsupported(error).map(|()| None))
-        .map_err(explain)?;
-    let base = chain.and_then(|chain| chain.base);
-    Ok(base.map(|base| {
-        if base.drops_by_default {
-            "DROP"
-        } else {
-            "ACCEPT"
+/// What is not as [`ensure`] leaves it, a sentence each; `None` where the table is that of the older iptables.
+pub(super) fn missing(
+    kernel: &Nftables,
+    wanted: &Wanted<'_>,
+    owner: &str,
+) -> Result<Option<Vec<String>>, KernelError> {
+    let Wanted {
+        protocol, place, ..
+    } = *wanted;
+    match holder(kernel, protocol)? {
+        Holder::Iptables | Holder::Nobody => {}
+        Holder::Legacy => return Ok(None),
+        Holder::Other => return Ok(Some(Vec::new())),
+    }
+    let chain = chain(protocol, place.chain);
+    let references = kernel.chain(&chain)?.and_then(|chain| chain.references);
+    let rules = kernel.rules(&chain)?;
+    let mut missing = Vec::new();
+    if !is_led_to(kernel, wanted, references, &rules)? {
+        missing.push(wanted.describe(place));
+    }
+    for chain in missing_admin_chains(wanted, &rules) {
+        missing.push(wanted.describe(format_args!("from {} to {chain}", place.chain)));
+    }
+    let mut left: Vec<&InstalledRule> = rules
+        .iter()
+        .filter(|rule| rule.owner.as_deref().is_none_or(|other| other == owner))
+        .collect();
+    for accept in &wanted.accepts {
+        let is_it = |rule: &&InstalledRule| accept.is_about(rule.source, rule.destination);
+        match left.iter().position(is_it) {
+            Some(at) => drop(left.swap_remove(at)),
+            None => missing.push(wanted.describe(accept)),
         }
-    }))
+    }
+    Ok(Some(missing))
 }
 
-/// What is missing, in words.
-pub(super) fn differences(wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
-    let missing = Nftables::open()
-        .and_then(|kernel| missing(&kernel, wanted))
-        .or_else(|error| unless_unsupported(error).map(|()| None))
-        .map_err(explain)?;
-    let table = format!("the filter table of {}", wanted.protocol.command());
-    Ok(missing.unwrap_or_default().describe(&table))
+/// Whose the rules about an address are.
+pub(super) fn owner_of(
+    kernel: &Nftables,
+    protocol: Protocol,
+    address: IpAddr,
+) -> Result<Option<String>, KernelError> {
+    let rules = kernel.rules(&chain(protocol, ADMITTED.chain))?.into_iter();
+    let is_about = |rule: &InstalledRule| [rule.source, rule.destination].contains(&Some(address));
+    Ok(rules.filter(is_about).find_map(|rule| rule.owner))
 }
 
-/// Removes our chain and what leads to it.
-pub(super) fn remove(protocol: Protocol) -> Result<(), Error> {
-    crate::reference::remove_chains(&protocol.filter(), FORWARD, &[CHAIN.to_owned()])
+/// Removes those rules of these places that `is_stale` accepts; returns whether an earlier Linkspan has admitted
+/// here in another way.
+pub(super) fn remove(
+    kernel: &Nftables,
+    places: &[&Place],
+    is_stale: &dyn Fn(&InstalledRule) -> bool,
+) -> Result<bool, KernelError> {
+    let of_place = |place: &&Place| Protocol::BOTH.map(|protocol| chain(protocol, place.chain));
+    let chains: Vec<Chain> = places.iter().flat_map(of_place).collect();
+    let mut questions: Vec<Query> = chains.iter().map(Query::chain).collect();
+    questions.push(Query::chain(&super::former::marker()));
+    for _ in 0..ATTEMPTS {
+        let found = kernel.snapshot(&questions, &[])?;
+        let mut batch = Batch::new();
+        for (chain, _) in chains
+            .iter()
+            .zip(&found.present)
+            .filter(|(_, is_there)| **is_there)
+        {
+            for rule in kernel.rules(chain)?.iter().filter(|rule| is_stale(rule)) {
+                batch.delete(rule.to_delete());
+            }
+        }
+        match kernel.commit(&batch) {
+            Err(failure) if failure.is_not_found() => {}
+            Err(failure) => return Err(failure.into()),
+            Ok(()) => return Ok(found.present.last().copied().unwrap_or_default()),
+        }
+    }
+    Err(contended())
+}
+
+/// Removes those of our chains that accept nothing, and what leads to them. The administrator's chains and the
+/// tables stay, as those of iptables do.
+pub(super) fn tidy(kernel: &Nftables) -> Result<(), KernelError> {
+    let generation = kernel.generation()?;
+    let mut batch = Batch::new();
+    batch.require_generation(generation);
+    for protocol in Protocol::BOTH {
+        for place in [&ADMITTED, &PUBLISHED] {
+            let chain = chain(protocol, place.chain);
+            let is_there = kernel.chain(&chain)?.is_some();
+            if !is_there
+                || kernel
+                    .rules(&chain)?
+                    .iter()
+                    .any(|rule| rule.target.is_none())
+            {
+                continue;
+            }
+            let forward = kernel.rules(&self::chain(protocol, FORWARD))?;
+            let leads_there = |rule: &&InstalledRule| rule.target.as_deref() == Some(place.chain);
+            for rule in forward.iter().filter(leads_there) {
+                batch.delete(rule.to_delete());
+            }
+            batch.flush_chain(chain.clone()).delete(chain);
+        }
+    }
+    match kernel.commit(&batch) {
+        // Whoever was faster has an attachment; or the administrator has a use for the chain.
+        Err(failure) if failure.is_stale() || failure.is_exists() => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+fn contended() -> KernelError {
+    KernelError::new(
+        "change",
+        "the filter table of iptables, which others kept changing at the same time",
+        std::io::Error::from_raw_os_error(rustix::io::Errno::AGAIN.raw_os_error()),
+    )
 }

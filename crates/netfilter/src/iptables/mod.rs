@@ -16,7 +16,7 @@ use linkspan_nft::{Chain, Family, Table};
 use linkspan_spec::Error;
 
 pub(super) use existing::Existing;
-pub(super) use filter::{FilterRule, FilterTable, has_chain, has_rules_about, remove_rules_about};
+pub(super) use filter::{deletions, has_chain};
 pub(super) use lock::locked;
 use program::{Program, Variant};
 pub(super) use saved::SavedRule;
@@ -139,6 +139,11 @@ pub(super) fn is_legacy_in_use() -> bool {
     Protocol::BOTH
         .iter()
         .any(|protocol| protocol.is_legacy_in_use(NAT))
+}
+
+/// Whether the host's own iptables is the older one.
+pub(super) fn is_legacy(protocol: Protocol) -> bool {
+    Program::restore(protocol, Variant::Default).is_legacy()
 }
 
 /// Whether the commands are there.

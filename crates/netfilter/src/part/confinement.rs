@@ -141,8 +141,8 @@ impl super::Nature for PortNature {
 /// The chain of the reference's policies, in the filter table of iptables.
 const REFERENCE_CHAIN: &str = "CNI-ISOLATION-STAGE-1";
 
-/// Before admission, which lets pass what is left.
-const BEFORE_ADMISSION: i32 = -11;
+/// Before the filters of others, which then count nothing that is dropped here.
+const BEFORE_FILTERS: i32 = -11;
 
 /// Where a bridge's own filters are (`NF_BR_PRI_FILTER_BRIDGED`).
 const BRIDGE_FILTER: i32 = -200;
@@ -174,7 +174,7 @@ fn group() -> Group {
     const BETWEEN: &str = "between";
     let table = inet::table();
     let between = Chain::regular(&table, BETWEEN);
-    let confinement = Chain::filter(&table, CONFINEMENT, Hook::Forward, BEFORE_ADMISSION);
+    let confinement = Chain::filter(&table, CONFINEMENT, Hook::Forward, BEFORE_FILTERS);
     let rule = |chain| Rule::new(&table, chain);
     let rules = vec![
         rule(CONFINEMENT)

@@ -7,6 +7,7 @@
 mod admission;
 mod confinement;
 mod masquerade;
+pub(super) mod passage;
 mod published;
 mod spoof_guard;
 
@@ -113,13 +114,9 @@ impl Kind {
         }
     }
 
-    /// How parts of this kind are set up by iptables or firewalld, if that is what `backend` does with them.
-    pub(super) fn by_iptables(self, backend: Backend) -> Option<&'static dyn ByIptables> {
-        match backend {
-            Backend::Iptables => self.nature().by_iptables(),
-            Backend::Firewalld => self.nature().by_firewalld(),
-            Backend::Nftables => None,
-        }
+    /// How parts of this kind are set up in what others own, if that is what `backend` does with them.
+    pub(super) fn beyond(self, backend: Backend) -> Option<&'static dyn Beyond> {
+        self.nature().beyond(backend)
     }
 }
 
@@ -208,24 +205,14 @@ pub(super) trait Nature: Sync {
     /// Whether the set of this name in its table is one of its own.
     fn owns(&self, set: &str) -> bool;
 
-    /// How the iptables backend does it; `None` when that leaves this kind to nf_tables too.
-    fn by_iptables(&self) -> Option<&dyn ByIptables> {
-        None
-    }
-
-    /// What firewalld is told, beside what is set up by nf_tables.
-    fn by_firewalld(&self) -> Option<&dyn ByIptables> {
+    /// How this backend does it in what others own; `None` when it leaves this kind to tables of ours.
+    fn beyond(&self, _backend: Backend) -> Option<&dyn Beyond> {
         None
     }
 
     /// Whether several attachments of a container may want the same, of which one gets it.
     fn is_shared_within_container(&self) -> bool {
         false
-    }
-
-    /// What parts of this kind need in tables of others, when they are set up by nf_tables.
-    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
-        None
     }
 
     /// Whether what the reference plugins make for an attachment is there, for all of these parts and whatever
@@ -253,26 +240,19 @@ pub(super) trait Nature: Sync {
     }
 }
 
-/// What parts of a kind need in tables that are not ours: constant rules, however many attachments there
-/// are.
-pub(super) trait Elsewhere {
-    /// Places what is missing; tells what people should know of it, a sentence each.
-    fn ensure(&self, parts: &[Part]) -> Result<Vec<String>, Error>;
-
-    /// What is missing, a sentence each.
-    fn differences(&self, parts: &[Part]) -> Result<Vec<String>, Error>;
-
-    /// Removes them, once there is no such part.
-    fn remove(&self) -> Result<(), Error>;
-}
-
-/// A kind of parts, set up by iptables with the reference plugins' chains.
+/// A kind of parts, set up in what others own: the tables of iptables with the reference plugins' chains, firewalld's
+/// zones.
 ///
 /// The chain of a container is named by the network and the container, not by the interface, so all
-/// attachments of one container to one network share it: `siblings` are the parts of the others. firewalld
-/// is told in the same way what it has to know.
-pub(super) trait ByIptables {
-    fn install(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error>;
+/// attachments of one container to one network share it: `siblings` are the parts of the others.
+pub(super) trait Beyond {
+    /// Tells what people should know of it, a sentence each.
+    fn install(
+        &self,
+        owner: &Owner,
+        parts: &[Part],
+        siblings: &[Part],
+    ) -> Result<Vec<String>, Error>;
 
     fn remove(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error>;
 

@@ -1,8 +1,8 @@
 //! `firewall`: has the host forward for the container, and keeps others away from it.
 //!
 //! A host whose firewall forwards nothing by default, as Docker sets it up, lets pass what the container
-//! sends, the replies to it, and connections to its published ports; whatever else may reach the container is
-//! for the host's own rules and `ingressPolicy` to say. See [the reference's
+//! sends, the replies to it, and connections to its published ports unless a rule of the host's refuses them;
+//! whatever else may reach the container is for the host's own rules and `ingressPolicy` to say. See [the reference's
 //! documentation](https://www.cni.dev/plugins/current/meta/firewall/).
 
 pub mod config;
@@ -67,16 +67,12 @@ impl Plugin for Firewall {
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let config = call.config.get()?;
-        let backend = backend(config);
+        let backend = backend(call.config.get()?);
         netfilter::status(backend)?;
-        let backend = backend.unwrap_or_default();
-        warn(&format!("firewall: the backend is {backend}"));
-        if backend != Backend::Iptables {
-            for line in netfilter::describe_forwarding()? {
-                warn(&format!("firewall: {line}"));
-            }
+        for obstacle in netfilter::forwarding_obstacles()? {
+            warn(&format!("firewall: {obstacle}"));
         }
+        let backend = backend.unwrap_or_default();
         if backend != Backend::Firewalld && netfilter::firewalld_is_running() {
             warn(
                 "firewall: firewalld is running and refuses what it is not told of; the backend \

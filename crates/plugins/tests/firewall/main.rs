@@ -15,6 +15,7 @@ macro_rules! cases {
 }
 
 mod firewalld;
+mod former;
 mod forward;
 mod iptables;
 mod policy;

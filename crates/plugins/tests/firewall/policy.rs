@@ -1,19 +1,21 @@
 //! Who may connect to a container, by `ingressPolicy` and by the administrator.
 
-use linkspan_testkit::{Outside, Plugins, Sandbox, sandbox};
+use linkspan_testkit::{Outside, Sandbox, sandbox};
 use serde_json::json;
 
-use super::world::{Forwarding, LEGACY, NFT, PORT, World, does_not_reach, reaches};
-
-fn ours() -> Plugins {
-    Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins"))
-}
+use super::world::{Forwarding, LEGACY, NFT, PORT, World, does_not_reach, reaches, reconcile};
 
 /// With the reference they are not reached from outside there.
-fn published_ports_answer(sandbox: &Sandbox, forwarding: Forwarding, portmap: Plugins) {
+fn published_ports_answer(sandbox: &Sandbox, forwarding: Forwarding, publishes_first: bool) {
     let world = World::new(sandbox, forwarding, json!({ "backend": "nftables" }));
-    let one = world.attach("one");
-    world.publish_by(&portmap, &one);
+    let one = world.attach_bridge("one");
+    if publishes_first {
+        world.publish(&one);
+    }
+    world.call("ADD", &one).run().success();
+    if !publishes_first {
+        world.publish(&one);
+    }
     let outside = &world.outside.netns;
     reaches(outside, Outside::HOST_V4, Outside::HOST_V6, 8080);
     does_not_reach(outside, &one.v4, &one.v6, PORT);
@@ -25,9 +27,76 @@ fn published_ports_answer(sandbox: &Sandbox, forwarding: Forwarding, portmap: Pl
 }
 
 cases! { published_ports_answer:
-    published_ports_answer_where_iptables_drops(NFT, ours());
-    published_ports_answer_where_the_older_iptables_drops(LEGACY, ours());
-    ports_that_the_reference_published_answer(NFT, Plugins::reference());
+    published_ports_answer_where_iptables_drops(NFT, true);
+    published_ports_answer_where_the_older_iptables_drops(LEGACY, true);
+    ports_that_are_published_later_answer(NFT, false);
+    ports_that_are_published_later_answer_where_the_older_iptables_drops(LEGACY, false);
+}
+
+/// What others lead to a container (NodePorts, services, the reference's ports) is theirs to admit.
+fn the_translations_of_others_admit_nobody(sandbox: &Sandbox, forwarding: Forwarding) {
+    let world = World::new(sandbox, forwarding, json!({ "backend": "nftables" }));
+    let [one, other] = ["one", "other"].map(|name| world.attach(name));
+    world.publish(&one);
+    for (command, container, host) in [
+        ("iptables-nft", [&one.v4, &other.v4], Outside::HOST_V4),
+        ("ip6tables-nft", [&one.v6, &other.v6], Outside::HOST_V6),
+    ] {
+        for (container, port) in container.into_iter().zip([30080, 30081]) {
+            for protocol in ["tcp", "udp"] {
+                sandbox.run(&format!(
+                    "{command} -t nat -A PREROUTING -d {host} -p {protocol} --dport {port} -j DNAT --to-destination '{}:{PORT}'",
+                    if container.contains(':') { format!("[{container}]") } else { container.clone() }
+                ));
+            }
+        }
+    }
+    let outside = &world.outside.netns;
+    does_not_reach(outside, Outside::HOST_V4, Outside::HOST_V6, 30080);
+    does_not_reach(outside, Outside::HOST_V4, Outside::HOST_V6, 30081);
+    reaches(outside, Outside::HOST_V4, Outside::HOST_V6, 8080);
+}
+
+cases! { the_translations_of_others_admit_nobody:
+    translations_of_others_where_iptables_drops(NFT);
+    translations_of_others_where_the_older_iptables_drops(LEGACY);
+}
+
+/// A rule of the host's owner counts, whether it was there before (ufw, DOCKER-USER, KUBE-ROUTER, cali-FORWARD) or comes
+/// later: then from the next container on, or `reconcile`. The policy alone is overcome.
+fn rules_of_others_come_before_published_ports(
+    sandbox: &Sandbox,
+    forwarding: Forwarding,
+    variant: &str,
+) {
+    let world = World::new(sandbox, forwarding, json!({ "backend": "nftables" }));
+    let outside = &world.outside.netns;
+    let [one, other] = ["one", "other"].map(|name| world.attach(name));
+    let refuse = |verb: &str| {
+        for command in ["iptables", "ip6tables"] {
+            sandbox.run(&format!(
+                "{command}-{variant} {verb} FORWARD -i uplink -j DROP"
+            ));
+        }
+    };
+    refuse("-A");
+    world.publish(&one);
+    does_not_reach(outside, Outside::HOST_V4, Outside::HOST_V6, 8080);
+    // What the reference admits, it admits ahead of them.
+    reaches(&one.netns, Outside::ROUTER_V4, Outside::ROUTER_V6, PORT);
+    refuse("-D");
+    reaches(outside, Outside::HOST_V4, Outside::HOST_V6, 8080);
+    refuse("-A");
+    reconcile();
+    if variant == "nft" {
+        does_not_reach(outside, Outside::HOST_V4, Outside::HOST_V6, 8080);
+    }
+    reaches(&other.netns, Outside::ROUTER_V4, Outside::ROUTER_V6, PORT);
+}
+
+cases! { rules_of_others_come_before_published_ports:
+    rules_come_before_published_ports_in_iptables(NFT, "nft");
+    rules_come_before_published_ports_in_the_older_iptables(LEGACY, "legacy");
 }
 
 /// plugins#573: two networks of `same-bridge` do not reach each other, and each its own, the host and the outside.

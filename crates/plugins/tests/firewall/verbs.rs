@@ -108,11 +108,11 @@ fn del_needs_neither_result_nor_namespace() {
                 .ifname("eth0");
             call.env("CNI_NETNS", netns).run()
         };
-        let admitted = || sandbox.run("nft list set inet linkspan admitted4");
-        assert!(admitted().contains("mynet/one/eth0"));
+        let admitted = || sandbox.run("iptables-nft -S CNI-FORWARD");
+        assert!(admitted().contains(&one.v4));
         one.netns.delete();
         call("").success();
-        assert!(!admitted().contains("mynet/one/eth0"), "{}", admitted());
+        assert!(!admitted().contains(&one.v4), "{}", admitted());
         call("/run/netns/one").success();
         sandbox.run("nft flush ruleset; rm -rf /run/cni");
         call("").success();
@@ -126,8 +126,8 @@ fn del_leaves_an_address_that_another_container_has() {
         let world = World::new(sandbox, NFT, nftables());
         let one = world.attach_bridge("one");
         let config = world.detach_late(&one);
-        let admitted = sandbox.run("nft list set inet linkspan admitted4");
-        assert!(admitted.contains("mynet/new/eth0"), "{admitted}");
+        let admitted = sandbox.run("iptables-nft -S CNI-FORWARD");
+        assert!(admitted.contains(&one.v4), "{admitted}");
         world
             .plugins
             .check(&config, "new", &one.netns, "eth0")
@@ -144,11 +144,11 @@ fn check_sees_what_is_missing() {
         let check = || world.call("CHECK", &one).run();
         check().success();
         for (spoil, word) in rows! {
-            (format!("nft delete element inet linkspan admitted4 '{{ {} }}'", one.v4), "admitted4"),
+            (format!("iptables-nft -D CNI-FORWARD -s {} -j ACCEPT", one.v4), "for what 10.22.0.2 sends"),
             ("nft flush set bridge linkspan isolated".to_owned(), "set bridge linkspan isolated"),
             ("nft flush set inet linkspan confined".to_owned(), "confined"),
-            ("nft flush chain inet linkspan inbound".to_owned(), "replies"),
-            ("iptables-nft -F LINKSPAN-FORWARD".to_owned(), "accepts the mark"),
+            ("ip6tables-nft -F CNI-FORWARD".to_owned(), "for what is sent to fd00:22::2"),
+            ("iptables-nft -F FORWARD".to_owned(), "from FORWARD to CNI-FORWARD"),
         } {
             sandbox.run(&spoil);
             check().fails(None, &[word]);
@@ -174,7 +174,7 @@ fn check_needs_no_record(sandbox: &Sandbox, keys: Value, spoil: &str) {
 }
 
 cases! { check_needs_no_record:
-    check_of_nftables(nftables(), "nft flush set inet linkspan admitted6");
+    check_of_nftables(nftables(), "ip6tables -F CNI-FORWARD");
     check_of_iptables(json!({ "backend": "iptables" }), "iptables -F CNI-FORWARD");
     check_of_a_policy(json!({ "backend": "nftables", "ingressPolicy": "isolated" }), "nft flush set inet linkspan confined");
 }
@@ -186,12 +186,18 @@ fn killed_anywhere(forwarding: Forwarding) {
         let one = world.attach_bridge("one");
         world.attach("other");
         let left = || {
-            let elements = sandbox
-                .run("nft list set inet linkspan admitted4; nft list set inet linkspan admitted6");
+            let save = if forwarding == LEGACY {
+                "legacy"
+            } else {
+                "nft"
+            };
+            let rules = crate::world::save(sandbox, save);
             let records = sandbox.run("ls /run/cni/linkspan/netns-*/netfilter");
             assert!(
-                !elements.contains("mynet/one") && !records.contains("one:eth0:firewall"),
-                "{elements}{records}"
+                !rules.contains(&format!("-s {}/", one.v4))
+                    && !rules.contains(&format!("-d {}/", one.v6))
+                    && !records.contains("one:eth0:firewall"),
+                "{rules}{records}"
             );
         };
         let cmd = |verb: &str| world.call(verb, &one).cmd().env_remove("LD_LIBRARY_PATH");

@@ -110,17 +110,11 @@ impl<'a> World<'a> {
     /// Publishes the port of a container as 8080 of the host.
     #[track_caller]
     pub(crate) fn publish(&self, container: &Container) {
-        self.publish_by(&self.plugins, container);
+        self.publish_call(container).run().success();
     }
 
-    /// The same by the plugin `portmap` of somebody.
-    #[track_caller]
-    pub(crate) fn publish_by(&self, plugins: &Plugins, container: &Container) {
-        self.try_publish_by(plugins, container).success();
-    }
-
-    /// What comes of it.
-    pub(crate) fn try_publish_by(&self, plugins: &Plugins, container: &Container) -> Outcome {
+    /// The call that does.
+    pub(crate) fn publish_call(&self, container: &Container) -> Call {
         let mapping = |protocol: &str| json!({ "hostPort": 8080, "containerPort": PORT, "protocol": protocol });
         let mut result = container.result.clone();
         result["cniVersion"] = json!("1.0.0");
@@ -129,7 +123,7 @@ impl<'a> World<'a> {
             "capabilities": { "portMappings": true },
             "runtimeConfig": { "portMappings": [mapping("tcp"), mapping("udp")] }
         });
-        self.call_with(plugins, &config, "ADD", container).run()
+        self.call_with(&self.plugins, &config, "ADD", container)
     }
 
     /// A call of `firewall` with the result of `bridge`.
@@ -162,20 +156,6 @@ impl<'a> World<'a> {
     pub(crate) fn flush_conntrack(&self) {
         self.sandbox
             .run("conntrack -F 2>&1; conntrack -F -f ipv6 2>&1");
-    }
-
-    /// How many rules there are, of whichever iptables and of nftables.
-    #[track_caller]
-    pub(crate) fn rules(&self) -> usize {
-        let all = self.sandbox.run(
-            "nft -j list ruleset 2>/dev/null | tr '{' '\\n' | grep -c '\"rule\"' || true
-             for names in ip_tables_names:iptables ip6_tables_names:ip6tables; do
-                 if grep -q filter /proc/net/${names%:*} 2>/dev/null; then ${names#*:}-legacy-save | grep -c '^-A' || true; fi
-             done",
-        );
-        all.lines()
-            .map(|count| count.parse::<usize>().unwrap())
-            .sum()
     }
 }
 

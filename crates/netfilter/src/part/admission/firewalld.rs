@@ -1,30 +1,45 @@
-//! Admission by firewalld: beside what nf_tables does, since either may be in the packet's way.
+//! Admission by firewalld: beside what is said in the filter tables of iptables, since either may be in the packet's way.
 
 use std::net::IpAddr;
 
 use linkspan_spec::Error;
 
-use super::{ByIptables, Owner, Part, Want, admissions};
-use crate::fault::{explain, unless_unsupported};
-use crate::firewalld;
+use super::filter::Filter;
+use super::{Beyond, Owner, Part, admissions};
 use crate::part::unique;
-use crate::ruleset::Ruleset;
+use crate::{firewalld, forward};
 
 /// Admission by firewalld.
 pub(super) struct Firewalld;
 
-impl ByIptables for Firewalld {
-    fn install(&self, _owner: &Owner, parts: &[Part], _siblings: &[Part]) -> Result<(), Error> {
-        each_zone(parts, |zone, addresses| firewalld::bind(zone, &addresses))
+impl Beyond for Firewalld {
+    fn install(
+        &self,
+        owner: &Owner,
+        parts: &[Part],
+        siblings: &[Part],
+    ) -> Result<Vec<String>, Error> {
+        each_zone(parts, |zone, addresses| firewalld::bind(zone, &addresses))?;
+        Filter.install(owner, parts, siblings)
     }
 
-    fn remove(&self, owner: &Owner, parts: &[Part], _siblings: &[Part]) -> Result<(), Error> {
-        let own = held(owner, parts)?;
-        each_zone(&own, |zone, addresses| firewalld::unbind(zone, &addresses))
+    fn remove(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error> {
+        let name = owner.to_string();
+        each_zone(parts, |zone, addresses| {
+            let mut own = Vec::new();
+            for address in addresses {
+                // Another attachment may have it by now.
+                if forward::owner_of(address)?.is_none_or(|holder| holder == name) {
+                    own.push(address);
+                }
+            }
+            firewalld::unbind(zone, &own)
+        })?;
+        Filter.remove(owner, parts, siblings)
     }
 
-    fn differences(&self, _owner: &Owner, parts: &[Part]) -> Result<Vec<String>, Error> {
-        let mut differences = Vec::new();
+    fn differences(&self, owner: &Owner, parts: &[Part]) -> Result<Vec<String>, Error> {
+        let mut differences = Filter.differences(owner, parts)?;
         each_zone(parts, |zone, addresses| {
             for address in firewalld::unbound(zone, &addresses)? {
                 differences.push(format!(
@@ -35,23 +50,6 @@ impl ByIptables for Firewalld {
         })?;
         Ok(differences)
     }
-}
-
-/// Those whose addresses no other attachment has by now, as the elements in nf_tables tell.
-fn held(owner: &Owner, parts: &[Part]) -> Result<Vec<Part>, Error> {
-    let placed: Vec<_> = admissions(parts).flat_map(|part| part.elements()).collect();
-    let holders = Ruleset::open()
-        .and_then(|ruleset| ruleset.holders(&placed))
-        .or_else(|error| unless_unsupported(error).map(|()| vec![None; placed.len()]))
-        .map_err(explain)?;
-    let owner = owner.to_string();
-    let is_other = |holder: Option<String>| holder.is_some_and(|holder| holder != owner);
-    Ok(parts
-        .iter()
-        .zip(holders)
-        .filter(|(_, holder)| !is_other(holder.clone()))
-        .map(|(part, _)| part.clone())
-        .collect())
 }
 
 /// Once for each zone, with its addresses.

@@ -1,8 +1,9 @@
 //! Admission: what `firewall` lets pass through a host that forwards nothing by default.
+//!
+//! It is said in the filter tables of iptables ([`forward`]), whatever the backend; firewalld is told beside.
 
+mod filter;
 mod firewalld;
-mod iptables;
-mod nftables;
 mod reference;
 
 use std::fmt;
@@ -12,13 +13,13 @@ use linkspan_nft::Table;
 use linkspan_spec::Error;
 use serde::{Deserialize, Serialize};
 
-use super::{ByIptables, Elsewhere, Group, Holder, Owner, Part, Placed, Want};
+use super::{Backend, Beyond, Group, Holder, Owner, Part, Placed, Want};
 use crate::forward;
 use crate::inet;
 use crate::iptables::Protocol;
 
 /// The host forwards what the container sends from this address, replies to it, and connections to a
-/// port that is published for it. Everything else is left to the policy of the host.
+/// port that is published for it. Everything else is left to the rules of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
     /// The container's address.
@@ -38,15 +39,15 @@ impl fmt::Display for Admission {
 
 impl Want for Admission {
     fn elements(&self) -> Vec<Placed> {
-        nftables::elements(self.address)
+        Vec::new()
     }
 
     fn groups(&self) -> Vec<Group> {
-        vec![nftables::group()]
+        Vec::new()
     }
 
-    fn hand_over(&self, _holder: &Holder<'_>) -> Result<(), Error> {
-        iptables::hand_over(self.address)
+    fn hand_over(&self, holder: &Holder<'_>) -> Result<(), Error> {
+        forward::hand_over(holder.owner, self.address)
     }
 }
 
@@ -58,47 +59,35 @@ impl super::Nature for Nature {
         inet::table()
     }
 
-    fn owns(&self, set: &str) -> bool {
-        nftables::owns(set)
+    fn owns(&self, _set: &str) -> bool {
+        false
     }
 
-    fn by_iptables(&self) -> Option<&dyn ByIptables> {
-        Some(&iptables::Iptables)
+    fn beyond(&self, backend: Backend) -> Option<&dyn Beyond> {
+        Some(match backend {
+            Backend::Firewalld => &firewalld::Firewalld,
+            Backend::Nftables | Backend::Iptables => &filter::Filter,
+        })
     }
 
-    fn by_firewalld(&self) -> Option<&dyn ByIptables> {
-        Some(&firewalld::Firewalld)
-    }
-
-    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
-        Some(&Nature)
-    }
-
-    fn has_reference(&self, _owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
-        reference::is_there(parts)
+    fn has_reference(&self, owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
+        reference::is_there(owner, parts)
     }
 
     fn remove_reference(&self, owner: &Owner, parts: &[Part]) -> Result<(), Error> {
         reference::remove(owner, parts)
     }
 
+    fn collect_reference(&self, network: &str, valid: &[Owner]) -> Result<(), Error> {
+        filter::replace_former_if_any()?;
+        let valid: Vec<String> = valid.iter().map(Owner::to_string).collect();
+        forward::sweep(&|owner| {
+            Owner::is_of_network(owner, network) && !valid.iter().any(|one| one == owner)
+        })
+    }
+
     fn restore(&self) -> Result<(), Error> {
-        forward::remove()
-    }
-}
-
-/// No accept in a table of ours overrides the drop of another.
-impl Elsewhere for Nature {
-    fn ensure(&self, parts: &[Part]) -> Result<Vec<String>, Error> {
-        forward::ensure(&admin_chains(parts))
-    }
-
-    fn differences(&self, parts: &[Part]) -> Result<Vec<String>, Error> {
-        forward::differences(&admin_chains(parts))
-    }
-
-    fn remove(&self) -> Result<(), Error> {
-        forward::remove()
+        forward::tidy()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use linkspan_spec::Error;
 
-use super::{ByIptables, Owner, Part, addresses};
+use super::{Beyond, Owner, Part, addresses};
 use crate::iptables::{Existing, NAT, Protocol, chain_name, remove_chains, restore};
 
 pub(super) const POSTROUTING: &str = "POSTROUTING";
@@ -13,9 +13,14 @@ pub(super) const POSTROUTING: &str = "POSTROUTING";
 /// Masquerading by iptables.
 pub(super) struct Iptables;
 
-impl ByIptables for Iptables {
-    fn install(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error> {
-        masquerade(owner, &addresses(parts), &addresses(siblings))
+impl Beyond for Iptables {
+    fn install(
+        &self,
+        owner: &Owner,
+        parts: &[Part],
+        siblings: &[Part],
+    ) -> Result<Vec<String>, Error> {
+        masquerade(owner, &addresses(parts), &addresses(siblings)).map(|()| Vec::new())
     }
 
     fn remove(&self, owner: &Owner, _parts: &[Part], siblings: &[Part]) -> Result<(), Error> {

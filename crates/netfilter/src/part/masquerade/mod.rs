@@ -11,7 +11,7 @@ use linkspan_nft::Table;
 use linkspan_spec::Error;
 use serde::{Deserialize, Serialize};
 
-use super::{ByIptables, Group, Owner, Part, Placed, Want};
+use super::{Backend, Beyond, Group, Owner, Part, Placed, Want};
 use crate::inet;
 
 /// What the container sends from this address beyond the address's own subnet, multicast excepted,
@@ -50,8 +50,8 @@ impl super::Nature for Nature {
         nftables::owns(set)
     }
 
-    fn by_iptables(&self) -> Option<&dyn ByIptables> {
-        Some(&iptables::Iptables)
+    fn beyond(&self, backend: Backend) -> Option<&dyn Beyond> {
+        (backend == Backend::Iptables).then_some(&iptables::Iptables)
     }
 
     fn has_reference(&self, owner: &Owner, parts: &[Part]) -> Result<bool, Error> {

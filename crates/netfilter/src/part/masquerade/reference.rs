@@ -5,7 +5,7 @@ use linkspan_nft::{Chain, Family, Table};
 use linkspan_spec::Error;
 
 use super::iptables::{Iptables, POSTROUTING, chain as own_chain, remove_chain};
-use super::{ByIptables, Owner, Part};
+use super::{Beyond, Owner, Part};
 use crate::iptables::{Protocol, SavedRule, saved_where_led_from};
 use crate::owner::hex_sha512;
 use crate::reference::{has_rules, remove_rules};

@@ -5,7 +5,7 @@
 
 use linkspan_spec::Error;
 
-use super::{ByIptables, Owner, Part, Port, PublishedPorts, SourceNat, Transport, published};
+use super::{Beyond, Owner, Part, Port, PublishedPorts, SourceNat, Transport, published};
 use crate::iptables::{
     Existing, NAT, Protocol, chain_name, locked, remove_chains, remove_chains_of, restore,
 };
@@ -31,8 +31,13 @@ const MAX_PORTS: usize = 15;
 /// Published ports by iptables.
 pub(super) struct Iptables;
 
-impl ByIptables for Iptables {
-    fn install(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error> {
+impl Beyond for Iptables {
+    fn install(
+        &self,
+        owner: &Owner,
+        parts: &[Part],
+        siblings: &[Part],
+    ) -> Result<Vec<String>, Error> {
         if !siblings.is_empty() {
             remove_chain(owner)?;
         }
@@ -40,7 +45,7 @@ impl ByIptables for Iptables {
             .into_iter()
             .chain(published(siblings))
             .collect();
-        publish(owner, &all)
+        publish(owner, &all).map(|()| Vec::new())
     }
 
     fn remove(&self, owner: &Owner, _parts: &[Part], siblings: &[Part]) -> Result<(), Error> {

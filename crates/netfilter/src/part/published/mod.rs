@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use conditions::{Conditions, NotUnderstood};
 pub use port::{Port, PortRange, Transport};
 
-use super::{ByIptables, Group, Holder, Owner, Part, Placed, Reserved, Want};
+use super::{Backend, Beyond, Group, Holder, Owner, Part, Placed, Reserved, Want};
 use crate::head::Head;
 use crate::inet;
 use crate::iptables::{NAT, Protocol};
@@ -158,8 +158,8 @@ impl super::Nature for Nature {
         nftables::owns(set)
     }
 
-    fn by_iptables(&self) -> Option<&dyn ByIptables> {
-        Some(&iptables::Iptables)
+    fn beyond(&self, backend: Backend) -> Option<&dyn Beyond> {
+        (backend == Backend::Iptables).then_some(&iptables::Iptables)
     }
 
     fn is_shared_within_container(&self) -> bool {
