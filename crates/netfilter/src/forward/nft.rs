@@ -76,14 +76,14 @@ pub(super) fn ensure(
     wanted: &[Wanted<'_>],
     owner: &str,
 ) -> Result<(Outcome, Vec<Protocol>), KernelError> {
-    for attempt in 0..ATTEMPTS {
-        let mut attempt = Attempt::begin(kernel, wanted, attempt > 0)?;
+    for _ in 0..ATTEMPTS {
+        let mut attempt = Attempt::begin(kernel, wanted)?;
         for (wanted, references) in wanted.iter().zip(attempt.references.clone()) {
             attempt.add(wanted, references, owner)?;
         }
         match attempt.commit() {
             Ok(()) => return Ok((attempt.outcome, attempt.legacy)),
-            Err(failure) if failure.is_stale() || !attempt.batch.requires_generation() => {}
+            Err(failure) if failure.is_stale() => {}
             // Nobody has tables of iptables, and this kernel could not have them (nft_compat).
             Err(failure) if failure.is_not_found() && attempt.has_made_table => {
                 return Ok((Outcome::default(), Vec::new()));
@@ -97,7 +97,6 @@ pub(super) fn ensure(
 /// One transaction, and what it depends on.
 struct Attempt<'k> {
     kernel: &'k Nftables,
-    generation: u32,
     /// Of the chain of each wanted, how many rules are in it or lead to it.
     references: Vec<Option<u32>>,
     batch: Batch,
@@ -108,13 +107,9 @@ struct Attempt<'k> {
 }
 
 impl<'k> Attempt<'k> {
-    /// A careful one is refused when anything has changed since it began. The others need not be: what is
-    /// appended to a chain disturbs nobody.
-    fn begin(
-        kernel: &'k Nftables,
-        wanted: &[Wanted<'_>],
-        is_careful: bool,
-    ) -> Result<Self, KernelError> {
+    /// It is refused, at once, when anything has changed since it began; else two who place the rules of the same attachment
+    /// (its ADD, and whoever puts back what was flushed) would both find none.
+    fn begin(kernel: &'k Nftables, wanted: &[Wanted<'_>]) -> Result<Self, KernelError> {
         let mut questions: Vec<Query> = wanted
             .iter()
             .map(|wanted| Query::chain(&chain(wanted.protocol, wanted.place.chain)))
@@ -123,12 +118,9 @@ impl<'k> Attempt<'k> {
         let mut found = kernel.snapshot(&questions, &[])?;
         let has_former = found.present.pop().unwrap_or_default();
         let mut batch = Batch::new();
-        if is_careful {
-            batch.require_generation(found.generation);
-        }
+        batch.require_generation(found.generation);
         Ok(Self {
             kernel,
-            generation: found.generation,
             references: found.references[..wanted.len()].to_vec(),
             batch,
             outcome: Outcome {
@@ -161,7 +153,6 @@ impl<'k> Attempt<'k> {
             .iter()
             .filter(|rule| wanted.concerns(rule.source, rule.destination))
         {
-            self.batch.require_generation(self.generation);
             self.batch.delete(rule.to_delete());
         }
         let table = wanted.protocol.filter();
@@ -193,7 +184,6 @@ impl<'k> Attempt<'k> {
             }
             Holder::Iptables => {}
         }
-        self.batch.require_generation(self.generation);
         self.batch.add(chain(protocol, place.chain));
         for chain in missing_admin_chains(wanted, rules) {
             self.batch.add(Chain::regular(&table, chain));
