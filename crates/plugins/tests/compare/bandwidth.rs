@@ -31,6 +31,11 @@ cases! {
         .differs("node tc ", TWICE);
     of_configuration_and_runtime: bandwidth(json!({ "ingressRate": 8_000_000, "ingressBurst": 200_000,
         "runtimeConfig": { "bandwidth": both() } })).differs("node tc ", LIFTED);
+    limits_that_are_gone: bandwidth(ingress())
+        .steps(&[Add("a"), Run("tc qdisc del dev $(ip -o link show type veth | grep -o 'veth[0-9a-f]*' | head -1) root"), Check("a")])
+        .differs("exit status", "the reference's CHECK passes where there is no limit").may_differ("", "it says why");
+    before_the_reference: bandwidth(ingress()).versions(&["0.1.0", "0.2.0"]).steps(&[Add("a")])
+        .fails_with_reference("the reference knows bandwidth from 0.3.0 on");
     odd_numbers: bandwidth(json!({ "ingressRate": 999_999, "ingressBurst": 65_535 })).differs("node tc ", LIFTED);
     tiny_numbers: bandwidth(json!({ "ingressRate": 8, "ingressBurst": 8 })).differs("node tc ", LIFTED);
     nothing: bandwidth(json!({})).steps(&[Add("a"), Del("a"), Del("a")]);

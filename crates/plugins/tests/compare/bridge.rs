@@ -114,6 +114,9 @@ cases! {
     mac_spoof_check: bridge(json!({ "macspoofchk": true, "isGateway": true })).and_traffic();
     enable_dad: dual_stack(json!({ "enabledad": true, "isGateway": true }));
     layer2_only: layer2(json!({ "isGateway": true, "ipMasq": true })).differs("exit status", CHECK_WITHOUT_IPAM);
+    hairpin_that_was_switched_off: bridge(json!({ "hairpinMode": true, "isGateway": true }))
+        .steps(&[Add("a"), Run("bridge link set dev $(ip -o link show type veth | grep -o 'veth[0-9a-f]*' | head -1) hairpin off"), Check("a")])
+        .differs("exit status", "the reference's CHECK does not look").may_differ("", "it says why");
     layer2_mtu_and_hairpin: layer2(json!({ "mtu": 1400, "hairpinMode": true }))
         .differs("exit status", CHECK_WITHOUT_IPAM);
     disable_container_interface: layer2(json!({ "disableContainerInterface": true }))

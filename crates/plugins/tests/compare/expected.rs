@@ -59,7 +59,7 @@ const fn everywhere(fact: &'static str, era: Era, reason: &'static str) -> Diffe
 }
 
 /// Differences that may occur in every case.
-pub(crate) const EVERYWHERE: [Difference; 14] = [
+pub(crate) const EVERYWHERE: [Difference; 15] = [
     everywhere(
         " result dns = {}",
         Era::Any,
@@ -104,6 +104,11 @@ pub(crate) const EVERYWHERE: [Difference; 14] = [
         "/ndisc_notify = ",
         Era::Any,
         "the kernel tells neighbours whose a reused IPv6 address is (plugins#858)",
+    ),
+    everywhere(
+        "node sysctl ipv6/conf/*/accept_dad = ",
+        Era::Any,
+        "the link-local address of a new bridge is usable at once",
     ),
     everywhere(
         "- file /var/lib/cni/networks*/lock = ",

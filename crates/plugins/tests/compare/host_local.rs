@@ -72,6 +72,12 @@ cases! {
     smallest_subnet: range(json!({ "subnet": "10.22.0.0/30" })).steps(&[Add("a"), Add("b"), Del("a"), Add("b")]).fails(11, "10.22.0.1-10.22.0.2");
     subnet_of_31_bits: range(json!({ "subnet": "10.22.0.0/31" })).fails(7, "10.22.0.0/31");
     subnet_of_32_bits: range(json!({ "subnet": "10.22.0.1/32" })).fails(7, "10.22.0.1/32");
+    an_ipv4_mapped_subnet: range(json!({ "subnet": "::ffff:10.22.0.0/120" }))
+        .fails_with_reference("it is an IPv4 subnet, as static reads it");
+    a_gateway_of_the_other_family: range(json!({ "subnet": "10.22.0.0/24", "gateway": "fd00::1" })).fails(7, "Gateway fd00::1")
+        .differs("exit status", "no kernel takes such a gateway").may_differ("", "nothing is made");
+    a_route_with_an_mtu: host_local(json!({ "subnet": "10.22.0.0/24", "routes": [{ "dst": "10.9.0.0/16", "mtu": 1300 }] }))
+        .differs_from_debian("result routes 0 mtu", "1.1.1 knows neither mtu nor advmss of a route");
     ipv6_with_start_and_end: range(json!({ "subnet": "fd00:22::/64", "rangeStart": "fd00:22::ff", "rangeEnd": "fd00:22::102" }))
         .steps(&TO_AND_FRO);
     ipv6_subnet_of_128_bits: range(json!({ "subnet": "fd00:22::1/128" })).fails(7, "fd00:22::1/128");
