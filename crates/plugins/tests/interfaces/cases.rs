@@ -209,7 +209,7 @@ fn what_fails_later_is_undone(plugin: Plugin) {
         unreachable["routes"] = json!([{ "dst": "192.168.0.0/16", "gw": "172.31.0.1" }]);
         world.refuses_each(&rows! {
             (json!({ "ipam": { "type": "nonesuch" } }), 5, &["nonesuch"]),
-            (json!({ "ipam": unreachable }), code::INTERNAL, &["192.168.0.0/16", "172.31.0.1", "subnets"]),
+            (json!({ "ipam": unreachable }), code::INTERNAL, &["192.168.0.0/16", "172.31.0.1", "subnet of the link"]),
         });
         let exhausted = json!({ "type": "host-local", "subnet": "10.23.0.0/30" });
         let exhausted = world.with(json!({ "ipam": exhausted }));
