@@ -191,7 +191,10 @@ fn a_policy_needs_a_bridge() {
         let world = World::new(sandbox, Forwarding::Free, keys);
         let mut one = world.attach_bridge("one");
         one.result["interfaces"].as_array_mut().unwrap().remove(0);
-        world.call("ADD", &one).run().fails(7, &["needs a bridge"]);
+        world
+            .call("ADD", &one)
+            .run()
+            .fails(7, &["interface needs to be set for ingress policy"]);
     });
 }
 
