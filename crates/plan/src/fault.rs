@@ -67,6 +67,23 @@ pub(crate) fn explain_addressing(
     explained.with_details(details)
 }
 
+/// The same of a queue or a filter. What the kernel does not find is then a kind that it does not know.
+pub(crate) fn explain_traffic(
+    step: &(impl std::fmt::Display + ?Sized),
+    error: &KernelError,
+) -> Error {
+    let explained = explain_step(step, error);
+    let details = match error.errno().map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT) => {
+            "this kernel lacks a kind of queue or filter (modules sch_tbf, sch_htb, sch_ingress, cls_u32, \
+             act_mirred), or the queue went just now; `tc qdisc` shows what is there"
+        }
+        Some(Errno::EXIST) => "somebody else limits this link already; `tc qdisc` shows how",
+        _ => return explained,
+    };
+    explained.with_details(details)
+}
+
 fn advice(error: &KernelError) -> &'static str {
     match error.errno().map(Errno::from_raw_os_error) {
         Some(Errno::PERM) => {
@@ -115,6 +132,53 @@ mod tests {
     use std::io;
 
     use super::*;
+
+    #[test]
+    fn advice_is_about_what_was_attempted() {
+        type Explain = fn(&str, &KernelError) -> Error;
+        let cases: [(Explain, Errno, &str); 7] = [
+            (
+                |step, error| explain_step(step, error),
+                Errno::PERM,
+                "as root",
+            ),
+            (
+                |step, error| explain_step(step, error),
+                Errno::NODEV,
+                "ip link",
+            ),
+            (
+                |step, error| explain_addressing(step, error),
+                Errno::ACCESS,
+                "disable_ipv6",
+            ),
+            (
+                |step, error| explain_addressing(step, error),
+                Errno::EXIST,
+                "ip address",
+            ),
+            (
+                |step, error| explain_addressing(step, error),
+                Errno::NETUNREACH,
+                "gateway",
+            ),
+            (
+                |step, error| explain_traffic(step, error),
+                Errno::NOENT,
+                "sch_tbf",
+            ),
+            (
+                |step, error| explain_traffic(step, error),
+                Errno::EXIST,
+                "tc qdisc",
+            ),
+        ];
+        for (explain, errno, words) in cases {
+            let source = io::Error::from_raw_os_error(errno.raw_os_error());
+            let told = explain("do it", &KernelError::new("do", "it", source));
+            assert!(told.details.contains(words), "{told:?}");
+        }
+    }
 
     #[test]
     fn a_list_that_changed_all_the_while_is_for_later() {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::tc::{
     Filter, Handle, Htb, HtbClass, Match, Qdisc, QdiscKind, Target, Tbf,
 };
@@ -13,7 +14,7 @@ use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, unless};
-use crate::fault::{explain, gone};
+use crate::fault::{explain, explain_traffic, gone};
 use crate::link::{LinkRef, On};
 use crate::namespaces::Namespaces;
 use crate::object::Object;
@@ -247,6 +248,10 @@ impl Sent for On<Shape> {
     fn after<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
         remove_on_failure(&self.0, Handle::ROOT, namespaces, undo)
     }
+
+    fn refused(&self, error: &KernelError) -> Error {
+        explain_traffic(self, error)
+    }
 }
 
 impl Sent for Redirect {
@@ -267,6 +272,10 @@ impl Sent for Redirect {
 
     fn after<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
         remove_on_failure(&self.0, Handle::INGRESS, namespaces, undo)
+    }
+
+    fn refused(&self, error: &KernelError) -> Error {
+        explain_traffic(self, error)
     }
 }
 

@@ -51,12 +51,17 @@ pub fn cause(error: &io::Error) -> Option<&'static str> {
 /// Why a parameter could not be read or written: the reference opens a file below `/proc/sys`, and then writes to it.
 pub fn of_parameter(path: &str, error: KernelError) -> Error {
     let errno = error.errno();
-    let own = explain(error);
+    let mut own = explain(error);
     let system = io::Error::from_raw_os_error(errno.unwrap_or_default());
     let attempted = match system.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => "open",
         _ => "write",
     };
+    if system.kind() == io::ErrorKind::NotFound {
+        own.details =
+            "there is no such parameter in this namespace; `sysctl -a` shows those that are there"
+                .to_owned();
+    }
     match cause(&system) {
         Some(cause) => in_words(format!("{attempted} /proc/sys/{path}: {cause}"), own),
         None => own,
