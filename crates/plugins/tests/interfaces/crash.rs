@@ -38,7 +38,7 @@ pub(crate) fn del_undoes(world: &World<'_>) {
 pub(crate) fn gc_collects(world: &World<'_>) {
     let idle = world.sandbox.netns("idle");
     let before = world.snapshot(&idle);
-    kill_at_every_change(
+    let kills = kill_at_every_change(
         || {
             let netns = world.sandbox.netns("killed");
             let call = world.call("ADD", &netns);
@@ -50,6 +50,7 @@ pub(crate) fn gc_collects(world: &World<'_>) {
             before.assert_same(&world.snapshot(&idle), &format!("GC after {kill:?}"));
         },
     );
+    assert!(kills > 8, "{kills}");
 }
 
 /// ADD that loses one of the kernel's answers, whichever it is, succeeds or leaves nothing, without a DEL.
