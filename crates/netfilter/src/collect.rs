@@ -10,8 +10,8 @@ use super::attachment::Attachment;
 use super::fault::{explain, unless_unsupported};
 use super::head::{Found, file_name, owner_of};
 use super::owner::Owner;
+use super::part::Record;
 use super::part::{Kind, kinds, unique};
-use super::record::Record;
 use super::records::Records;
 use super::ruleset::Ruleset;
 

@@ -56,8 +56,7 @@ pub use migrate::{HandedOver, Migration, hand_over, migrate, plan_migration};
 pub use owner::{NotAnOwner, Owner};
 pub use part::{
     Admission, Conditions, Confinement, Kind, Masquerade, NotUnderstood, Part, Port, PortIsolation,
-    PortRange, PublishedPorts, SourceNat, SpoofGuard, Transport,
+    PortRange, PublishedPorts, Record, SourceNat, SpoofGuard, Transport,
 };
 pub use reconcile::{Reconciled, reconcile};
-pub use record::Record;
 pub use status::status;

@@ -9,8 +9,8 @@ use super::backend::Backend;
 use super::collect::tidy;
 use super::fault::{explain, unless_unsupported};
 use super::iptables;
+use super::part::Record;
 use super::part::{Kind, kinds, unique};
-use super::record::Record;
 use super::records::{Records, failed};
 use super::ruleset::Ruleset;
 

@@ -3,7 +3,7 @@
 use linkspan_spec::Error;
 
 use super::attachment::Attachment;
-use super::record::Record;
+use super::part::Record;
 use super::records::Records;
 
 /// What an attachment has, and what of it was missing or could not be put back.

@@ -1,43 +1,44 @@
 //! What a record says of one attachment.
 
 use linkspan_spec::{Error, ErrorCode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::backend::Backend;
 use super::head::{Found, Head, file_name};
 use super::owner::Owner;
-use super::part::Part;
 use super::records::Records;
 
 /// The format of a record. Of another version what is known is read, and it counts as a part of the whole.
 const VERSION: u32 = 1;
 
-/// What one plugin made for one attachment.
+/// What one plugin made for one attachment, of such parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+#[serde(bound(serialize = "P: Serialize", deserialize = "P: DeserializeOwned"))]
+pub struct Record<P> {
     #[serde(flatten)]
     head: Head,
     /// What made it.
     pub backend: Backend,
     /// What it consists of.
-    pub parts: Vec<Part>,
+    pub parts: Vec<P>,
     /// What is wanted, where another attachment of the same container has a part of that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    wanted: Vec<Part>,
+    wanted: Vec<P>,
     /// Not all of it could be read: another version wrote it.
     #[serde(skip)]
     is_partial: bool,
 }
 
-impl Record {
+impl<P: Clone + PartialEq + Serialize + DeserializeOwned> Record<P> {
     /// `origin` is as [`origin`](super::head::origin) tells it.
     pub(super) fn new(
         plugin: &str,
         owner: &Owner,
         origin: Option<String>,
         backend: Backend,
-        parts: &[Part],
+        parts: &[P],
     ) -> Self {
         Self {
             head: Head::new(VERSION, plugin, owner, origin),
@@ -49,7 +50,7 @@ impl Record {
     }
 
     /// The same, of an attachment that wants these parts.
-    pub(super) fn wanting(mut self, wanted: &[Part]) -> Self {
+    pub(super) fn wanting(mut self, wanted: &[P]) -> Self {
         if wanted != self.parts {
             self.wanted = wanted.to_vec();
         }
@@ -57,7 +58,7 @@ impl Record {
     }
 
     /// What the attachment wants.
-    pub(super) fn wanted(&self) -> &[Part] {
+    pub(super) fn wanted(&self) -> &[P] {
         match self.wanted.is_empty() {
             true => &self.parts,
             false => &self.wanted,
@@ -120,7 +121,7 @@ impl Record {
     /// What is known of a record that another version wrote.
     fn parse_known(bytes: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(bytes).ok()?;
-        let parts = |key: &str| -> Vec<Part> {
+        let parts = |key: &str| -> Vec<P> {
             let parts = value.get(key).and_then(Value::as_array).into_iter();
             let known = |part: &Value| serde_json::from_value(part.clone()).ok();
             parts.flatten().filter_map(known).collect()
@@ -141,7 +142,9 @@ mod tests {
     use linkspan_state::Folder;
 
     use super::*;
-    use crate::part::Masquerade;
+    use crate::part::{Masquerade, Part};
+
+    type Record = super::Record<Part>;
 
     fn record(container: &str) -> Record {
         let owner = Owner::from_texts("mynet", container, "eth0");

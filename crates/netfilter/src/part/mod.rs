@@ -31,6 +31,9 @@ use super::head::Head;
 use super::owner::Owner;
 use super::records::Records;
 
+/// What one plugin made for one attachment.
+pub type Record = crate::record::Record<Part>;
+
 /// One thing that an attachment wants of netfilter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

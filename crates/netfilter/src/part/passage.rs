@@ -13,7 +13,7 @@ use super::{Holder, Part};
 use crate::forward::{self, Accept, Opening};
 use crate::head::{Found, file_name};
 use crate::owner::Owner;
-use crate::record::Record;
+use crate::part::Record;
 use crate::records::Records;
 
 /// The plugins that want either half.

@@ -5,8 +5,8 @@ use linkspan_spec::Error;
 use super::{Beyond, Owner, Part, addresses, admin_chains};
 use crate::forward::{self, former};
 use crate::head::{Found, file_name};
+use crate::part::Record;
 use crate::part::{Holder, passage};
-use crate::record::Record;
 use crate::records::Records;
 
 /// Admission in the filter tables.
