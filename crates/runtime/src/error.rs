@@ -138,6 +138,26 @@ pub enum Error {
         /// What is wrong with the first of them.
         source: Box<Error>,
     },
+    /// The lock that keeps operations on a network apart cannot be had.
+    #[error("cannot lock {}", path.display())]
+    Lock {
+        /// The lock's file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another operation did not end before this one had to; nothing was begun.
+    #[error(
+        "{}: another operation has {}",
+        if *.cancelled { "given up while waiting" } else { "its turn did not come in time" },
+        path.display()
+    )]
+    Busy {
+        /// The file that the other has locked.
+        path: PathBuf,
+        /// Whether the wait was given up, see [`Cancel`](crate::Cancel).
+        cancelled: bool,
+    },
     /// Several steps failed; the others were carried out.
     #[error("{} steps failed", .0.len())]
     Several(Vec<Error>),
@@ -180,6 +200,7 @@ impl Error {
         match self {
             Self::Plugin(error) => matches!(error.cause, Cause::Cancelled),
             Self::Several(errors) => errors.iter().any(Self::is_cancelled),
+            Self::Busy { cancelled, .. } => *cancelled,
             _ => false,
         }
     }
@@ -197,9 +218,11 @@ impl Error {
             Self::PluginVersion { .. } | Self::CheckNotSupported { .. } | Self::Result { .. } => {
                 ErrorCode::INCOMPATIBLE_VERSION
             }
-            Self::Unreadable { .. } | Self::PluginNotFound { .. } | Self::Cache { .. } => {
-                ErrorCode::IO_FAILURE
-            }
+            Self::Unreadable { .. }
+            | Self::PluginNotFound { .. }
+            | Self::Cache { .. }
+            | Self::Lock { .. } => ErrorCode::IO_FAILURE,
+            Self::Busy { .. } => ErrorCode::TRY_AGAIN_LATER,
             Self::UnknownAttachments { source, .. } => source.code(),
             Self::Several(errors) => errors.first().map_or(ErrorCode::INTERNAL, Self::code),
         }
@@ -259,7 +282,12 @@ impl Error {
                     .to_owned(),
             ),
             Self::Cache { source, .. } => io_advice(source),
-            Self::Unreadable { source, .. } => io_advice(source),
+            Self::Unreadable { source, .. } | Self::Lock { source, .. } => io_advice(source),
+            Self::Busy { .. } => Some(
+                "Nothing was begun. GC waits for each ADD, CHECK and DEL of its network, and they for GC; those of one \
+                 attachment wait for each other. See who it is with `lslocks`, and try again later."
+                    .to_owned(),
+            ),
             Self::Plugin(error) => error.advice(),
             Self::Several(errors) => errors.iter().find_map(Self::advice),
             Self::Configuration { .. } | Self::Network { .. } => None,

@@ -13,6 +13,8 @@
 //! - A cached result is written whole or not at all; one that cannot be read does not keep DEL from
 //!   working.
 //! - Every operation has a deadline, at which a plugin is ended with all that it has started.
+//! - GC has its network for itself, and an operation its attachment, as the specification wants it of runtimes: by locks
+//!   below `locks`, beside `results`.
 //! - A file of another network need not be in a version that this crate knows.
 //! - The kept configuration holds the plugins that came from the network's folder.
 //!
@@ -33,6 +35,7 @@ mod execute;
 mod file;
 mod find;
 mod load;
+mod lock;
 mod network;
 mod process;
 mod runner;
@@ -47,6 +50,7 @@ pub use error::{Error, io_advice};
 pub use execute::{Ended, Execute, Output, Request};
 pub use find::find_plugin;
 pub use load::{DEFAULT_CONFIG_DIR, NetworkFile, load_all, load_network};
+pub use network::Collection;
 pub use process::Process;
 pub use runtime::{Builder, DEFAULT_TIMEOUT, Outcome, Runtime};
 pub use step::{Cause, Finished, PluginError, Step};

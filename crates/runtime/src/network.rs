@@ -8,21 +8,35 @@ use linkspan_spec::{
     Attachment, Command, DecodeError, NetworkList, PluginType, Version, VersionInfo,
 };
 
-use crate::{Cause, Deadline, Error, Outcome, Runtime, Step, find_plugin};
+use crate::lock::Turn;
+use crate::{CachedFile, Cause, Deadline, Error, Outcome, Runtime, Step, find_plugin};
 
 impl Runtime {
-    /// Removes what belongs to none of the attachments in use: DEL for each kept attachment of the
-    /// network that is not among them; then, from version 1.1.0 on, GC of the network's plugins,
-    /// which are told of them.
-    ///
-    /// Whoever takes them from [`attachments`](Self::attachments) must not go on when that fails: a
-    /// container that is not in the list is cut off.
-    ///
-    /// Each DEL has a time of its own, and the plugins' GC another.
+    /// Begins the garbage collection of a network: no ADD, CHECK or DEL of the network runs until what is returned is
+    /// dropped, so that what is told to be attached then is all that is.
     ///
     /// # Errors
-    /// All failures; none keeps the rest from being done. A kept attachment that cannot be read, and is
-    /// none of those in use, is one.
+    /// When its turn does not come in time, or the lock cannot be had.
+    ///
+    /// # Spec
+    /// Section 3, "Lifecycle & Ordering".
+    pub fn collection<'a>(&'a self, network: &'a NetworkList) -> Result<Collection<'a>, Error> {
+        let patience = self.patience(Deadline::after(self.timeout));
+        Ok(Collection {
+            runtime: self,
+            network,
+            _turn: self.locks.network(&network.name, patience)?,
+        })
+    }
+
+    /// Removes what belongs to none of the attachments in use, for a runtime with a list of its own: as
+    /// [`Collection::remove_all_but`] does. What was attached while this waited for its turn is in use as well.
+    ///
+    /// Whoever takes the list from [`attachments`](Self::attachments) begins a [`collection`](Self::collection) first: what
+    /// is attached between the two is cut off.
+    ///
+    /// # Errors
+    /// As those of the two.
     ///
     /// # Spec
     /// Section 3, "Garbage-collecting a network".
@@ -30,39 +44,21 @@ impl Runtime {
         if network.disable_gc {
             return Ok(Outcome::Disabled);
         }
-        let mut errors = self.detach_stale(network, in_use)?;
-        self.cache.sweep();
-        let go_on = !errors.iter().any(Error::is_cancelled);
-        if go_on && network.cni_version >= Command::Gc.since() {
-            errors.extend(self.collect_garbage(network, in_use));
-        }
-        Error::collect(errors)?;
-        Ok(Outcome::Done)
-    }
-
-    fn detach_stale(
-        &self,
-        network: &NetworkList,
-        in_use: &[Attachment],
-    ) -> Result<Vec<Error>, Error> {
-        let in_use: BTreeSet<_> = in_use
-            .iter()
-            .map(|attachment| self.cache.path_of(&network.name, attachment))
-            .collect();
-        let files = self.cache.files()?.into_iter();
-        let stale = files
-            .filter(|file| file.may_be_of(&network.name))
-            .filter(|file| !in_use.contains(&file.path));
-        let detached = stale.map(|file| self.del(network, &file.attachment?.endpoint));
-        Ok(failures(detached))
-    }
-
-    fn collect_garbage(&self, network: &NetworkList, in_use: &[Attachment]) -> Vec<Error> {
-        let chain = self.chain(network, Command::Gc, None);
-        failures(
-            (0..network.plugins.len())
-                .map(|index| chain.run(index, |config| config.with_valid_attachments(in_use))),
-        )
+        let paths = |files: Vec<CachedFile>| files.into_iter().map(|file| file.path);
+        let before: BTreeSet<_> = paths(self.cache.files()?).collect();
+        let collection = self.collection(network)?;
+        let fresh = self.cache.files()?.into_iter();
+        let fresh = fresh.filter(|file| !before.contains(&file.path));
+        let fresh = fresh.filter_map(|file| file.attachment.ok());
+        let mut in_use = in_use.to_vec();
+        in_use.extend(
+            fresh
+                .filter(|cached| cached.network == network.name)
+                .map(|cached| cached.endpoint.attachment())
+                .filter(|attachment| !in_use.contains(attachment))
+                .collect::<Vec<_>>(),
+        );
+        collection.remove_all_but(&in_use)
     }
 
     /// Asks whether the network could serve an ADD: STATUS of its plugins in order. Before version
@@ -81,7 +77,8 @@ impl Runtime {
             }
             return Ok(Outcome::NotInVersion);
         }
-        let chain = self.chain(network, Command::Status, None);
+        let deadline = Deadline::after(self.timeout);
+        let chain = self.chain(network, Command::Status, None, deadline);
         for index in 0..network.plugins.len() {
             chain.run(index, |config| config)?;
         }
@@ -145,6 +142,74 @@ impl Runtime {
             version,
             supported: info.supported_versions,
         })
+    }
+}
+
+/// The garbage collection of a network, which nobody else is at; see [`Runtime::collection`].
+#[derive(Debug)]
+pub struct Collection<'a> {
+    runtime: &'a Runtime,
+    network: &'a NetworkList,
+    _turn: Turn,
+}
+
+impl Collection<'_> {
+    /// Removes what belongs to none of the attachments in use: DEL for each kept attachment of the
+    /// network that is not among them; then, from version 1.1.0 on, GC of the network's plugins,
+    /// which are told of them.
+    ///
+    /// Whoever takes them from [`Runtime::attachments`] must not go on when that fails: a
+    /// container that is not in the list is cut off.
+    ///
+    /// Each DEL has a time of its own, and the plugins' GC another.
+    ///
+    /// # Errors
+    /// All failures; none keeps the rest from being done. A kept attachment that cannot be read, and is
+    /// none of those in use, is one.
+    ///
+    /// # Spec
+    /// Section 3, "Garbage-collecting a network".
+    pub fn remove_all_but(&self, in_use: &[Attachment]) -> Result<Outcome, Error> {
+        let network = self.network;
+        if network.disable_gc {
+            return Ok(Outcome::Disabled);
+        }
+        let mut errors = self.detach_stale(in_use)?;
+        self.runtime.cache.sweep();
+        let go_on = !errors.iter().any(Error::is_cancelled);
+        if go_on && network.cni_version >= Command::Gc.since() {
+            errors.extend(self.collect_garbage(in_use));
+        }
+        Error::collect(errors)?;
+        Ok(Outcome::Done)
+    }
+
+    fn detach_stale(&self, in_use: &[Attachment]) -> Result<Vec<Error>, Error> {
+        let (runtime, network) = (self.runtime, self.network);
+        let in_use: BTreeSet<_> = in_use
+            .iter()
+            .map(|attachment| runtime.cache.path_of(&network.name, attachment))
+            .collect();
+        let files = runtime.cache.files()?.into_iter();
+        let stale = files
+            .filter(|file| file.may_be_of(&network.name))
+            .filter(|file| !in_use.contains(&file.path));
+        let detached = stale.map(|file| {
+            let deadline = Deadline::after(runtime.timeout);
+            runtime.detach(network, &file.attachment?.endpoint, deadline)
+        });
+        Ok(failures(detached))
+    }
+
+    fn collect_garbage(&self, in_use: &[Attachment]) -> Vec<Error> {
+        let deadline = Deadline::after(self.runtime.timeout);
+        let chain = self
+            .runtime
+            .chain(self.network, Command::Gc, None, deadline);
+        failures(
+            (0..self.network.plugins.len())
+                .map(|index| chain.run(index, |config| config.with_valid_attachments(in_use))),
+        )
     }
 }
 

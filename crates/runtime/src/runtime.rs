@@ -9,6 +9,7 @@ use linkspan_spec::{Command, NetworkList, NetworkName, Success};
 
 use crate::cache::Cache;
 use crate::chain::{Chain, result_to_json, with_result};
+use crate::lock::{Locks, Patience, Turn};
 use crate::runner::Runner;
 use crate::{
     CachedAttachment, CachedFile, Cancel, DEFAULT_CACHE_DIR, Deadline, Endpoint, Error, Execute,
@@ -41,6 +42,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Runtime {
     pub(crate) runner: Runner,
     pub(crate) cache: Cache,
+    pub(crate) locks: Locks,
     pub(crate) timeout: Duration,
     pub(crate) detach_failed: bool,
     pub(crate) finish_detach: bool,
@@ -92,24 +94,32 @@ impl Runtime {
     /// # Spec
     /// Section 3, "Attaching a container to a network".
     pub fn add(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
+        let deadline = Deadline::after(self.timeout);
+        let _turn = self.turn(Command::Add, network, endpoint, deadline)?;
         // One that cannot be read is one.
         let attached = || !matches!(self.cache.load(&network.name, endpoint), Ok(None));
         let may_detach = self.detach_failed || self.runner.cancel.is_some();
         let may_detach = may_detach && !attached();
-        self.attach(network, endpoint).inspect_err(|error| {
-            if may_detach && (self.detach_failed || error.is_cancelled()) {
-                let cleaner = Self {
-                    finish_detach: true,
-                    ..self.clone()
-                };
-                // The failure that matters is that of ADD; DEL has a time of its own.
-                let _ = cleaner.del(network, endpoint);
-            }
-        })
+        self.attach(network, endpoint, deadline)
+            .inspect_err(|error| {
+                if may_detach && (self.detach_failed || error.is_cancelled()) {
+                    let cleaner = Self {
+                        finish_detach: true,
+                        ..self.clone()
+                    };
+                    // The failure that matters is that of ADD; DEL has a time of its own.
+                    let _ = cleaner.detach(network, endpoint, Deadline::after(self.timeout));
+                }
+            })
     }
 
-    fn attach(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
-        let chain = self.chain(network, Command::Add, Some(endpoint));
+    fn attach(
+        &self,
+        network: &NetworkList,
+        endpoint: &Endpoint,
+        deadline: Deadline,
+    ) -> Result<Success, Error> {
+        let chain = self.chain(network, Command::Add, Some(endpoint), deadline);
         let mut result = None;
         for index in 0..network.plugins.len() {
             result = Some(chain.run_add(index, result.as_ref())?);
@@ -139,7 +149,9 @@ impl Runtime {
         if network.disable_check {
             return Ok(Outcome::Disabled);
         }
-        let chain = self.chain(network, Command::Check, Some(endpoint));
+        let deadline = Deadline::after(self.timeout);
+        let _turn = self.turn(Command::Check, network, endpoint, deadline)?;
+        let chain = self.chain(network, Command::Check, Some(endpoint), deadline);
         let kept = self.cache.result(&network.name, endpoint)?;
         let kept = kept.map(|result| chain.to_json(&result)).transpose()?;
         for index in 0..network.plugins.len() {
@@ -162,7 +174,19 @@ impl Runtime {
     /// # Spec
     /// Section 3, "Deleting a container from a network".
     pub fn del(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<(), Error> {
-        let chain = self.chain(network, Command::Del, Some(endpoint));
+        let deadline = Deadline::after(self.timeout);
+        let _turn = self.turn(Command::Del, network, endpoint, deadline)?;
+        self.detach(network, endpoint, deadline)
+    }
+
+    /// DEL by who has the turn.
+    pub(crate) fn detach(
+        &self,
+        network: &NetworkList,
+        endpoint: &Endpoint,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let chain = self.chain(network, Command::Del, Some(endpoint), deadline);
         let kept = if network.cni_version >= Command::Check.since() {
             let kept = self.cache.result(&network.name, endpoint).ok().flatten();
             kept.and_then(|result| chain.to_json(&result).ok())
@@ -239,13 +263,34 @@ impl Runtime {
         network: &'a NetworkList,
         command: Command,
         endpoint: Option<&'a Endpoint>,
+        deadline: Deadline,
     ) -> Chain<'a> {
         Chain {
             runner: &self.runner,
             network,
             command,
             endpoint,
-            deadline: Deadline::after(self.timeout),
+            deadline,
+        }
+    }
+
+    /// Waits until no other operation is at the attachment, nor GC at its network.
+    fn turn(
+        &self,
+        command: Command,
+        network: &NetworkList,
+        endpoint: &Endpoint,
+        deadline: Deadline,
+    ) -> Result<Turn, Error> {
+        let patience = self.patience(deadline);
+        self.locks
+            .attachment(command, &network.name, endpoint, patience)
+    }
+
+    pub(crate) fn patience(&self, deadline: Deadline) -> Patience<'_> {
+        Patience {
+            deadline,
+            cancel: self.runner.cancel.as_ref(),
         }
     }
 }
@@ -359,6 +404,7 @@ impl Builder {
         Runtime {
             runner: self.runner,
             cache: Cache::new(&self.cache_dir),
+            locks: Locks::new(&self.cache_dir),
             timeout: self.timeout,
             detach_failed: self.detach_failed,
             finish_detach: self.finish_detach,

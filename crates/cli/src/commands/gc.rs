@@ -27,13 +27,18 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
     }
     let network = args.network.places.network(&args.network.network)?;
     let runtime = args.network.places.runtime(ui).build();
+    // Nothing may be attached between the look at what is and the removal of the rest.
+    let collection = match args.dry_run {
+        true => None,
+        false => Some(runtime.collection(&network)?),
+    };
     let decisions = decide(args, &runtime, &network)?;
-    if !args.dry_run {
+    if let Some(collection) = collection {
         let staying = decisions.iter().filter(|decision| decision.stays);
         let in_use: Vec<_> = staying
             .map(|decision| decision.endpoint.attachment())
             .collect();
-        runtime.gc(&network, &in_use)?;
+        collection.remove_all_but(&in_use)?;
     }
     tell(ui, args, &network, &decisions)
 }

@@ -11,4 +11,5 @@ mod failures;
 mod load;
 mod network;
 mod process;
+mod turns;
 mod world;

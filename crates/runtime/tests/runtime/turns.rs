@@ -1,0 +1,135 @@
+//! Operations that may not run beside each other.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use linkspan_runtime::Cancel;
+use linkspan_spec::ErrorCode;
+use serde_json::json;
+
+use crate::world::{World, endpoint, list, network, words};
+
+/// ADD begins, and ends once there is a file `go`; the second one fails without a word. GC keeps what it is told.
+const SLOW: &str = r#"#!/bin/sh
+log=${0%/bin/*}/log
+cat > "$log/$CNI_COMMAND.stdin"
+echo "$CNI_COMMAND $CNI_CONTAINERID" >> "$log/calls"
+[ "$CNI_COMMAND" = ADD ] || exit 0
+mkdir "$log/eth0" || exit 1
+until [ -e "$log/go" ]; do sleep 0.02; done
+echo "done $CNI_CONTAINERID" >> "$log/calls"
+echo '{}'
+"#;
+
+fn wait_for(path: &Path) {
+    let begin = Instant::now();
+    while !path.exists() {
+        assert!(
+            begin.elapsed() < Duration::from_secs(30),
+            "{}",
+            path.display()
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn gc_waits_for_an_add_of_its_network_and_knows_its_attachment() {
+    let world = World::new(&[]);
+    world.script("slow", SLOW);
+    let network = network("1.1.0", &["slow"]);
+    let runtime = world.runtime();
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&network, &endpoint("c1")));
+        wait_for(&world.path("log/eth0"));
+        // A runtime with a list of its own, which was made before.
+        let listed = scope.spawn(|| runtime.gc(&network, &[]));
+        let begin = Instant::now();
+        let hasty = runtime.with_timeout(Duration::from_millis(100));
+        let error = hasty.collection(&network).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::TRY_AGAIN_LATER, "{error}");
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        assert!(!listed.is_finished());
+        world.write("log/go", "");
+        let collection = runtime.collection(&network).unwrap();
+        let in_use = runtime.attachments(&network.name).unwrap();
+        assert_eq!(in_use.len(), 1);
+        let in_use: Vec<_> = in_use.iter().map(|one| one.endpoint.attachment()).collect();
+        collection.remove_all_but(&in_use).unwrap();
+        drop(collection);
+        add.join().unwrap().unwrap();
+        listed.join().unwrap().unwrap();
+    });
+    assert_eq!(world.calls(), ["ADD c1", "done c1", "GC", "GC"]);
+    let told = linkspan_spec::decode::value(&fs::read(world.path("log/GC.stdin")).unwrap());
+    assert_eq!(
+        told.unwrap()["cni.dev/valid-attachments"],
+        json!([{"containerID": "c1", "ifname": "eth0"}])
+    );
+    assert_eq!(world.cached(), ["net-c1-eth0"]);
+}
+
+#[test]
+fn nothing_of_a_network_begins_beside_its_gc() {
+    let world = World::new(&["one"]);
+    let (network, cancel) = (network("1.1.0", &["one"]), Cancel::new().unwrap());
+    let runtime = world.builder().cancel(cancel.clone()).build();
+    let collection = runtime.collection(&network).unwrap();
+    let hasty = runtime.with_timeout(Duration::from_millis(50));
+    let end = endpoint("c1");
+    for error in [
+        hasty.add(&network, &end).unwrap_err(),
+        hasty.check(&network, &end).unwrap_err(),
+        hasty.del(&network, &end).unwrap_err(),
+        hasty.gc(&network, &[]).unwrap_err(),
+    ] {
+        assert!(words(&error).contains("turn did not come"), "{error}");
+        assert!(error.advice().unwrap().starts_with("Nothing was begun."));
+    }
+    cancel.cancel();
+    let error = runtime.add(&network, &end).unwrap_err();
+    assert!(error.is_cancelled(), "{error}");
+    assert_eq!(world.calls(), [""; 0]);
+    drop(collection);
+    runtime.add(&network, &end).unwrap();
+    let other =
+        list(&json!({"cniVersion": "1.1.0", "name": "other", "plugins": [{"type": "one"}]}));
+    let _collection = runtime.collection(&network).unwrap();
+    runtime.add(&other, &end).unwrap();
+}
+
+#[test]
+fn two_adds_of_one_attachment_do_not_undo_each_other() {
+    let world = World::new(&[]);
+    world.script("slow", SLOW);
+    let network = network("1.0.0", &["slow"]);
+    let runtime = world.builder().detach_failed(true).build();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| runtime.add(&network, &endpoint("c1")));
+        wait_for(&world.path("log/eth0"));
+        let second = scope.spawn(|| runtime.add(&network, &endpoint("c1")));
+        // Long enough for the second to have begun, were it not to wait.
+        thread::sleep(Duration::from_millis(300));
+        world.write("log/go", "");
+        first.join().unwrap().unwrap();
+        second.join().unwrap().unwrap_err();
+    });
+    assert_eq!(world.calls(), ["ADD c1", "done c1", "ADD c1"]);
+    assert_eq!(world.cached(), ["net-c1-eth0"]);
+    let left = fs::read_dir(world.path("cache/locks/attachments")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn without_a_place_for_locks_add_does_not_begin_and_del_does() {
+    let world = World::new(&["one"]);
+    world.write("cache/locks", "a file where the directory should be");
+    let network = network("1.0.0", &["one"]);
+    let runtime = world.runtime();
+    let error = runtime.add(&network, &endpoint("c1")).unwrap_err();
+    assert!(words(&error).starts_with("cannot lock"), "{error}");
+    runtime.del(&network, &endpoint("c1")).unwrap();
+    assert_eq!(world.calls(), ["DEL one c1"]);
+}
