@@ -1,0 +1,383 @@
+//! Folders that root alone enters.
+//!
+//! Everything of ours that is kept lies in one: `/run/cni/linkspan`, or where /run is read-only
+//! `/var/lib/cni/linkspan/BOOT`, which no later boot looks into. A folder has the modes that it is to have
+//! whatever the umask was, is another's only if that is root, and is worked in by its descriptor: no link in it
+//! is followed, so that whoever once could write to it cannot lead us out of it.
+
+mod place;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use linkspan_kernel::netns::Identity;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use place::{NETNS, enter, find, make, of_host};
+use trust::{FILE, OF_OTHERS, is_owner_trusted, mode_of, trust};
+
+pub use trust::{create_directory, withdraw_above};
+
+use crate::nameless;
+use crate::origin::reason_to_exist;
+
+/// An open folder.
+#[derive(Debug)]
+pub struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// The folder of this name for what concerns the caller's network namespace, made if need be. Hosts of several
+    /// namespaces can share one /run.
+    ///
+    /// # Errors
+    /// When it cannot be made, or belongs to a user.
+    pub fn of_host(name: &str) -> io::Result<Self> {
+        make(&of_host(name)?)
+    }
+
+    /// The same; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or belongs to a user.
+    pub fn of_host_if_there(name: &str) -> io::Result<Option<Self>> {
+        find(&of_host(name)?)
+    }
+
+    /// The folder of this name for what concerns no single network namespace, made if need be.
+    ///
+    /// # Errors
+    /// As [`of_host`](Self::of_host).
+    pub fn of_all(name: &str) -> io::Result<Self> {
+        make(Path::new(name))
+    }
+
+    /// The same; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`of_host_if_there`](Self::of_host_if_there).
+    pub fn of_all_if_there(name: &str) -> io::Result<Option<Self>> {
+        find(Path::new(name))
+    }
+
+    /// A directory anywhere, which is made with this mode if need be, as those above it are with 0755.
+    ///
+    /// # Errors
+    /// When it cannot be made or opened.
+    pub fn at(path: &Path, mode: u32) -> io::Result<Self> {
+        if let Some(there) = Self::at_if_there(path)? {
+            return Ok(there);
+        }
+        create_directory(path, mode)?;
+        Self::at_if_there(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// The same; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn at_if_there(path: &Path) -> io::Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            // What is too long for a name is the name of nothing.
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if mode_of(fd.as_fd())?.contains(Mode::WOTH) {
+            withdraw_above(path);
+        }
+        let path = path.to_owned();
+        Ok(Some(Self { fd, path }))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of this name in it, made if need be.
+    ///
+    /// # Errors
+    /// As [`of_host`](Self::of_host).
+    pub fn folder(&self, name: &str) -> io::Result<Self> {
+        let path = self.path.join(name);
+        let fd = enter(self.fd.as_fd(), name, true)?;
+        trust(fd.as_fd(), OF_OTHERS, &path)?;
+        Ok(Self { fd, path })
+    }
+
+    /// The same; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`of_host_if_there`](Self::of_host_if_there).
+    pub fn folder_if_there(&self, name: &str) -> io::Result<Option<Self>> {
+        let path = self.path.join(name);
+        match enter(self.fd.as_fd(), name, false) {
+            Ok(fd) => {
+                trust(fd.as_fd(), OF_OTHERS, &path)?;
+                Ok(Some(Self { fd, path }))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opened anew: a lock of one is not that of the other.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn again(&self) -> io::Result<Self> {
+        Ok(Self {
+            fd: enter(self.fd.as_fd(), ".", false)?,
+            path: self.path.clone(),
+        })
+    }
+
+    /// Whether there is something of this name.
+    pub fn has(&self, name: &str) -> bool {
+        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// What a file holds, no more than `limit` bytes of it; `None` when there is no such file, or one that a user
+    /// has put there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(file) = self.open(name)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// Opens a file for reading, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&self, name: &str) -> io::Result<Option<File>> {
+        self.open_by(name, OFlags::RDONLY)
+    }
+
+    /// The same for reading and writing.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_to_write(&self, name: &str) -> io::Result<Option<File>> {
+        self.open_by(name, OFlags::RDWR)
+    }
+
+    fn open_by(&self, name: &str, flags: OFlags) -> io::Result<Option<File>> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) if is_owner_trusted(rustix::fs::fstat(&fd)?.st_uid) => Ok(Some(fd.into())),
+            Ok(_) | Err(Errno::NOENT | Errno::LOOP | Errno::NAMETOOLONG) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes a file that appears under its name, or in the place of the one that had it, when it is complete: a kill
+    /// leaves all of it or nothing. Only one plugin at a time works on an attachment, so the name is not contended.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let Some(mut file) = nameless::create(&self.fd, ".", FILE)? else {
+            return self.write_named(name, bytes);
+        };
+        file.write_all(bytes)?;
+        match nameless::link(&file, &self.fd, name) {
+            Err(Errno::EXIST) => {
+                self.remove(name)?;
+                Ok(nameless::link(&file, &self.fd, name)?)
+            }
+            published => Ok(published?),
+        }
+    }
+
+    /// The same where the file system has no files without a name.
+    fn write_named(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let half = format!("{UNFINISHED}{}", std::process::id());
+        self.remove(&half)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, half.as_str(), flags, FILE)?;
+        File::from(fd).write_all(bytes)?;
+        Ok(rustix::fs::renameat(&self.fd, &half, &self.fd, name)?)
+    }
+
+    /// The file of this name, made if need be, to be read, written and locked.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.fd, name, flags, FILE)?.into())
+    }
+
+    /// Removes a file or a link; one that is gone is as good. Where the file system has become read-only nothing can be
+    /// removed, nor wait for it.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT | Errno::ROFS | Errno::NAMETOOLONG) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a folder in it; whether that was empty, and so is gone.
+    pub fn remove_folder(&self, name: &str) -> bool {
+        let removed = rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
+        matches!(removed, Ok(()) | Err(Errno::NOENT))
+    }
+
+    /// Makes a link to `target`, in the place of one that has the name.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn link(&self, name: &str, target: impl AsRef<Path>) -> io::Result<()> {
+        let target = target.as_ref();
+        match rustix::fs::symlinkat(target, &self.fd, name) {
+            Err(Errno::EXIST) => {
+                self.remove(name)?;
+                Ok(rustix::fs::symlinkat(target, &self.fd, name)?)
+            }
+            made => Ok(made?),
+        }
+    }
+
+    /// What a link says, which is never followed; `None` when there is no such link, or one that a user has put there.
+    pub fn link_target(&self, name: &str) -> Option<PathBuf> {
+        use std::os::unix::ffi::OsStringExt;
+        let status = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let target = rustix::fs::readlinkat(&self.fd, name, Vec::new()).ok()?;
+        let target = std::ffi::OsString::from_vec(target.into_bytes());
+        is_owner_trusted(status.st_uid).then(|| target.into())
+    }
+
+    /// Moves a file or a folder to another folder, under another name.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.fd, name, &to.fd, new)?)
+    }
+
+    /// The names of all that is in it. A name that is not UTF-8 is nobody's.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        self.entries()?.collect()
+    }
+
+    /// Whether nothing is in it; however much there is, no more than its beginning is read.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.entries()?.next().is_none())
+    }
+
+    fn entries(&self) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
+        let is_one = |name: &str| !["", ".", ".."].contains(&name) && !name.starts_with(UNFINISHED);
+        let entries = rustix::fs::Dir::read_from(&self.fd)?;
+        Ok(entries.filter_map(move |entry| match entry {
+            Ok(entry) => {
+                let name = entry.file_name().to_str().unwrap_or_default();
+                is_one(name).then(|| Ok(name.to_owned()))
+            }
+            Err(error) => Some(Err(error.into())),
+        }))
+    }
+}
+
+/// Removes what is kept for hosts whose network namespaces are gone.
+///
+/// # Errors
+/// When it cannot be looked at; what cannot be removed waits for the next time.
+pub fn sweep() -> io::Result<()> {
+    let Some(all) = Folder::of_all_if_there("")? else {
+        return Ok(());
+    };
+    let own = Identity::current()?;
+    for name in all.names()? {
+        let netns = name.strip_prefix(NETNS).map(str::parse::<Identity>);
+        if let Some(Ok(netns)) = netns
+            && netns != own
+            && reason_to_exist(netns).is_none()
+        {
+            empty(&all, &name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all that is kept for the caller's network namespace, and what concerns no single one when there is no other
+/// host.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn forget_host() -> io::Result<()> {
+    let Some(all) = Folder::of_all_if_there("")? else {
+        return Ok(());
+    };
+    empty(&all, &format!("{NETNS}{}", Identity::current()?))?;
+    let rest = all.names()?;
+    if rest.iter().any(|name| name.starts_with(NETNS)) {
+        return Ok(());
+    }
+    for name in rest {
+        if all.remove(&name).is_err() {
+            empty(&all, &name)?;
+        }
+    }
+    std::fs::remove_dir(all.path())
+}
+
+/// Removes a folder with all that is in it.
+fn empty(from: &Folder, name: &str) -> io::Result<()> {
+    let Some(folder) = from.folder_if_there(name)? else {
+        return Ok(());
+    };
+    for inside in folder.names()? {
+        if folder.remove(&inside).is_err() {
+            empty(&folder, &inside)?;
+        }
+    }
+    from.remove_folder(name);
+    Ok(())
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl From<Folder> for OwnedFd {
+    fn from(folder: Folder) -> Self {
+        folder.fd
+    }
+}
+
+/// The folder's descriptor, to be locked.
+impl From<Folder> for File {
+    fn from(folder: Folder) -> Self {
+        folder.fd.into()
+    }
+}
+
+/// How the names of files begin that are not complete.
+const UNFINISHED: &str = ".new-";
