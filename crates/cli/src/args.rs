@@ -227,7 +227,8 @@ pub(crate) struct Target {
 pub(crate) struct Add {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Detach at once when it fails, instead of leaving that to `del`
+    /// Detach at once when it fails, instead of leaving that to `del`; not what was attached before, nor what the first plugin
+    /// refuses
     #[arg(long)]
     pub(crate) cleanup: bool,
 }

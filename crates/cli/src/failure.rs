@@ -164,6 +164,10 @@ impl From<Error> for Failure {
         if let Error::Several(errors) = error {
             return several(errors);
         }
+        if let Error::Undone(undone) = error {
+            let del = undone.del.err().map(Self::from);
+            return Self::from(undone.add).with_others(del.into_iter().collect());
+        }
         let mut chain = vec![error.to_string()];
         let mut source = error.source();
         while let Some(behind) = source {

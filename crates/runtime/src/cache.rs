@@ -158,6 +158,27 @@ impl Cache {
         Ok(same.then_some(cached))
     }
 
+    /// Refuses an attachment whose file is that of another.
+    pub(crate) fn refuse_other(
+        &self,
+        network: &NetworkName,
+        endpoint: &Endpoint,
+    ) -> Result<(), Error> {
+        let path = self.path(network, endpoint);
+        let Ok(Some(cached)) = self.attachment(&path) else {
+            return Ok(());
+        };
+        let attachment = cached.endpoint.attachment();
+        if cached.network == *network && attachment == endpoint.attachment() {
+            return Ok(());
+        }
+        Err(Error::CacheTaken {
+            path,
+            network: cached.network,
+            attachment,
+        })
+    }
+
     /// Forgets the attachment, also when what is kept of it cannot be read.
     pub(crate) fn remove(&self, network: &NetworkName, endpoint: &Endpoint) -> Result<(), Error> {
         let path = self.path(network, endpoint);

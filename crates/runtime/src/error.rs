@@ -1,9 +1,12 @@
 //! Why an operation failed, and what to do about it.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use linkspan_spec::{CannotExpress, DecodeError, ErrorCode, NetworkName, PluginType, Version};
+use linkspan_spec::{
+    Attachment, CannotExpress, DecodeError, ErrorCode, NetworkName, PluginType, Version,
+};
 
 use crate::{Cause, PluginError};
 
@@ -158,9 +161,50 @@ pub enum Error {
         /// Whether the wait was given up, see [`Cancel`](crate::Cancel).
         cancelled: bool,
     },
+    /// ADD failed, and what it had begun was to be detached again.
+    #[error(transparent)]
+    Undone(Box<Undone>),
+    /// What is kept of another attachment has the file's name, since names and their parts are joined by hyphens.
+    #[error(
+        "the cached result {} is that of network {:?}, container {:?}, interface {:?}",
+        path.display(),
+        network.as_str(),
+        attachment.container_id,
+        attachment.ifname
+    )]
+    CacheTaken {
+        /// The file.
+        path: PathBuf,
+        /// The network of the other.
+        network: NetworkName,
+        /// The other.
+        attachment: Attachment,
+    },
     /// Several steps failed; the others were carried out.
     #[error("{} steps failed", .0.len())]
     Several(Vec<Error>),
+}
+
+/// The failure of an ADD, and what came of the DEL that followed it; its words are those of the failure.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Undone {
+    /// Why ADD failed.
+    pub add: Error,
+    /// Whether it was detached again, and why not.
+    pub del: Result<(), Error>,
+}
+
+impl fmt::Display for Undone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.add.fmt(f)
+    }
+}
+
+impl std::error::Error for Undone {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.add.source()
+    }
 }
 
 impl From<PluginError> for Error {
@@ -195,12 +239,24 @@ impl Error {
         })
     }
 
+    /// Whether a plugin that was the first of its chain may have begun something: not when it was not run, and not when it
+    /// says itself why it failed. Such a one has undone what it did, or refused because the interface is another's.
+    pub(crate) fn may_leave_something(&self) -> bool {
+        match self {
+            Self::Plugin(error) => {
+                !matches!(error.cause, Cause::Reported(_) | Cause::NotRun { .. })
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the operation was given up; see [`Cancel`](crate::Cancel).
     pub fn is_cancelled(&self) -> bool {
         match self {
             Self::Plugin(error) => matches!(error.cause, Cause::Cancelled),
             Self::Several(errors) => errors.iter().any(Self::is_cancelled),
             Self::Busy { cancelled, .. } => *cancelled,
+            Self::Undone(undone) => undone.add.is_cancelled(),
             _ => false,
         }
     }
@@ -221,7 +277,9 @@ impl Error {
             Self::Unreadable { .. }
             | Self::PluginNotFound { .. }
             | Self::Cache { .. }
+            | Self::CacheTaken { .. }
             | Self::Lock { .. } => ErrorCode::IO_FAILURE,
+            Self::Undone(undone) => undone.add.code(),
             Self::Busy { .. } => ErrorCode::TRY_AGAIN_LATER,
             Self::UnknownAttachments { source, .. } => source.code(),
             Self::Several(errors) => errors.first().map_or(ErrorCode::INTERNAL, Self::code),
@@ -290,6 +348,11 @@ impl Error {
             ),
             Self::Plugin(error) => error.advice(),
             Self::Several(errors) => errors.iter().find_map(Self::advice),
+            Self::Undone(undone) => undone.add.advice(),
+            Self::CacheTaken { .. } => Some(
+                "Nothing was begun. Detach the other first, or name network or container without the hyphen."
+                    .to_owned(),
+            ),
             Self::Configuration { .. } | Self::Network { .. } => None,
         }
     }

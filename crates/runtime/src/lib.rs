@@ -46,7 +46,7 @@ pub use cache::{CachedAttachment, CachedFile, DEFAULT_CACHE_DIR};
 pub use cancel::Cancel;
 pub use deadline::Deadline;
 pub use endpoint::Endpoint;
-pub use error::{Error, io_advice};
+pub use error::{Error, Undone, io_advice};
 pub use execute::{Ended, Execute, Output, Request};
 pub use find::find_plugin;
 pub use load::{DEFAULT_CONFIG_DIR, NetworkFile, load_all, load_network};

@@ -13,7 +13,7 @@ use crate::lock::{Locks, Patience, Turn};
 use crate::runner::Runner;
 use crate::{
     CachedAttachment, CachedFile, Cancel, DEFAULT_CACHE_DIR, Deadline, Endpoint, Error, Execute,
-    Finished, Process,
+    Finished, Process, Undone,
 };
 
 /// How long an operation may take when nothing else is said: two minutes, as long as the kubelet
@@ -46,6 +46,13 @@ pub struct Runtime {
     pub(crate) timeout: Duration,
     pub(crate) detach_failed: bool,
     pub(crate) finish_detach: bool,
+}
+
+/// A failed ADD.
+struct Failed {
+    error: Error,
+    /// Whether something of it may be there.
+    has_begun: bool,
 }
 
 /// How an operation that may have nothing to do went well.
@@ -84,33 +91,44 @@ impl Runtime {
     ///
     /// When a plugin fails, those before it have done their work and stay as they are, as with the
     /// reference's runtime: the caller must call [`del`](Self::del). With
-    /// [`Builder::detach_failed`] that is done here, unless what failed was to attach once more what is
-    /// attached already: that goes on working.
+    /// [`Builder::detach_failed`] that is done here, and the error is [`Error::Undone`]. It is not done when nothing was begun,
+    /// or the attachment may be another's:
+    ///
+    /// - when what failed was to attach once more what is attached already: that goes on working;
+    /// - when the first plugin was not run, or says itself why it failed. One that refuses an interface which exists
+    ///   must not have it removed: another runtime may have made it, with a cache of its own.
     ///
     /// # Errors
     /// The first failure of a plugin; or that the result could not be kept, though the container is
-    /// attached.
+    /// attached; or, before a plugin is run, that the result would take the place of another attachment's.
     ///
     /// # Spec
     /// Section 3, "Attaching a container to a network".
     pub fn add(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
         let deadline = Deadline::after(self.timeout);
         let _turn = self.turn(Command::Add, network, endpoint, deadline)?;
+        self.cache.refuse_other(&network.name, endpoint)?;
         // One that cannot be read is one.
         let attached = || !matches!(self.cache.load(&network.name, endpoint), Ok(None));
         let may_detach = self.detach_failed || self.runner.cancel.is_some();
         let may_detach = may_detach && !attached();
-        self.attach(network, endpoint, deadline)
-            .inspect_err(|error| {
-                if may_detach && (self.detach_failed || error.is_cancelled()) {
-                    let cleaner = Self {
-                        finish_detach: true,
-                        ..self.clone()
-                    };
-                    // The failure that matters is that of ADD; DEL has a time of its own.
-                    let _ = cleaner.detach(network, endpoint, Deadline::after(self.timeout));
-                }
-            })
+        self.attach(network, endpoint, deadline).map_err(|failed| {
+            let wanted = self.detach_failed || failed.error.is_cancelled();
+            match may_detach && wanted && failed.has_begun {
+                true => self.undo(failed.error, network, endpoint),
+                false => failed.error,
+            }
+        })
+    }
+
+    /// Detaches what ADD has begun. DEL has a time of its own.
+    fn undo(&self, add: Error, network: &NetworkList, endpoint: &Endpoint) -> Error {
+        let cleaner = Self {
+            finish_detach: true,
+            ..self.clone()
+        };
+        let del = cleaner.detach(network, endpoint, Deadline::after(self.timeout));
+        Error::Undone(Box::new(Undone { add, del }))
     }
 
     fn attach(
@@ -118,16 +136,27 @@ impl Runtime {
         network: &NetworkList,
         endpoint: &Endpoint,
         deadline: Deadline,
-    ) -> Result<Success, Error> {
+    ) -> Result<Success, Failed> {
         let chain = self.chain(network, Command::Add, Some(endpoint), deadline);
         let mut result = None;
         for index in 0..network.plugins.len() {
-            result = Some(chain.run_add(index, result.as_ref())?);
+            let added = chain.run_add(index, result.as_ref());
+            result = Some(added.map_err(|error| Failed {
+                has_begun: index > 0 || error.may_leave_something(),
+                error,
+            })?);
         }
         let result = result.unwrap_or_default();
-        self.cache
-            .store(network, endpoint, &chain.to_json(&result)?)?;
-        Ok(result)
+        let kept = chain
+            .to_json(&result)
+            .and_then(|json| self.cache.store(network, endpoint, &json));
+        match kept {
+            Ok(()) => Ok(result),
+            Err(error) => Err(Failed {
+                has_begun: true,
+                error,
+            }),
+        }
     }
 
     /// Checks an attachment: runs CHECK of the network's plugins in order, each with the kept
@@ -384,7 +413,7 @@ impl Builder {
     }
 
     /// Whether an attachment whose ADD fails is detached at once, by DEL of the whole chain with a
-    /// time of its own; not one that was there before. Default: no, the caller does that.
+    /// time of its own; not one that may have been there before, see [`Runtime::add`]. Default: no, the caller does that.
     #[must_use]
     pub fn detach_failed(mut self, yes: bool) -> Self {
         self.detach_failed = yes;

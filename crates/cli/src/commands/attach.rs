@@ -1,7 +1,7 @@
 //! `add`, `check` and `del`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use linkspan_runtime::{Endpoint, Error, Outcome, Runtime};
 use linkspan_spec::{ErrorCode, NetworkList, Value};
@@ -25,13 +25,70 @@ pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
         .build();
     let result = runtime
         .add(&network, &endpoint)
-        .map_err(|error| match error.is_cancelled() {
-            true => Failure::from(error).advise(
-                "What was only begun has been detached again; `linkspan del` makes sure of it.",
-            ),
-            false => namespace_explained(error, target, &endpoint),
-        })?;
-    ui.print_json(&Runtime::result_json(&network, &result)?)
+        .map_err(|error| not_attached(error, args, &endpoint))?;
+    let printed = Runtime::result_json(&network, &result)
+        .map_err(Failure::from)
+        .and_then(|result| ui.print_json(&result));
+    printed.map_err(|failure| {
+        failure.advise(format!(
+            "The container is attached; {} detaches it.",
+            del_command(target)
+        ))
+    })
+}
+
+/// Why it is not attached, or not known to be; what is left of it, and what to do.
+fn not_attached(error: Error, args: &Add, endpoint: &Endpoint) -> Failure {
+    let target = &args.target;
+    let del = del_command(target);
+    let (error, undone) = match error {
+        Error::Undone(undone) => (undone.add, Some(undone.del)),
+        error => (error, None),
+    };
+    let is_attached = matches!(error, Error::Cache { .. });
+    let is_cancelled = error.is_cancelled();
+    let failure = namespace_explained(error, target, endpoint);
+    match undone {
+        Some(Ok(())) if is_cancelled => failure.advise(format!(
+            "What was only begun has been detached again; {del} makes sure of it."
+        )),
+        Some(Ok(())) => failure,
+        Some(Err(error)) => failure
+            .advise(format!(
+                "It could not be detached again. {del} does it once the cause below is mended."
+            ))
+            .with_others(vec![error.into()]),
+        None if is_attached => {
+            let first = failure.advice().map(|advice| format!("{advice} "));
+            let first = first.unwrap_or_default();
+            failure.advise(format!(
+                "{first}The container is attached; {del} detaches it."
+            ))
+        }
+        None if is_cancelled => failure.advise(format!(
+            "Nothing was detached, since it is attached already or nothing was begun; {del} makes sure of it."
+        )),
+        None => failure,
+    }
+}
+
+/// How a person detaches it.
+fn del_command(target: &Target) -> String {
+    let mut command = format!("linkspan del {} {}", target.network, target.netns.display());
+    let places = &target.places;
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    for (flag, given) in [
+        ("--ifname", target.ifname.clone()),
+        ("--container-id", target.container_id.clone()),
+        ("--cni-path", places.cni_path.clone()),
+        ("--conf-dir", path(&places.conf_dir)),
+        ("--cache-dir", path(&places.cache_dir)),
+    ] {
+        if let Some(given) = given {
+            command.push_str(&format!(" {flag} {given}"));
+        }
+    }
+    format!("`{command}`")
 }
 
 /// Checks an attachment.

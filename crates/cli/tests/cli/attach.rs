@@ -210,6 +210,57 @@ fn a_failed_add_is_cleaned_up_when_asked_for() {
 }
 
 #[test]
+fn what_cannot_be_detached_again_is_told_beside_the_failure() {
+    let world = World::new();
+    let failing = |add: &str| {
+        let del = r#"echo '{"code":11,"msg":"busy"}'; exit 1"#;
+        let script =
+            format!("#!/bin/sh\ncat > /dev/null\n[ $CNI_COMMAND = DEL ] || {{ {add}; }}\n{del}\n");
+        world.script("bin/rec", &script);
+    };
+    failing("exit 7");
+    let args = ["add", "mynet", "/run/netns/c1", "--cleanup"];
+    let output = world.run(&args);
+    assert_eq!(status(&output), 1, "{output}");
+    for words in [
+        "failed (add)",
+        "next: It could not be detached again. `linkspan del mynet /run/netns/c1 --cache-dir",
+        "failed (delete)",
+        "cause: busy",
+    ] {
+        assert!(output.stderr.contains(words), "{words}: {output}");
+    }
+    // Another runtime may have made what the first plugin refuses to make again.
+    failing(r#"echo '{"code":4,"msg":"eth0 already exists"}'; exit 1"#);
+    let output = world.run(&args);
+    assert!(output.stderr.contains("already exists"), "{output}");
+    assert!(!output.stderr.contains("(delete)"), "{output}");
+}
+
+#[test]
+fn what_is_attached_though_add_fails_is_told() {
+    let world = World::new();
+    let next = "The container is attached; `linkspan del mynet /run/netns/c1 --cache-dir";
+    let cache = world.text("cache");
+    let full = ["sh", "-c", "exec \"$@\" > /dev/full", "sh"];
+    let args = ["add", "mynet", "/run/netns/c1", "--cache-dir", &cache];
+    let output = world.linkspan_by(&full, &args).output();
+    assert_eq!(status(&output), 1, "{output}");
+    assert!(
+        output.stderr.contains("cannot print the result"),
+        "{output}"
+    );
+    assert!(output.stderr.contains(next), "{output}");
+    assert_eq!(world.cached(), 1);
+    fs::remove_dir_all(world.path("cache/results")).unwrap();
+    fs::write(world.path("cache/results"), "").unwrap();
+    let output = world.run(&["add", "mynet", "/run/netns/c1"]);
+    assert_eq!(status(&output), 1, "{output}");
+    assert!(output.stderr.contains("cannot keep the cached"), "{output}");
+    assert!(output.stderr.contains(next), "{output}");
+}
+
+#[test]
 fn every_kind_of_failure_has_its_status_and_its_words() {
     let world = World::new();
     fs::write(

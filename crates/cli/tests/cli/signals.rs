@@ -67,6 +67,20 @@ fn a_signal_is_handed_on_and_what_was_begun_is_detached() {
     );
 }
 
+#[test]
+fn a_cancelled_add_claims_no_more_than_was_undone() {
+    let world = World::new();
+    world.script(
+        "bin/rec",
+        &PATIENT.replace("exit 0", r#"{ echo '{"code":11,"msg":"busy"}'; exit 1; }"#),
+    );
+    let (code, stderr) = interrupted(&world, "TERM", "add mynet /run/netns/c1");
+    assert_eq!(code, "143", "{stderr}");
+    assert!(!stderr.contains("has been detached again"), "{stderr}");
+    assert!(stderr.contains("could not be detached again"), "{stderr}");
+    assert!(stderr.contains("cause: busy"), "{stderr}");
+}
+
 /// Before Linux 5.3, and in sandboxes, processes have no descriptors.
 #[test]
 fn a_plugin_is_awaited_without_a_descriptor_of_its_process() {

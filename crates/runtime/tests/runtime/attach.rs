@@ -1,6 +1,6 @@
 //! ADD, CHECK and DEL of a chain.
 
-use linkspan_runtime::Outcome;
+use linkspan_runtime::{Error, Outcome};
 use serde_json::json;
 
 use crate::world::{World, endpoint, list, network, read, words};
@@ -159,20 +159,86 @@ fn a_failed_add_is_detached_when_asked_for() {
 
 #[test]
 fn a_refused_duplicate_leaves_what_is_attached_alone() {
-    let world = World::new(&["one"]);
-    let network = network("1.0.0", &["one"]);
+    let world = World::new(&["one", "two"]);
+    let network = network("1.0.0", &["one", "two"]);
     let runtime = world.builder().detach_failed(true).build();
     runtime.add(&network, &endpoint("c1")).unwrap();
-    world.fail("one", "ADD", "eth0 exists");
+    world.fail("two", "ADD", "eth0 exists");
     world.calls();
     runtime.add(&network, &endpoint("c1")).unwrap_err();
-    assert_eq!(world.calls(), ["ADD one c1"]);
+    assert_eq!(world.calls(), ["ADD one c1", "ADD two c1"]);
     // What cannot be read is there, too.
     world.write("cache/results/net-c1-eth0", "");
     runtime.add(&network, &endpoint("c1")).unwrap_err();
-    assert_eq!(world.calls(), ["ADD one c1"]);
+    assert_eq!(world.calls(), ["ADD one c1", "ADD two c1"]);
     runtime.add(&network, &endpoint("c2")).unwrap_err();
-    assert_eq!(world.calls(), ["ADD one c2", "DEL one c2"]);
+    assert_eq!(
+        world.calls(),
+        ["ADD one c2", "ADD two c2", "DEL two c2", "DEL one c2"]
+    );
+}
+
+/// Another runtime, with a cache of its own, has attached it.
+#[test]
+fn what_the_first_plugin_refuses_or_never_ran_for_is_not_detached() {
+    let world = World::new(&["one", "two"]);
+    let network = network("1.0.0", &["one", "two"]);
+    world.runtime().add(&network, &endpoint("c1")).unwrap();
+    world.calls();
+    world.write("other/results/.keep", "");
+    let runtime = world.builder().cache_dir(world.path("other"));
+    let runtime = runtime.detach_failed(true).build();
+    world.fail("one", "ADD", "eth0 exists");
+    let error = runtime.add(&network, &endpoint("c1")).unwrap_err();
+    assert!(!matches!(error, Error::Undone(_)), "{error:?}");
+    assert_eq!(world.calls(), ["ADD one c1"]);
+    std::fs::rename(world.path("bin/one"), world.path("bin/away")).unwrap();
+    runtime.add(&network, &endpoint("c1")).unwrap_err();
+    assert_eq!(world.calls(), [""; 0]);
+    // One that dies without a word may have left anything.
+    std::fs::rename(world.path("bin/away"), world.path("bin/one")).unwrap();
+    world.answer("one", "ADD", "");
+    runtime.add(&network, &endpoint("c2")).unwrap_err();
+    assert_eq!(world.calls(), ["ADD one c2", "DEL two c2", "DEL one c2"]);
+}
+
+#[test]
+fn whether_a_failed_add_could_be_detached_is_told() {
+    let world = World::new(&["one", "two"]);
+    let network = network("1.0.0", &["one", "two"]);
+    let runtime = world.builder().detach_failed(true).build();
+    world.fail("two", "ADD", "no room");
+    let undone = |error| match error {
+        Error::Undone(undone) => undone,
+        error => panic!("{error:?}"),
+    };
+    let first = undone(runtime.add(&network, &endpoint("c1")).unwrap_err());
+    assert!(words(&first.add).ends_with("no room"));
+    assert!(first.del.is_ok());
+    world.fail("one", "DEL", "busy");
+    let second = undone(runtime.add(&network, &endpoint("c1")).unwrap_err());
+    assert!(words(&second.del.unwrap_err()).ends_with("busy"));
+}
+
+/// "a-b" and "c" are joined as "a" and "b-c" are.
+#[test]
+fn an_attachment_does_not_take_the_place_of_anothers_cached_result() {
+    let world = World::new(&["one"]);
+    let named =
+        |name| list(&json!({"cniVersion": "1.0.0", "name": name, "plugins": [{"type": "one"}]}));
+    let runtime = world.builder().detach_failed(true).build();
+    runtime.add(&named("a-b"), &endpoint("c")).unwrap();
+    world.calls();
+    let error = runtime.add(&named("a"), &endpoint("b-c")).unwrap_err();
+    let told = "a-b-c-eth0 is that of network \"a-b\", container \"c\", interface \"eth0\"";
+    assert!(words(&error).ends_with(told), "{error}");
+    assert!(error.advice().unwrap().contains("Detach the other first"));
+    assert_eq!(world.calls(), [""; 0]);
+    assert_eq!(
+        read(&world.path("cache/results/a-b-c-eth0"))["networkName"],
+        "a-b"
+    );
+    runtime.add(&named("a-b"), &endpoint("c")).unwrap();
 }
 
 #[test]
@@ -292,7 +358,7 @@ fn del_goes_on_past_failures_when_asked_for_and_tells_all() {
     let runtime = world.builder().finish_detach(true).build();
     let error = runtime.del(&network, &endpoint("c1")).unwrap_err();
     assert_eq!(world.calls(), ["DEL three c1", "DEL two c1", "DEL one c1"]);
-    let linkspan_runtime::Error::Several(errors) = error else {
+    let Error::Several(errors) = error else {
         panic!("{error:?}");
     };
     let words: Vec<_> = errors.iter().map(words).collect();
