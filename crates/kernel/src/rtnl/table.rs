@@ -19,7 +19,7 @@ impl Rtnl {
     ///
     /// It lists them all, so it is for a container's namespace. What it finds free is taken by nothing
     /// until a route, a rule or a vrf with it is made: whoever does this holds
-    /// [the namespace's lock](crate::netns::Netns::lock) meanwhile.
+    /// a lock on the namespace meanwhile.
     ///
     /// # Errors
     /// What the kernel says; `ENOSPC` when none is free.
