@@ -39,7 +39,7 @@ Exit status:
   3  the network is not there, or its configuration cannot be used
   4  failed, but may work later: a deadline has passed, or a plugin asks for it
   5  not begun, since it changes networks, which only root may do
-  130, 143  ended by Ctrl-C or SIGTERM; what `add` had begun is detached again";
+  130, 143  ended by Ctrl-C or SIGTERM; what `add` had begun is detached again. So with other signals: 128 and their number";
 
 const UNINSTALL_EXAMPLES: &str = "\
 Examples:

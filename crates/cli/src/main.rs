@@ -27,15 +27,13 @@ mod ui;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-// Brings what musl lacks.
-use linkspan_start as _;
-
 use crate::args::{Cli, Command};
 use crate::failure::{Failure, Kind};
 use crate::ui::Ui;
+use clap::Parser;
 
 fn main() -> ExitCode {
+    linkspan_start::prepare();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error),

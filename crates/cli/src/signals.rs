@@ -1,4 +1,5 @@
-//! Being told to end, by Ctrl-C or SIGTERM.
+//! Being told to end: by Ctrl-C, SIGTERM, or another of the signals that would end the program, such as that of a terminal that
+//! was closed.
 //!
 //! Plugins are in process groups of their own, so that a deadline can end them with all that they have
 //! started; a signal to this program does not reach them. It is handed on by giving the operation up.
@@ -8,12 +9,19 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
 use linkspan_runtime::Cancel;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU,
+};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 /// After so many signals the program ends at once: one gives up what runs, one more what undoes it.
 const PATIENCE: usize = 2;
+
+/// What ends a program by default, can be caught, and is no crash.
+const ENDING: [i32; 9] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGVTALRM, SIGXCPU,
+];
 
 /// The last signal; 0 when there was none.
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
@@ -23,9 +31,7 @@ static RECEIVED: AtomicI32 = AtomicI32::new(0);
 pub(crate) fn cancel() -> Option<Cancel> {
     let cancel = Cancel::new().ok()?;
     // Whoever started this program may want one of them ignored, as shells do in the background.
-    let wanted = [SIGINT, SIGTERM]
-        .into_iter()
-        .filter(|signal| !is_ignored(*signal));
+    let wanted = ENDING.into_iter().filter(|signal| !is_ignored(*signal));
     let mut signals = Signals::new(wanted).ok()?;
     let given_up = cancel.clone();
     let watch = move || {

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
@@ -40,6 +40,9 @@ const FIRST_BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// the plugin leaves behind on purpose, such as a daemon, is let live when the plugin ends in time,
 /// and nothing waits for it.
 ///
+/// A program that uses this must not ignore SIGCHLD: then nobody knows how a plugin has ended. What it printed is taken for that;
+/// of one that printed nothing it is an error.
+///
 /// A file that is being written ("text file busy") is tried again for a few seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Process;
@@ -48,7 +51,12 @@ impl Execute for Process {
     fn run(&self, request: &Request<'_>) -> io::Result<Output> {
         let mut running = Running::start(request)?;
         let ended = match running.wait(&request.deadline, request.cancel)? {
-            Progress::Ended => Ended::Exited(running.reap()?),
+            Progress::Ended => Ended::Exited(match running.reap() {
+                Err(error) if error.raw_os_error() == Some(Errno::CHILD.raw_os_error()) => {
+                    told_status(&running.stdout.bytes).ok_or(error)?
+                }
+                status => status?,
+            }),
             Progress::TooMuchOutput => {
                 running.end_group();
                 Ended::TooMuchOutput
@@ -68,6 +76,13 @@ impl Execute for Process {
             stderr: std::mem::take(&mut running.stderr.bytes),
         })
     }
+}
+
+/// How a process has ended whose status nobody kept, since this program ignores SIGCHLD: what it printed tells; nothing when that
+/// is nothing.
+fn told_status(stdout: &[u8]) -> Option<ExitStatus> {
+    let failed = linkspan_spec::Error::parse(stdout).is_ok();
+    (!stdout.is_empty()).then(|| ExitStatus::from_raw(i32::from(failed) << 8))
 }
 
 /// Starts the plugin, patiently while its file is busy.
@@ -228,9 +243,9 @@ impl Running {
     }
 
     fn reap(&mut self) -> io::Result<ExitStatus> {
-        let status = self.child.wait()?;
+        // It has ended, whatever comes of this.
         self.reaped = true;
-        Ok(status)
+        self.child.wait()
     }
 
     /// Tells the whole group to end, and ends it some time later, or when that is given up too.

@@ -289,6 +289,10 @@ fn start_advice(path: &std::path::Path, error: &io::Error) -> Option<String> {
             "The file is being written. Whoever installs plugins should write beside the file and \
              rename, as `linkspan install` does."
         }
+        _ if error.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) => {
+            "It was run, but nobody knows how it ended: the program that ran it ignores SIGCHLD. Let it leave that signal as it \
+             is by default."
+        }
         _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
             return Some(format!(
                 "It is not a program for this machine, or only half of one: compare `file {}` \

@@ -44,7 +44,8 @@ macro_rules! program {
 }
 
 /// Sees to it that descriptors 0 to 2 are open, so that nothing that is opened later is taken for standard
-/// output, and that writing to a closed pipe is an error and not the end.
+/// output, that writing to a closed pipe is an error and not the end, and that the kernel keeps how a child has ended until that is
+/// asked for: whoever started this process may have had it ignored, which programs inherit.
 ///
 /// To be called before there is a second thread. Without `/dev/null` for a descriptor that is closed the
 /// process aborts.
@@ -52,8 +53,13 @@ pub fn prepare() {
     if open_standard_descriptors().is_err() {
         std::process::abort();
     }
-    // SAFETY: no handler is installed; SIG_IGN is a disposition that any signal but two may have.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    for (signal, disposition) in [
+        (libc::SIGPIPE, libc::SIG_IGN),
+        (libc::SIGCHLD, libc::SIG_DFL),
+    ] {
+        // SAFETY: no handler is installed; both are dispositions that any signal but two may have.
+        unsafe { libc::signal(signal, disposition) };
+    }
 }
 
 /// Ends the process with this status, at once: what the C library does at the end is for those who registered something

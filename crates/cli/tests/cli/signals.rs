@@ -24,7 +24,7 @@ fn interrupted(world: &World, signal: &str, args: &str) -> (String, String) {
     let program = env!("CARGO_BIN_EXE_linkspan");
     // A shell has its background ignore SIGINT.
     let line = format!(
-        "env --default-signal=INT,TERM {program} {args} --cache-dir {} 2> {log} & pid=$!
+        "env --default-signal=INT,TERM,HUP,QUIT,USR1,USR2,ALRM {program} {args} --cache-dir {} 2> {log} & pid=$!
          while [ ! -s {waiting} ]; do sleep 0.02; done
          rm {waiting}; kill -{signal} $pid; code=0; wait $pid || code=$?; echo $code",
         world.text("cache")
@@ -47,7 +47,15 @@ fn interrupted(world: &World, signal: &str, args: &str) -> (String, String) {
 fn a_signal_is_handed_on_and_what_was_begun_is_detached() {
     let world = World::new();
     world.script("bin/rec", PATIENT);
-    for (signal, expected) in [("INT", "130"), ("TERM", "143")] {
+    for (signal, expected) in [
+        ("INT", "130"),
+        ("TERM", "143"),
+        ("HUP", "129"),
+        ("QUIT", "131"),
+        ("USR1", "138"),
+        ("USR2", "140"),
+        ("ALRM", "142"),
+    ] {
         let (code, stderr) = interrupted(&world, signal, "add mynet /run/netns/c1");
         assert_eq!(code, expected, "{stderr}");
         assert!(
@@ -79,6 +87,18 @@ fn a_cancelled_add_claims_no_more_than_was_undone() {
     assert!(!stderr.contains("has been detached again"), "{stderr}");
     assert!(stderr.contains("could not be detached again"), "{stderr}");
     assert!(stderr.contains("cause: busy"), "{stderr}");
+}
+
+/// A program inherits that it is ignored, and then its children are nobody's.
+#[test]
+fn a_starter_that_ignores_its_children_is_borne() {
+    let world = World::new();
+    let cache = world.text("cache");
+    let ignoring = ["env", "--ignore-signal=CHLD"];
+    let args = ["add", "mynet", "/run/netns/c1", "--cache-dir", &cache];
+    let output = world.linkspan_by(&ignoring, &args).output();
+    assert!(output.ok(), "{output}");
+    assert_eq!(world.cached(), 1);
 }
 
 /// Before Linux 5.3, and in sandboxes, processes have no descriptors.

@@ -238,3 +238,32 @@ fn an_operation_that_is_given_up_is_undone() {
     let error = runtime.gc(&network("1.1.0", &["two"]), &[]).unwrap_err();
     assert!(error.is_cancelled(), "{error:?}");
 }
+
+/// How a child ended is then kept for nobody.
+#[test]
+fn a_program_that_ignores_its_children_believes_what_they_print() {
+    const INSIDE: &str = "LINKSPAN_TEST_IGNORES_CHILDREN";
+    if std::env::var_os(INSIDE).is_none() {
+        let name = "process::a_program_that_ignores_its_children_believes_what_they_print";
+        let output = std::process::Command::new("env")
+            .arg("--ignore-signal=CHLD")
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && told.contains("1 passed"),
+            "{told}"
+        );
+        return;
+    }
+    let world = World::new(&["one"]);
+    add(&world.runtime()).unwrap();
+    world.fail("one", "ADD", "no room");
+    assert!(words(&add(&world.runtime()).unwrap_err()).ends_with("no room"));
+    world.answer("one", "ADD", "");
+    let error = add(&world.runtime()).unwrap_err();
+    assert!(error.advice().unwrap().contains("SIGCHLD"), "{error}");
+}
