@@ -1,6 +1,7 @@
 //! What a command is about: from flags, from the variables of cnitool, from defaults.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use linkspan_runtime::{
@@ -65,14 +66,18 @@ impl Target {
             None => container_id(&netns),
         };
         let container_id: ContainerId = container_id.parse().map_err(invalid)?;
-        let ifname = given_or_variable(self.ifname.as_deref(), "CNI_IFNAME");
+        // A name that is given is meant; an empty one is none, as the parser says.
+        let ifname = match &self.ifname {
+            Some(given) => Some(given.clone()),
+            None => text_of("CNI_IFNAME")?,
+        };
         let ifname = ifname.unwrap_or_else(|| DEFAULT_IFNAME.to_owned());
         let mut endpoint =
             Endpoint::new(container_id, ifname.parse().map_err(invalid)?).with_netns(netns);
-        if let Some(args) = given_or_variable(self.args.as_deref(), "CNI_ARGS") {
+        if let Some(args) = given_or_variable(self.args.as_deref(), "CNI_ARGS")? {
             endpoint.args = cni_args(&args)?;
         }
-        if let Some(args) = given_or_variable(self.cap_args.as_deref(), "CAP_ARGS") {
+        if let Some(args) = given_or_variable(self.cap_args.as_deref(), "CAP_ARGS")? {
             endpoint.capability_args = capability_args(&args)?;
         }
         Ok(endpoint)
@@ -81,8 +86,11 @@ impl Target {
 
 /// The directories of plugins: those that are given, or of CNI_PATH, or the usual one.
 pub(crate) fn plugin_dirs(given: Option<&str>) -> Vec<PathBuf> {
-    let cni_path = given_or_variable(given, "CNI_PATH");
-    env::split_paths(cni_path.as_deref().unwrap_or(DEFAULT_CNI_PATH)).collect()
+    let cni_path = match given {
+        Some(given) => Some(given.into()).filter(|given: &OsString| !given.is_empty()),
+        None => variable("CNI_PATH"),
+    };
+    env::split_paths(&cni_path.unwrap_or_else(|| DEFAULT_CNI_PATH.into())).collect()
 }
 
 /// Passes on what plugins that succeed have logged. What one that fails has logged is told with its
@@ -100,14 +108,24 @@ fn invalid(error: linkspan_spec::NameError) -> Failure {
 }
 
 /// A variable that is set; an empty one is as good as none, as with cnitool.
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
 }
 
-fn given_or_variable(given: Option<&str>, name: &str) -> Option<String> {
+/// A variable that holds a text, which a path need not be.
+fn text_of(name: &str) -> Result<Option<String>, Failure> {
+    let text = |value: OsString| {
+        value
+            .into_string()
+            .map_err(|value| Failure::usage(format!("the variable {name} is not UTF-8: {value:?}")))
+    };
+    variable(name).map(text).transpose()
+}
+
+fn given_or_variable(given: Option<&str>, name: &str) -> Result<Option<String>, Failure> {
     match given {
-        Some(given) => Some(given.to_owned()).filter(|given| !given.is_empty()),
-        None => variable(name),
+        Some(given) => Ok(Some(given.to_owned()).filter(|given| !given.is_empty())),
+        None => text_of(name),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use linkspan_runtime::{Endpoint, Error, Outcome, Runtime};
-use linkspan_spec::{ErrorCode, NetworkList, Value};
+use linkspan_runtime::{CachedAttachment, Endpoint, Error, Outcome, Runtime};
+use linkspan_spec::{ErrorCode, NetworkList, NetworkName, Value};
 
 use super::network::{NAMESPACES, Namespace};
 use crate::args::{Add, Del, Target};
@@ -192,37 +192,77 @@ pub(crate) fn del(ui: Ui, args: &Del) -> Result<(), Failure> {
         .runtime(ui)
         .finish_detach(args.keep_going)
         .build();
-    let network = match target.places.network(&target.network) {
-        Ok(network) => network,
-        Err(error) => of_attachment(&runtime, target, &endpoint).ok_or(error)?,
-    };
-    complete(&runtime, &network, &mut endpoint);
+    let name: Option<NetworkName> = target.network.parse().ok();
+    // What cannot be read is something that is known.
+    let kept = name.map_or(Ok(None), |name| runtime.cached(&name, &endpoint));
+    let is_known = !matches!(kept, Ok(None));
+    let kept = kept.ok().flatten();
+    let network = configuration(ui, target, kept.as_ref())?;
+    complete(kept, &mut endpoint);
     runtime.del(&network, &endpoint)?;
-    let words = format!(
-        "{} is detached from network {}",
-        endpoint.container_id, network.name
-    );
-    ui.done(&words, told(&network, &endpoint, ("detached", true)))
+    if !is_known && let Some(advice) = mistyped(target, &endpoint) {
+        ui.note(&advice);
+    }
+    let (id, name) = (&endpoint.container_id, &network.name);
+    let words = match is_known {
+        true => format!("{id} is detached from network {name}"),
+        false => format!(
+            "nothing was known of {id} on network {name}; the plugins were told to detach it all the same"
+        ),
+    };
+    ui.done(&words, told(&network, &endpoint, ("detached", is_known)))
 }
 
-/// The configuration that ADD has kept, for when there is no usable one on disk any more: an
-/// attachment must not outlive its network for ever.
-fn of_attachment(runtime: &Runtime, target: &Target, endpoint: &Endpoint) -> Option<NetworkList> {
-    let name = target.network.parse().ok()?;
-    let cached = runtime.cached(&name, endpoint).ok()??;
-    cached.network_list().ok()
+/// What to look at when nothing is known of an attachment, and what was given leads to no namespace.
+fn mistyped(target: &Target, endpoint: &Endpoint) -> Option<String> {
+    let path = endpoint.netns.as_deref()?;
+    let advice = target
+        .netns
+        .is_relative()
+        .then(|| namespace_advice(path, &target.netns))??;
+    Some(format!(
+        "nothing was known of {} on network {}. {advice}",
+        endpoint.container_id, target.network
+    ))
+}
+
+/// The configuration to detach with: that on disk, unless it is not that of `add`, or there is no usable one any more: an
+/// attachment must not outlive its configuration.
+fn configuration(
+    ui: Ui,
+    target: &Target,
+    kept: Option<&CachedAttachment>,
+) -> Result<NetworkList, Error> {
+    let kept = kept.and_then(|kept| kept.network_list().ok());
+    match (target.places.network(&target.network), kept) {
+        // The reference's runtime does not keep the plugins that come from the network's folder.
+        (Ok(network), Some(kept))
+            if network.cni_version == kept.cni_version
+                && network.plugins.starts_with(&kept.plugins) =>
+        {
+            Ok(network)
+        }
+        (Ok(network), Some(kept)) => {
+            ui.note(&format!(
+                "The configuration of network {} is another than at `add`; it is detached with that of then.",
+                network.name
+            ));
+            Ok(kept)
+        }
+        (Ok(network), None) => Ok(network),
+        (Err(_), Some(kept)) => Ok(kept),
+        (Err(error), None) => Err(error),
+    }
 }
 
 /// The specification wants DEL to be called with the arguments of ADD: those that are not given
 /// are taken from there. What was kept may be unreadable; then there are none.
-fn complete(runtime: &Runtime, network: &NetworkList, endpoint: &mut Endpoint) {
-    let cached: Result<_, Error> = runtime.cached(&network.name, endpoint);
-    if let Ok(Some(cached)) = cached {
-        if endpoint.args.is_empty() {
-            endpoint.args = cached.endpoint.args;
-        }
-        if endpoint.capability_args.is_empty() {
-            endpoint.capability_args = cached.endpoint.capability_args;
-        }
+fn complete(kept: Option<CachedAttachment>, endpoint: &mut Endpoint) {
+    let Some(kept) = kept else { return };
+    if endpoint.args.is_empty() {
+        endpoint.args = kept.endpoint.args;
+    }
+    if endpoint.capability_args.is_empty() {
+        endpoint.capability_args = kept.endpoint.capability_args;
     }
 }

@@ -82,6 +82,33 @@ fn variables_that_are_empty_are_as_good_as_none() {
 }
 
 #[test]
+fn variables_that_are_no_text_are_not_taken_for_unset() {
+    use std::os::unix::ffi::OsStrExt;
+    let world = World::new();
+    let broken = std::ffi::OsStr::from_bytes(b"\xff=1");
+    for name in ["CNI_ARGS", "CAP_ARGS", "CNI_IFNAME"] {
+        let output = world
+            .linkspan(&["add", "mynet", "/run/netns/c1"])
+            .env(name, broken)
+            .output();
+        assert_eq!(status(&output), 2, "{output}");
+        let words = format!("the variable {name} is not UTF-8");
+        assert!(output.stderr.contains(&words), "{output}");
+    }
+    // A path may have any bytes.
+    let folder = world
+        .path("x")
+        .with_file_name(std::ffi::OsStr::from_bytes(b"\xff"));
+    fs::rename(world.path("net.d"), &folder).unwrap();
+    let cache = world.text("cache");
+    let output = world
+        .linkspan(&["add", "mynet", "/run/netns/c1", "--cache-dir", &cache])
+        .env("NETCONFPATH", &folder)
+        .output();
+    assert!(output.ok(), "{output}");
+}
+
+#[test]
 fn flags_go_before_variables() {
     let world = World::new();
     let output = world
@@ -132,31 +159,6 @@ fn an_attachment_is_checked_and_removed() {
         world.run(&["del", "mynet", "/run/netns/c1"]).success(),
         "",
         "once more"
-    );
-}
-
-#[test]
-fn del_has_the_arguments_and_the_configuration_of_add() {
-    let world = World::new();
-    world.ok(&[
-        "add",
-        "mynet",
-        "/run/netns/c1",
-        "--args",
-        "A=b",
-        "--cap-args",
-        r#"{"mac":"x"}"#,
-    ]);
-    fs::remove_file(world.path("net.d/10-mynet.conflist")).unwrap();
-    world.ok(&["del", "mynet", "/run/netns/c1"]);
-    assert_eq!(world.env("DEL", "CNI_ARGS"), "A=b");
-    assert_eq!(world.stdin("DEL")["runtimeConfig"], json!({"mac": "x"}));
-    assert_eq!(world.cached(), 0);
-    let output = world.run(&["del", "mynet", "/run/netns/c1"]);
-    assert_eq!(
-        status(&output),
-        3,
-        "without an attachment the network is missed: {output}"
     );
 }
 
@@ -276,6 +278,11 @@ fn every_kind_of_failure_has_its_status_and_its_words() {
         (vec!["add", "mynet"], 2, "<NETNS>"),
         (
             vec!["add", "mynet", "/c1", "--ifname", "much-too-long-for-one"],
+            2,
+            "invalid interface name",
+        ),
+        (
+            vec!["add", "mynet", "/c1", "-i", ""],
             2,
             "invalid interface name",
         ),

@@ -7,6 +7,7 @@
 
 mod attach;
 mod demo;
+mod detach;
 mod install;
 mod migrate;
 mod network;
