@@ -120,8 +120,8 @@ pub(crate) enum Command {
     Check(Target),
     /// Remove what belongs to no attachment in use.
     ///
-    /// In use are the attachments whose network namespace is still there (or not known), or those
-    /// that --keep names. Attachments of another runtime, with a cache of its own, are not known here: run
+    /// In use are the attachments whose network namespace is not certainly gone, or those
+    /// that --keep names. Where none is known, --all must say that none is meant. Attachments of another runtime, with a cache of its own, are not known here: run
     /// this on networks that are used by one runtime alone.
     #[command(after_help = GC_EXAMPLES)]
     Gc(Gc),

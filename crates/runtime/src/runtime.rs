@@ -250,6 +250,11 @@ impl Runtime {
         self.cache.load(network, endpoint)
     }
 
+    /// The file in which ADD keeps an attachment.
+    pub fn cached_path(&self, network: &NetworkName, endpoint: &Endpoint) -> PathBuf {
+        self.cache.path_of(network, &endpoint.attachment())
+    }
+
     /// Every attachment of a network that ADD has kept and DEL has not removed: what GC must know
     /// of all of them.
     ///

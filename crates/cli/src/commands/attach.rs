@@ -7,6 +7,7 @@ use linkspan_runtime::{CachedAttachment, Endpoint, Error, Outcome, Runtime};
 use linkspan_spec::{ErrorCode, NetworkList, NetworkName, Value};
 
 use super::network::{NAMESPACES, Namespace};
+use super::provenance;
 use crate::args::{Add, Del, Target};
 use crate::failure::Failure;
 use crate::privilege;
@@ -26,6 +27,8 @@ pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
     let result = runtime
         .add(&network, &endpoint)
         .map_err(|error| not_attached(error, args, &endpoint))?;
+    let kept = runtime.cached_path(&network.name, &endpoint);
+    provenance::note(&kept, endpoint.netns.as_deref());
     let printed = Runtime::result_json(&network, &result)
         .map_err(Failure::from)
         .and_then(|result| ui.print_json(&result));

@@ -7,8 +7,9 @@ use linkspan_runtime::{CachedAttachment, Endpoint, Runtime};
 use linkspan_spec::{Command, NetworkList, Value};
 
 use super::network::{NAMESPACES, Namespace};
+use super::provenance;
 use crate::args::Gc;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::privilege;
 use crate::target::absolute;
 use crate::ui::{Ui, object, table};
@@ -17,7 +18,7 @@ use crate::ui::{Ui, object, table};
 struct Decision {
     endpoint: Endpoint,
     stays: bool,
-    why: &'static str,
+    why: String,
 }
 
 /// Removes what belongs to no attachment in use, or tells what that is.
@@ -26,6 +27,7 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
         privilege::require("gc")?;
     }
     let network = args.network.places.network(&args.network.network)?;
+    require_cache(args)?;
     let runtime = args.network.places.runtime(ui).build();
     // Nothing may be attached between the look at what is and the removal of the rest.
     let collection = match args.dry_run {
@@ -34,6 +36,7 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
     };
     let decisions = decide(args, &runtime, &network)?;
     if let Some(collection) = collection {
+        refuse_blind(args, &network, &decisions)?;
         let staying = decisions.iter().filter(|decision| decision.stays);
         let in_use: Vec<_> = staying
             .map(|decision| decision.endpoint.attachment())
@@ -59,7 +62,8 @@ fn decide(args: &Gc, runtime: &Runtime, network: &NetworkList) -> Result<Vec<Dec
         return Err(names_nothing(name, network, &attachments));
     }
     let decide = |cached: CachedAttachment| {
-        let (stays, why) = judge(args, network, &cached);
+        let file = runtime.cached_path(&network.name, &cached.endpoint);
+        let (stays, why) = judge(args, network, &cached, &file);
         Decision {
             endpoint: cached.endpoint,
             stays,
@@ -70,8 +74,13 @@ fn decide(args: &Gc, runtime: &Runtime, network: &NetworkList) -> Result<Vec<Dec
 }
 
 /// Whether an attachment stays, and why.
-fn judge(args: &Gc, network: &NetworkList, cached: &CachedAttachment) -> (bool, &'static str) {
-    match &cached.endpoint.netns {
+fn judge(
+    args: &Gc,
+    network: &NetworkList,
+    cached: &CachedAttachment,
+    file: &Path,
+) -> (bool, String) {
+    let (stays, why) = match &cached.endpoint.netns {
         _ if network.disable_gc => (true, "the network's configuration sets disableGC"),
         _ if args.all => (false, "--all was given"),
         _ if args.keep.iter().any(|name| is_named(cached, name)) => (true, "--keep names it"),
@@ -80,9 +89,50 @@ fn judge(args: &Gc, network: &NetworkList, cached: &CachedAttachment) -> (bool, 
         None => (true, "its namespace is not known"),
         Some(path) => match Namespace::at(path) {
             Namespace::There => (true, "its namespace is there"),
-            Namespace::Gone => (false, "its namespace is gone"),
+            Namespace::Gone => match provenance::reason_to_live(file) {
+                Some(reason) => {
+                    return (
+                        true,
+                        format!("nothing is at its namespace's path, but {reason}"),
+                    );
+                }
+                None => (false, "its namespace is gone"),
+            },
             Namespace::Unknown(_) => (true, "its namespace cannot be looked at"),
         },
+    };
+    (stays, why.to_owned())
+}
+
+/// Refuses to collect the garbage of a network of which nothing is known: its plugins would be told that nothing is in use, and
+/// remove what another runtime, or one with another cache, has attached.
+fn refuse_blind(args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Result<(), Failure> {
+    let asks_plugins = network.cni_version >= Command::Gc.since() && !network.disable_gc;
+    if args.all || !asks_plugins || !decisions.is_empty() {
+        return Ok(());
+    }
+    let cache = args.network.places.cache_dir();
+    let words = format!(
+        "no attachment of network {} is known in {}: its plugins would remove all that they hold for it",
+        network.name,
+        cache.display()
+    );
+    Err(Failure::new(Kind::Failed, words).advise(
+        "Nothing was removed. If nothing is attached to the network, say so with --all; else name the cache of the \
+         runtime that attaches with --cache-dir.",
+    ))
+}
+
+/// Refuses a directory that was given and is not there.
+fn require_cache(args: &Gc) -> Result<(), Failure> {
+    match &args.network.places.cache_dir {
+        Some(given) => fs::read_dir(given).map(drop).map_err(|error| {
+            let words = format!("cannot read the cache's directory {}", given.display());
+            Failure::new(Kind::Failed, words)
+                .because(error)
+                .advise("Nothing was removed. Name the directory that --cache-dir was at `add`.")
+        }),
+        None => Ok(()),
     }
 }
 
@@ -178,7 +228,7 @@ fn dry_run(ui: Ui, network: &NetworkList, decisions: &[Decision]) -> String {
                 endpoint.ifname.to_string(),
                 netns.map_or("unknown".to_owned(), |path| path.display().to_string()),
                 if decision.stays { "stay" } else { "go" }.to_owned(),
-                decision.why.to_owned(),
+                decision.why.clone(),
             ]
         }));
         text.push_str(&table(ui.style(), &rows));
@@ -196,6 +246,6 @@ fn json(decision: &Decision) -> Value {
         ("containerID", endpoint.container_id.as_str().into()),
         ("ifname", endpoint.ifname.as_str().into()),
         ("netns", netns.map(|path| path.to_string_lossy()).into()),
-        ("why", decision.why.into()),
+        ("why", decision.why.as_str().into()),
     ])
 }

@@ -1,12 +1,21 @@
 //! `gc`, `status`, `list` and `version`.
 
 use std::fs;
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
 
 use linkspan_testkit::sandbox;
 use serde_json::json;
 
 use crate::world::{World, json, status};
+
+/// Makes a cached result one of before the machine was started.
+fn age(world: &World, container: &str) {
+    let file = world.path(&format!("cache/results/mynet-{container}-eth0"));
+    let file = fs::File::open(file).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(86_400))
+        .unwrap();
+}
 
 #[test]
 fn gc_spares_what_is_alive() {
@@ -22,6 +31,11 @@ fn gc_spares_what_is_alive() {
             world.ok(&["add", "mynet", netns, "--container-id", id]);
         }
         world.ok(&["gc", "mynet"]);
+        assert_eq!(world.cached(), 3, "that nothing is seen is no proof");
+        for id in ["dead", "gone", "alive"] {
+            age(&world, id);
+        }
+        world.ok(&["gc", "mynet"]);
         assert_eq!(
             world.stdin("GC")["cni.dev/valid-attachments"],
             json!([{"containerID": "alive", "ifname": "eth0"}])
@@ -31,6 +45,83 @@ fn gc_spares_what_is_alive() {
         assert_eq!(world.stdin("GC")["cni.dev/valid-attachments"], json!([]));
         assert_eq!(world.cached(), 0);
     });
+}
+
+/// A path that leads nowhere may be one of another mount namespace, or have been unmounted with processes inside.
+#[test]
+fn gc_takes_no_namespace_for_gone_that_exists() {
+    sandbox(|host| {
+        let world = World::new();
+        world.network("1.1.0");
+        for name in ["used", "unused"] {
+            host.run(&format!("ip netns add {name}"));
+            let path = format!("/run/netns/{name}");
+            world.ok(&["add", "mynet", &path, "--container-id", name]);
+        }
+        // The last that holds it.
+        let mut process = std::process::Command::new("ip")
+            .args(["netns", "exec", "used", "sleep", "600"])
+            .spawn()
+            .unwrap();
+        let net = format!("/proc/{}/ns/net", process.id());
+        let used = fs::metadata("/run/netns/used").unwrap();
+        let inside = || fs::metadata(&net).is_ok_and(|meta| meta.ino() == used.ino());
+        while !inside() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        host.run("ip netns del used; ip netns del unused; touch /run/netns/unused");
+        let told = json(&world.ok(&["gc", "mynet", "--json"]));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let why = |list: &str, id: &str| {
+            let mut list = told[list].as_array().unwrap().iter();
+            let one = list.find(|one| one["containerID"] == id);
+            one.map(|one| one["why"].as_str().unwrap().to_owned())
+        };
+        let reason = why("kept", "used").unwrap();
+        assert!(
+            reason.starts_with("nothing is at its namespace's path, but"),
+            "{told}"
+        );
+        match linkspan_kernel::netns::is_gone(1, 1) {
+            true => assert!(why("removed", "unused").is_some(), "{told}"),
+            // Older kernels cannot tell from a mount namespace of a sandbox.
+            false => assert!(why("kept", "unused").unwrap().contains("not all"), "{told}"),
+        }
+    });
+}
+
+/// Where nothing is known, the plugins of others would be told that nothing is in use.
+#[test]
+fn gc_that_knows_of_nothing_does_not_begin_without_all() {
+    let world = World::new();
+    world.network("1.1.0");
+    world.ok(&["add", "mynet", "/run/netns/c1"]);
+    let (missing, empty) = (world.text("missing"), world.text("ns"));
+    for (cache, words) in [
+        (&missing, "cannot read the cache's directory"),
+        (&empty, "no attachment of network mynet is known in"),
+    ] {
+        let args = ["gc", "mynet", "--cache-dir", cache.as_str()];
+        let output = world.linkspan(&args).output();
+        assert_eq!(status(&output), 1, "{output}");
+        assert!(output.stderr.contains(words), "{output}");
+        assert!(output.stderr.contains("Nothing was removed."), "{output}");
+        assert!(!world.called("GC"));
+    }
+    assert!(!world.path("missing").exists());
+    let all = ["gc", "mynet", "--all", "--cache-dir", &empty];
+    assert!(world.linkspan(&all).output().ok());
+    assert!(world.called("GC"));
+    // A version without GC asks no plugin.
+    world.network("1.0.0");
+    assert!(
+        world
+            .linkspan(&all[..2])
+            .args(["--cache-dir", &empty])
+            .output()
+            .ok()
+    );
 }
 
 #[test]
@@ -102,6 +193,7 @@ fn gc_shows_beforehand_what_would_go() {
         let path = alive.path().to_str().unwrap().to_owned();
         world.ok(&["add", "mynet", &path, "--container-id", "alive"]);
         world.ok(&["add", "mynet", "/run/netns/gone", "--container-id", "gone"]);
+        age(&world, "gone");
         let output = world.run(&["gc", "mynet", "--dry-run"]);
         let lines: Vec<_> = output
             .success()
@@ -172,6 +264,7 @@ fn gc_does_not_begin_where_it_does_not_know_all_attachments() {
     );
     assert!(world.called("DEL") && world.called("GC"));
     fs::remove_file(&broken).unwrap();
+    world.ok(&["add", "mynet", "/run/netns/c1"]);
     world.ok(&["gc", "mynet"]);
 }
 
@@ -353,7 +446,7 @@ fn with_json_each_output_is_one_object_at_most() {
         &["list"],
         &["gc", "mynet", "--dry-run"],
         &["del", "mynet", "/run/netns/c1"],
-        &["gc", "mynet"],
+        &["gc", "mynet", "--all"],
     ] {
         let output = world.run(&[args, &["--json"]].concat());
         assert!(json(output.success()).is_object(), "{output}");
