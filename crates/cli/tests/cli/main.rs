@@ -8,6 +8,7 @@
 mod attach;
 mod demo;
 mod detach;
+mod gc;
 mod install;
 mod migrate;
 mod network;
