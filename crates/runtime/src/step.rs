@@ -289,6 +289,12 @@ fn start_advice(path: &std::path::Path, error: &io::Error) -> Option<String> {
             "The file is being written. Whoever installs plugins should write beside the file and \
              rename, as `linkspan install` does."
         }
+        _ if [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+            .iter()
+            .any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) =>
+        {
+            "There are too few file descriptors: raise the limit (`ulimit -n`), or see who holds so many."
+        }
         _ if error.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) => {
             "It was run, but nobody knows how it ended: the program that ran it ignores SIGCHLD. Let it leave that signal as it \
              is by default."

@@ -1,12 +1,12 @@
 //! `install`.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, DirEntry, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use linkspan_runtime::{Runtime, io_advice};
+use linkspan_runtime::{Cause, Error, Runtime, io_advice};
 use linkspan_spec::{Map, PluginType, Value};
 use tempfile::TempDir;
 
@@ -43,6 +43,10 @@ pub(super) const NAMES: &[&str] = &[
 
 /// The plugin whose answer tells whether a file is that of the plugins.
 const PROBE: &str = "loopback";
+
+/// How the directory's name begins in which an installation is prepared, and how many random characters follow.
+const STAGE: &str = ".linkspan-";
+const RANDOM: usize = 6;
 
 /// How long a file may take to answer which versions it supports.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -160,17 +164,27 @@ pub(super) enum Found {
 /// The directory in which the installation is prepared; removed when dropped.
 struct Stage<'a> {
     directory: TempDir,
+    /// Tells others that somebody works in it.
+    _lock: Option<File>,
     bin_dir: &'a Path,
     runtime: Runtime,
 }
 
 impl<'a> Stage<'a> {
     fn new(bin_dir: &'a Path) -> Result<Self, Failure> {
+        sweep(bin_dir);
         let directory = tempfile::Builder::new()
-            .prefix(".linkspan-")
+            .prefix(STAGE)
+            .rand_bytes(RANDOM)
             .tempdir_in(bin_dir)
             .map_err(failed("write", bin_dir))?;
+        let lock = File::open(&directory).and_then(|lock| {
+            lock.lock_shared()?;
+            Ok(lock)
+        });
         Ok(Self {
+            // Where there are no locks there is nothing to be swept by either.
+            _lock: lock.ok(),
             directory,
             bin_dir,
             runtime: Runtime::builder().timeout(PROBE_TIMEOUT).build(),
@@ -207,12 +221,9 @@ impl<'a> Stage<'a> {
                 .map_err(failed("write", &link))?;
             match self.runtime.version_of(&plugin(name)?, &link) {
                 Ok(_) => answering.push(name),
-                Err(error) if name == PROBE => {
-                    return Err(Failure::from(error).advise(format!(
-                        "{} is not the file of Linkspan's plugins, or not for this machine. Nothing \
-                         was installed.",
-                        source.display()
-                    )));
+                // What cannot even be run has not said that it does not hold a plugin.
+                Err(error) if name == PROBE || was_not_run(&error) => {
+                    return Err(unusable(error, source));
                 }
                 Err(_) => {}
             }
@@ -262,6 +273,46 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         fs::rename(self.path(name), &target).map_err(failed("replace", &target))
+    }
+}
+
+fn was_not_run(error: &Error) -> bool {
+    matches!(error, Error::Plugin(plugin) if matches!(plugin.cause, Cause::NotRun { .. }))
+}
+
+/// Why a file is not that of the plugins, as far as can be told.
+fn unusable(error: Error, source: &Path) -> Failure {
+    let known = error.advice().filter(|_| was_not_run(&error));
+    let advice = known.unwrap_or_else(|| {
+        format!(
+            "{} is not the file of Linkspan's plugins, or not for this machine.",
+            source.display()
+        )
+    });
+    Failure::from(error).advise(format!("{advice} Nothing was installed."))
+}
+
+/// Removes what installations that were killed have left. Best effort: it is in nobody's way. Whoever works in such a directory
+/// has it locked.
+fn sweep(bin_dir: &Path) {
+    let begin = SystemTime::now();
+    let abandoned = |entry: &DirEntry| {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(STAGE));
+        let is_stage = random.is_some_and(|random| {
+            random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+        let meta = entry.metadata().ok().filter(Metadata::is_dir);
+        let modified = meta.and_then(|meta| meta.modified().ok());
+        is_stage && modified.is_some_and(|modified| modified < begin)
+    };
+    for entry in fs::read_dir(bin_dir).into_iter().flatten().flatten() {
+        if abandoned(&entry)
+            && let Ok(directory) = File::open(entry.path())
+            && directory.try_lock().is_ok()
+        {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

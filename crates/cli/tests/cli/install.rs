@@ -169,6 +169,48 @@ fn what_is_installed_works() {
 }
 
 #[test]
+fn what_keeps_plugins_from_being_run_is_told() {
+    let world = world();
+    fs::create_dir(world.path("out")).unwrap();
+    let install = |script: &str| {
+        let starter = ["unshare", "-m", "sh", "-ec", script, "sh"];
+        let args = ["install", "--bin-dir", "out", "--from", "linkspan-plugins"];
+        let output = world.linkspan_by(&starter, &args).output();
+        assert_eq!(status(&output), 1, "{output}");
+        assert!(output.stderr.contains("Nothing was installed."), "{output}");
+        output.stderr
+    };
+    let noexec = install("mount -t tmpfs -o noexec none out; exec \"$@\"");
+    assert!(
+        noexec.contains("must not be mounted with noexec"),
+        "{noexec}"
+    );
+    // Enough for the program itself.
+    let few = install("ulimit -n 9; exec \"$@\"");
+    assert!(few.contains("too few file descriptors"), "{few}");
+    assert_eq!(fs::read_dir(world.path("out")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_killed_installation_has_left_is_removed_and_what_another_works_in_is_not() {
+    let world = world();
+    for name in [
+        ".linkspan-a1B2c3",
+        ".linkspan-d4E5f6",
+        ".linkspan-other-one",
+    ] {
+        fs::create_dir_all(world.path("out").join(name)).unwrap();
+        fs::write(world.path("out").join(name).join("bridge"), "").unwrap();
+    }
+    let busy = fs::File::open(world.path("out/.linkspan-d4E5f6")).unwrap();
+    busy.lock_shared().unwrap();
+    assert!(install(&world, &[]).ok());
+    assert!(!world.path("out/.linkspan-a1B2c3").exists());
+    assert!(world.path("out/.linkspan-d4E5f6/bridge").exists());
+    assert!(world.path("out/.linkspan-other-one/bridge").exists());
+}
+
+#[test]
 fn running_plugins_go_on() {
     // multus#1221: "text file busy" when a plugin runs while it is replaced.
     let world = world();
