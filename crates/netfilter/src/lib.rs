@@ -58,5 +58,5 @@ pub use part::{
     Admission, Conditions, Confinement, Kind, Masquerade, NotUnderstood, Part, Port, PortIsolation,
     PortRange, PublishedPorts, Record, SourceNat, SpoofGuard, Transport,
 };
-pub use reconcile::{Reconciled, reconcile};
+pub use reconcile::{Reconciled, reconcile, unreadable_records};
 pub use status::status;

@@ -1,5 +1,7 @@
 //! Putting back what others removed.
 
+use std::path::PathBuf;
+
 use linkspan_spec::Error;
 
 use super::attachment::Attachment;
@@ -21,4 +23,17 @@ pub fn reconcile() -> Result<Vec<Reconciled>, Error> {
         (record, differences)
     };
     Ok(Record::all(&records)?.into_iter().map(repair).collect())
+}
+
+/// The files of records that are there and cannot be read: what they say of can be neither put back nor moved.
+///
+/// # Errors
+/// When the records cannot be read at all.
+pub fn unreadable_records() -> Result<Vec<PathBuf>, Error> {
+    let records = Records::default();
+    let Some(folder) = records.folder()? else {
+        return Ok(Vec::new());
+    };
+    let names = Record::unreadable(&records)?.into_iter();
+    Ok(names.map(|name| folder.path().join(name)).collect())
 }

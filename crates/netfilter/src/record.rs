@@ -111,6 +111,17 @@ impl<P: Clone + PartialEq + Serialize + DeserializeOwned> Record<P> {
         Ok(all)
     }
 
+    /// The names of those that are there and cannot be read.
+    pub(super) fn unreadable(records: &Records) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        for name in records.names()? {
+            if matches!(Self::read(records, &name)?, Found::Unreadable) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         match serde_json::from_slice::<Self>(bytes) {
             Ok(record) if record.head.version == VERSION => Some(record),

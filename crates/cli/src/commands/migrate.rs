@@ -3,6 +3,7 @@
 use linkspan_netfilter::{Backend, Migration, Moved, Record, migrate, plan_migration};
 use linkspan_spec::{Error, Value};
 
+use super::reconcile::unreadable;
 use crate::failure::{Failure, Kind};
 use crate::ui::{Ui, object};
 
@@ -38,7 +39,7 @@ pub(super) fn carry_out(to: Backend) -> Result<Vec<(Record, Moved)>, Failure> {
             &error,
         )
     })?;
-    let (mut moved, mut failed) = (Vec::new(), Vec::new());
+    let (mut moved, mut failed) = (Vec::new(), unreadable()?);
     for (record, outcome) in migrated {
         match outcome {
             Ok(outcome) => moved.push((record, outcome)),

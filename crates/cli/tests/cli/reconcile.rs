@@ -76,6 +76,42 @@ fn what_was_flushed_is_put_back() {
     });
 }
 
+/// Each network namespace that is a host has records of its own.
+#[test]
+fn another_host_has_nothing_to_be_put_back() {
+    build_plugins();
+    sandbox(|host| {
+        attach(host);
+        let other = host.netns("other");
+        let enter = format!("--net={}", other.path().display());
+        let output = Cmd::new("nsenter")
+            .args([&enter, LINKSPAN, "--json", "reconcile"])
+            .output();
+        let told: Value = serde_json::from_str(output.success()).unwrap();
+        assert_eq!(told["attachments"], 0, "{told}");
+        let there = Cmd::new("nsenter").args([&enter, "nft", "list", "ruleset"]);
+        assert_eq!(there.output().success(), "");
+        assert!(is_masqueraded(host));
+    });
+}
+
+#[test]
+fn records_that_cannot_be_read_are_told() {
+    build_plugins();
+    sandbox(|host| {
+        attach(host);
+        host.run("cd /run/cni/linkspan/netns-*/netfilter; echo broken > net:c2:eth0:bridge.json; nft flush ruleset");
+        for args in [&["reconcile"][..], &["reconcile", "--backend", "nftables"]] {
+            let output = Cmd::new(LINKSPAN).args(args).output();
+            assert_eq!(output.status.code(), Some(1), "{output}");
+            let words = "net:c2:eth0:bridge.json cannot be read";
+            assert!(output.stderr.contains(words), "{output}");
+            assert!(output.stderr.contains("1 of 2 attachments"), "{output}");
+        }
+        assert!(is_masqueraded(host), "what can be read is repaired");
+    });
+}
+
 #[test]
 fn who_watches_puts_back_what_is_flushed() {
     build_plugins();
