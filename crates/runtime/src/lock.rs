@@ -75,28 +75,35 @@ impl Locks {
         endpoint: &Endpoint,
         patience: Patience<'_>,
     ) -> Result<Turn, Error> {
-        if command != Command::Add && !self.cache.is_dir() {
+        let is_needed = command == Command::Add;
+        if !is_needed && !self.cache.is_dir() {
             return Ok(Turn::default());
         }
-        let path = self.network_file(network);
-        let network_lock = match self.lock(&path, Mode::Shared, patience) {
-            Err(Error::Lock { .. }) if command != Command::Add => return Ok(Turn::default()),
-            locked => locked?,
-        };
+        let network_lock = self.lock(&self.network_file(network), Mode::Shared, patience);
+        let network_lock = unless_dispensable(network_lock, is_needed)?;
+        let attachment = self.passing(network, endpoint, patience);
+        Ok(Turn {
+            _attachment: unless_dispensable(attachment, is_needed)?,
+            _network: network_lock,
+        })
+    }
+
+    fn passing(
+        &self,
+        network: &NetworkName,
+        endpoint: &Endpoint,
+        patience: Patience<'_>,
+    ) -> Result<Passing, Error> {
         // As the cached result is named: what shares that waits for each other as well.
         let name = format!("{network}-{}-{}", endpoint.container_id, endpoint.ifname);
         let path = self.cache.join("locks/attachments").join(name);
-        let attachment = loop {
+        loop {
             let file = self.lock(&path, Mode::Exclusive, patience)?;
             // Who had it before may have removed it.
             if is_at(&file, &path) {
-                break Passing { path, _file: file };
+                return Ok(Passing { path, _file: file });
             }
-        };
-        Ok(Turn {
-            _attachment: Some(attachment),
-            _network: Some(network_lock),
-        })
+        }
     }
 
     /// The turn of GC.
@@ -131,6 +138,14 @@ impl Locks {
             Err(TryLockError::WouldBlock) => wait(file, path, mode, patience),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
+    }
+}
+
+/// A lock that was had, or that cannot be had and need not be.
+fn unless_dispensable<T>(locked: Result<T, Error>, is_needed: bool) -> Result<Option<T>, Error> {
+    match locked {
+        Err(Error::Lock { .. }) if !is_needed => Ok(None),
+        locked => locked.map(Some),
     }
 }
 

@@ -124,12 +124,18 @@ fn two_adds_of_one_attachment_do_not_undo_each_other() {
 
 #[test]
 fn without_a_place_for_locks_add_does_not_begin_and_del_does() {
-    let world = World::new(&["one"]);
-    world.write("cache/locks", "a file where the directory should be");
-    let network = network("1.0.0", &["one"]);
-    let runtime = world.runtime();
-    let error = runtime.add(&network, &endpoint("c1")).unwrap_err();
-    assert!(words(&error).starts_with("cannot lock"), "{error}");
-    runtime.del(&network, &endpoint("c1")).unwrap();
-    assert_eq!(world.calls(), ["DEL one c1"]);
+    for file in [
+        "cache/locks",
+        "cache/locks/networks",
+        "cache/locks/attachments",
+    ] {
+        let world = World::new(&["one"]);
+        world.write(file, "a file where the directory should be");
+        let network = network("1.0.0", &["one"]);
+        let runtime = world.runtime();
+        let error = runtime.add(&network, &endpoint("c1")).unwrap_err();
+        assert!(words(&error).starts_with("cannot lock"), "{error}");
+        runtime.del(&network, &endpoint("c1")).unwrap();
+        assert_eq!(world.calls(), ["DEL one c1"], "{file}");
+    }
 }
