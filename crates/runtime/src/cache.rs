@@ -95,6 +95,18 @@ impl CachedAttachment {
     }
 }
 
+impl CachedAttachment {
+    /// The configuration to detach with where another was read: that of the time of ADD, since an attachment must not outlive its
+    /// configuration. None where it is the same, or was not kept.
+    ///
+    /// That of now may have more plugins at its end: the reference's runtime does not keep those of the network's folder.
+    pub fn detach_with(&self, now: &NetworkList) -> Option<NetworkList> {
+        let then = self.network_list().ok()?;
+        let is_same = now.cni_version == then.cni_version && now.plugins.starts_with(&then.plugins);
+        (!is_same).then_some(then)
+    }
+}
+
 impl Cache {
     pub(crate) fn new(directory: &Path) -> Self {
         Self {

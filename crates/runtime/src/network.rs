@@ -155,8 +155,8 @@ pub struct Collection<'a> {
 
 impl Collection<'_> {
     /// Removes what belongs to none of the attachments in use: DEL for each kept attachment of the
-    /// network that is not among them; then, from version 1.1.0 on, GC of the network's plugins,
-    /// which are told of them.
+    /// network that is not among them, with the configuration of its ADD; then, from version 1.1.0 on, GC of the network's
+    /// plugins, which are told of them.
     ///
     /// Whoever takes them from [`Runtime::attachments`] must not go on when that fails: a
     /// container that is not in the list is cut off.
@@ -196,7 +196,9 @@ impl Collection<'_> {
             .filter(|file| !in_use.contains(&file.path));
         let detached = stale.map(|file| {
             let deadline = Deadline::after(runtime.timeout);
-            runtime.detach(network, &file.attachment?.endpoint, deadline)
+            let cached = file.attachment?;
+            let then = cached.detach_with(network);
+            runtime.detach(then.as_ref().unwrap_or(network), &cached.endpoint, deadline)
         });
         Ok(failures(detached))
     }

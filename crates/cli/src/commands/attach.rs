@@ -236,26 +236,22 @@ fn configuration(
     target: &Target,
     kept: Option<&CachedAttachment>,
 ) -> Result<NetworkList, Error> {
-    let kept = kept.and_then(|kept| kept.network_list().ok());
-    match (target.places.network(&target.network), kept) {
-        // The reference's runtime does not keep the plugins that come from the network's folder.
-        (Ok(network), Some(kept))
-            if network.cni_version == kept.cni_version
-                && network.plugins.starts_with(&kept.plugins) =>
-        {
-            Ok(network)
+    let network = match target.places.network(&target.network) {
+        Ok(network) => network,
+        Err(error) => {
+            return kept.and_then(|kept| kept.network_list().ok()).ok_or(error);
         }
-        (Ok(network), Some(kept)) => {
+    };
+    Ok(match kept.and_then(|kept| kept.detach_with(&network)) {
+        Some(then) => {
             ui.note(&format!(
                 "The configuration of network {} is another than at `add`; it is detached with that of then.",
                 network.name
             ));
-            Ok(kept)
+            then
         }
-        (Ok(network), None) => Ok(network),
-        (Err(_), Some(kept)) => Ok(kept),
-        (Err(error), None) => Err(error),
-    }
+        None => network,
+    })
 }
 
 /// The specification wants DEL to be called with the arguments of ADD: those that are not given

@@ -102,6 +102,26 @@ fn gc_of_an_older_version_only_detaches() {
 }
 
 #[test]
+fn gc_detaches_with_the_configuration_of_add() {
+    let world = World::new(&["one", "two"]);
+    let runtime = world.runtime();
+    runtime
+        .add(&network("1.1.0", &["one"]), &endpoint("c1"))
+        .unwrap();
+    world.calls();
+    runtime.gc(&network("1.1.0", &["two"]), &[]).unwrap();
+    assert_eq!(world.calls(), ["DEL one c1", "GC two"]);
+    // The reference's runtime does not keep the plugins of the network's folder.
+    runtime
+        .add(&network("1.1.0", &["one"]), &endpoint("c1"))
+        .unwrap();
+    world.calls();
+    let now = network("1.1.0", &["one", "two"]);
+    runtime.gc(&now, &[]).unwrap();
+    assert_eq!(world.calls()[..2], ["DEL two c1", "DEL one c1"]);
+}
+
+#[test]
 fn gc_leaves_other_networks_alone() {
     let world = World::new(&["one"]);
     let runtime = world.runtime();
