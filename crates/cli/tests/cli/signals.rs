@@ -1,9 +1,12 @@
 //! Signals, and kernels that lack what waits for a process.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 
-use linkspan_testkit::Cmd;
+use linkspan_testkit::{Cmd, sandbox};
 
+use crate::demo::build_plugins;
 use crate::world::{World, json, status};
 
 /// Says that it was told to end; its ADD waits for that.
@@ -95,10 +98,38 @@ fn a_starter_that_ignores_its_children_is_borne() {
     let world = World::new();
     let cache = world.text("cache");
     let ignoring = ["env", "--ignore-signal=CHLD"];
-    let args = ["add", "mynet", "/run/netns/c1", "--cache-dir", &cache];
-    let output = world.linkspan_by(&ignoring, &args).output();
-    assert!(output.ok(), "{output}");
-    assert_eq!(world.cached(), 1);
+    // A DEL prints nothing that would tell how it ended.
+    for (command, cached) in [("add", 1), ("del", 0)] {
+        let args = [command, "mynet", "/run/netns/c1", "--cache-dir", &cache];
+        let output = world.linkspan_by(&ignoring, &args).output();
+        assert!(output.ok(), "{output}");
+        assert_eq!(world.cached(), cached);
+    }
+}
+
+/// So do the plugins, which start those of others for addresses.
+#[test]
+fn a_plugin_bears_it_too() {
+    build_plugins();
+    sandbox(|host| {
+        let world = World::new();
+        let binary = Path::new(env!("CARGO_BIN_EXE_linkspan")).with_file_name("linkspan-plugins");
+        symlink(binary, world.path("bin/bridge")).unwrap();
+        let netns = host.netns("c1");
+        let config = r#"{"cniVersion":"1.0.0","name":"net","type":"bridge","ipam":{"type":"rec"}}"#;
+        let output = Cmd::new(world.path("bin/bridge"))
+            .under(&["env", "--ignore-signal=CHLD"])
+            .stdin(config)
+            .env("CNI_COMMAND", "ADD")
+            .env("CNI_CONTAINERID", "c1")
+            .env("CNI_IFNAME", "eth0")
+            .env("CNI_NETNS", netns.path())
+            .env("CNI_PATH", world.path("bin"))
+            .output();
+        let told = json(output.success());
+        assert_eq!(told["ips"][0]["address"], "10.22.0.2/16", "{output}");
+        assert!(world.called("ADD"));
+    });
 }
 
 /// Before Linux 5.3, and in sandboxes, processes have no descriptors.
