@@ -28,21 +28,24 @@ pub(crate) struct Locks {
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     // In this order: whoever waits for the attachment's lock has the network's.
-    _attachment: Option<Passing>,
-    _network: Option<File>,
+    _attachment: Option<Held>,
+    _network: Option<Held>,
 }
 
-/// A lock whose file goes when it is released, since there would be one for each attachment ever made.
+/// A lock that is held. Its file goes with the last who has it, since there would be one for each attachment ever made.
 #[derive(Debug)]
-struct Passing {
+struct Held {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
-impl Drop for Passing {
+impl Drop for Held {
     fn drop(&mut self) {
-        // It is still held. A file that stays is in nobody's way.
-        let _ = fs::remove_file(&self.path);
+        // Whoever has it for himself may remove it; who waits for it then sees that it is gone. A file that stays is in nobody's
+        // way.
+        if self.file.try_lock().is_ok() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -79,31 +82,16 @@ impl Locks {
         if !is_needed && !self.cache.is_dir() {
             return Ok(Turn::default());
         }
-        let network_lock = self.lock(&self.network_file(network), Mode::Shared, patience);
+        let network_lock = held(&self.network_file(network), Mode::Shared, patience);
         let network_lock = unless_dispensable(network_lock, is_needed)?;
-        let attachment = self.passing(network, endpoint, patience);
+        // As the cached result is named: what shares that waits for each other as well.
+        let name = format!("{network}-{}-{}", endpoint.container_id, endpoint.ifname);
+        let path = self.cache.join("locks/attachments").join(name);
+        let attachment = held(&path, Mode::Exclusive, patience);
         Ok(Turn {
             _attachment: unless_dispensable(attachment, is_needed)?,
             _network: network_lock,
         })
-    }
-
-    fn passing(
-        &self,
-        network: &NetworkName,
-        endpoint: &Endpoint,
-        patience: Patience<'_>,
-    ) -> Result<Passing, Error> {
-        // As the cached result is named: what shares that waits for each other as well.
-        let name = format!("{network}-{}-{}", endpoint.container_id, endpoint.ifname);
-        let path = self.cache.join("locks/attachments").join(name);
-        loop {
-            let file = self.lock(&path, Mode::Exclusive, patience)?;
-            // Who had it before may have removed it.
-            if is_at(&file, &path) {
-                return Ok(Passing { path, _file: file });
-            }
-        }
     }
 
     /// The turn of GC.
@@ -112,32 +100,45 @@ impl Locks {
         network: &NetworkName,
         patience: Patience<'_>,
     ) -> Result<Turn, Error> {
-        let file = self.lock(&self.network_file(network), Mode::Exclusive, patience)?;
+        let lock = held(&self.network_file(network), Mode::Exclusive, patience)?;
         Ok(Turn {
             _attachment: None,
-            _network: Some(file),
+            _network: Some(lock),
         })
     }
 
     fn network_file(&self, network: &NetworkName) -> PathBuf {
         self.cache.join("locks/networks").join(network.as_str())
     }
+}
 
-    fn lock(&self, path: &Path, mode: Mode, patience: Patience<'_>) -> Result<File, Error> {
-        let failed = |source| Error::Lock {
-            path: path.to_owned(),
-            source,
-        };
-        let file = open(path).map_err(failed)?;
-        let tried = match mode {
-            Mode::Shared => file.try_lock_shared(),
-            Mode::Exclusive => file.try_lock(),
-        };
-        match tried {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => wait(file, path, mode, patience),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+/// Waits for a lock, on the file that is there then: who had it before may have removed it.
+fn held(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<Held, Error> {
+    loop {
+        let file = lock(path, mode, patience)?;
+        if is_at(&file, path) {
+            return Ok(Held {
+                path: path.to_owned(),
+                file,
+            });
         }
+    }
+}
+
+fn lock(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<File, Error> {
+    let failed = |source| Error::Lock {
+        path: path.to_owned(),
+        source,
+    };
+    let file = open(path).map_err(failed)?;
+    let tried = match mode {
+        Mode::Shared => file.try_lock_shared(),
+        Mode::Exclusive => file.try_lock(),
+    };
+    match tried {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => wait(file, path, mode, patience),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

@@ -118,8 +118,10 @@ fn two_adds_of_one_attachment_do_not_undo_each_other() {
     });
     assert_eq!(world.calls(), ["ADD c1", "done c1", "ADD c1"]);
     assert_eq!(world.cached(), ["net-c1-eth0"]);
-    let left = fs::read_dir(world.path("cache/locks/attachments")).unwrap();
-    assert_eq!(left.count(), 0);
+    for folder in ["cache/locks/attachments", "cache/locks/networks"] {
+        let left = fs::read_dir(world.path(folder)).unwrap();
+        assert_eq!(left.count(), 0, "{folder}");
+    }
 }
 
 #[test]
@@ -138,4 +140,40 @@ fn without_a_place_for_locks_add_does_not_begin_and_del_does() {
         runtime.del(&network, &endpoint("c1")).unwrap();
         assert_eq!(world.calls(), ["DEL one c1"], "{file}");
     }
+}
+
+/// Files of locks come and go; whoever counts on one that is gone has none.
+#[test]
+fn many_at_once_have_their_turns_one_by_one() {
+    let world = World::new(&[]);
+    let alone = r#"#!/bin/sh
+log=${0%/bin/*}/log
+cat > /dev/null
+[ "$CNI_COMMAND" = GC ] && name=gc || name=$CNI_CONTAINERID
+mkdir "$log/$name" || exit 1
+if [ "$name" = gc ] && [ -e "$log/c1" ]; then exit 1; fi
+sleep 0.01
+rmdir "$log/$name"
+echo '{}'
+"#;
+    world.script("alone", alone);
+    let network = network("1.1.0", &["alone"]);
+    let runtime = world.runtime();
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let (runtime, network) = (&runtime, &network);
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    match number {
+                        0 => runtime
+                            .gc(network, &[endpoint("c1").attachment()])
+                            .map(drop),
+                        number if number % 2 == 0 => runtime.del(network, &endpoint("c1")),
+                        _ => runtime.add(network, &endpoint("c1")).map(drop),
+                    }
+                    .unwrap();
+                }
+            });
+        }
+    });
 }
