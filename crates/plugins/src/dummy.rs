@@ -51,7 +51,7 @@ impl Plugin for Dummy {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        ContainerInterface::del(call)
+        ContainerInterface::del(call, Self::NAME)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use linkspan_kernel::rtnl::{Change, Link, LinkChange};
 use linkspan_plan::Side;
-use linkspan_plan::fault::explain;
+use linkspan_plan::fault::{explain, gone};
 use linkspan_plugin::config::NoKeys;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, IpConfig, Success};
 use linkspan_plugin::{Call, Plugin};
@@ -62,7 +62,11 @@ impl Plugin for Loopback {
             return Ok(());
         };
         let container = namespaces.container()?;
-        set(container, container.link(LO)?.as_ref(), LinkChange::down())
+        match container.rtnl().link(LO) {
+            Ok(link) => set(container, &link, LinkChange::down()),
+            // Whoever is root in there can have renamed it.
+            Err(error) => gone(Err(error)),
+        }
     }
 }
 

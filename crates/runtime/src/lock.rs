@@ -108,7 +108,8 @@ impl Locks {
     }
 
     fn network_file(&self, network: &NetworkName) -> PathBuf {
-        self.cache.join("locks/networks").join(network.as_str())
+        let name = format!("{network}.lock");
+        self.cache.join("locks/networks").join(name)
     }
 }
 

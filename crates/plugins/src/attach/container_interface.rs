@@ -102,10 +102,11 @@ impl ContainerInterface {
     ///
     /// # Errors
     /// All that could not be freed, after everything else was.
-    pub fn del<C: Sync>(call: &Call<'_, C>) -> Result<(), Error> {
+    pub fn del<C: Sync>(call: &Call<'_, C>, kind: &'static str) -> Result<(), Error> {
         let owner = owner_of(call)?;
         Detach::new(call, &owner)
             .interim(identity::link_name(&owner))
+            .kind(kind)
             .run()
     }
 

@@ -6,7 +6,7 @@
 
 use std::thread::{self, ScopedJoinHandle};
 
-use linkspan_kernel::rtnl::{Link, Rtnl};
+use linkspan_kernel::rtnl::{Change, Link, Rtnl};
 use linkspan_netfilter::{Attachment, Owner};
 use linkspan_plan::Namespaces;
 use linkspan_plan::fault::{all, explain, gone};
@@ -21,8 +21,10 @@ pub struct Detach<'c, 'i, C> {
     call: &'c Call<'i, C>,
     owner: &'c Owner,
     netfilter: Option<Attachment>,
+    is_guarded: bool,
     link: Option<String>,
     interim: Option<String>,
+    kind: Option<&'static str>,
 }
 
 impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
@@ -32,8 +34,10 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
             call,
             owner,
             netfilter: None,
+            is_guarded: false,
             link: None,
             interim: None,
+            kind: None,
         }
     }
 
@@ -41,6 +45,21 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
     #[must_use]
     pub fn netfilter(mut self, attachment: Attachment) -> Self {
         self.netfilter = Some(attachment);
+        self
+    }
+
+    /// What is in netfilter guards others against the container, so it goes when the container's link is gone.
+    #[must_use]
+    pub fn guarded(mut self, is_guarded: bool) -> Self {
+        self.is_guarded = is_guarded;
+        self
+    }
+
+    /// The interface is of this kind and lives in the container alone: whoever is root in there can have given it
+    /// another name.
+    #[must_use]
+    pub fn kind(mut self, kind: &'static str) -> Self {
+        self.kind = Some(kind);
         self
     }
 
@@ -63,7 +82,11 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
     /// # Errors
     /// All that could not be freed, after everything else was.
     pub fn run(self) -> Result<(), Error> {
-        let netfilter = self.netfilter.as_ref().map_or(Ok(()), Attachment::remove);
+        let netfilter = || self.netfilter.as_ref().map_or(Ok(()), Attachment::remove);
+        if self.is_guarded {
+            return all([self.remove_links(), netfilter(), self.release()]);
+        }
+        let netfilter = netfilter();
         let (links, addresses) = thread::scope(|scope| {
             let links = thread::Builder::new().spawn_scoped(scope, || self.remove_links());
             let addresses = self.release();
@@ -97,24 +120,55 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
             return Ok(());
         };
         let ifname = self.call.ifname()?.as_str();
-        let names = [Some(ifname), self.interim.as_deref()];
-        all(names
-            .into_iter()
-            .flatten()
-            .map(|name| self.remove_one(name, &namespaces)))
+        let is_found = self.remove_one(ifname, &namespaces)?;
+        if let Some(name) = &self.interim {
+            self.remove_one(name, &namespaces)?;
+        }
+        match self.kind {
+            Some(kind) if !is_found => self.remove_renamed(kind, &namespaces),
+            _ => Ok(()),
+        }
     }
 
-    fn remove_one(&self, name: &str, namespaces: &Namespaces) -> Result<(), Error> {
+    /// Removes the link of this name, unless it is another's; whether it was there.
+    fn remove_one(&self, name: &str, namespaces: &Namespaces) -> Result<bool, Error> {
         let container = namespaces.container()?;
         let link = match container.rtnl().link(name) {
             Ok(link) => link,
-            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) if error.is_not_found() => return Ok(false),
             Err(error) => return Err(explain(error)),
         };
-        if self.is_of_another(&link, namespaces)? {
-            return Ok(());
+        // No plugin's, whatever name whoever is root in there has given it.
+        if link.is_loopback() || link.name != name || self.is_of_another(&link, namespaces)? {
+            return Ok(false);
         }
-        gone(container.rtnl().delete_link(&link.name))
+        gone(container.rtnl().delete_link(&link.name)).map(|()| true)
+    }
+
+    /// Removes the interface under whatever name it has by now: told by its alias, or by its MAC address in the result
+    /// of ADD.
+    fn remove_renamed(&self, kind: &str, namespaces: &Namespaces) -> Result<(), Error> {
+        let rtnl = namespaces.container()?.rtnl();
+        let alias = self.owner.to_string();
+        let result = self.call.prev_result().ok().flatten();
+        let told: Vec<MacAddr> = result
+            .iter()
+            .flat_map(|result| &result.interfaces)
+            .filter(|one| !one.sandbox.is_empty())
+            .filter_map(|one| one.mac.parse().ok())
+            .collect();
+        let is_it = |link: &&Link| {
+            let is_marked = link.alias.as_deref().is_some_and(Owner::is_named_by);
+            let is_told = link
+                .mac
+                .is_some_and(|mac| told.contains(&MacAddr::new(mac)));
+            link.is_kind(kind) && (link.alias.as_ref() == Some(&alias) || (is_told && !is_marked))
+        };
+        let links = rtnl.links_seen().map_err(explain)?;
+        all(links
+            .iter()
+            .filter(is_it)
+            .map(|link| gone(rtnl.change(Change::DeleteLink(link.index)))))
     }
 
     /// Whether the container's link is that of another attachment. An ADD that was refused because the name is taken
@@ -150,7 +204,8 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
 fn remove_own(name: &str) -> Result<(), Error> {
     let rtnl = Rtnl::open().map_err(explain)?;
     match rtnl.link(name) {
-        Ok(link) if link.is_kind("veth") => gone(rtnl.delete_link(name)),
+        // By its own name: another name of a device is whatever a container has given it.
+        Ok(link) if link.is_kind("veth") && link.name == name => gone(rtnl.delete_link(name)),
         Ok(_) => Ok(()),
         Err(error) => gone(Err(error)),
     }

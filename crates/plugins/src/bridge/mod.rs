@@ -66,6 +66,7 @@ impl Plugin for Bridge {
         Detach::new(call, &owner)
             .netfilter(detached(call, owner.clone()))
             .link(identity::link_name(&owner))
+            .guarded(call.config.get().is_ok_and(|config| config.mac_spoof_check))
             .run()
     }
 

@@ -45,7 +45,7 @@ impl Plugin for Ipvlan {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        ContainerInterface::del(call)
+        ContainerInterface::del(call, Self::NAME)
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {

@@ -49,7 +49,7 @@ impl Plugin for Macvlan {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        ContainerInterface::del(call)
+        ContainerInterface::del(call, Self::NAME)
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {

@@ -76,7 +76,7 @@ impl Plugin for Tap {
 
     /// The device lives in the container alone.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        Detach::new(call, &owner_of(call)?).run()
+        Detach::new(call, &owner_of(call)?).kind("tun").run()
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {

@@ -40,7 +40,7 @@ impl Plugin for Vlan {
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        ContainerInterface::del(call)
+        ContainerInterface::del(call, Self::NAME)
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! What holds of every plugin that makes an interface.
 
-use linkspan_testkit::{VERSIONS, rows, tests_for};
+use linkspan_testkit::{VERSIONS, rows, tests_for, with_prev_result};
 use serde_json::json;
 
 use crate::crash;
@@ -11,6 +11,7 @@ tests_for! {
     every_version_has_its_result: dummy ipvlan macvlan ptp vlan;
     nothing_is_left: dummy ipvlan macvlan ptp_with_masquerading vlan;
     an_alias_of_others_keeps_no_link: dummy ipvlan macvlan ptp vlan;
+    whatever_names_the_container_gives_it_is_detached: dummy ipvlan macvlan ptp vlan;
     killed_anywhere_it_is_undone_by_del: macvlan ptp_with_masquerading;
     killed_anywhere_it_is_collected: macvlan ptp_with_masquerading;
     a_lost_answer_leaves_nothing: macvlan ptp_with_masquerading;
@@ -233,6 +234,36 @@ fn an_mtu_too_small_for_ipv6_is_refused(plugin: Plugin) {
 fn a_lost_answer_leaves_nothing(plugin: Plugin) {
     crash::patient(plugin.setup())
         .sandbox(|sandbox| crash::lost_answers_leave_nothing(&World::new(sandbox, &plugin)));
+}
+
+/// Whoever is root in the container renames the interface, has `lo` bear its name, or takes the alias away.
+fn whatever_names_the_container_gives_it_is_detached(plugin: Plugin) {
+    plugin.test(|world| {
+        for (name, change) in [
+            ("renamed", "true"),
+            (
+                "lo",
+                "ip link set lo down; ip link set lo name eth0; ip link set eth0 up",
+            ),
+            ("altname", "ip link property add dev lo altname eth0"),
+            ("noalias", "ip link set hid alias ''"),
+        ] {
+            let idle = world.sandbox.netns("idle");
+            let before = world.snapshot(&idle);
+            let a = world.attach(name);
+            a.netns
+                .run("ip link set eth0 down; ip link set eth0 name hid; ip link set hid up");
+            a.netns.run(change);
+            let told = with_prev_result(&world.config, &a.result);
+            world
+                .plugins
+                .del(&told, a.netns.name(), &a.netns, "eth0")
+                .success();
+            assert_eq!(a.netns.run("ip -oneline link | wc -l"), "1", "{name}");
+            before.assert_same(&world.snapshot(&idle), name);
+            idle.delete();
+        }
+    });
 }
 
 /// As monitoring names links: GC leaves the link to its attachment, CHECK says nothing, DEL removes it.
