@@ -241,7 +241,7 @@ fn a_namespace_is_known_by_a_number() {
 }
 
 #[test]
-fn a_link_is_found_by_each_of_its_names() {
+fn a_link_is_found_by_each_of_its_names_when_that_is_asked_for() {
     sandbox(|host| {
         let scene = Scene::new(host);
         let long = "enp129s0f0np0-of-rack-17-switch-4";
@@ -251,8 +251,17 @@ fn a_link_is_found_by_each_of_its_names() {
         let expected = scene.host_rtnl.link("ens5").unwrap();
         assert_eq!(expected.alt_names, ["short", long]);
         for name in ["short", long] {
-            assert_eq!(scene.host_rtnl.link(name).unwrap(), expected);
+            assert_eq!(scene.host_rtnl.link_by_any_name(name).unwrap(), expected);
+            let other = scene.host_rtnl.link(name).unwrap_err();
+            assert!(other.is_not_found(), "{other}");
         }
+        let change = |change| scene.host_rtnl.change(change);
+        change(Change::DeleteAltName(expected.index, "short".into())).unwrap();
+        change(Change::AddAltName(expected.index, "other".into())).unwrap();
+        let link = scene.host_rtnl.link("ens5").unwrap();
+        assert_eq!(link.alt_names, [long, "other"]);
+        let taken = Change::AddAltName(expected.index, "lo".into());
+        assert!(change(taken).unwrap_err().is_exists());
         let missing = scene
             .host_rtnl
             .link("enp129s0f0np0-of-rack-17-switch-5")

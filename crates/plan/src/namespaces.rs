@@ -167,6 +167,15 @@ impl Namespaces {
     pub fn link(&self, link: &LinkRef) -> Result<Rc<Link>, Error> {
         self.side(link.place)?.link(&link.name)
     }
+
+    /// The same for a link that a person named, by any of its names: a master.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn link_by_any_name(&self, link: &LinkRef) -> Result<Rc<Link>, Error> {
+        self.side(link.place)?
+            .recall(&link.name, Rtnl::link_by_any_name)
+    }
 }
 
 impl Side {
@@ -241,10 +250,18 @@ impl Side {
     /// # Errors
     /// When there is none.
     pub fn link(&self, name: &str) -> Result<Rc<Link>, Error> {
+        self.recall(name, Rtnl::link)
+    }
+
+    fn recall(
+        &self,
+        name: &str,
+        find: impl FnOnce(&Rtnl, &str) -> Result<Link, KernelError>,
+    ) -> Result<Rc<Link>, Error> {
         if let Some(link) = self.links.borrow().get(name) {
             return Ok(Rc::clone(link));
         }
-        let link = self.rtnl.link(name).map_err(explain)?;
+        let link = find(&self.rtnl, name).map_err(explain)?;
         Ok(self.remember(name, link))
     }
 

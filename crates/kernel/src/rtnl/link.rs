@@ -12,6 +12,11 @@ pub(super) const HEADER: usize = 16;
 /// `IFLA_EXT_MASK`: what is to be left out, `RTEXT_FILTER_SKIP_STATS` (linux/rtnetlink.h).
 const SKIP_STATS: u32 = 1 << 3;
 
+/// `RTM_NEWLINKPROP`, linux/rtnetlink.h: of the other names of a link.
+pub(super) const RTM_NEWLINKPROP: u16 = 108;
+/// `RTM_DELLINKPROP`, linux/rtnetlink.h.
+pub(super) const RTM_DELLINKPROP: u16 = 109;
+
 /// `IFLA_ALLMULTI`, linux/if_link.h.
 const IFLA_ALLMULTI: u16 = 61;
 /// `IFLA_BRPORT_MODE`, linux/if_link.h: hairpin.
@@ -207,11 +212,25 @@ pub(super) fn delete_named(name: &str) -> Request {
 }
 
 impl Rtnl {
-    /// The link of this name; a name is also one of its other names.
+    /// The link of this name. One that has it as one of its other names is not found: those come along when a link
+    /// is moved here, and whoever had it before may have written anything there.
     ///
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) when there is none.
     pub fn link(&self, name: &str) -> Result<Link, Error> {
+        let link = self.link_by_any_name(name)?;
+        if link.name == name {
+            return Ok(link);
+        }
+        Err(none(&format!("link {name:?}")))
+    }
+
+    /// The link that has this name, or has it as one of its other names: for what a person calls it, as `ip` does,
+    /// and for whether a name is taken.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) when there is none.
+    pub fn link_by_any_name(&self, name: &str) -> Result<Link, Error> {
         self.one_link(&format!("link {name:?}"), get_named(name))
     }
 
@@ -253,13 +272,7 @@ impl Rtnl {
         self.ask("find", &object, request, |message| {
             found = found.take().or_else(|| Link::decode(message));
         })?;
-        found.ok_or_else(|| {
-            Error::new(
-                "find",
-                object,
-                std::io::Error::from_raw_os_error(libc::ENODEV),
-            )
-        })
+        found.ok_or_else(|| none(object))
     }
 
     /// All links whose master is this one.
@@ -313,6 +326,21 @@ impl Rtnl {
     pub fn delete_link(&self, name: &str) -> Result<(), Error> {
         self.change(Change::DeleteLinkNamed(name.to_owned()))
     }
+}
+
+fn none(object: &str) -> Error {
+    let error = std::io::Error::from_raw_os_error(libc::ENODEV);
+    Error::new("find", object, error)
+}
+
+/// Gives a link another name (`RTM_NEWLINKPROP`) or takes it away (`RTM_DELLINKPROP`).
+pub(super) fn alt_name(kind: u16, flags: u16, index: u32, name: &str) -> Request {
+    let mut request = Request::new(kind, flags);
+    request.header(&header(index, 0, 0));
+    request.nest(libc::IFLA_PROP_LIST, |properties| {
+        properties.string(libc::IFLA_ALT_IFNAME, name);
+    });
+    request
 }
 
 /// The attribute to find a link of this name by: names beyond `IFNAMSIZ` can only be its others.

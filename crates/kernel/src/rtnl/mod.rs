@@ -181,6 +181,10 @@ pub enum Change {
     DeleteLink(u32),
     /// Removes the link of this name.
     DeleteLinkNamed(String),
+    /// Gives the link with this index another name beside its own.
+    AddAltName(u32, String),
+    /// Takes one of its other names from the link with this index.
+    DeleteAltName(u32, String),
     /// Adds an address to the link with this index.
     AddAddress(u32, Address),
     /// Removes an address from the link with this index.
@@ -237,6 +241,12 @@ impl Change {
             Self::SetLink(index, change) => change.request(*index),
             Self::DeleteLink(index) => link::delete(*index),
             Self::DeleteLinkNamed(name) => link::delete_named(name),
+            Self::AddAltName(index, name) => {
+                link::alt_name(link::RTM_NEWLINKPROP, CREATE_NEW, *index, name)
+            }
+            Self::DeleteAltName(index, name) => {
+                link::alt_name(link::RTM_DELLINKPROP, CHANGE, *index, name)
+            }
             Self::AddAddress(index, address) => {
                 address.request(libc::RTM_NEWADDR, CREATE_NEW, *index)
             }
@@ -288,6 +298,10 @@ impl Change {
             Self::SetLink(index, change) => (change.to_string(), link(index)),
             Self::DeleteLink(index) => ("delete".into(), link(index)),
             Self::DeleteLinkNamed(name) => ("delete".into(), format!("link {name:?}")),
+            Self::AddAltName(index, name) => (format!("add the name {name:?} to"), link(index)),
+            Self::DeleteAltName(index, name) => {
+                (format!("take the name {name:?} from"), link(index))
+            }
             Self::AddAddress(index, address) => (format!("add address {address} to"), link(index)),
             Self::DeleteAddress(index, address) => {
                 (format!("delete address {address} from"), link(index))

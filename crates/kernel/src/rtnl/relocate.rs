@@ -57,7 +57,7 @@ pub fn move_link(
     arrival: &Arrival,
 ) -> Result<Link, Error> {
     let link = from.rtnl.link_at(index)?;
-    match to.rtnl.link(&arrival.name) {
+    match to.rtnl.link_by_any_name(&arrival.name) {
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error),
         // The kernel would find out as well, but after it has moved the link.

@@ -18,7 +18,7 @@ pub(super) fn differences(
     let link = LinkRef::container(&wanted.name);
     let mut differences = Vec::new();
     if let Some(parent) = &wanted.parent
-        && namespaces.link(parent).is_err()
+        && namespaces.link_by_any_name(parent).is_err()
     {
         differences.extend(unless(
             false,
@@ -84,7 +84,7 @@ fn parent_differences(
     let Some((parent, index)) = wanted
         .parent
         .as_ref()
-        .and_then(|parent| Some((parent, namespaces.link(parent).ok()?.index)))
+        .and_then(|parent| Some((parent, namespaces.link_by_any_name(parent).ok()?.index)))
     else {
         return Ok(Vec::new());
     };

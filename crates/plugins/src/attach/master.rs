@@ -65,7 +65,7 @@ impl Master {
         let side = namespaces.side(self.place())?;
         let found = match &self.name {
             None => uplink(side)?,
-            Some(name) => match side.rtnl().link(name) {
+            Some(name) => match side.rtnl().link_by_any_name(name) {
                 Ok(link) => link,
                 Err(error) if error.is_not_found() => return Err(self.missing(name, namespaces)),
                 Err(error) => return Err(explain(error)),
@@ -86,7 +86,7 @@ impl Master {
         };
         let elsewhere = namespaces
             .side(there)
-            .is_ok_and(|side| side.rtnl().link(name).is_ok());
+            .is_ok_and(|side| side.rtnl().link_by_any_name(name).is_ok());
         let advice = match (there, elsewhere) {
             (_, false) => "`ip link` shows what is there; correct \"master\", or see why the device is missing: it may have been \
                            given to a container"

@@ -62,7 +62,7 @@ fn find_link(source: &Source, rtnl: &Rtnl, sysfs: &Sysfs) -> Result<Link, Error>
             Bus::Auxiliary => sysfs.interface_of_auxiliary(address)?,
         },
     };
-    match rtnl.link(&name) {
+    match rtnl.link_by_any_name(&name) {
         Err(error) if error.is_not_found() => Err(unfound(
             "Link not found",
             &format!("no interface is called {name:?}; "),

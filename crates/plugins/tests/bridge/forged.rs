@@ -80,3 +80,22 @@ fn an_attachment_does_not_believe_what_a_process_in_the_container_sends() {
         });
     });
 }
+
+/// A link that comes from a container may have any.
+#[test]
+fn a_link_is_not_taken_for_one_that_it_has_as_another_name() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = network(json!({}));
+        let container = sandbox.netns("c1");
+        sandbox
+            .host()
+            .run("ip link add other type bridge; ip link property add dev other altname cni0");
+        host.add(&config, &container)
+            .fails(999, &["\"cni0\"", "exists"]);
+        host.del(&config, &container).success();
+        let other = &sandbox.host().ip_json("address show dev other")[0];
+        assert_eq!(other["addr_info"], json!([]));
+        sandbox.host().run("ip link show dev other");
+    });
+}

@@ -16,6 +16,7 @@ tests_for! {
     a_master_that_is_off_is_named_with_what_to_do: vlan;
     a_master_that_is_off_is_told_of_and_used: ipvlan macvlan;
     a_master_that_vanishes_does_not_keep_a_container_from_being_detached: ipvlan macvlan vlan;
+    a_master_may_be_called_by_another_of_its_names: ipvlan macvlan vlan;
     a_master_in_the_container_is_used_when_that_is_said: ipvlan macvlan vlan;
 }
 
@@ -82,6 +83,18 @@ fn an_mtu_above_the_masters_is_refused(plugin: Plugin) {
             large.refuses(&format!("mtu{mtu}"), code::CONFIG, &words);
             large.is_not_available(&words);
         }
+    });
+}
+
+fn a_master_may_be_called_by_another_of_its_names(plugin: Plugin) {
+    plugin.test(|world| {
+        world
+            .host
+            .run("ip link property add dev ens1 altname uplink-of-rack-17");
+        let attached = world.with(json!({ "master": "uplink-of-rack-17" }));
+        let attached = attached.attach("a");
+        attached.check().success();
+        attached.del();
     });
 }
 
