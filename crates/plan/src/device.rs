@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::netns::Netns;
-use linkspan_kernel::rtnl::{self, Address, Arrival, Change, Link, LinkChange, Rename};
+use linkspan_kernel::rtnl::{self, Address, Arrival, Change, Link, LinkChange, Rename, Rtnl};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode, MacAddr};
 
@@ -64,10 +65,10 @@ impl Made for Device {
         let (outside, inside) = places(&host, namespaces)?;
         let moved = rtnl::move_link(before.index, outside, inside, &arrival)
             .map_err(|error| explain_step(self, &error))?;
+        let index = moved.index;
         namespaces.container()?.remember(&self.inside, moved);
-        let inside = self.inside.clone();
         undo.on_failure(format!("the move of {:?}", self.name), move || {
-            put_back(&before, &inside, held, namespaces)
+            put_back(&before, index, held, namespaces)
         });
         Ok(())
     }
@@ -95,15 +96,19 @@ fn places<'a>(
     Ok((outside, inside))
 }
 
-/// Puts a device back as it was: its name, alias, switch and addresses.
+/// Puts a device back as it was: its names, alias, switch and addresses.
 fn put_back(
     before: &Link,
-    inside: &str,
+    inside: u32,
     held: Vec<Address>,
     namespaces: &Namespaces,
 ) -> Result<(), Error> {
     let alias = before.alias.clone().unwrap_or_default();
-    let returned = move_out(namespaces, inside, &before.name, &alias, before.is_up())?;
+    let names = Names {
+        name: &before.name,
+        alt_names: &before.alt_names,
+    };
+    let returned = move_out(namespaces, inside, names, &alias, before.is_up())?;
     let kernels_own = |address: &Address| match address.net.addr() {
         std::net::IpAddr::V6(address) => address.is_unicast_link_local(),
         std::net::IpAddr::V4(_) => false,
@@ -123,26 +128,45 @@ fn put_back(
     Ok(())
 }
 
-/// Moves a device out of the container, under this name; under another one where the name is taken, since a
-/// device that stayed would keep the container from going.
+/// What a device is called on the host.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its other names.
+    pub alt_names: &'a [String],
+}
+
+/// Moves the device with this index out of the container, under its name; under another one where the name is taken,
+/// since a device that stayed would keep the container from going. Other names that it was given inside stay there:
+/// one that is taken on the host would keep it from coming, any other would pass for a link of the host.
 ///
 /// # Errors
 /// What the kernel says; the device is then where it was.
 pub fn move_out(
     namespaces: &Namespaces,
-    inside: &str,
-    name: &str,
+    index: u32,
+    names: Names<'_>,
     alias: &str,
     up: bool,
 ) -> Result<Link, Error> {
-    let index = namespaces
-        .container()?
-        .rtnl()
-        .link(inside)
-        .map_err(explain)?
-        .index;
     let host = Netns::current().map_err(explain)?;
     let (to, from) = places(&host, namespaces)?;
+    let inside = from.rtnl.link_at(index).map_err(explain)?;
+    have_alt_names(&inside, &[], from.rtnl)?;
+    let moved = leave(index, from, to, names.name, alias, up).map_err(explain)?;
+    have_alt_names(&moved, names.alt_names, to.rtnl)?;
+    Ok(moved)
+}
+
+fn leave(
+    index: u32,
+    from: rtnl::Place<'_>,
+    to: rtnl::Place<'_>,
+    name: &str,
+    alias: &str,
+    up: bool,
+) -> Result<Link, KernelError> {
     let arrival = |name: String, alias: &str| Arrival {
         name,
         rename: Rename::BeforeLeaving,
@@ -152,19 +176,44 @@ pub fn move_out(
     match rtnl::move_link(index, from, to, &arrival(name.to_owned(), alias)) {
         // The kernel's own way: when a namespace dies, what would collide is called after its index.
         Err(error) if error.is_exists() => {
-            rtnl::move_link(index, from, to, &arrival(format!("dev{index}"), name)).map_err(explain)
+            rtnl::move_link(index, from, to, &arrival(format!("dev{index}"), name))
         }
-        moved => moved.map_err(explain),
+        moved => moved,
     }
 }
 
-/// Gives a device of the host its name back, and takes the alias away.
+/// Gives a link these other names and no more. One that is taken by now stays where it is.
+fn have_alt_names(link: &Link, wanted: &[String], rtnl: &Rtnl) -> Result<(), Error> {
+    let has = &link.alt_names;
+    let surplus = has.iter().filter(|name| !wanted.contains(name));
+    let missing = wanted.iter().filter(|name| !has.contains(name));
+    let changes: Vec<Change> = surplus
+        .map(|name| Change::DeleteAltName(link.index, name.clone()))
+        .chain(missing.map(|name| Change::AddAltName(link.index, name.clone())))
+        .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    for outcome in rtnl.commit(&changes).map_err(explain)? {
+        match outcome {
+            Err(error) if error.is_exists() || error.is_not_found() => {}
+            outcome => outcome.map_err(explain)?,
+        }
+    }
+    Ok(())
+}
+
+/// Gives a device of the host its names back, and takes the alias away.
 ///
 /// # Errors
 /// What the kernel says; [`is_exists`](linkspan_kernel::Error::is_exists) when the name is taken.
-pub fn rename(link: &Link, name: &str, namespaces: &Namespaces) -> Result<(), Error> {
+pub fn rename(link: &Link, names: Names<'_>, namespaces: &Namespaces) -> Result<(), Error> {
+    have_alt_names(link, names.alt_names, namespaces.host().rtnl())?;
+    if link.name == names.name {
+        return Ok(());
+    }
     let renamed = LinkChange {
-        name: Some(name.to_owned()),
+        name: Some(names.name.to_owned()),
         alias: Some(String::new()),
         ..LinkChange::default()
     };

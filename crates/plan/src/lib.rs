@@ -55,7 +55,7 @@ pub use bridge::Bridge;
 pub use carry::Carry;
 pub use check::check;
 pub use container_link::{ContainerLink, LinkKind};
-pub use device::{Device, move_out, rename};
+pub use device::{Device, Names, move_out, rename};
 pub use difference::Difference;
 pub use gateway::Gateway;
 pub use ifb::Ifb;

@@ -83,6 +83,15 @@ impl Origin {
         Some(Self { boot, netns })
     }
 
+    /// Whether it was made for this namespace, as far as it tells.
+    pub fn may_be_for(&self, netns: &Netns) -> bool {
+        let present = Identity::of(netns);
+        self.netns.is_none_or(|netns| {
+            let is_other = |(one, other)| one != other;
+            netns.inode == present.inode && !netns.cookie.zip(present.cookie).is_some_and(is_other)
+        })
+    }
+
     /// The attribute: the boot's ID, the namespace's inode and its cookie, as far as there are any.
     pub fn to_text(&self) -> String {
         let inode = self.netns.map(|netns| netns.inode);

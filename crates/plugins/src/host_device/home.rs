@@ -3,89 +3,123 @@
 use linkspan_kernel::rtnl::Link;
 use linkspan_netfilter::Owner;
 use linkspan_plan::fault::explain;
-use linkspan_plan::{Namespaces, move_out, rename};
-use linkspan_plugin::spec::Error;
+use linkspan_plan::{Names, Namespaces, move_out, rename};
+use linkspan_plugin::Call;
+use linkspan_plugin::config::Deferred;
+use linkspan_plugin::spec::{Error, ErrorCode};
 
+use super::config::{Config, Source};
 use super::record::{self, Record};
 use super::sysfs::Sysfs;
 
 /// Brings the device of an attachment home, from the container or from wherever the kernel has put it.
 pub(super) fn bring(
     namespaces: Option<Namespaces>,
-    ifname: &str,
+    call: &Call<'_, Deferred<Config>>,
     owner: &Owner,
 ) -> Result<(), Error> {
-    let record = Record::of(owner)?;
-    if let Some(namespaces) = &namespaces
-        && let Some((inside, name)) = find_inside(namespaces, ifname, record.as_ref())?
-    {
-        let returned = move_out(namespaces, &inside, &name, "", false)?;
-        // Under another name it is to be found by GC, once its own is free.
-        return if returned.name == name {
-            record::forget(owner)
-        } else {
-            Ok(())
-        };
-    }
-    match record {
-        // Not there any more, and made of software alone: somebody has deleted it inside.
-        Some(record) if namespaces.is_some() && record.device.is_none() => {
-            give_name_back(&record)?;
-            record::forget(owner)
+    let ifname = call.ifname()?.as_str();
+    let Some(record) = Record::of(owner)? else {
+        if let Some(namespaces) = &namespaces {
+            bring_unrecorded(namespaces, ifname, call.config.get().ok())?;
         }
-        Some(record) => collect(&record),
         // Half of one may be there, of an ADD that died.
-        None => record::forget(owner),
-    }
-}
-
-/// The container's link, and the name that it had on the host; `None` when there is no such link, or it is
-/// none of ours. The record tells the name: an alias may have been replaced, and tells it where there is no record.
-/// A DEL that died may have given the link its name back already.
-fn find_inside(
-    namespaces: &Namespaces,
-    ifname: &str,
-    record: Option<&Record>,
-) -> Result<Option<(String, String)>, Error> {
-    let names = [Some(ifname), record.map(|record| record.name.as_str())];
-    for inside in names.into_iter().flatten() {
-        let link = match namespaces.container()?.rtnl().link(inside) {
-            Ok(link) => link,
-            Err(error) if error.is_not_found() => continue,
-            Err(error) => return Err(explain(error)),
-        };
-        let name = match record {
-            Some(record) => {
-                let has_mac = record.mac == link.permanent_mac.or(link.mac);
-                (has_mac || is_it(&link, record)).then(|| record.name.clone())
+        return record::forget(owner);
+    };
+    let netns = namespaces.as_ref().filter(|namespaces| {
+        let netns = namespaces.container().ok().and_then(|side| side.netns());
+        netns.is_some_and(|netns| record.went_to(netns))
+    });
+    let Some(namespaces) = netns else {
+        return collect(&record);
+    };
+    match find_inside(namespaces, ifname, &record)? {
+        Some(inside) => {
+            let returned = move_out(namespaces, inside.index, record.names(), "", false)?;
+            // Under another name it is to be found by GC, once its own is free.
+            if returned.name == record.name {
+                record::forget(owner)
+            } else {
+                Ok(())
             }
-            None => link.alias.filter(|alias| !alias.is_empty()),
-        };
-        if let Some(name) = name {
-            return Ok(Some((inside.to_owned(), name)));
         }
-    }
-    match record {
-        Some(record) => find_renamed(namespaces, record),
-        None => Ok(None),
+        None => miss(&record),
     }
 }
 
 /// The device under whatever name it has in the container by now.
-fn find_renamed(
+fn find_inside(
     namespaces: &Namespaces,
+    ifname: &str,
     record: &Record,
-) -> Result<Option<(String, String)>, Error> {
-    let links = namespaces.container()?.rtnl().links().map_err(explain)?;
-    let found = links.into_iter().find(|link| is_it(link, record));
-    Ok(found.map(|link| (link.name, record.name.clone())))
+) -> Result<Option<Link>, Error> {
+    let rtnl = namespaces.container()?.rtnl();
+    match rtnl.link(ifname) {
+        Ok(link) if record.is(&link, ifname) => return Ok(Some(link)),
+        Err(error) if !error.is_not_found() => return Err(explain(error)),
+        _ => {}
+    }
+    let links = rtnl.links().map_err(explain)?;
+    Ok(links.into_iter().find(|link| record.is(link, ifname)))
 }
 
-/// Whether a link is the device: it is told by its alias, and by the MAC address that it was made with, which a link
-/// on top of it has not.
-fn is_it(link: &Link, record: &Record) -> bool {
-    link.alias.as_deref() == Some(record.name.as_str())
-        || (record.mac.is_some() && link.permanent_mac == record.mac)
+/// The device is not in the container any more. What is made of software alone was deleted, or goes with the
+/// namespace that it was moved to; hardware comes back from any.
+fn miss(record: &Record) -> Result<(), Error> {
+    let Some(device) = &record.device else {
+        give_name_back(record)?;
+        return record::forget(&record.owner());
+    };
+    if give_name_back(record)? || !device.exists() {
+        return record::forget(&record.owner());
+    }
+    Err(Error::new(
+        ErrorCode::INTERNAL,
+        format!(
+            "the device {:?} is neither in the container nor on the host",
+            record.name
+        ),
+    )
+    .with_details(format!(
+        "{} is there, and its interface is in another network namespace, perhaps of a process in the container; it \
+         comes home when that ends: repeat DEL then, or leave it to GC",
+        device.display()
+    )))
+}
+
+/// Brings home what something else than Linkspan has moved in: its alias tells its name. The container can write that on
+/// any link, so it must be the device that the configuration means, and one that the host misses.
+fn bring_unrecorded(
+    namespaces: &Namespaces,
+    ifname: &str,
+    config: Option<&Config>,
+) -> Result<(), Error> {
+    let link = match namespaces.container()?.rtnl().link(ifname) {
+        Ok(link) => link,
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(explain(error)),
+    };
+    let Some(name) = link.alias.as_deref().filter(|alias| !alias.is_empty()) else {
+        return Ok(());
+    };
+    let is_meant = match config.and_then(|config| config.sources.first()) {
+        Some(Source::Name(device)) => device == name,
+        Some(Source::Mac(mac)) => [link.mac, link.permanent_mac].contains(&Some(mac.octets())),
+        Some(Source::KernelPath(_) | Source::Pci(_) | Source::DeviceId(_)) => link.kind.is_none(),
+        None => true,
+    };
+    if !is_meant {
+        return Ok(());
+    }
+    match namespaces.host().rtnl().link_by_any_name(name) {
+        Err(error) if error.is_not_found() => {}
+        found => return found.map(drop).map_err(explain),
+    }
+    let names = Names {
+        name,
+        alt_names: &[],
+    };
+    move_out(namespaces, link.index, names, "", false).map(drop)
 }
 
 /// Looks for the device on the host, and forgets it once it is home, or can be nowhere.
@@ -105,9 +139,7 @@ fn give_name_back(record: &Record) -> Result<bool, Error> {
     let Some(link) = returned(record, &namespaces)? else {
         return Ok(false);
     };
-    if link.name != record.name {
-        rename(&link, &record.name, &namespaces)?;
-    }
+    rename(&link, record.names(), &namespaces)?;
     Ok(true)
 }
 

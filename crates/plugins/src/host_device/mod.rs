@@ -22,7 +22,7 @@ use crate::attach::{
 };
 use config::Config;
 use device::Device;
-use record::Record;
+use record::{Inside, Record};
 use sysfs::Sysfs;
 
 /// The position of the container's interface in the result.
@@ -92,7 +92,7 @@ impl Plugin for HostDevice {
         let owner = owner_of(call)?;
         all([
             crate::attach::namespaces_if_there(call)
-                .and_then(|inside| home::bring(inside, call.ifname()?.as_str(), &owner)),
+                .and_then(|inside| home::bring(inside, call, &owner)),
             call.ipam()
                 .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.del())),
         ])
@@ -146,6 +146,7 @@ fn take<'a>(
     let mut record = Record::new(&owner, namespaces.container()?.netns(), &link.name);
     record.mac = link.permanent_mac.or(link.mac);
     record.device = Sysfs::default().device_of(&link.name);
+    record.alt_names.clone_from(&link.alt_names);
     record.keep()?;
     undo.on_failure("the record of the device", move || record::forget(&owner));
     let wanted = plan::Device {
@@ -157,7 +158,10 @@ fn take<'a>(
         &steps(wanted, result, CONTAINER_INTERFACE),
         namespaces,
         undo,
-    )
+    )?;
+    let inside = LinkRef::container(call.ifname()?.as_str());
+    record.inside = Some(Inside::of(namespaces.link(&inside)?.as_ref()));
+    record.keep()
 }
 
 /// Everything that the attachment is to consist of.

@@ -1,6 +1,7 @@
 //! Which device an attachment has, kept until it is home again.
 //!
-//! While the device is in the container its alias tells its name. But when the namespace dies the kernel
+//! While the device is in the container its alias tells its name, and the container may write there what it likes: so
+//! this tells which link the device is. And when the namespace dies the kernel
 //! returns the device by itself, under the name that it had in the container or another; then only this
 //! tells whose it was and what it was called (plugins#773, multus#1134).
 
@@ -8,8 +9,9 @@ use std::io;
 use std::path::PathBuf;
 
 use linkspan_kernel::netns::Netns;
+use linkspan_kernel::rtnl::Link;
 use linkspan_netfilter::Owner;
-use linkspan_plan::identity;
+use linkspan_plan::{Names, identity};
 use linkspan_plugin::spec::{Error, ErrorCode};
 use linkspan_state::Folder;
 use linkspan_state::origin::{Boot, Origin, Provenance};
@@ -35,6 +37,36 @@ pub struct Record {
     pub mac: Option<[u8; 6]>,
     /// Its folder in sysfs, where it is hardware.
     pub device: Option<PathBuf>,
+    /// Its other names on the host.
+    #[serde(default)]
+    pub alt_names: Vec<String>,
+    /// Which link it is in the container; `None` until it is there.
+    #[serde(default)]
+    pub inside: Option<Inside>,
+}
+
+/// What tells a device from every other link of the container, and cannot be changed there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    index: u32,
+    kind: Option<String>,
+    permanent_mac: Option<[u8; 6]>,
+    /// Its peer, or what it is made on.
+    parent: Option<u32>,
+    parent_netns: Option<i32>,
+}
+
+impl Inside {
+    /// The link as it is in the container.
+    pub fn of(link: &Link) -> Self {
+        Self {
+            index: link.index,
+            kind: link.kind.clone(),
+            permanent_mac: link.permanent_mac,
+            parent: link.parent,
+            parent_netns: link.parent_netns,
+        }
+    }
 }
 
 impl Record {
@@ -49,7 +81,36 @@ impl Record {
             name: name.to_owned(),
             mac: None,
             device: None,
+            alt_names: Vec::new(),
+            inside: None,
         }
+    }
+
+    /// What the device is called on the host.
+    pub fn names(&self) -> Names<'_> {
+        Names {
+            name: &self.name,
+            alt_names: &self.alt_names,
+        }
+    }
+
+    /// Whether a link of the container is the device. Its name, its alias and its MAC address are the container's to
+    /// change, and tell it only where nothing else was written down: by an earlier version, or an ADD that died.
+    pub fn is(&self, link: &Link, ifname: &str) -> bool {
+        match &self.inside {
+            Some(inside) => *inside == Inside::of(link),
+            None => {
+                let is_made_with_it = self.mac.is_some() && link.permanent_mac == self.mac;
+                let is_called_so = [ifname, &self.name].contains(&link.name.as_str());
+                is_made_with_it || (is_called_so && link.permanent_mac.or(link.mac) == self.mac)
+            }
+        }
+    }
+
+    /// Whether the device went into this namespace, as far as that is known.
+    pub fn went_to(&self, netns: &Netns) -> bool {
+        let origin = self.origin.as_deref().and_then(Origin::parse);
+        origin.is_none_or(|origin| origin.may_be_for(netns))
     }
 
     /// Whose it is.

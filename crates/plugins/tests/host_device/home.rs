@@ -1,9 +1,9 @@
 //! The ways home.
 
 use linkspan_testkit::{Plugins, sandbox, with_prev_result};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{World, layer2, network, records};
+use super::{MAC, World, layer2, network, records};
 
 // plugins#773: the name is taken on the host when the device comes back.
 #[test]
@@ -173,6 +173,76 @@ fn either_brings_home_what_the_other_has_taken() {
             assert_eq!(records(), 0);
             world.host.run("ip link set nic0 alias ''");
         }
+    });
+}
+
+/// What the container can write on its links tells nothing of which one the device is.
+#[test]
+fn the_device_is_told_by_what_the_container_cannot_change() {
+    let forged = "ip link set eth0 down name hidden; ip link add eth0 type veth peer name evil; ip link set eth0 alias nic0";
+    for script in [
+        forged.to_owned(),
+        format!("{forged} address {MAC}"),
+        format!("{forged}; ip link set hidden address 02:00:00:00:00:66 alias other"),
+        "ip link set eth0 address 02:00:00:00:00:66 alias other".to_owned(),
+    ] {
+        sandbox(|sandbox| {
+            let world = World::new(sandbox);
+            let config = network(json!({ "device": "nic0" }));
+            let index = world.host.ip_json("link show dev nic0")[0]["link_index"].clone();
+            world.add(&config).success();
+            world.netns.run(&script);
+            world.del(&config).success();
+            let home = &world.host.ip_json("link show dev nic0")[0];
+            assert_eq!(home["link_index"], index, "{script}");
+            assert_eq!(home["ifalias"], json!(null), "{script}");
+            assert_eq!(records(), 0, "{script}");
+            // A container that lives on forges its next link, and DEL comes again.
+            world.netns.run("ip link del eth0; ip link add eth0 type veth peer name evil2; ip link set eth0 alias nic0");
+            world.del(&config).success();
+            world.netns.run("ip link show dev eth0");
+        });
+    }
+}
+
+/// Nothing was written down of what the reference has moved in.
+#[test]
+fn without_a_record_an_alias_names_no_other_device_than_the_configured() {
+    let mac = json!({ "hwaddr": "02:00:00:00:00:99" });
+    for (keys, alias) in [(json!({ "device": "nic0" }), "nic9"), (mac, "nic9")] {
+        sandbox(|sandbox| {
+            let world = World::new(sandbox);
+            world.netns.run(&format!(
+                "ip link add eth0 type veth peer name evil; ip link set eth0 alias {alias}"
+            ));
+            world.del(&layer2(keys.clone())).success();
+            world.netns.run("ip link show dev eth0");
+        });
+    }
+}
+
+/// Those of the host come back with it, those of the container stay there: one that is taken kept it from coming.
+#[test]
+fn a_device_comes_home_with_the_other_names_that_it_had() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let config = network(json!({ "device": "wire0" }));
+        world.host.run("ip link property add dev nic0 altname wire0 altname wire1; ip link add br0 type bridge");
+        world.add(&config).success();
+        world.netns.run(
+            "ip link property del dev eth0 altname wire1; ip link property add dev eth0 altname br0 altname cni0",
+        );
+        world.del(&config).success();
+        world.assert_home("after DEL");
+        let link = &world.host.ip_json("link show dev nic0")[0];
+        let mut names: Vec<&str> = link["altnames"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, ["wire0", "wire1"]);
     });
 }
 
