@@ -178,7 +178,7 @@ fn every_mistake_has_its_code_and_its_words() {
         ("STATUS", &[], r#"{"name":"n"}"#, 1, "does not allow STATUS"),
         ("DEL", &[], "{", 6, "JSON"),
         ("DEL", &[], "[]", 6, "object"),
-        ("DEL", &[], r#"{"name":"n","cniVersion":"9.9.9"}"#, 1, "9.9.9"),
+        ("DEL", &[], r#"{"name":"n","cniVersion":"9.9.9"}"#, 1, "incompatible CNI versions"),
         ("GC", &[], r#"{"cniVersion":"1.1.0","name":"n","cni.dev/valid-attachments":7}"#, 6, "expected a list"),
         ("ADD", &[], r#"{"name":"n","vlan":4095}"#, 7, "it must be from 0 to 4094"),
         ("ADD", &[], r#"{"name":"n","vlan":"4"}"#, 6, "expected a whole number"),

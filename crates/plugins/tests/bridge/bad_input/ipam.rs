@@ -29,7 +29,7 @@ fn ranges_of_host_local() {
         (
             json!({ "subnet": "10.22.0.0/16", "routes": [{ "dst": "0.0.0.0/0", "gw": "10.99.0.1" }] }),
             INTERNAL,
-            &["10.99.0.1", "unreachable", "subnets"],
+            &["10.99.0.1", "unreachable", "a gateway lies in a subnet"],
         ),
     };
     bad(|mut bad| {
