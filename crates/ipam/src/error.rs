@@ -26,8 +26,16 @@ impl From<StoreError> for Error {
                 "the plugin must be allowed to write there; is it run as root?"
             }
             io::ErrorKind::NotADirectory => "ipam.dataDir is a directory; is a file in its way?",
+            io::ErrorKind::TimedOut => {
+                "another plugin holds it, for longer than any takes; `fuser -v` on the file tells which, and what it \
+                 waits for"
+            }
             _ => "ipam.dataDir is where reservations are kept; look at its file system",
         };
-        Error::new(ErrorCode::IO_FAILURE, format!("{error}: {}", error.source)).with_details(advice)
+        let code = match error.source.kind() {
+            io::ErrorKind::TimedOut => ErrorCode::TRY_AGAIN_LATER,
+            _ => ErrorCode::IO_FAILURE,
+        };
+        Error::new(code, format!("{error}: {}", error.source)).with_details(advice)
     }
 }

@@ -7,15 +7,19 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use linkspan_state::lock::{self, Lock};
 use linkspan_state::nameless;
 use linkspan_state::origin::{self, Origin, Provenance};
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
 use rustix::io::Errno;
 
 use crate::record::Record;
 
 /// The file whose lock (flock) guards the directory.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
+
+/// How long it is waited for.
+const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the names of the files begin with that hold the address reserved last in each set.
 const LAST_RESERVED: &str = "last_reserved_ip.";
@@ -68,11 +72,19 @@ impl Reservation {
     }
 }
 
-/// Whether something else than a file was found: a link, a directory, a socket. Any other failure tells nothing of what
-/// is there.
+/// Whether something else than a file was found: a link, a directory, a socket, a pipe. Any other failure tells nothing
+/// of what is there.
 pub(super) fn is_no_file(error: &io::Error) -> bool {
     let found = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(found, Some(Errno::LOOP | Errno::ISDIR | Errno::NXIO))
+    matches!(
+        found,
+        Some(Errno::LOOP | Errno::ISDIR | Errno::NXIO | Errno::SPIPE)
+    )
+}
+
+/// Whether that can be removed as any file can.
+pub(super) fn is_rubbish(error: &io::Error) -> bool {
+    is_no_file(error) && error.kind() != io::ErrorKind::IsADirectory
 }
 
 /// A file's text from its beginning, to the limit. One read will do for a usual one.
@@ -168,13 +180,54 @@ pub(super) fn remove(dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
 }
 
 /// Opens the lock file, made if need be, and waits for its lock.
-pub(super) fn lock(dir: BorrowedFd<'_>) -> io::Result<File> {
-    let flags = OFlags::CREATE | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+///
+/// # Errors
+/// `ETIMEDOUT` when somebody else has held it all the time.
+pub(super) fn lock(dir: BorrowedFd<'_>) -> io::Result<Lock> {
+    let file = match open_lock(dir)? {
+        Some(file) => file,
+        None => replace_lock(dir)?,
+    };
+    Lock::take(file, lock::Mode::Alone, LOCK_DEADLINE)
+}
+
+/// `None` when that is no lock of ours: an earlier release, under a umask of 0, left directories in which everybody
+/// could put a pipe in its place, or a file that he holds.
+fn open_lock(dir: BorrowedFd<'_>) -> io::Result<Option<File>> {
+    let flags = OFlags::CREATE
+        | OFlags::RDONLY
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::CLOEXEC;
     // As the reference makes it: the directory is everybody's to enter, the lock is not.
     let mode = Mode::RWXU | Mode::RGRP | Mode::XGRP;
-    let file = File::from(rustix::fs::openat(dir, LOCK, flags, mode)?);
-    file.lock()?;
-    Ok(file)
+    let fd = match rustix::fs::openat(dir, LOCK, flags, mode).map_err(io::Error::from) {
+        Ok(fd) => fd,
+        Err(error) if is_no_file(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let found = rustix::fs::fstat(&fd)?;
+    let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+    let is_trusted = found.st_uid == 0 || found.st_uid == rustix::process::geteuid().as_raw();
+    Ok((is_file && is_trusted).then(|| File::from(fd)))
+}
+
+/// Puts a lock in the place of what is none. One at a time, under the lock of the directory itself: nobody removes the
+/// lock that another has just made and holds.
+fn replace_lock(dir: BorrowedFd<'_>) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let own = File::from(rustix::fs::openat(dir, ".", flags, Mode::empty())?);
+    let _turn = Lock::take(own, lock::Mode::Alone, LOCK_DEADLINE)?;
+    if let Some(file) = open_lock(dir)? {
+        return Ok(file);
+    }
+    match remove(dir, LOCK) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            rustix::fs::unlinkat(dir, LOCK, AtFlags::REMOVEDIR)?;
+        }
+        removed => removed?,
+    }
+    open_lock(dir)?.ok_or_else(|| Errno::EXIST.into())
 }
 
 /// Makes a file in the directory, writes to it and removes it.
@@ -211,13 +264,14 @@ impl LastReserved {
     /// Opens the file of the set with this number.
     pub(super) fn open(dir: BorrowedFd<'_>, set: usize) -> io::Result<Self> {
         let name = format!("{LAST_RESERVED}{set}");
-        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = match rustix::fs::openat(dir, name.as_str(), flags, Mode::empty()) {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let opened = rustix::fs::openat(dir, name.as_str(), flags, Mode::empty());
+        let file = match opened.map_err(io::Error::from) {
             Ok(fd) => Some(File::from(fd)),
-            Err(Errno::NOENT) => None,
-            // A link is nobody's who may write here.
-            Err(Errno::LOOP) => remove(dir, &name).map(|()| None)?,
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            // A link, a socket: nobody's who may write here.
+            Err(error) if is_rubbish(&error) => remove(dir, &name).map(|()| None)?,
+            Err(error) => return Err(error),
         };
         Ok(Self {
             name,
@@ -227,12 +281,19 @@ impl LastReserved {
     }
 
     /// The address; `None` when there is none, or something that is no address.
-    pub(super) fn read(&mut self) -> io::Result<Option<IpAddr>> {
+    pub(super) fn read(&mut self, dir: BorrowedFd<'_>) -> io::Result<Option<IpAddr>> {
         let Some(file) = &self.file else {
             return Ok(None);
         };
         let mut bytes = [0; 64];
-        self.size = file.read_at(&mut bytes, 0)?;
+        self.size = match file.read_at(&mut bytes, 0) {
+            // A pipe can be opened.
+            Err(error) if is_rubbish(&error) => {
+                self.file = None;
+                return remove(dir, &self.name).map(|()| None);
+            }
+            read => read?,
+        };
         let text = std::str::from_utf8(&bytes[..self.size]).unwrap_or_default();
         Ok(text.parse().ok())
     }

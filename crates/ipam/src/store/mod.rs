@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use linkspan_state::Folder;
 use linkspan_state::folder::create_directory;
+use linkspan_state::lock::Lock;
 use linkspan_state::origin::{Boot, Origin, Provenance};
 
 use crate::range::{self, Span};
@@ -67,7 +68,7 @@ pub struct Directory {
     /// Whether there is an index file, valid or not.
     indexed: bool,
     changed: bool,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// What is known of the reservations.
@@ -107,7 +108,7 @@ impl Directory {
             return Ok(None);
         };
         let fd = OwnedFd::from(folder);
-        let lock = files::lock(fd.as_fd()).map_err(failed("lock", path))?;
+        let lock = files::lock(fd.as_fd()).map_err(failed("lock", &path.join(files::LOCK)))?;
         let boot = Boot::current().map_err(failed("read the boot ID for", path))?;
         let state = State::of(fd.as_fd()).map_err(failed("look at", path))?;
         let (index, indexed) = Index::open(state, &boot);
@@ -196,9 +197,11 @@ impl Directory {
     pub fn holder(&self, address: IpAddr) -> Result<Option<(Record, Provenance)>, StoreError> {
         let name = address.to_string();
         let read = || {
-            let Some(file) = Reservation::read(self.fd.as_fd(), &name)? else {
-                return Ok(None);
+            let file = match Reservation::read(self.fd.as_fd(), &name) {
+                Err(error) if files::is_rubbish(&error) => None,
+                file => file?,
             };
+            let Some(file) = file else { return Ok(None) };
             let provenance = file.provenance()?;
             Ok(file.record.map(|record| (record, provenance)))
         };
@@ -265,7 +268,7 @@ impl Directory {
         let mut published = publish(self.fd.as_fd()).map_err(failed("reserve", &path))?;
         if !published && matches!(self.holder(address), Ok(None)) {
             // An empty file: a crash of the reference between making and writing it. Nobody can be
-            // there now, because it does both under the lock that we hold.
+            // there now, because it does both under the lock that we hold. Or no file at all.
             files::remove(self.fd.as_fd(), &name).map_err(failed("remove the empty", &path))?;
             published = publish(self.fd.as_fd()).map_err(failed("reserve", &path))?;
         }
@@ -336,7 +339,7 @@ impl Directory {
     pub fn last_reserved(&mut self, set: usize) -> Result<Option<IpAddr>, StoreError> {
         let mut read = || {
             let mut file = LastReserved::open(self.fd.as_fd(), set)?;
-            let address = file.read()?;
+            let address = file.read(self.fd.as_fd())?;
             self.last_reserved = Some((set, file));
             Ok(address)
         };
@@ -441,7 +444,12 @@ impl Listing {
                     visit(address, &file);
                     file.record
                 }
-                // Something else has the address's name: nobody's, and not to be given to anybody.
+                // A link or a pipe reserves nothing.
+                Err(error) if files::is_rubbish(&error) => {
+                    listing.rubbish.push(name.to_owned());
+                    continue;
+                }
+                // A directory has the address's name: nobody's, and not to be given to anybody.
                 Err(error) if files::is_no_file(&error) => None,
                 Err(error) => return Err(error),
             };

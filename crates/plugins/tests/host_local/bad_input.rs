@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use linkspan_testkit::{rows, sandbox};
+use linkspan_testkit::{Cmd, rows, sandbox};
 use serde_json::{Value, json};
 
-use super::{Host, network};
+use super::{DIRECTORY, Host, network, small};
 
 const DECODING: u64 = 6;
 const CONFIG: u64 = 7;
@@ -139,4 +139,50 @@ fn refused(host: &Host, config: &Value, args: &str, code: u64, part: &str) {
         "{names:?}"
     );
     assert!(!fs::exists("/run/cni/linkspan").unwrap());
+}
+
+/// What anybody can have put into a directory that was open to all.
+#[test]
+fn what_is_no_file_of_roots_is_replaced() {
+    for planted in [
+        "mkfifo lock",
+        "mkdir lock",
+        "ln -s /etc/passwd lock",
+        "ln -s /nowhere lock",
+        "touch lock; chown 1000 lock",
+        "mkfifo last_reserved_ip.0",
+        "ln -s /etc/passwd last_reserved_ip.0",
+        "mkfifo 10.22.0.2",
+        "ln -s /nowhere 10.22.0.2",
+    ] {
+        sandbox(|sandbox| {
+            let host = Host::new(sandbox);
+            fs::create_dir_all(DIRECTORY).unwrap();
+            let plant = || {
+                let name = planted.split_whitespace().last().unwrap_or_default();
+                Cmd::shell(&format!("cd {DIRECTORY}; rm -f {name}; {planted}")).run();
+            };
+            plant();
+            assert_eq!(super::address(&host.add(&small(), "c1")), "10.22.0.2", "{planted}");
+            plant();
+            host.del(&small(), "c1").success();
+            host.add(&small(), "c2").success();
+            host.del(&small(), "c2").success();
+            let left = format!("cd {DIRECTORY}; find . -mindepth 1 ! -type f -o -user 1000");
+            assert_eq!(Cmd::shell(&left).run(), "", "{planted}");
+        });
+    }
+}
+
+#[test]
+fn a_lock_that_is_never_released_is_waited_for_no_longer_than_a_deadline() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        host.add(&small(), "c1").success();
+        let lock = fs::File::open(format!("{DIRECTORY}/lock")).unwrap();
+        lock.lock().unwrap();
+        host.del(&small(), "c1").fails(11, &["/var/lib/cni/networks/net/lock"]);
+        drop(lock);
+        host.del(&small(), "c1").success();
+    });
 }
