@@ -148,7 +148,7 @@ impl<'a> Assignment<'a> {
     fn again(&mut self, holding: Holding) -> Result<IpAddr, Error> {
         let Holding { address, record } = holding;
         if let Some((_, provenance)) = self.directory.holder(address)? {
-            if let Some(reason) = provenance.reason_to_live(self.directory.boot()) {
+            if let Some(reason) = provenance.reason_to_live(&self.directory.boot()?) {
                 return Err(duplicate(address, &record, &reason));
             }
             // Anew, so that the file tells of this attachment.
@@ -218,7 +218,7 @@ impl<'a> Assignment<'a> {
 fn reclaim(directory: &mut Directory, set: &RangeSet) -> Result<Vec<(Holding, Provenance)>, Error> {
     let mut held = directory.survey()?;
     held.retain(|(holding, _)| set.contains(holding.address));
-    let boot = directory.boot().clone();
+    let boot = directory.boot()?;
     let (earlier, held): (Vec<_>, Vec<_>) = held
         .into_iter()
         .partition(|(_, provenance)| provenance.is_of_earlier_boot(&boot));
@@ -237,8 +237,9 @@ pub fn has_address(directory: &mut Directory, set: &RangeSet) -> Result<bool, Er
         return Ok(true);
     }
     let held = directory.survey()?;
+    let boot = directory.boot()?;
     let reclaimable = |(holding, provenance): &(Holding, Provenance)| {
-        set.contains(holding.address) && provenance.is_of_earlier_boot(directory.boot())
+        set.contains(holding.address) && provenance.is_of_earlier_boot(&boot)
     };
     Ok(held.iter().any(reclaimable) || has_free(directory, set)?)
 }

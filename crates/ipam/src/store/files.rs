@@ -194,11 +194,8 @@ pub(super) fn lock(dir: BorrowedFd<'_>) -> io::Result<Lock> {
 /// `None` when that is no lock of ours: an earlier release, under a umask of 0, left directories in which everybody
 /// could put a pipe in its place, or a file that he holds.
 fn open_lock(dir: BorrowedFd<'_>) -> io::Result<Option<File>> {
-    let flags = OFlags::CREATE
-        | OFlags::RDONLY
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK
-        | OFlags::CLOEXEC;
+    let flags =
+        OFlags::CREATE | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     // As the reference makes it: the directory is everybody's to enter, the lock is not.
     let mode = Mode::RWXU | Mode::RGRP | Mode::XGRP;
     let fd = match rustix::fs::openat(dir, LOCK, flags, mode).map_err(io::Error::from) {

@@ -13,7 +13,6 @@ mod map_tests;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -60,7 +59,8 @@ pub struct Holding {
 pub struct Directory {
     path: PathBuf,
     fd: OwnedFd,
-    boot: Boot,
+    /// `None` where the kernel does not tell: without /proc. What was reserved is released all the same.
+    boot: Option<Boot>,
     /// As it was when it was locked.
     state: State,
     contents: Option<Contents>,
@@ -109,9 +109,13 @@ impl Directory {
         };
         let fd = OwnedFd::from(folder);
         let lock = files::lock(fd.as_fd()).map_err(failed("lock", &path.join(files::LOCK)))?;
-        let boot = Boot::current().map_err(failed("read the boot ID for", path))?;
+        let boot = Boot::current().ok();
         let state = State::of(fd.as_fd()).map_err(failed("look at", path))?;
-        let (index, indexed) = Index::open(state, &boot);
+        // An index of which it is not known from which boot it is may be one that is wrong.
+        let (index, indexed) = match &boot {
+            Some(boot) => Index::open(state, boot),
+            None => (None, true),
+        };
         Ok(Some(Self {
             path: path.to_owned(),
             fd,
@@ -126,8 +130,12 @@ impl Directory {
     }
 
     /// The boot that the machine is in.
-    pub fn boot(&self) -> &Boot {
-        &self.boot
+    ///
+    /// # Errors
+    /// When /proc does not tell.
+    pub fn boot(&self) -> Result<Boot, StoreError> {
+        let boot = self.boot.clone().map_or_else(Boot::current, Ok);
+        boot.map_err(failed("read the boot ID for", &self.path))
     }
 
     /// Whether a reservation could be made in the directory at `path`, which need not exist. Changes
@@ -392,6 +400,10 @@ impl Directory {
         if self.changed && matches!(self.contents, Some(Contents::Listing(_))) {
             self.sweep().map_err(|error| error.source)?;
         }
+        let Some(boot) = &self.boot else {
+            Index::remove(self.state);
+            return Ok(());
+        };
         let mut index = match self.contents.take() {
             Some(Contents::Index(_)) if !self.changed => return Ok(()),
             Some(Contents::Index(index)) if !index.is_empty() => index,
@@ -406,7 +418,7 @@ impl Directory {
             _ => return Ok(()),
         };
         let state = self.state.mark(self.fd.as_fd())?;
-        index.seal(state, &self.boot)
+        index.seal(state, boot)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The directory, with and without its index, and with others who change it too. In a sandbox, because an
 //! index lies in /run.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -56,7 +56,7 @@ pub(super) fn record(number: u32) -> Record {
 }
 
 pub(super) fn reserve(directory: &mut Directory, number: u32) -> bool {
-    let origin = Origin::now(directory.boot(), None);
+    let origin = Origin::now(&directory.boot().unwrap(), None);
     directory
         .reserve(ip(number), &record(number), &origin)
         .unwrap()
@@ -92,7 +92,7 @@ fn files_are_the_references_to_the_byte() {
         let mut directory = place.open();
         assert!(reserve(&mut directory, 2));
         let v6: IpAddr = "fd00::2".parse().unwrap();
-        let origin = Origin::now(directory.boot(), None);
+        let origin = Origin::now(&directory.boot().unwrap(), None);
         assert!(directory.reserve(v6, &record(2), &origin).unwrap());
         directory.set_last_reserved(0, ip(200)).unwrap();
         directory.set_last_reserved(0, ip(2)).unwrap();
@@ -212,7 +212,7 @@ fn where_files_without_a_name_cannot_be_the_other_way_has_the_same_end() {
         let place = Place::new();
         let directory = place.open();
         let fd = directory.fd.as_fd();
-        let origin = Origin::now(directory.boot(), None);
+        let origin = Origin::now(&directory.boot().unwrap(), None);
         let publish =
             |number| files::publish_named(fd, "10.22.0.2", &record(number), Some(&origin));
         assert!(publish(2).unwrap());
@@ -231,7 +231,10 @@ fn where_it_comes_from_stands_beside_the_text() {
         place.write("10.22.0.3", "container-3\r\neth0");
         let (_, ours) = directory.holder(ip(2)).unwrap().unwrap();
         let (_, theirs) = directory.holder(ip(3)).unwrap().unwrap();
-        assert_eq!(ours.origin, Some(Origin::now(directory.boot(), None)));
+        assert_eq!(
+            ours.origin,
+            Some(Origin::now(&directory.boot().unwrap(), None))
+        );
         assert_eq!(theirs.origin, None);
         assert!(SystemTime::now().duration_since(ours.written).unwrap() < Duration::from_secs(60));
     });
@@ -348,7 +351,7 @@ fn a_wrong_index_is_found_out() {
 
         drop(directory);
         let mut directory = place.open();
-        directory.contents = Index::open(directory.state, directory.boot())
+        directory.contents = Index::open(directory.state, &directory.boot().unwrap())
             .0
             .map(Contents::Index);
         assert_eq!(
@@ -388,7 +391,7 @@ fn scattered_addresses_do_without_an_index_when_there_is_no_room() {
     sandbox(|_| {
         let place = Place::new();
         let mut directory = place.open();
-        let origin = Origin::now(directory.boot(), None);
+        let origin = Origin::now(&directory.boot().unwrap(), None);
         let address = |number: u32| {
             IpAddr::from(std::net::Ipv6Addr::new(
                 0xfd00,

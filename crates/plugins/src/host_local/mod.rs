@@ -42,7 +42,10 @@ impl Plugin for HostLocal {
             ));
         }
         let mut directory = Directory::create(&directory_of(&call.config, call.network()))?;
-        let origin = Origin::now(directory.boot(), crate::attach::opened(call).ok().as_ref());
+        let origin = Origin::now(
+            &directory.boot()?,
+            crate::attach::opened(call).ok().as_ref(),
+        );
         let ips = Assignment::begin(&mut directory, record(call)?, origin)?
             .complete(&request.sets, requested)?;
         Ok(Success {

@@ -131,7 +131,7 @@ fn refused(host: &Host, config: &Value, args: &str, code: u64, part: &str) {
         details.is_some_and(|details| !details.is_empty()),
         "{config} {args}: what to do? {message}"
     );
-    let names = super::files(super::DIRECTORY);
+    let names = super::files(DIRECTORY);
     assert!(
         names
             .iter()
@@ -163,7 +163,11 @@ fn what_is_no_file_of_roots_is_replaced() {
                 Cmd::shell(&format!("cd {DIRECTORY}; rm -f {name}; {planted}")).run();
             };
             plant();
-            assert_eq!(super::address(&host.add(&small(), "c1")), "10.22.0.2", "{planted}");
+            assert_eq!(
+                super::address(&host.add(&small(), "c1")),
+                "10.22.0.2",
+                "{planted}"
+            );
             plant();
             host.del(&small(), "c1").success();
             host.add(&small(), "c2").success();
@@ -181,7 +185,8 @@ fn a_lock_that_is_never_released_is_waited_for_no_longer_than_a_deadline() {
         host.add(&small(), "c1").success();
         let lock = fs::File::open(format!("{DIRECTORY}/lock")).unwrap();
         lock.lock().unwrap();
-        host.del(&small(), "c1").fails(11, &["/var/lib/cni/networks/net/lock"]);
+        host.del(&small(), "c1")
+            .fails(11, &["/var/lib/cni/networks/net/lock"]);
         drop(lock);
         host.del(&small(), "c1").success();
     });

@@ -196,3 +196,22 @@ fn without_knowledge_of_the_namespace_the_references_error_stays() {
         );
     });
 }
+
+/// An ADD cannot tell for which boot an address is; to free one nothing is to be known of it.
+#[test]
+fn del_needs_no_boot_id() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        for number in 0..12 {
+            host.add(&small(), &format!("c{number}")).success();
+        }
+        sandbox.run("mount --bind /run /proc/sys/kernel/random");
+        host.add(&small(), "new").fails(5, &["boot ID"]);
+        for number in 0..12 {
+            host.del(&small(), &format!("c{number}")).success();
+        }
+        assert!(reserved().is_empty());
+        sandbox.run("umount /proc/sys/kernel/random");
+        host.add(&small(), "new").success();
+    });
+}
