@@ -188,7 +188,17 @@ impl Attachment {
     fn clone_without_parts(&self) -> Self {
         Self {
             parts: Vec::new(),
+            expected: self.possible_kinds(),
             ..self.clone()
+        }
+    }
+
+    /// The kinds of parts that this plugin can have: others' of the same attachment are not its business.
+    fn possible_kinds(&self) -> Vec<Kind> {
+        let kinds = unique(self.expected.iter().copied().chain(kinds(&self.parts)));
+        match kinds.is_empty() {
+            true => Kind::ALL.to_vec(),
+            false => kinds,
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) fn adopt() -> io::Result<bool> {
     let mut names = HashMap::new();
     let mut localnets = Vec::new();
     for name in earlier.names()? {
-        if let Found::Record(bytes) = bytes(&earlier, &name)
+        if let Found::Record(bytes) = bytes(&earlier, &name)?
             && let Ok(record) = serde_json::from_slice::<Value>(&bytes)
             && let Ok(head) = Head::deserialize(&record)
         {

@@ -1,10 +1,12 @@
 //! What every record says first, and in its name: whose it is.
 
+use std::io;
 use std::time::SystemTime;
 
 use linkspan_kernel::netns::Netns;
 use linkspan_state::Folder;
 use linkspan_state::origin::{Boot, Origin, Provenance};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::owner::{Owner, hex_sha512};
@@ -105,12 +107,34 @@ impl<T> Found<T> {
 }
 
 /// What the record of this name holds.
-pub(super) fn bytes(folder: &Folder, name: &str) -> Found<Vec<u8>> {
+///
+/// # Errors
+/// When it could not be looked at just now, which says nothing of what it holds.
+pub(super) fn bytes(folder: &Folder, name: &str) -> io::Result<Found<Vec<u8>>> {
     match folder.read(name, MAX_BYTES) {
-        Ok(Some(bytes)) => Found::Record(bytes),
-        Ok(None) => Found::Nothing,
-        Err(_) => Found::Unreadable,
+        Ok(Some(bytes)) => Ok(Found::Record(bytes)),
+        Ok(None) => Ok(Found::Nothing),
+        Err(error) if is_passing(&error) => Err(error),
+        Err(_) => Ok(Found::Unreadable),
     }
+}
+
+/// Whether an error is about the machine or the caller, and not about the file.
+fn is_passing(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        errno,
+        Some(
+            Errno::MFILE
+                | Errno::NFILE
+                | Errno::NOMEM
+                | Errno::NOBUFS
+                | Errno::IO
+                | Errno::ACCESS
+                | Errno::PERM
+                | Errno::INTR
+        )
+    )
 }
 
 /// Network, container, interface and plugin, apart by a character that none of them can hold; a hash of them

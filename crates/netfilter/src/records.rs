@@ -80,7 +80,8 @@ impl Records {
     /// What the record of this name holds.
     pub(super) fn bytes(&self, name: &str) -> Result<Found<Vec<u8>>, Error> {
         Ok(match self.folder()? {
-            Some(folder) => bytes(&folder, name),
+            Some(folder) => bytes(&folder, name)
+                .map_err(|error| failed("read", &folder.path().join(name), &error))?,
             None => Found::Nothing,
         })
     }

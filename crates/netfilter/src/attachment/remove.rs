@@ -19,7 +19,9 @@ impl Attachment {
         let held = self.records.hold(&self.file_name())?;
         let heirs = match self.read()? {
             Found::Record(record) => self.remove_recorded(&record)?,
-            Found::Unreadable => self.remove_unknown(&Kind::ALL).map(|()| Vec::new())?,
+            Found::Unreadable => self
+                .remove_unknown(&self.possible_kinds())
+                .map(|()| Vec::new())?,
             Found::Nothing => self.remove_described()?,
         };
         self.records.remove(&self.file_name())?;
@@ -32,7 +34,7 @@ impl Attachment {
         self.take_down_beyond(record.backend, &record.parts)?;
         self.remove_elements(&left_to_nftables(record.backend, &record.parts))?;
         if record.is_partial() {
-            self.remove_unknown(&Kind::ALL)?;
+            self.remove_unknown(&self.possible_kinds())?;
         }
         self.leave(record.wanted())
     }

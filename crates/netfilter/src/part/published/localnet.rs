@@ -95,9 +95,13 @@ pub(super) fn restore(records: &Records) -> Result<(), Error> {
 
 /// The note goes last: as long as it is there, a call that was killed is made good by the next.
 fn set_back(register: &Register<'_>, interface: &str) -> Result<(), Error> {
-    match sysctl::write(&parameter(interface), "0") {
-        Err(error) if !error.is_not_found() => return Err(explain(error)),
-        _ => {}
+    let parameter = parameter(interface);
+    // Looked at first: where /proc/sys cannot be written it has never been set.
+    if !sysctl::read(&parameter).is_ok_and(|value| value == "0") {
+        match sysctl::write(&parameter, "0") {
+            Err(error) if !error.is_not_found() => return Err(explain(error)),
+            _ => {}
+        }
     }
     register.forget(interface);
     Ok(())
