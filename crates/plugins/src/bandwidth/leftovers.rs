@@ -7,9 +7,9 @@ use linkspan_plan::fault::{all, explain, gone};
 use linkspan_plan::identity::{IFB_PREFIX, ifb_names};
 use linkspan_plugin::spec::{Attachment, Error, Success};
 
-/// The ifbs of an attachment, under either name. One without an alias is of the reference, and an alias may have been
-/// replaced: such a one is the attachment's when the result of ADD, if there is one, has it. One whose alias names
-/// another attachment is of another interface of the same container.
+/// The ifbs of an attachment, under either name. One without an alias is of the reference. Where somebody has replaced the
+/// alias, it is the attachment's when the result of ADD, if there is one, has it. One whose alias names another
+/// attachment is of another interface of the same container.
 ///
 /// # Errors
 /// What the kernel says.
@@ -28,7 +28,8 @@ pub(super) fn own_ifbs(
         let is_told = |result: &Success| result.interfaces.iter().any(|one| one.name == name);
         let is_own = match link.alias.as_deref() {
             Some(alias) if Owner::is_named_by(alias) => alias == owner.to_string(),
-            _ => result.is_none_or(is_told),
+            Some(alias) if !alias.is_empty() => result.is_none_or(is_told),
+            _ => true,
         };
         if link.is_kind("ifb") && is_own {
             own.push(link);
