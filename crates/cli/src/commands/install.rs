@@ -6,40 +6,16 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use linkspan_runtime::{Cause, Error, Runtime, io_advice};
+use linkspan_runtime::{Cause, Error, Runtime};
 use linkspan_spec::{Map, PluginType, Value};
 use tempfile::TempDir;
 
+use super::bin_dir::{BINARY, NAMES, failed};
 use super::replaced::Replaced;
 use crate::args::Install;
 use crate::failure::{Failure, Kind};
 use crate::target::plugin_dirs;
 use crate::ui::{Ui, table};
-
-/// The file that all plugins are in.
-pub(super) const BINARY: &str = "linkspan-plugins";
-
-/// The plugins that can be in it.
-pub(super) const NAMES: &[&str] = &[
-    "bandwidth",
-    "bridge",
-    "dhcp",
-    "dummy",
-    "firewall",
-    "host-device",
-    "host-local",
-    "ipvlan",
-    "loopback",
-    "macvlan",
-    "portmap",
-    "ptp",
-    "sbr",
-    "static",
-    "tap",
-    "tuning",
-    "vlan",
-    "vrf",
-];
 
 /// The plugin whose answer tells whether a file is that of the plugins.
 const PROBE: &str = "loopback";
@@ -406,17 +382,5 @@ fn words(found: &Found) -> String {
         },
         Found::Directory => "a directory".to_owned(),
         Found::Other(why) => format!("something else: {why}"),
-    }
-}
-
-pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
-    move |error| {
-        let failure = Failure::new(
-            Kind::Failed,
-            format!("cannot {operation} {}", path.display()),
-        );
-        let advice = io_advice(&error);
-        let failure = failure.because(error);
-        advice.into_iter().fold(failure, Failure::advise)
     }
 }

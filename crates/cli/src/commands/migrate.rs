@@ -1,9 +1,12 @@
 //! `reconcile --backend`: what running attachments have, set up by another backend.
 
-use linkspan_netfilter::{Backend, Migration, Moved, Record, migrate, plan_migration};
+use std::path::PathBuf;
+
+use linkspan_netfilter::{
+    Backend, Migration, Moved, Record, migrate, plan_migration, unreadable_records,
+};
 use linkspan_spec::{Error, Value};
 
-use super::reconcile::unreadable;
 use crate::failure::{Failure, Kind};
 use crate::ui::{Ui, object};
 
@@ -107,4 +110,17 @@ pub(super) fn json_of(moved: &[(Record, Moved)]) -> Value {
 /// What attachments have could not be read.
 pub(super) fn unread(error: Error) -> Failure {
     Failure::new(Kind::Failed, "cannot read what attachments have").because(error)
+}
+
+/// The records that are there and cannot be read.
+pub(super) fn unreadable() -> Result<Vec<Failure>, Failure> {
+    let failure = |path: PathBuf| {
+        let words = format!("the record {} cannot be read", path.display());
+        Failure::new(Kind::Failed, words).advise(
+            "Whose it is stands in its name: network, container, interface, plugin. Detach that container and attach it \
+             again; if there is none, GC of the network removes what is left.",
+        )
+    };
+    let files = unreadable_records().map_err(unread)?;
+    Ok(files.into_iter().map(failure).collect())
 }

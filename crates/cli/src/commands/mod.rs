@@ -1,6 +1,7 @@
 //! The commands, a module for each kind.
 
 pub(crate) mod attach;
+mod bin_dir;
 pub(crate) mod demo;
 pub(crate) mod gc;
 pub(crate) mod install;

@@ -1,13 +1,12 @@
 //! `reconcile`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use linkspan_kernel::RulesetEvents;
-use linkspan_netfilter::{Record, reconcile as reconcile_all, unreadable_records};
+use linkspan_netfilter::{Record, reconcile as reconcile_all};
 use linkspan_spec::{Error, Value};
 
-use super::migrate::{to_backend, unread};
+use super::migrate::{to_backend, unread, unreadable};
 use crate::args::Reconcile;
 use crate::failure::{Failure, Kind};
 use crate::privilege;
@@ -80,19 +79,6 @@ fn once() -> Result<Summary, Failure> {
         }
     }
     Ok(summary)
-}
-
-/// The records that are there and cannot be read.
-pub(super) fn unreadable() -> Result<Vec<Failure>, Failure> {
-    let failure = |path: PathBuf| {
-        let words = format!("the record {} cannot be read", path.display());
-        Failure::new(Kind::Failed, words).advise(
-            "Whose it is stands in its name: network, container, interface, plugin. Detach that container and attach it \
-             again; if there is none, GC of the network removes what is left.",
-        )
-    };
-    let files = unreadable_records().map_err(unread)?;
-    Ok(files.into_iter().map(failure).collect())
 }
 
 impl Summary {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::commands::install::{BINARY, NAMES, failed};
+use super::bin_dir::{BINARY, NAMES, failed};
 use crate::failure::Failure;
 
 /// The directory below that of the plugins.
