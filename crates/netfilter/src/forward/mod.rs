@@ -148,14 +148,21 @@ pub(crate) fn close(
 /// Leaves what the reference plugin would have made to it. It does not know what published ports have: where the host's policy
 /// drops, that stays, since they are reached by it alone.
 pub(crate) fn hand_over(owner: &Owner, address: IpAddr) -> Result<(), Error> {
-    let drops = Nftables::open()
-        .and_then(|kernel| nft::drops(&kernel, Protocol::of(address)))
-        .or_else(|error| unless_unsupported(error).map(|()| false))
-        .map_err(explain)?;
-    match drops {
+    match may_drop(address)? {
         true => Ok(()),
         false => close(owner, &[address], &|_| false),
     }
+}
+
+/// Whether the host's policy may drop what is forwarded for an address. That of the older iptables is not looked at: where
+/// it is in use, it may.
+fn may_drop(address: IpAddr) -> Result<bool, Error> {
+    let protocol = Protocol::of(address);
+    let drops = Nftables::open()
+        .and_then(|kernel| nft::drops(&kernel, protocol))
+        .or_else(|error| unless_unsupported(error).map(|()| false))
+        .map_err(explain)?;
+    Ok(drops || legacy::is_in_use(protocol))
 }
 
 /// Returns whether an earlier Linkspan has admitted here in another way.
