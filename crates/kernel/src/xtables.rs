@@ -116,6 +116,8 @@ pub struct Rule {
     pub comment: Option<String>,
     /// The chain that it jumps or goes to.
     pub jump: Option<String>,
+    /// It lets pass what it is about.
+    pub accepts: bool,
     /// The one source address that it is about.
     pub source: Option<IpAddr>,
     /// The one destination address that it is about.
@@ -151,6 +153,9 @@ fn read(protocol: Protocol, table: &str) -> io::Result<Vec<u8>> {
     }
     Err(io::Error::from_raw_os_error(libc::EAGAIN))
 }
+
+/// The verdict NF_ACCEPT as a standard target has it: `-NF_ACCEPT - 1`.
+const ACCEPT: u32 = (-2_i32).cast_unsigned();
 
 /// `XT_TABLE_MAXNAMELEN`
 const NAME_LEN: usize = 32;
@@ -223,6 +228,7 @@ fn parse(protocol: Protocol, bytes: &[u8]) -> Table {
             chain: chain.clone(),
             comment: entry.comment.clone(),
             jump: jump.map(|(_, name)| name.clone()),
+            accepts: verdict == Some(ACCEPT),
             source: entry.addresses[0],
             destination: entry.addresses[1],
         });

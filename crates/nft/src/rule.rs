@@ -383,6 +383,8 @@ pub struct InstalledRule {
     pub owner: Option<String>,
     /// The chain that it jumps or goes to.
     pub target: Option<String>,
+    /// It lets pass what it is about.
+    pub accepts: bool,
     /// The one source address that it is about, as `ip saddr` and `iptables -s` write it.
     pub source: Option<IpAddr>,
     /// The one destination address that it is about.
@@ -413,6 +415,9 @@ impl InstalledRule {
             target: expressions
                 .clone()
                 .find_map(|expression| target(&expression)),
+            accepts: expressions
+                .clone()
+                .any(|expression| verdict(&expression) == Some(Verdict::Accept)),
             source,
             destination,
         })
@@ -434,13 +439,17 @@ impl InstalledRule {
 
 /// The chain that an expression sends packets to, when it is a verdict.
 fn target(expression: &Attribute<'_>) -> Option<String> {
+    verdict(expression)?.chain().map(str::to_owned)
+}
+
+fn verdict(expression: &Attribute<'_>) -> Option<Verdict> {
     let attributes = expression.nested();
     if attributes.get(expr::NAME)?.as_str()? != "immediate" {
         return None;
     }
     let immediate = attributes.get(expr::DATA)?.nested();
     let verdict = immediate.get(2)?.nested().get(data::VERDICT)?;
-    Verdict::decode(&verdict)?.chain().map(str::to_owned)
+    Verdict::decode(&verdict)
 }
 
 /// The source and the destination address that a rule compares the packet's with, each as a whole.

@@ -62,6 +62,11 @@ fn rules<'t>(table: &'t Table, chain: &'t str) -> impl Iterator<Item = &'t Rule>
     table.rules.iter().filter(is_in)
 }
 
+/// Whether a rule can be one that admits somebody: what drops, or is about two ends, is the owner of the host's.
+fn is_admission(rule: &Rule) -> bool {
+    rule.accepts && !(rule.source.is_some() && rule.destination.is_some())
+}
+
 fn missing_admin_chains<'a>(table: &Table, wanted: &Wanted<'a>) -> Vec<&'a str> {
     let leads_to = |chain: &str| {
         rules(table, wanted.place.chain).any(|rule| rule.jump.as_deref() == Some(chain))
@@ -87,7 +92,8 @@ fn additions(table: &Table, wanted: &Wanted<'_>) -> Vec<String> {
         .map(|to| format!("-I {chain} 1 {}", jump(to, ADMIN_COMMENT)))
         .collect();
     let is_there = |accept: &super::Accept| {
-        let is_it = |rule: &Rule| accept.is_about(rule.source, rule.destination);
+        let is_it =
+            |rule: &Rule| is_admission(rule) && accept.is_about(rule.source, rule.destination);
         wanted.place.is_first() && rules(table, chain).any(is_it)
     };
     let missing = wanted.accepts.iter().filter(|accept| !is_there(accept));
@@ -117,6 +123,7 @@ fn deletions(
     is_stale: &dyn Fn(IpAddr) -> bool,
 ) -> Result<Vec<String>, Error> {
     let mut stale: Vec<IpAddr> = rules(table, place.chain)
+        .filter(|rule| is_admission(rule))
         .flat_map(|rule| rule.source.into_iter().chain(rule.destination))
         .filter(|address| is_stale(*address))
         .collect();
@@ -140,7 +147,8 @@ pub(super) fn missing(wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
     }
     let mut left: Vec<&Rule> = rules(&table, chain).collect();
     for accept in &wanted.accepts {
-        let is_it = |rule: &&Rule| accept.is_about(rule.source, rule.destination);
+        let is_it =
+            |rule: &&Rule| is_admission(rule) && accept.is_about(rule.source, rule.destination);
         match left.iter().position(is_it) {
             Some(at) => drop(left.swap_remove(at)),
             None => missing.push(wanted.describe(accept)),
@@ -156,7 +164,7 @@ pub(super) fn remove(places: &[&Place], is_stale: &dyn Fn(IpAddr) -> bool) -> Re
             let mut rules = places.iter().flat_map(|place| rules(table, place.chain));
             rules.any(|rule| {
                 let mut ends = rule.source.into_iter().chain(rule.destination);
-                ends.any(is_stale)
+                is_admission(rule) && ends.any(is_stale)
             })
         };
         if table(protocol)?.filter(concerns).is_none() {
@@ -180,12 +188,15 @@ pub(super) fn remove(places: &[&Place], is_stale: &dyn Fn(IpAddr) -> bool) -> Re
 /// Removes those of our chains that accept nothing, and what leads to them.
 pub(super) fn tidy() -> Result<(), Error> {
     for place in [&ADMITTED, &PUBLISHED] {
-        remove_chain(place.chain, &|rule| rule.jump.is_some(), place.comment)?;
+        let is_administrators =
+            |rule: &Rule| rule.jump.is_some() && rule.comment.as_deref() == Some(ADMIN_COMMENT);
+        remove_chain(place.chain, &is_administrators, place.comment)?;
     }
     Ok(())
 }
 
-/// Removes a chain that has no rules but such, and the rules of FORWARD with this comment that lead to it.
+/// Removes a chain that has no rules but such, and the rules of FORWARD with this comment that lead to it. Where others lead
+/// there, it stays.
 pub(super) fn remove_chain(
     chain: &str,
     is_idle: &dyn Fn(&Rule) -> bool,
@@ -204,12 +215,21 @@ pub(super) fn remove_chain(
         locked(|| match table(protocol)?.filter(is_such) {
             None => Ok(()),
             Some(table) => {
-                let leads_there =
-                    |rule: &&Rule| rule.chain.is_none() && rule.jump.as_deref() == Some(chain);
-                let jumps = table.rules.iter().filter(leads_there);
+                let leads_there = |rule: &&Rule| rule.jump.as_deref() == Some(chain);
+                let (own, others): (Vec<&Rule>, Vec<&Rule>) =
+                    table.rules.iter().filter(leads_there).partition(|rule| {
+                        rule.chain.is_none() && rule.comment.as_deref() == Some(comment)
+                    });
+                let jumps = own.iter();
                 let jumps = jumps.map(|_| format!("-D {FORWARD} {}", jump(chain, comment)));
-                let chain = [format!("-F {chain}"), format!("-X {chain}")];
-                restore_legacy(protocol, &input(jumps.chain(chain)))
+                let mut lines: Vec<String> = jumps.collect();
+                if others.is_empty() {
+                    lines.extend([format!("-F {chain}"), format!("-X {chain}")]);
+                }
+                match lines.is_empty() {
+                    true => Ok(()),
+                    false => restore_legacy(protocol, &input(lines.into_iter())),
+                }
             }
         })?;
     }

@@ -176,11 +176,14 @@ fn remove(
     let is_stale = |address: IpAddr| addresses.contains(&address) && !is_taken(address);
     let is_own = |rule: &InstalledRule| match &rule.owner {
         Some(owner) => *owner == own,
-        None => rule
-            .source
-            .into_iter()
-            .chain(rule.destination)
-            .any(is_stale),
+        None => {
+            nft::is_admission(rule)
+                && rule
+                    .source
+                    .into_iter()
+                    .chain(rule.destination)
+                    .any(is_stale)
+        }
     };
     let has_former = remove_where(places, &is_own)?;
     legacy::remove(places, &is_stale)?;

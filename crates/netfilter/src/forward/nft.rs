@@ -151,7 +151,7 @@ impl<'k> Attempt<'k> {
         }
         for rule in rules
             .iter()
-            .filter(|rule| wanted.concerns(rule.source, rule.destination))
+            .filter(|rule| is_admission(rule) && wanted.concerns(rule.source, rule.destination))
         {
             self.batch.delete(rule.to_delete());
         }
@@ -279,13 +279,20 @@ pub(super) fn missing(
         .filter(|rule| rule.owner.as_deref().is_none_or(|other| other == owner))
         .collect();
     for accept in &wanted.accepts {
-        let is_it = |rule: &&InstalledRule| accept.is_about(rule.source, rule.destination);
+        let is_it = |rule: &&InstalledRule| {
+            is_admission(rule) && accept.is_about(rule.source, rule.destination)
+        };
         match left.iter().position(is_it) {
             Some(at) => drop(left.swap_remove(at)),
             None => missing.push(wanted.describe(accept)),
         }
     }
     Ok(Some(missing))
+}
+
+/// Whether a rule can be one that admits somebody: what drops, or is about two ends, is the owner of the host's.
+pub(super) fn is_admission(rule: &InstalledRule) -> bool {
+    rule.accepts && !(rule.source.is_some() && rule.destination.is_some())
 }
 
 /// Whose the rules about an address are.

@@ -19,7 +19,7 @@ pub(crate) fn has_chain(protocol: Protocol, chain: &str) -> Result<bool, Error> 
     Ok(table.is_some_and(|table| table.chains.iter().any(|one| one == chain)))
 }
 
-/// What has `iptables-legacy-restore` delete a chain's rules about these addresses.
+/// What has `iptables-legacy-restore` delete a chain's rules that accept what is about one of these addresses and no other.
 pub(crate) fn deletions(
     protocol: Protocol,
     table: &str,
@@ -28,5 +28,10 @@ pub(crate) fn deletions(
 ) -> Result<Vec<String>, Error> {
     let saved = Existing::legacy(protocol)?;
     let rules = saved.rules_about(table, chain, addresses);
+    let is_admission = |rule: &&str| {
+        let has = |flag: &str| rule.split(' ').any(|word| word == flag);
+        rule.ends_with(" -j ACCEPT") && !(has("-s") && has("-d"))
+    };
+    let rules = rules.filter(is_admission);
     Ok(rules.map(|rule| rule.replacen("-A", "-D", 1)).collect())
 }

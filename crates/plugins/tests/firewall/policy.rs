@@ -62,6 +62,32 @@ cases! { the_translations_of_others_admit_nobody:
     translations_of_others_where_the_older_iptables_drops(LEGACY);
 }
 
+/// What the host's owner has put into our chain: it is about two ends, or drops, so it is nobody's admission.
+fn rules_of_the_owner_in_our_chain_stay(sandbox: &Sandbox, forwarding: Forwarding, variant: &str) {
+    let world = World::new(sandbox, forwarding, json!({ "backend": "nftables" }));
+    let [one, other] = ["one", "other"].map(|name| world.attach(name));
+    let iptables = format!("iptables-{variant}");
+    let drop = format!("CNI-FORWARD -s {} -d 203.0.113.9 -j DROP", one.v4);
+    sandbox.run(&format!("{iptables} -I {drop}"));
+    let is_there = || sandbox.run(&format!("{iptables} -C {drop}"));
+    // Once more, gone, and somebody else.
+    world.call("ADD", &one).run().success();
+    is_there();
+    world.call("CHECK", &one).run().success();
+    world.call("DEL", &one).run().success();
+    is_there();
+    world.call("ADD", &one).run().success();
+    is_there();
+    world.call("CHECK", &one).run().success();
+    world.call("DEL", &other).run().success();
+    is_there();
+}
+
+cases! { rules_of_the_owner_in_our_chain_stay:
+    rules_of_the_owner_in_our_chain_of_iptables_stay(NFT, "nft");
+    rules_of_the_owner_in_our_chain_of_the_older_iptables_stay(LEGACY, "legacy");
+}
+
 /// A rule of the host's owner counts, whether it was there before (ufw, DOCKER-USER, KUBE-ROUTER, cali-FORWARD) or comes
 /// later: then from the next container on, or `reconcile`. The policy alone is overcome.
 fn rules_of_others_come_before_published_ports(

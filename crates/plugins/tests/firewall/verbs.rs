@@ -61,10 +61,10 @@ fn add_and_check_need_the_result_of_the_plugin_before() {
         let config = firewall("mynet", nftables());
         plugins()
             .add(&config, "one", &netns, "eth0")
-            .fails(None, &["prevResult missing"]);
+            .fails(None, &["missing prevResult from earlier plugin"]);
         plugins()
             .check(&config, "one", &netns, "eth0")
-            .fails(None, &["prevResult missing"]);
+            .fails(None, &["missing prevResult from earlier plugin"]);
     });
 }
 
