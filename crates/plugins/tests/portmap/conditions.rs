@@ -108,7 +108,7 @@ fn what_cannot_be_translated_is_told_with_the_way_out() {
             (json!({ "conditionsV4": ["ip saddr 10.0.0.1"], "backend": "iptables" }), &["nftables-specific options [conditionsV4]"]),
             (json!({ "externalSetMarkChain": "X", "backend": "nftables" }), &["iptables-specific options [externalSetMarkChain]"]),
             (json!({ "externalSetMarkChain": "X", "markMasqBit": 3 }), &["Cannot specify externalSetMarkChain and markMasqBit"]),
-            (json!({ "markMasqBit": 32 }), &["from 0 to 31"]),
+            (json!({ "markMasqBit": 32 }), &["MasqMarkBit must be between 0 and 31"]),
             (json!({ "backend": "ipset" }), &["\"nftables\" nor \"iptables\""]),
         } {
             let keys = publish_with(&["8080:80/tcp"], keys);
