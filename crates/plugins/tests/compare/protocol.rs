@@ -74,10 +74,12 @@ const WRONG: [Wrong; 24] = rows! {
 };
 
 /// Where ours answers otherwise, and why.
-const MEANT: [(&str, &str, &str); 4] = rows! {
+const MEANT: [(&str, &str, &str); 6] = rows! {
     ("", "a namespace that is the host's", "1.1.1 works on the host; the newer reference refuses with code 8 as well, after its work"),
     ("CHECK", "a malformed version", "the reference says 6 here, and 1 in ADD and DEL"),
     ("DEL", "a namespace that is a file", "that is what stays of a namespace after a reboot"),
+    ("DEL", "no name", "a container can be detached whatever the configuration says"),
+    ("DEL", "a name with a slash", "a container can be detached whatever the configuration says"),
     ("DEL", "arguments without a value", "a container can be detached whatever CNI_ARGS say"),
 };
 
