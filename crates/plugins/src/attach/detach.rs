@@ -139,7 +139,7 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
             Err(error) => return Err(explain(error)),
         };
         // No plugin's, whatever name whoever is root in there has given it.
-        if link.is_loopback() || link.name != name || self.is_of_another(&link, namespaces)? {
+        if link.is_loopback() || self.is_of_another(&link, namespaces)? {
             return Ok(false);
         }
         gone(container.rtnl().delete_link(&link.name)).map(|()| true)
@@ -204,8 +204,7 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
 fn remove_own(name: &str) -> Result<(), Error> {
     let rtnl = Rtnl::open().map_err(explain)?;
     match rtnl.link(name) {
-        // By its own name: another name of a device is whatever a container has given it.
-        Ok(link) if link.is_kind("veth") && link.name == name => gone(rtnl.delete_link(name)),
+        Ok(link) if link.is_kind("veth") => gone(rtnl.delete_link(name)),
         Ok(_) => Ok(()),
         Err(error) => gone(Err(error)),
     }
