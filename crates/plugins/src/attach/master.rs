@@ -46,17 +46,6 @@ impl Master {
         Ok((link, found))
     }
 
-    /// The link, which is there and switched on.
-    ///
-    /// # Errors
-    /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there, [`ErrorCode::TRY_AGAIN_LATER`] when it is
-    /// switched off.
-    pub fn find(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
-        let (link, found) = self.look(namespaces)?;
-        require_up(&link, &found)?;
-        Ok((link, found))
-    }
-
     /// The link, whatever its state, without a word.
     ///
     /// # Errors
@@ -115,9 +104,10 @@ impl Master {
             return Ok(());
         }
         let namespaces = Namespaces::host_only()?;
-        let possible = self
-            .find(&namespaces)
-            .and_then(|(link, found)| mtu.on(&link, &found));
+        let possible = self.look(&namespaces).and_then(|(link, found)| {
+            require_up(&link, &found)?;
+            mtu.on(&link, &found)
+        });
         possible.map(drop).map_err(|error| Error {
             code: ErrorCode::PLUGIN_NOT_AVAILABLE,
             ..error
