@@ -1,0 +1,16 @@
+//! Addresses from DHCP servers for containers.
+//!
+//! A lease outlives the plugin that asked for it by far, so a daemon keeps it: the plugin asks the daemon over a socket,
+//! in the protocol of the reference's.
+//!
+//! - [`message`]: DHCP's messages as bytes and as values (RFC 2131, RFC 2132);
+//! - [`machine`]: the client's side of the protocol without I/O and without a clock;
+//! - [`gob`] and [`rpc`]: what plugin and daemon say to each other;
+//! - [`daemon`]: sockets, timers, namespaces and what is kept on disk.
+#![forbid(unsafe_code)]
+
+pub mod daemon;
+pub mod gob;
+pub mod machine;
+pub mod message;
+pub mod rpc;
