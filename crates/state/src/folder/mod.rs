@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use linkspan_kernel::netns::Identity;
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -198,8 +199,10 @@ impl Folder {
         file.write_all(bytes)?;
         match nameless::link(&file, &self.fd, name) {
             Err(Errno::EXIST) => {
-                self.remove(name)?;
-                Ok(nameless::link(&file, &self.fd, name)?)
+                let half = unfinished();
+                self.remove(&half)?;
+                nameless::link(&file, &self.fd, half.as_str())?;
+                Ok(rustix::fs::renameat(&self.fd, &half, &self.fd, name)?)
             }
             published => Ok(published?),
         }
@@ -207,7 +210,7 @@ impl Folder {
 
     /// The same where the file system has no files without a name.
     fn write_named(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let half = format!("{UNFINISHED}{}", std::process::id());
+        let half = unfinished();
         self.remove(&half)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, half.as_str(), flags, FILE)?;
@@ -279,7 +282,24 @@ impl Folder {
     /// # Errors
     /// When it cannot be read.
     pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = self.all_names()?;
+        names.retain(|name| !name.starts_with(UNFINISHED));
+        Ok(names)
+    }
+
+    /// The same, and what was not finished when its writer was killed.
+    fn all_names(&self) -> io::Result<Vec<String>> {
         self.entries()?.collect()
+    }
+
+    /// Removes what writers that were killed have not finished; for whoever is the only one to write here.
+    ///
+    /// # Errors
+    /// When it cannot be read, or removed.
+    pub fn sweep(&self) -> io::Result<()> {
+        let names = self.all_names()?.into_iter();
+        let mut unfinished = names.filter(|name| name.starts_with(UNFINISHED));
+        unfinished.try_for_each(|name| self.remove(&name))
     }
 
     /// Whether nothing is in it; however much there is, no more than its beginning is read.
@@ -287,11 +307,15 @@ impl Folder {
     /// # Errors
     /// When it cannot be read.
     pub fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.entries()?.next().is_none())
+        let is_one = |name: &io::Result<String>| {
+            name.as_ref()
+                .map_or(true, |name| !name.starts_with(UNFINISHED))
+        };
+        Ok(!self.entries()?.any(|name| is_one(&name)))
     }
 
     fn entries(&self) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
-        let is_one = |name: &str| !["", ".", ".."].contains(&name) && !name.starts_with(UNFINISHED);
+        let is_one = |name: &str| !["", ".", ".."].contains(&name);
         let entries = rustix::fs::Dir::read_from(&self.fd)?;
         Ok(entries.filter_map(move |entry| match entry {
             Ok(entry) => {
@@ -351,7 +375,7 @@ fn empty(from: &Folder, name: &str) -> io::Result<()> {
     let Some(folder) = from.folder_if_there(name)? else {
         return Ok(());
     };
-    for inside in folder.names()? {
+    for inside in folder.all_names()? {
         if folder.remove(&inside).is_err() {
             empty(&folder, &inside)?;
         }
@@ -379,5 +403,12 @@ impl From<Folder> for File {
     }
 }
 
-/// How the names of files begin that are not complete.
+/// How the names of files begin that are not complete, or do not have their name yet.
 const UNFINISHED: &str = ".new-";
+
+/// A name that nobody else gives.
+fn unfinished() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{UNFINISHED}{}-{count}", std::process::id())
+}

@@ -127,3 +127,44 @@ fn what_cannot_be_removed_any_more_is_no_obstacle() {
         folder.write("other", b"text").unwrap_err();
     });
 }
+
+/// Whoever reads meanwhile, or is started after a kill, finds the file as it was or as it is.
+#[test]
+fn a_file_that_is_written_anew_is_never_absent() {
+    sandbox(|_| {
+        let folder = Folder::of_all("a").unwrap();
+        folder.write("file", b"0").unwrap();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..500 {
+                    folder
+                        .write("file", format!("{number}").as_bytes())
+                        .unwrap();
+                }
+                is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+            });
+            while !is_over.load(std::sync::atomic::Ordering::SeqCst) {
+                assert!(
+                    folder
+                        .read("file", 10)
+                        .unwrap()
+                        .is_some_and(|it| !it.is_empty())
+                );
+            }
+        });
+        assert_eq!(folder.names().unwrap(), ["file"]);
+    });
+}
+
+#[test]
+fn what_a_killed_writer_left_is_nobodys_file() {
+    sandbox(|_| {
+        let folder = Folder::of_all("a").unwrap();
+        std::fs::write(folder.path().join(".new-1-0"), "half").unwrap();
+        assert!(folder.is_empty().unwrap());
+        assert_eq!(folder.names().unwrap(), [""; 0]);
+        folder.sweep().unwrap();
+        assert!(!folder.path().join(".new-1-0").exists());
+    });
+}
