@@ -1,7 +1,7 @@
 //! The Internet checksum (RFC 1071).
 
 /// The checksum of some bytes, in which its own field is zero. Of bytes with their checksum it is 0.
-pub(crate) fn checksum(bytes: &[u8]) -> u16 {
+pub fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes
         .chunks(2)
         .map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));

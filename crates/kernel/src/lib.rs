@@ -5,15 +5,17 @@
 //! Every failure is an [`Error`] that says what was attempted, on what, and why in the kernel's own
 //! words (its extended acknowledgement).
 
-mod checksum;
+pub mod checksum;
 pub mod conntrack;
 pub mod echo;
 mod error;
 mod exchange;
+pub mod link_events;
 pub mod monitor;
 mod netfilter;
 pub mod netns;
 pub mod nftables;
+pub mod packet;
 pub mod rtnl;
 mod ruleset_events;
 pub mod sandbox;

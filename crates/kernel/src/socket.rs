@@ -114,6 +114,11 @@ impl Socket {
         Self::open_with_groups(None, groups)
     }
 
+    /// Hears of the events in all namespaces that have a number in this one; without CAP_NET_BROADCAST of its own alone.
+    pub(crate) fn listen_everywhere(&self) {
+        switch_on(&self.fd, libc::NETLINK_LISTEN_ALL_NSID);
+    }
+
     /// Opens one that hears of another family's events in these groups.
     pub(crate) fn listen_to(protocol: Protocol, groups: u32) -> io::Result<Self> {
         Self::open_with_groups(Some(protocol), groups)

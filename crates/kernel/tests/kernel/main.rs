@@ -11,6 +11,7 @@ mod monitor;
 mod namespaces;
 mod neighbours;
 mod nftables;
+mod packets;
 mod routes;
 mod vlans;
 
