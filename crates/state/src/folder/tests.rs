@@ -142,9 +142,9 @@ fn a_file_that_is_written_anew_is_never_absent() {
                         .write("file", format!("{number}").as_bytes())
                         .unwrap();
                 }
-                is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+                is_over.store(true, Ordering::SeqCst);
             });
-            while !is_over.load(std::sync::atomic::Ordering::SeqCst) {
+            while !is_over.load(Ordering::SeqCst) {
                 assert!(
                     folder
                         .read("file", 10)
@@ -161,7 +161,7 @@ fn a_file_that_is_written_anew_is_never_absent() {
 fn what_a_killed_writer_left_is_nobodys_file() {
     sandbox(|_| {
         let folder = Folder::of_all("a").unwrap();
-        std::fs::write(folder.path().join(".new-1-0"), "half").unwrap();
+        fs::write(folder.path().join(".new-1-0"), "half").unwrap();
         assert!(folder.is_empty().unwrap());
         assert_eq!(folder.names().unwrap(), [""; 0]);
         folder.sweep().unwrap();
