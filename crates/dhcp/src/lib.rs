@@ -5,6 +5,7 @@
 //!
 //! - [`message`]: DHCP's messages as bytes and as values (RFC 2131, RFC 2132);
 //! - [`machine`]: the client's side of the protocol without I/O and without a clock;
+//! - [`request`]: what a configuration asks of a server;
 //! - [`gob`] and [`rpc`]: what plugin and daemon say to each other;
 //! - [`daemon`]: sockets, timers, namespaces and what is kept on disk.
 #![forbid(unsafe_code)]
@@ -13,4 +14,5 @@ pub mod daemon;
 pub mod gob;
 pub mod machine;
 pub mod message;
+pub mod request;
 pub mod rpc;

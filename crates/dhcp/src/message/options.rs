@@ -11,6 +11,7 @@ const END: u8 = 255;
 pub(crate) const SUBNET_MASK: u8 = 1;
 pub(crate) const ROUTERS: u8 = 3;
 pub(crate) const DNS: u8 = 6;
+pub(crate) const HOST_NAME: u8 = 12;
 pub(crate) const DOMAIN: u8 = 15;
 pub(crate) const MTU: u8 = 26;
 pub(crate) const STATIC_ROUTES: u8 = 33;
@@ -23,7 +24,10 @@ pub(crate) const TEXT: u8 = 56;
 pub(crate) const LONGEST_MESSAGE: u8 = 57;
 pub(crate) const RENEWAL_TIME: u8 = 58;
 pub(crate) const REBINDING_TIME: u8 = 59;
+pub(crate) const VENDOR_CLASS: u8 = 60;
 pub(crate) const CLIENT_ID: u8 = 61;
+/// RFC 3004.
+pub(crate) const USER_CLASS: u8 = 77;
 /// RFC 3397.
 pub(crate) const DOMAIN_SEARCH: u8 = 119;
 /// RFC 3442.
