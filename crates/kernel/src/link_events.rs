@@ -1,9 +1,9 @@
 //! What happens to links and to namespaces, heard of in one place for all.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use linkspan_netlink::{Attributes, Message};
+use linkspan_netlink::{Attributes, Message, Messages};
 
 use crate::Error;
 use crate::socket::{Socket, is_lost};
@@ -24,11 +24,22 @@ pub struct LinkEvents {
     socket: Socket,
 }
 
+/// Bytes that every event fits into.
+const ROOM: usize = 64 * 1024;
+
+/// The kernel's own port.
+const KERNEL: u32 = 0;
+
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkEvent {
-    /// A link with this index, in whichever namespace, was made or changed, or went.
-    Link(u32),
+    /// A link was made or changed, or went.
+    Link {
+        /// The number of its namespace; `None` for the caller's.
+        netns: Option<i32>,
+        /// Its index there.
+        index: u32,
+    },
     /// The namespace with this number has ended.
     NamespaceGone(i32),
     /// More than was heard of: anything may have happened.
@@ -54,12 +65,18 @@ impl LinkEvents {
     /// What the kernel says.
     pub fn take(&self) -> Result<Vec<LinkEvent>, Error> {
         let mut events = Vec::new();
+        let mut room = vec![0; ROOM];
         loop {
-            match self.socket.receive_queued() {
-                Ok(datagram) if datagram.cut_answer_to().is_some() => events.push(LinkEvent::Lost),
-                Ok(datagram) => events.extend(datagram.messages().filter_map(|one| decode(&one))),
+            match receive(self.as_fd(), &mut room) {
+                Ok(received) if received.is_cut => events.push(LinkEvent::Lost),
+                Ok(received) if received.sender == KERNEL => {
+                    let messages = Messages::new(&room[..received.length]);
+                    events.extend(messages.filter_map(|one| decode(&one, received.netns)));
+                }
+                Ok(_) => {}
                 Err(error) if is_lost(&error) => events.push(LinkEvent::Lost),
-                Err(error) if error.raw_os_error() == Some(libc::ETIMEDOUT) => return Ok(events),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(events),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(failed(error)),
             }
         }
@@ -76,11 +93,14 @@ fn failed(error: io::Error) -> Error {
     Error::new("receive", "the kernel's events", error)
 }
 
-fn decode(message: &Message<'_>) -> Option<LinkEvent> {
+fn decode(message: &Message<'_>, netns: Option<i32>) -> Option<LinkEvent> {
     match message.kind {
         libc::RTM_NEWLINK | libc::RTM_DELLINK => {
             let index = message.payload.get(4..)?.first_chunk()?;
-            Some(LinkEvent::Link(u32::from_ne_bytes(*index)))
+            Some(LinkEvent::Link {
+                netns,
+                index: u32::from_ne_bytes(*index),
+            })
         }
         libc::RTM_DELNSID => {
             let attributes = Attributes::new(message.attributes(GENERIC_HEADER));
@@ -89,4 +109,53 @@ fn decode(message: &Message<'_>) -> Option<LinkEvent> {
         }
         _ => None,
     }
+}
+
+/// What came in one datagram.
+struct Received {
+    length: usize,
+    is_cut: bool,
+    sender: u32,
+    netns: Option<i32>,
+}
+
+/// Room for one control message: its head and a number.
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Received> {
+    let mut control = Control([0; 64]);
+    let mut part = libc::iovec {
+        iov_base: room.as_mut_ptr().cast(),
+        iov_len: room.len(),
+    };
+    // SAFETY: a structure of integers, for which zeros are a value.
+    let mut sender: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    // SAFETY: a structure of pointers and integers, for which zeros are a value.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_name = (&raw mut sender).cast();
+    header.msg_namelen = size_of_val(&sender) as libc::socklen_t;
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = control.0.len() as _;
+    // SAFETY: the descriptor is open, and every pointer in the header is that of memory of the size beside it, which
+    // outlives the call. rustix does not read control messages of netlink.
+    let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
+    let length = usize::try_from(length).map_err(|_negative| io::Error::last_os_error())?;
+    Ok(Received {
+        length,
+        is_cut: header.msg_flags & libc::MSG_TRUNC != 0,
+        sender: sender.nl_pid,
+        netns: netns_of(&control.0[..header.msg_controllen as usize]),
+    })
+}
+
+/// The number in a control message: its length, its level, its kind, and what it says.
+fn netns_of(control: &[u8]) -> Option<i32> {
+    const HEAD: usize = size_of::<libc::cmsghdr>();
+    let number = |at: usize| Some(i32::from_ne_bytes(*control.get(at..)?.first_chunk()?));
+    let is_it = number(HEAD - 8)? == libc::SOL_NETLINK
+        && number(HEAD - 4)? == libc::NETLINK_LISTEN_ALL_NSID;
+    number(HEAD).filter(|_| is_it)
 }

@@ -22,6 +22,8 @@ pub enum Packets {
     Udp(u16),
     /// ARP.
     Arp,
+    /// What is in a VLAN, from its number on. None is received where a link of the VLAN takes it.
+    Vlan,
 }
 
 /// A socket that sends and receives packets of one link, which begin after the link's own header.
@@ -119,6 +121,7 @@ impl Packets {
         let protocol = match self {
             Self::Udp(_) => libc::ETH_P_IP,
             Self::Arp => libc::ETH_P_ARP,
+            Self::Vlan => libc::ETH_P_8021Q,
         };
         protocol as u16
     }

@@ -85,7 +85,18 @@ fn the_end_of_a_namespace_is_heard_of() {
         .unwrap();
         assert!(is_ready(&events));
         let heard = events.take().unwrap();
-        assert!(heard.contains(&LinkEvent::Link(lo)), "{heard:?}");
+        let expected = LinkEvent::Link {
+            netns: Some(number),
+            index: lo,
+        };
+        assert!(heard.contains(&expected), "{heard:?}");
+        host.run("ip link set lo down");
+        assert!(is_ready(&events));
+        let own = LinkEvent::Link {
+            netns: None,
+            index: lo,
+        };
+        assert!(events.take().unwrap().contains(&own));
         drop((rtnl, netns));
         made.delete();
         let begun = Instant::now();
