@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use linkspan_spec::{Dns, IpConfig, Route, Success, Version};
+use linkspan_spec::{Dns, IpConfig, Route, Success};
 
 use crate::gob::{Field, Shape, Struct, Value};
 
@@ -160,7 +160,8 @@ impl CmdArgs {
     }
 }
 
-/// A lease as it travels.
+/// A lease as it travels. The version is left out: the plugin has put in its own, from which older releases know no way
+/// back from a later one.
 pub(super) fn value_of(lease: &Success) -> Value {
     let ips = lease.ips.iter().map(|ip| {
         let gateway = ip.gateway.and_then(|gateway| bytes(octets(gateway)));
@@ -182,7 +183,6 @@ pub(super) fn value_of(lease: &Success) -> Value {
         )
     });
     let dns = &lease.dns;
-    let version = text(Version::LATEST.as_str());
     let dns = [
         texts(&dns.nameservers),
         text(&dns.domain),
@@ -190,7 +190,7 @@ pub(super) fn value_of(lease: &Success) -> Value {
         texts(&dns.options),
     ];
     let dns = Some(Value::of(&DNS, dns));
-    Value::of(&RESULT, [version, list(ips), list(routes), dns])
+    Value::of(&RESULT, [None, list(ips), list(routes), dns])
 }
 
 /// Reads a lease; what is wrong with it where it is none.
