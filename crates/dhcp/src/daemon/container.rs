@@ -1,0 +1,194 @@
+//! Where an interface is: a namespace, known by its path and told from others by what it is, and a link in it. Nothing of
+//! it is held open, so that nothing outlives the container.
+
+use std::path::{Path, PathBuf};
+
+use ipnet::{IpNet, Ipv4Net};
+use linkspan_kernel::netns::{Identity, Netns};
+use linkspan_kernel::packet::{PacketSocket, Packets};
+use linkspan_kernel::rtnl::{Change, Link, LinkChange, LinkData, Rtnl};
+use linkspan_state::origin::reason_to_exist;
+use serde::{Deserialize, Serialize};
+
+use super::closer::Closer;
+use super::frame;
+use crate::message::CLIENT_PORT;
+
+/// An interface of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Container {
+    /// The namespace's path, as this daemon sees it.
+    pub(super) netns: PathBuf,
+    /// What tells the namespace from others: inode and cookie.
+    #[serde(with = "text")]
+    pub(super) identity: Identity,
+    /// The number that the host's namespace knows it by, under which its end is told.
+    pub(super) number: Option<i32>,
+    /// The link's index there.
+    pub(super) link: u32,
+    /// The link's hardware address.
+    pub(super) mac: [u8; 6],
+    /// Its MTU in bytes.
+    pub(super) mtu: u32,
+    /// By what of the host's the link's packets travel.
+    pub(super) way: Option<Way>,
+}
+
+/// A link of the host's that leads to the same network as a container's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Way {
+    /// The link's index on the host.
+    pub(super) link: u32,
+    /// The VLAN that packets are in there.
+    pub(super) vlan: Option<u16>,
+}
+
+mod text {
+    use linkspan_kernel::netns::Identity;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(it: &Identity, to: S) -> Result<S::Ok, S::Error> {
+        it.to_string().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Identity, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// What has become of a namespace.
+#[derive(Debug)]
+pub(super) enum There {
+    /// It is there.
+    Yes(Netns),
+    /// It is gone for good.
+    Gone,
+    /// It cannot be reached, though it may be there.
+    Unseen(String),
+}
+
+impl Container {
+    /// The link of this name in the namespace at this path. One that is off is switched on: nothing is sent by it otherwise.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub(super) fn find(path: &Path, ifname: &str) -> Result<Self, String> {
+        let netns = Netns::open(path).map_err(|error| {
+            format!(
+                "cannot open the network namespace {}: {error}",
+                path.display()
+            )
+        })?;
+        let rtnl = Rtnl::open_in(&netns).map_err(|error| error.to_string())?;
+        let link = rtnl
+            .link(ifname)
+            .map_err(|error| format!("error looking up {ifname:?}: {error}"))?;
+        if !link.is_up() {
+            rtnl.change(Change::SetLink(link.index, LinkChange::up()))
+                .map_err(|error| error.to_string())?;
+        }
+        let mac = link.mac.ok_or_else(|| {
+            format!("{ifname:?} has no hardware address of six bytes, by which a DHCP server could know it")
+        })?;
+        let host = Rtnl::open().map_err(|error| error.to_string())?;
+        // Without one, the namespace's end is noticed at the next renewal.
+        let number = host.assign_netns_id(&netns).ok();
+        Ok(Self {
+            netns: path.to_owned(),
+            identity: Identity::of(&netns),
+            number,
+            link: link.index,
+            mac,
+            mtu: link.mtu,
+            way: way(&link, &rtnl, &host),
+        })
+    }
+
+    /// Whether the interface has this address.
+    pub(super) fn has(&self, address: Ipv4Net) -> bool {
+        let There::Yes(netns) = self.look() else {
+            return false;
+        };
+        let addresses = Rtnl::open_in(&netns).and_then(|rtnl| rtnl.addresses(self.link));
+        let is_it = |one: &linkspan_kernel::rtnl::Address| one.net == IpNet::V4(address);
+        addresses.is_ok_and(|addresses| addresses.iter().any(is_it))
+    }
+
+    /// What has become of its namespace.
+    pub(super) fn look(&self) -> There {
+        let is_same = |netns: &Netns| Identity::of(netns) == self.identity;
+        let why = match Netns::open(&self.netns) {
+            Ok(netns) if is_same(&netns) => return There::Yes(netns),
+            Ok(_) => "another namespace is there".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        match reason_to_exist(self.identity) {
+            None => There::Gone,
+            Some(reason) => There::Unseen(format!(
+                "cannot enter the network namespace by {}: {why}; {reason}",
+                self.netns.display()
+            )),
+        }
+    }
+}
+
+/// What leads to the same network on the host's side: the bridge that the other end of a pair is a port of, or the link
+/// that this one is made on.
+fn way(link: &Link, rtnl: &Rtnl, host: &Rtnl) -> Option<Way> {
+    let host_netns = Netns::current().ok()?;
+    if link.parent_netns? != rtnl.netns_id(&host_netns).ok()?? {
+        return None;
+    }
+    let other = host.link_at(link.parent?).ok()?;
+    if link.is_kind("veth") {
+        return other.master.map(|master| Way {
+            link: master,
+            vlan: None,
+        });
+    }
+    let vlan = match link.data {
+        LinkData::Vlan { id } => Some(id),
+        _ => None,
+    };
+    Some(Way {
+        link: other.index,
+        vlan,
+    })
+}
+
+impl Container {
+    /// Sends a packet to the same network from the host's side, after the container and its link are gone: by what the link
+    /// was connected to, or by itself where it has come back to the host.
+    ///
+    /// # Errors
+    /// When no link leads there, in words.
+    pub(super) fn send_from_host(
+        &self,
+        to: [u8; 6],
+        packet: &[u8],
+        closer: &Closer,
+    ) -> Result<(), String> {
+        let host = Rtnl::open().map_err(|error| error.to_string())?;
+        let (link, vlan) = match &self.way {
+            Some(way) => (way.link, way.vlan),
+            None => {
+                let back = host
+                    .links_by_mac(self.mac)
+                    .map_err(|error| error.to_string())?;
+                let link = back
+                    .first()
+                    .ok_or("no link of the host leads to its network")?;
+                (link.index, None)
+            }
+        };
+        let (packets, bytes) = match vlan {
+            Some(vlan) => (Packets::Vlan, frame::tagged(vlan, packet)),
+            None => (Packets::Udp(CLIENT_PORT), packet.to_vec()),
+        };
+        let socket = PacketSocket::open(link, packets).map_err(|error| error.to_string())?;
+        let sent = socket.send(to, &bytes).map_err(|error| error.to_string());
+        closer.close(Some(socket));
+        sent
+    }
+}

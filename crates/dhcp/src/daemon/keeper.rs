@@ -1,0 +1,506 @@
+//! All leases: what plugins, servers, the kernel and time do to them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use linkspan_kernel::link_events::LinkEvent;
+use linkspan_kernel::rtnl::Rtnl;
+use linkspan_spec::PluginConfig;
+
+use super::closer::Closer;
+use super::container::{Container, There};
+use super::flags::Flags;
+use super::holder::{Came, Holder, Waiting};
+use super::interface::Interface;
+use super::journal::{log, named, report, term};
+use super::store::Store;
+use super::wish::Wish;
+use super::{adopt, answer};
+use crate::machine::{Action, Change, Client, Event, Lease, Loss, Start, Time};
+use crate::message::Message;
+use crate::rpc::CmdArgs;
+use crate::rpc::server::Answer;
+
+/// How far apart leases are confirmed when a daemon takes up many at once, so that no server is flooded.
+const APART: Duration = Duration::from_millis(5);
+
+/// An answer for a plugin.
+pub(super) type Answered = (Waiting, Result<Answer, String>);
+
+/// All leases.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    flags: Flags,
+    store: Option<Store>,
+    closer: Closer,
+    holders: BTreeMap<String, Holder>,
+    answers: Vec<Answered>,
+}
+
+impl Keeper {
+    /// One without leases.
+    pub(super) fn new(flags: Flags, store: Option<Store>) -> Self {
+        Self {
+            flags,
+            store,
+            closer: Closer::new(),
+            holders: BTreeMap::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    /// Answers that have come up since the last call.
+    pub(super) fn answers(&mut self) -> Vec<Answered> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// The leases, with the names that [`came`](Self::came) knows them by.
+    pub(super) fn holders(&self) -> impl Iterator<Item = (&String, &Holder)> {
+        self.holders.iter()
+    }
+
+    /// When something is to be done by itself.
+    pub(super) fn wake_at(&self) -> Option<Time> {
+        self.holders.values().filter_map(Holder::wake_at).min()
+    }
+
+    /// Goes on with what the daemon before kept, and with what the reference's daemon held for attachments of this host.
+    pub(super) fn take_up(&mut self, now: Time) {
+        let kept = match self.store.as_ref().map(Store::all) {
+            Some(Ok(kept)) => kept,
+            Some(Err(error)) => {
+                log(&format!("cannot read the leases that were kept: {error}"));
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        for record in kept {
+            match record {
+                Ok(record) => self.resume(record.wish, record.container, record.lease, now),
+                Err(why) => log(&format!("a lease that was kept is left alone: {why}")),
+            }
+        }
+        for adopted in adopt::leases(&self.flags) {
+            if !self.holders.contains_key(&adopted.wish.to_string()) {
+                log(&format!(
+                    "{}: taken over from another daemon: {}",
+                    adopted.wish, adopted.lease.address
+                ));
+                self.resume(adopted.wish, adopted.container, adopted.lease, now);
+            }
+        }
+    }
+
+    /// Goes on with one lease, whose server is asked whether it still holds.
+    fn resume(&mut self, wish: Wish, container: Container, lease: Lease, now: Time) {
+        let key = wish.to_string();
+        let settings = wish.settings(&container, &self.flags);
+        let client = Client::new(settings, Start::Reboot(Box::new(lease)), now);
+        let mut holder = Holder::new(wish, container, client);
+        holder.is_told = true;
+        holder.not_before = now + APART * u32::try_from(self.holders.len()).unwrap_or(u32::MAX);
+        self.holders.insert(key.clone(), holder);
+        self.look_after(&key, now);
+    }
+
+    /// Gives an attachment its lease: the one that it has, or a new one, for which the plugin waits.
+    pub(super) fn allocate(&mut self, arguments: &CmdArgs, waiting: Waiting, now: Time) {
+        if let Err(error) = self.try_allocate(arguments, &waiting, now) {
+            log(&format!("{}: {error}", named(arguments)));
+            self.answers.push((waiting, Err(error)));
+        }
+    }
+
+    fn try_allocate(
+        &mut self,
+        arguments: &CmdArgs,
+        waiting: &Waiting,
+        now: Time,
+    ) -> Result<(), String> {
+        let wish = Wish::read(arguments)?;
+        let path = PathBuf::from(format!("{}{}", self.flags.host_prefix, arguments.netns));
+        let container = Container::find(&path, &wish.ifname)?;
+        let key = wish.to_string();
+        if let Some(holder) = self.holders.get_mut(&key) {
+            let is_same = holder.container.identity == container.identity
+                && holder.container.link == container.link;
+            if is_same {
+                match holder.client.lease() {
+                    Some(lease) => {
+                        let lease = answer::result(lease, holder.wish.priority);
+                        self.answers
+                            .push((waiting.clone(), Ok(Answer::Lease(lease))));
+                    }
+                    None if holder.is_told => {
+                        return Err(format!(
+                            "its lease was lost, and no DHCP server has given another one yet ({})",
+                            holder.client.state()
+                        ));
+                    }
+                    None => holder.waiting.push(waiting.clone()),
+                }
+                return Ok(());
+            }
+            // The server knows both by the same name, so what the one before had is given to this one.
+            self.drop_holder(&key, "another container has taken its place");
+        }
+        log(&format!("{key}: acquiring lease"));
+        let client = Client::new(wish.settings(&container, &self.flags), Start::Discover, now);
+        let mut holder = Holder::new(wish, container, client);
+        holder.waiting.push(waiting.clone());
+        self.holders.insert(key.clone(), holder);
+        self.handle(&key, Event::Wake, now);
+        Ok(())
+    }
+
+    /// Gives an attachment's lease back; there may be none.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read, in words.
+    pub(super) fn release(&mut self, arguments: &CmdArgs, now: Time) -> Result<(), String> {
+        let key = Wish::read(arguments)?.to_string();
+        self.handle(&key, Event::Release, now);
+        Ok(())
+    }
+
+    /// Gives back every lease of a network whose attachment is not in use.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read, in words.
+    pub(super) fn collect(&mut self, arguments: &CmdArgs, now: Time) -> Result<(), String> {
+        let config =
+            PluginConfig::parse(&arguments.stdin_data).map_err(|error| error.to_string())?;
+        let network = config.name().map_err(|error| error.to_string())?;
+        let valid = config
+            .valid_attachments()
+            .map_err(|error| error.to_string())?;
+        let is_stale = |wish: &Wish| {
+            let is_valid = valid
+                .iter()
+                .any(|one| one.container_id == wish.container_id && one.ifname == wish.ifname);
+            wish.network == network.as_str() && !is_valid
+        };
+        let stale: Vec<String> = self
+            .holders
+            .iter()
+            .filter(|(_, holder)| is_stale(&holder.wish))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in stale {
+            log(&format!("{key}: not in use any more"));
+            self.handle(&key, Event::Release, now);
+        }
+        Ok(())
+    }
+
+    /// A plugin has gone, and nobody will take what it waited for.
+    pub(super) fn abandon(&mut self, peer: u64, now: Time) {
+        let mut abandoned = Vec::new();
+        for (key, holder) in &mut self.holders {
+            let before = holder.waiting.len();
+            holder.waiting.retain(|waiting| waiting.peer != peer);
+            if holder.waiting.is_empty() && before > 0 {
+                abandoned.push(key.clone());
+            }
+        }
+        for key in abandoned {
+            log(&format!("{key}: the plugin that asked for a lease is gone"));
+            self.handle(&key, Event::Release, now);
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn wake(&mut self, now: Time) {
+        let is_due = |holder: &Holder| holder.wake_at().is_some_and(|at| at <= now);
+        let due: Vec<String> = self
+            .holders
+            .iter()
+            .filter(|(_, holder)| is_due(holder))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in due {
+            self.came(&key, now);
+            let is_due = |holder: &Holder| {
+                let wake = holder.client.wake_at().map(|at| at.max(holder.not_before));
+                wake.is_some_and(|at| at <= now)
+            };
+            if self.holders.get(&key).is_some_and(is_due) {
+                self.handle(&key, Event::Wake, now);
+            }
+        }
+    }
+
+    /// Takes what has come for a lease.
+    pub(super) fn came(&mut self, key: &str, now: Time) {
+        let Some(holder) = self.holders.get_mut(key) else {
+            return;
+        };
+        match holder.take(now, &self.closer) {
+            Ok(came) => came.into_iter().for_each(|one| self.take(key, &one, now)),
+            Err(why) => {
+                holder.close_all(&self.closer);
+                log(&format!("{key}: {why}"));
+                self.look_after(key, now);
+            }
+        }
+    }
+
+    fn take(&mut self, key: &str, came: &Came, now: Time) {
+        match came {
+            Came::Message {
+                bytes,
+                from,
+                from_mac,
+            } => match Message::parse(bytes) {
+                Ok(message) => {
+                    let event = Event::Received {
+                        message: &message,
+                        from: *from,
+                        from_mac: *from_mac,
+                    };
+                    self.handle(key, event, now);
+                }
+                Err(malformed) => self.handle(key, Event::Malformed(malformed), now),
+            },
+            Came::Probed { address, in_use } => {
+                let event = Event::Probed {
+                    address: *address,
+                    in_use: *in_use,
+                };
+                self.handle(key, event, now);
+            }
+        }
+    }
+
+    /// Takes what the kernel told.
+    pub(super) fn heard(&mut self, events: &[LinkEvent], now: Time) {
+        let is_lost = events.contains(&LinkEvent::Lost);
+        let concerns = |holder: &Holder| {
+            let container = &holder.container;
+            events.iter().any(|event| match event {
+                LinkEvent::Link { netns, index } => {
+                    *netns == container.number && *index == container.link
+                }
+                LinkEvent::NamespaceGone(number) => Some(*number) == container.number,
+                LinkEvent::Lost => true,
+            })
+        };
+        let concerned: Vec<String> = self
+            .holders
+            .iter()
+            .filter(|(_, holder)| is_lost || concerns(holder))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in concerned {
+            self.look_after(&key, now);
+        }
+    }
+
+    /// Looks whether a lease's interface is still there, and whether it has come up.
+    fn look_after(&mut self, key: &str, now: Time) {
+        let Some(holder) = self.holders.get_mut(key) else {
+            return;
+        };
+        let link = match holder.container.look() {
+            There::Yes(netns) => {
+                Rtnl::open_in(&netns).and_then(|rtnl| rtnl.link_at(holder.container.link))
+            }
+            There::Gone => return self.orphan(key, "its network namespace is gone", now),
+            There::Unseen(why) => return log(&format!("{key}: {why}")),
+        };
+        match link {
+            Ok(link) => {
+                let came_up = link.carries_traffic() && !holder.carries_traffic;
+                holder.carries_traffic = link.carries_traffic();
+                if came_up && now >= holder.not_before {
+                    self.handle(key, Event::LinkUp, now);
+                }
+            }
+            Err(error) if error.is_not_found() => self.orphan(key, "its interface is gone", now),
+            Err(error) => log(&format!("{key}: {error}")),
+        }
+    }
+
+    /// Gives back what a container had that is no more.
+    fn orphan(&mut self, key: &str, why: &str, now: Time) {
+        log(&format!("{key}: {why}"));
+        if let Some(holder) = self.holders.get_mut(key) {
+            holder.close_all(&self.closer);
+            holder.is_orphan = true;
+            self.refuse(key, why);
+            self.handle(key, Event::Release, now);
+        }
+    }
+
+    fn refuse(&mut self, key: &str, why: &str) {
+        let waiting = self
+            .holders
+            .get_mut(key)
+            .map(|holder| std::mem::take(&mut holder.waiting));
+        let refused = waiting.unwrap_or_default().into_iter();
+        self.answers
+            .extend(refused.map(|waiting| (waiting, Err(why.to_owned()))));
+    }
+
+    fn drop_holder(&mut self, key: &str, why: &str) {
+        self.refuse(key, why);
+        if let Some(mut holder) = self.holders.remove(key) {
+            holder.close_all(&self.closer);
+            if let Some(Err(error)) = self.store.as_ref().map(|store| store.forget(&holder.wish)) {
+                log(&format!("{key}: cannot forget the lease on disk: {error}"));
+            }
+        }
+    }
+
+    /// Tells a lease's client what happened, and does what it wants.
+    fn handle(&mut self, key: &str, event: Event<'_>, now: Time) {
+        let Some(holder) = self.holders.get_mut(key) else {
+            return;
+        };
+        for action in holder.client.handle(now, event, &mut random) {
+            self.act(key, action, now);
+        }
+    }
+
+    fn act(&mut self, key: &str, action: Action, now: Time) {
+        let Some(holder) = self.holders.get_mut(key) else {
+            return;
+        };
+        let outcome = match action {
+            Action::Listen => holder.listen(),
+            Action::Close => {
+                holder.close(&self.closer);
+                Ok(())
+            }
+            Action::Send(outgoing) => holder.send(&outgoing, &self.closer),
+            Action::Probe(address) => holder.probe(address, now),
+            Action::Bound { lease, change } => {
+                self.bound(key, &lease, &change);
+                Ok(())
+            }
+            Action::Lost { lease, loss } => {
+                self.lost(key, &lease, &loss);
+                Ok(())
+            }
+            Action::Ignored { from, why } => {
+                log(&format!("{key}: an answer of {from} cannot be used: {why}"));
+                Ok(())
+            }
+            Action::Failed(failure) => {
+                log(&format!("{key}: {failure}"));
+                self.drop_holder(key, &failure.to_string());
+                Ok(())
+            }
+            Action::Done => {
+                self.drop_holder(key, "the lease was given back meanwhile");
+                Ok(())
+            }
+        };
+        if let Err(why) = outcome {
+            self.failed(key, &why);
+        }
+    }
+
+    /// What could not be done is tried again when the client asks for it the next time, unless somebody waits who should know.
+    fn failed(&mut self, key: &str, why: &str) {
+        log(&format!("{key}: {why}"));
+        if self
+            .holders
+            .get(key)
+            .is_some_and(|holder| !holder.is_told && !holder.waiting.is_empty())
+        {
+            self.drop_holder(key, why);
+        }
+    }
+
+    fn bound(&mut self, key: &str, lease: &Lease, change: &Change) {
+        let Some(holder) = self.holders.get_mut(key) else {
+            return;
+        };
+        let term = term(lease);
+        if let Some(Err(error)) = self
+            .store
+            .as_ref()
+            .map(|store| store.keep(&holder.wish, &holder.container, lease))
+        {
+            log(&format!(
+                "{key}: cannot keep the lease on disk, so that it is lost when this daemon ends: {error}"
+            ));
+        }
+        match change {
+            Change::New => log(&format!("{key}: lease acquired: {}, {term}", lease.address)),
+            Change::Renewed => log(&format!("{key}: lease renewed: {}, {term}", lease.address)),
+            Change::Confirmed => log(&format!(
+                "{key}: lease confirmed: {}, {term}",
+                lease.address
+            )),
+            Change::Kept => log(&format!(
+                "{key}: no server answers; lease kept: {}, {term}",
+                lease.address
+            )),
+            Change::Changed { .. } => {
+                log(&format!("{key}: lease changed: {}, {term}", lease.address))
+            }
+        }
+        let from = match change {
+            Change::New if holder.is_told => Some(None),
+            Change::Changed { from } => Some(Some(from.as_ref())),
+            _ => None,
+        };
+        if let Some(from) = from {
+            report(key, from, lease);
+            let changed = in_effect(holder, |interface| interface.change(from, lease));
+            if let Err(why) = changed {
+                log(&format!(
+                    "{key}: the interface could not be given {}: {why}; set it by hand, or make the container anew",
+                    lease.address
+                ));
+            }
+        }
+        holder.is_told = true;
+        let result = answer::result(lease, holder.wish.priority);
+        let waiting = std::mem::take(&mut holder.waiting).into_iter();
+        self.answers
+            .extend(waiting.map(|waiting| (waiting, Ok(Answer::Lease(result.clone())))));
+    }
+
+    fn lost(&mut self, key: &str, lease: &Lease, loss: &Loss) {
+        let Some(holder) = self.holders.get(key) else {
+            return;
+        };
+        log(&format!(
+            "{key}: {} must not be used any more: {loss}; looking for another address",
+            lease.address
+        ));
+        if let Err(why) = in_effect(holder, |interface| interface.withdraw(lease)) {
+            log(&format!(
+                "{key}: {} could not be taken from the interface: {why}",
+                lease.address
+            ));
+        }
+    }
+}
+
+/// Changes a container's interface.
+fn in_effect(
+    holder: &Holder,
+    change: impl FnOnce(Interface<'_>) -> Result<(), linkspan_kernel::Error>,
+) -> Result<(), String> {
+    let netns = holder.netns()?;
+    let interface = Interface {
+        netns: &netns,
+        link: holder.container.link,
+        mac: holder.container.mac,
+        priority: holder.wish.priority,
+    };
+    change(interface).map_err(|error| error.to_string())
+}
+
+/// Numbers that nobody foresees, who does not see them travel.
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    // It fails only before the kernel has gathered enough, early in a boot.
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    u32::from_ne_bytes(bytes)
+}
