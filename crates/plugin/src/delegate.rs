@@ -2,6 +2,7 @@
 //!
 //! See [the specification, delegated plugins](https://www.cni.dev/docs/spec/#section-4-plugin-delegation).
 
+use std::cell::OnceCell;
 use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -22,6 +23,16 @@ use crate::{Handler, Invocation, Undo, executable, find};
 pub struct Ipam<'a> {
     name: PluginType,
     invocation: &'a Invocation<'a>,
+    /// Looked for once.
+    program: OnceCell<Result<Program, Error>>,
+}
+
+/// What carries the commands out.
+enum Program {
+    /// A plugin of this executable.
+    BuiltIn(&'static dyn Handler),
+    /// The plugin of others in this file.
+    File(PathBuf),
 }
 
 impl<'a> Invocation<'a> {
@@ -38,23 +49,13 @@ impl<'a> Invocation<'a> {
     }
 }
 
-/// The addresses that ADD got; given back when dropped without [`commit`](Lease::commit).
-pub struct Lease<'a> {
-    /// The IPAM plugin's result: addresses, routes, DNS, no interfaces.
-    pub result: Success,
-    undo: Undo<'a>,
-}
-
-impl Lease<'_> {
-    /// The attachment is complete: the addresses stay.
-    pub fn commit(self) {
-        self.undo.commit();
-    }
-}
-
 impl<'a> Ipam<'a> {
     pub(crate) fn new(name: PluginType, invocation: &'a Invocation<'a>) -> Self {
-        Self { name, invocation }
+        Self {
+            name,
+            invocation,
+            program: OnceCell::new(),
+        }
     }
 
     /// The plugin's name.
@@ -62,21 +63,32 @@ impl<'a> Ipam<'a> {
         self.name.as_str()
     }
 
-    /// Gets addresses.
+    /// Whether the container's link must be there while it is asked. What plugins of others need is not known, so they get
+    /// it, as in the reference; one that is not there needs nothing.
+    pub fn needs_link(&self) -> bool {
+        match self.program() {
+            Ok(Program::BuiltIn(handler)) => handler.needs_link(),
+            Ok(Program::File(_)) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Gets addresses, routes and DNS, no interfaces; registers with `undo` how they are given back.
     ///
     /// # Errors
     /// The IPAM plugin's, or why it could not be run.
-    pub fn add(&self) -> Result<Lease<'a>, Error> {
+    pub fn add<'u>(&self, undo: &mut Undo<'u>) -> Result<Success, Error>
+    where
+        'a: 'u,
+    {
         let answer = self.run(Command::Add)?;
-        let mut undo = Undo::new();
         let again = Ipam::new(self.name.clone(), self.invocation);
         undo.on_failure(
             format!("the addresses of {:?}", self.name.as_str()),
             move || again.del(),
         );
         // It has succeeded, so addresses that cannot be read are given back as well.
-        let result = self.result(answer)?;
-        Ok(Lease { result, undo })
+        self.result(answer)
     }
 
     /// Checks that the addresses are still held.
@@ -119,11 +131,21 @@ impl<'a> Ipam<'a> {
     }
 
     fn run(&self, command: Command) -> Result<Answer, Error> {
-        let (file, metadata) = find_program(&self.name, &self.invocation.path)?;
-        match self.built_in(&file, &metadata) {
-            Some(handler) => self.run_here(handler, command).map(Answer::Result),
-            None => self.run_process(&file, command).map(Answer::Printed),
+        match self.program()? {
+            Program::BuiltIn(handler) => self.run_here(*handler, command).map(Answer::Result),
+            Program::File(file) => self.run_process(file, command).map(Answer::Printed),
         }
+    }
+
+    fn program(&self) -> Result<&Program, Error> {
+        let found = self.program.get_or_init(|| {
+            let (file, metadata) = find_program(&self.name, &self.invocation.path)?;
+            Ok(match self.built_in(&file, &metadata) {
+                Some(handler) => Program::BuiltIn(handler),
+                None => Program::File(file),
+            })
+        });
+        found.as_ref().map_err(Clone::clone)
     }
 
     /// The plugin of this executable, when the file is this executable.

@@ -229,6 +229,11 @@ pub trait Handler: Sync {
     /// The declared keys, for documentation and lint.
     fn keys(&self) -> &'static [crate::config::Key];
 
+    /// [`Plugin::NEEDS_LINK`](crate::Plugin::NEEDS_LINK).
+    fn needs_link(&self) -> bool {
+        false
+    }
+
     /// Runs one command; only ADD has a result.
     ///
     /// # Errors

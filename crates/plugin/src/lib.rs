@@ -33,7 +33,7 @@ mod warn;
 pub use args::CniArgs;
 pub use call::{Call, Gc};
 pub use config::Configuration;
-pub use delegate::{Ipam, Lease, find_in_path};
+pub use delegate::{Ipam, find_in_path};
 pub use invocation::{Handler, Invocation, Refusal, Table, find};
 pub use plugin::Plugin;
 pub use serve::{Answer, main, run, serve};

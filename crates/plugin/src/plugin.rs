@@ -22,6 +22,10 @@ pub trait Plugin: Sync {
     /// tolerates anything in it.
     const ARGS: Option<&'static [&'static str]> = None;
 
+    /// As an IPAM plugin it needs the container's link, because it asks through it, so the link is made before its ADD and
+    /// removed after its DEL. Others are asked first, which is faster.
+    const NEEDS_LINK: bool = false;
+
     /// Attaches the container, or adjusts an attachment that earlier plugins of the chain made.
     ///
     /// # Errors
@@ -86,6 +90,10 @@ impl<P: Plugin> Handler for P {
 
     fn keys(&self) -> &'static [crate::config::Key] {
         P::Config::KEYS
+    }
+
+    fn needs_link(&self) -> bool {
+        P::NEEDS_LINK
     }
 
     fn handle(&self, invocation: &Invocation<'_>) -> Result<Option<Success>, Error> {

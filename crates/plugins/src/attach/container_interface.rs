@@ -40,7 +40,7 @@ impl ContainerInterface {
     /// ADD. Without an IPAM plugin the addresses are those of the result `before`; when that has none
     /// either, the interface is switched on and has none.
     ///
-    /// The link comes first, since an IPAM plugin may need it, as dhcp does.
+    /// The link comes first, whatever the IPAM plugin needs: nothing could be made in the same request.
     ///
     /// # Errors
     /// What could not be made and why; what was made is undone.
@@ -52,9 +52,8 @@ impl ContainerInterface {
     ) -> Result<Success, Error> {
         let mut undo = Undo::new();
         apply(&self.link_plan(), namespaces, &mut undo)?;
-        let lease = lease(call)?;
-        let mut result = match &lease {
-            Some(lease) => lease.result.clone(),
+        let mut result = match call.ipam()? {
+            Some(ipam) => lease(&ipam, &mut undo)?,
             None => before.unwrap_or_default(),
         };
         for ip in &mut result.ips {
@@ -72,9 +71,6 @@ impl ContainerInterface {
             result.dns = dns.clone();
         }
         undo.commit();
-        if let Some(lease) = lease {
-            lease.commit();
-        }
         Ok(result)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Everything is tried, whatever else failed: netfilter first, so that nothing is sent to where nobody
 //! is any more; then the link and the addresses at the same time, since the kernel takes its time to
-//! remove a link.
+//! remove a link. An IPAM plugin that needs the link gives the addresses back before it goes.
 
 use std::thread::{self, ScopedJoinHandle};
 
@@ -11,10 +11,10 @@ use linkspan_netfilter::{Attachment, Owner};
 use linkspan_plan::Namespaces;
 use linkspan_plan::fault::{all, explain, gone};
 use linkspan_plan::identity;
-use linkspan_plugin::Call;
 use linkspan_plugin::spec::{Attachment as Valid, Error, Interface, MacAddr};
+use linkspan_plugin::{Call, Ipam};
 
-use super::host_end;
+use super::{free, host_end};
 
 /// What is to be detached.
 pub struct Detach<'c, 'i, C> {
@@ -83,26 +83,31 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
     /// All that could not be freed, after everything else was.
     pub fn run(self) -> Result<(), Error> {
         let netfilter = || self.netfilter.as_ref().map_or(Ok(()), Attachment::remove);
+        let ipam = self.call.ipam();
         if self.is_guarded {
-            return all([self.remove_links(), netfilter(), self.release()]);
+            return free(ipam, Ipam::del, || all([self.remove_links(), netfilter()]));
         }
         let netfilter = netfilter();
-        let (links, addresses) = thread::scope(|scope| {
+        let freed = match &ipam {
+            Ok(Some(ipam)) if !ipam.needs_link() => self.remove_links_during(|| ipam.del()),
+            _ => free(ipam, Ipam::del, || self.remove_links()),
+        };
+        all([netfilter, freed])
+    }
+
+    /// Removes the links on a thread while something else is done.
+    fn remove_links_during(&self, other: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        thread::scope(|scope| {
             let links = thread::Builder::new().spawn_scoped(scope, || self.remove_links());
-            let addresses = self.release();
+            let other = other();
             let links = match links.map(ScopedJoinHandle::join) {
                 Ok(Ok(links)) => links,
                 Ok(Err(panic)) => std::panic::resume_unwind(panic),
                 // On a host where no thread is to be had, one after the other.
                 Err(_) => self.remove_links(),
             };
-            (links, addresses)
-        });
-        all([netfilter, links, addresses])
-    }
-
-    fn release(&self) -> Result<(), Error> {
-        self.call.ipam()?.map_or(Ok(()), |ipam| ipam.del())
+            all([links, other])
+        })
     }
 
     /// The host's end first, which takes the container's with it: that needs nothing of the container's

@@ -1,20 +1,64 @@
-//! Addresses from the IPAM plugin.
+//! Addresses from the IPAM plugin, and the container's link: which comes first, and which goes first.
+//!
+//! An IPAM plugin that speaks through the link, as dhcp does, finds it there on ADD and on DEL. Ours that need no link are
+//! asked before it is made: everything can then be made at once.
 
-use linkspan_plugin::spec::{Error, ErrorCode};
-use linkspan_plugin::{Call, Lease};
+use linkspan_plan::fault::all;
+use linkspan_plan::{Namespaces, Plan, apply};
+use linkspan_plugin::spec::{Error, ErrorCode, Success};
+use linkspan_plugin::{Call, Ipam, Undo};
 
-/// The addresses that the configuration's IPAM plugin gives, at least one; `None` without an IPAM plugin.
+/// The addresses that the IPAM plugin gives, at least one; `undo` gives them back.
 ///
 /// # Errors
 /// Those of the IPAM plugin; [`ErrorCode::DECODING_FAILURE`] when it gave no address.
-pub fn lease<'a, C>(call: &Call<'a, C>) -> Result<Option<Lease<'a>>, Error> {
-    let lease = call.ipam()?.map(|ipam| ipam.add()).transpose()?;
-    match &lease {
-        Some(lease) if lease.result.ips.is_empty() => Err(Error::new(
+pub fn lease<'i: 'u, 'u>(ipam: &Ipam<'i>, undo: &mut Undo<'u>) -> Result<Success, Error> {
+    let result = ipam.add(undo)?;
+    if result.ips.is_empty() {
+        return Err(Error::new(
             ErrorCode::DECODING_FAILURE,
             "IPAM plugin returned missing IP config",
         )
-        .with_details("the IPAM plugin answered without an address; look at its configuration")),
-        _ => Ok(lease),
+        .with_details("the IPAM plugin answered without an address; look at its configuration"));
+    }
+    Ok(result)
+}
+
+/// The addresses that the configuration's IPAM plugin gives, none without one, and what is still to be made of the plan
+/// of the link: nothing where the IPAM plugin needed it.
+///
+/// # Errors
+/// As [`lease`], and why the link could not be made.
+pub fn lease_with_link<'i: 'n, 'n, C>(
+    call: &Call<'i, C>,
+    link: Plan,
+    namespaces: &'n Namespaces,
+    undo: &mut Undo<'n>,
+) -> Result<(Success, Plan), Error> {
+    let Some(ipam) = call.ipam()? else {
+        return Ok((Success::default(), link));
+    };
+    if !ipam.needs_link() {
+        return Ok((lease(&ipam, undo)?, link));
+    }
+    apply(&link, namespaces, undo)?;
+    Ok((lease(&ipam, undo)?, Plan::default()))
+}
+
+/// Has the IPAM plugin free addresses by `ask`, and frees the rest of an attachment: the addresses first where the IPAM
+/// plugin needs the link, else last, when nobody has them any more.
+///
+/// # Errors
+/// All that could not be freed, after everything else was.
+pub fn free<'i>(
+    ipam: Result<Option<Ipam<'i>>, Error>,
+    ask: fn(&Ipam<'i>) -> Result<(), Error>,
+    rest: impl FnOnce() -> Result<(), Error>,
+) -> Result<(), Error> {
+    match ipam {
+        Ok(None) => rest(),
+        Ok(Some(ipam)) if ipam.needs_link() => all([ask(&ipam), rest()]),
+        Ok(Some(ipam)) => all([rest(), ask(&ipam)]),
+        Err(error) => all([rest(), Err(error)]),
     }
 }

@@ -27,7 +27,7 @@ pub use interface::{
     attached, attached_host_end, attached_on_host, container_interface, host_interface,
     own_interface, told_mac, veth_end,
 };
-pub use lease::lease;
+pub use lease::{free, lease, lease_with_link};
 pub use master::{Master, require_up};
 pub use mtu::{Mtu, require_room};
 pub use namespaces::{namespaces, namespaces_if_there, opened};

@@ -23,7 +23,10 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     }
     let result = require_prev_result(call, PREV_RESULT_MISSING)?;
     let chosen = chosen(call, config, &namespaces, &result)?;
-    linkspan_plan::check(&plan::plan(config, &chosen, &result), &namespaces)
+    let netfilter = netfilter(config, owner_of(call)?, &chosen, &result);
+    let mut plan = plan::link(config, &chosen);
+    plan.extend(plan::configuration(config, &chosen, netfilter, &result));
+    linkspan_plan::check(&plan, &namespaces)
 }
 
 /// What ADD chose, as its result tells.
@@ -33,17 +36,15 @@ fn chosen(
     namespaces: &Namespaces,
     result: &Success,
 ) -> Result<Chosen, Error> {
-    let owner = owner_of(call)?;
     let (_, container) = attached(call, result)?;
     let container = veth_end(container)?;
     let bridge = config.bridge.as_str();
     let host = attached_host_end(result, namespaces, &container.name, &[bridge])?;
     let host = veth_end(host)?;
     Ok(Chosen {
-        netfilter: netfilter(config, &owner, &host, &container, result),
         mtu: None,
         bridge_mac: told_mac(attached_on_host(result, bridge)?)?,
-        owner: owner.to_string(),
+        owner: owner_of(call)?.to_string(),
         vlan_interface: None::<VlanEnds>,
         host,
         container,

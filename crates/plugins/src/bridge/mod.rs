@@ -8,17 +8,17 @@ pub mod config;
 mod plan;
 
 use linkspan_netfilter::{self as netfilter, Attachment, Kind, Owner};
-use linkspan_plan::fault::explain;
+use linkspan_plan::fault::{all, explain};
 use linkspan_plan::identity;
 use linkspan_plan::{LinkRef, Namespaces, VethEnd, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, MacAddr, Success};
-use linkspan_plugin::{Call, Gc, Plugin, Undo};
+use linkspan_plugin::{Call, Gc, Ipam, Plugin, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Detach, collect_links, container_interface, host_interface, lease, mac, own_interface,
-    require_room, uplink,
+    Detach, collect_links, container_interface, free, host_interface, lease_with_link, mac,
+    own_interface, require_room, uplink,
 };
 use config::Config;
 use plan::{Chosen, VlanEnds};
@@ -35,25 +35,18 @@ impl Plugin for Bridge {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
-        let mac = wanted_mac(call, config)?;
-        let lease = lease(call)?;
-        let mut result = lease
-            .as_ref()
-            .map(|lease| lease.result.clone())
-            .unwrap_or_default();
-        plan::complete(config, &mut result);
-
-        let chosen = choose(call, config, mac, &namespaces, &result)?;
-        require_room(chosen.mtu, &result)?;
-        let plan = plan::plan(config, &chosen, &result);
+        let chosen = choose(call, config, &namespaces)?;
         let mut undo = Undo::new();
+        let link = plan::link(config, &chosen);
+        let (mut result, mut plan) = lease_with_link(call, link, &namespaces, &mut undo)?;
+        plan::complete(config, &mut result);
+        require_room(chosen.mtu, &result)?;
+        let netfilter = netfilter(config, owner_of(call)?, &chosen, &result);
+        plan.extend(plan::configuration(config, &chosen, netfilter, &result));
         apply(&plan, &namespaces, &mut undo)?;
         result.interfaces = interfaces(call, config, &chosen, &namespaces)?;
         config.dns.replace(&mut result.dns);
         undo.commit();
-        if let Some(lease) = lease {
-            lease.commit();
-        }
         Ok(result)
     }
 
@@ -73,12 +66,12 @@ impl Plugin for Bridge {
     fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
         let kinds = expected(gc.config.get().ok());
         let network = gc.network().as_str();
-        linkspan_plan::fault::all([
-            netfilter::collect(network, Self::NAME, &kinds, &gc.valid),
-            collect_links(network, &gc.valid),
-            gc.ipam()
-                .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.gc())),
-        ])
+        free(gc.ipam(), Ipam::gc, || {
+            all([
+                netfilter::collect(network, Self::NAME, &kinds, &gc.valid),
+                collect_links(network, &gc.valid),
+            ])
+        })
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -91,24 +84,15 @@ impl Plugin for Bridge {
     }
 }
 
-/// The MAC address that is asked for, which is known to be one before an address is reserved.
-fn wanted_mac(
-    call: &Call<'_, Deferred<Config>>,
-    config: &Config,
-) -> Result<Option<MacAddr>, Error> {
-    let [runtime, args] = &config.macs;
-    mac::requested([runtime.as_deref(), args.as_deref(), call.args.get("MAC")])
-}
-
 /// Chooses names and MAC addresses for this attachment.
 fn choose(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
-    mac: Option<MacAddr>,
     namespaces: &Namespaces,
-    result: &Success,
 ) -> Result<Chosen, Error> {
     let owner = owner_of(call)?;
+    let [runtime, args] = config.macs.each_ref().map(Option::as_deref);
+    let mac = mac::requested([runtime, args, call.args.get("MAC")])?;
     let host = VethEnd {
         name: identity::link_name(&owner),
         mac: identity::random_mac(),
@@ -118,7 +102,6 @@ fn choose(
         mac: mac.unwrap_or_else(identity::random_mac),
     };
     Ok(Chosen {
-        netfilter: netfilter(config, &owner, &host, &container, result),
         mtu: config.mtu.resolve(|| uplink(namespaces.host()))?,
         bridge_mac: Some(identity::bridge_mac(&config.bridge)),
         owner: owner.to_string(),
@@ -131,17 +114,16 @@ fn choose(
 /// What is wanted of netfilter; `None` for nothing.
 fn netfilter(
     config: &Config,
-    owner: &Owner,
-    host: &VethEnd,
-    container: &VethEnd,
+    owner: Owner,
+    chosen: &Chosen,
     result: &Success,
 ) -> Option<Attachment> {
-    let mut attachment = Attachment::new(owner.clone(), Bridge::NAME).backend(config.backend);
+    let mut attachment = Attachment::new(owner, Bridge::NAME).backend(config.backend);
     if config.ip_masq {
         attachment = attachment.masquerade(result.ips.iter().map(|ip| ip.address));
     }
     if config.mac_spoof_check {
-        attachment = attachment.spoof_guard(host.name.as_str(), container.mac);
+        attachment = attachment.spoof_guard(chosen.host.name.as_str(), chosen.container.mac);
     }
     Some(attachment).filter(|attachment| !attachment.is_empty())
 }

@@ -28,8 +28,6 @@ pub(super) struct Chosen {
     pub(super) owner: String,
     /// The bridge's interface in the container's VLAN, should a gateway's address be on it.
     pub(super) vlan_interface: Option<VlanEnds>,
-    /// What is wanted of netfilter.
-    pub(super) netfilter: Option<Attachment>,
 }
 
 /// The two ends of the bridge's interface in a VLAN.
@@ -85,11 +83,9 @@ fn default_route(address: IpNet) -> IpNet {
     }
 }
 
-/// Everything that the attachment is to consist of.
-pub(super) fn plan(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
+/// The bridge and the link, before it has addresses.
+pub(super) fn link(config: &Config, chosen: &Chosen) -> Plan {
     let mut plan = Plan::default();
-    let container = LinkRef::container(chosen.container.name.as_str());
-    let port = LinkRef::host(chosen.host.name.as_str());
     plan.push(Bridge {
         name: config.bridge.clone(),
         mtu: chosen.mtu,
@@ -104,16 +100,32 @@ pub(super) fn plan(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
         mtu: chosen.mtu,
         alias: chosen.owner.clone(),
     });
-    plan.extend(port_steps(config, &port));
+    plan.extend(port_steps(
+        config,
+        &LinkRef::host(chosen.host.name.as_str()),
+    ));
+    plan
+}
+
+/// Everything else that the attachment is to consist of: what follows from its addresses, and `netfilter`, what is wanted
+/// of that.
+pub(super) fn configuration(
+    config: &Config,
+    chosen: &Chosen,
+    netfilter: Option<Attachment>,
+    result: &Success,
+) -> Plan {
+    let mut plan = Plan::default();
+    let container = LinkRef::container(chosen.container.name.as_str());
     if config.layer3 {
         plan.extend(container_steps(config, &container, result));
         plan.extend(gateway_steps(config, chosen, result));
     } else if !config.disable_container_interface {
         plan.push(On(container.clone(), Settings::up()));
     }
-    plan.extend(chosen.netfilter.clone().map(Netfilter::from));
+    plan.extend(netfilter.map(Netfilter::from));
     if !config.disable_container_interface {
-        plan.push(AwaitRunning(port));
+        plan.push(AwaitRunning(LinkRef::host(chosen.host.name.as_str())));
         if !result.ips.is_empty() {
             let addresses = result.ips.iter().map(|ip| ip.address.addr()).collect();
             plan.push(On(container, Announcement(addresses)));

@@ -8,17 +8,16 @@ mod home;
 pub mod record;
 pub mod sysfs;
 
-use linkspan_kernel::rtnl::Link;
 use linkspan_plan::fault::all;
 use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
-use linkspan_plugin::{Call, Gc, Plugin, Undo};
+use linkspan_plugin::{Call, Gc, Ipam, Plugin, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Manner, PREV_RESULT_MISSING, attached, configure, host_interface, lease, require_prev_result,
-    told_mac,
+    Manner, PREV_RESULT_MISSING, attached, configure, free, host_interface, lease,
+    require_prev_result, told_mac,
 };
 use config::Config;
 use device::Device;
@@ -40,22 +39,30 @@ impl Plugin for HostDevice {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
         let device = device::find(config, namespaces.host().rtnl(), &Sysfs::default())?;
-        let lease = lease(call)?;
-        let mut result = lease
-            .as_ref()
-            .map(|lease| lease.result.clone())
-            .unwrap_or_default();
+        let ipam = call.ipam()?;
+        let mut undo = Undo::new();
+        let is_needed = ipam.as_ref().is_some_and(Ipam::needs_link);
+        if is_needed {
+            take(call, &device, &namespaces, &mut undo)?;
+        }
+        let mut result = match &ipam {
+            Some(ipam) => lease(ipam, &mut undo)?,
+            None => Success::default(),
+        };
         for ip in &mut result.ips {
             ip.interface = Some(CONTAINER_INTERFACE);
         }
-        let mut undo = Undo::new();
+        if !is_needed {
+            take(call, &device, &namespaces, &mut undo)?;
+        }
         let mut interface = Interface {
             name: call.ifname()?.to_string(),
             ..Interface::default()
         };
-        if let Device::Link(link) = &device {
-            take(call, link, &result, &namespaces, &mut undo)?;
+        if let Device::Link(_) = &device {
             let inside = LinkRef::container(call.ifname()?.as_str());
+            let plan = configuration(&inside, &result, CONTAINER_INTERFACE);
+            apply(&plan, &namespaces, &mut undo)?;
             interface = host_interface(namespaces.link(&inside)?.as_ref());
         }
         interface.sandbox = call.netns()?.to_string_lossy().into_owned();
@@ -63,9 +70,6 @@ impl Plugin for HostDevice {
         // Not those of the IPAM plugin: the reference never printed them.
         result.dns = config.dns.clone();
         undo.commit();
-        if let Some(lease) = lease {
-            lease.commit();
-        }
         Ok(result)
     }
 
@@ -85,17 +89,18 @@ impl Plugin for HostDevice {
             inside: interface.name.clone(),
             mac: told_mac(interface)?,
         };
-        plan::check(&steps(wanted, &result, index), &namespaces)
+        let link = LinkRef::container(interface.name.as_str());
+        let mut plan = Plan::from_iter([wanted]);
+        plan.extend(configuration(&link, &result, index));
+        plan::check(&plan, &namespaces)
     }
 
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let owner = owner_of(call)?;
-        all([
+        free(call.ipam(), Ipam::del, || {
             crate::attach::namespaces_if_there(call)
-                .and_then(|inside| home::bring(inside, call, &owner)),
-            call.ipam()
-                .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.del())),
-        ])
+                .and_then(|inside| home::bring(inside, call, &owner))
+        })
     }
 
     fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -104,14 +109,11 @@ impl Plugin for HostDevice {
             let owner = record.owner();
             owner.network() == network && !gc.is_valid(owner.container(), owner.ifname())
         };
-        all([
-            Record::all().and_then(|records| {
-                let stale = records.iter().filter(|record| is_stale(record));
-                all(stale.map(home::collect))
-            }),
-            gc.ipam()
-                .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.gc())),
-        ])
+        free(gc.ipam(), Ipam::gc, || {
+            let records = Record::all()?;
+            let stale = records.iter().filter(|record| is_stale(record));
+            all(stale.map(home::collect))
+        })
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -134,14 +136,16 @@ fn is_for_user_space(config: &Config, namespaces: &Namespaces) -> bool {
     matches!(found, Ok(Device::UserSpace))
 }
 
-/// Writes down whose the device is, then moves and configures it.
+/// Writes down whose the device is, then moves it. There is nothing to be moved where a program drives it.
 fn take<'a>(
     call: &Call<'_, Deferred<Config>>,
-    link: &Link,
-    result: &Success,
+    device: &Device,
     namespaces: &'a Namespaces,
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
+    let Device::Link(link) = device else {
+        return Ok(());
+    };
     let owner = owner_of(call)?;
     let mut record = Record::new(&owner, namespaces.container()?.netns(), &link.name);
     record.mac = link.permanent_mac.or(link.mac);
@@ -154,20 +158,13 @@ fn take<'a>(
         inside: call.ifname()?.to_string(),
         mac: None,
     };
-    apply(
-        &steps(wanted, result, CONTAINER_INTERFACE),
-        namespaces,
-        undo,
-    )?;
+    apply(&Plan::from_iter([wanted]), namespaces, undo)?;
     let inside = LinkRef::container(call.ifname()?.as_str());
     record.inside = Some(Inside::of(namespaces.link(&inside)?.as_ref()));
     record.keep()
 }
 
-/// Everything that the attachment is to consist of.
-fn steps(device: plan::Device, result: &Success, index: usize) -> Plan {
-    let link = LinkRef::container(device.inside.as_str());
-    let mut plan = Plan::from_iter([device]);
-    plan.extend(configure::steps(&link, result, index, Manner::default()));
-    plan
+/// Addresses and routes.
+fn configuration(link: &LinkRef, result: &Success, index: usize) -> Plan {
+    configure::steps(link, result, index, Manner::default())
 }

@@ -28,8 +28,12 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         host: veth_end(host)?,
         mtu: config.mtu.expected(container),
         owner: owner.to_string(),
-        netfilter: netfilter(config, owner, &result),
     };
-    let plan = plan::plan(&chosen, &result, index)?;
+    let ends = plan::ends(&result, index)?;
+    let netfilter = netfilter(config, owner, &result);
+    let mut plan = plan::link(&chosen);
+    plan.extend(plan::configuration(
+        &chosen, &ends, netfilter, &result, index,
+    ));
     linkspan_plan::check(&plan, &namespaces)
 }

@@ -9,15 +9,17 @@ pub mod config;
 mod plan;
 
 use linkspan_netfilter::{self as netfilter, Attachment, Kind, Owner};
+use linkspan_plan::fault::all;
 use linkspan_plan::identity;
 use linkspan_plan::{LinkRef, Namespaces, VethEnd, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, Success};
-use linkspan_plugin::{Call, Gc, Plugin, Undo};
+use linkspan_plugin::{Call, Gc, Ipam, Plugin, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Detach, collect_links, container_interface, lease, own_interface, require_room, uplink,
+    Detach, collect_links, container_interface, free, lease_with_link, own_interface, require_room,
+    uplink,
 };
 use config::Config;
 use plan::{CONTAINER_INTERFACE, Chosen};
@@ -33,17 +35,23 @@ impl Plugin for Ptp {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
-        let lease = lease(call)?;
-        let mut result = lease
-            .as_ref()
-            .map(|lease| lease.result.clone())
-            .unwrap_or_default();
+        let chosen = choose(call, config, &namespaces)?;
+        let mut undo = Undo::new();
+        let (mut result, mut plan) =
+            lease_with_link(call, plan::link(&chosen), &namespaces, &mut undo)?;
         for ip in &mut result.ips {
             ip.interface = Some(CONTAINER_INTERFACE);
         }
-        let chosen = choose(call, config, &namespaces, &result)?;
-        let plan = plan::plan(&chosen, &result, CONTAINER_INTERFACE)?;
-        let mut undo = Undo::new();
+        require_room(chosen.mtu, &result)?;
+        let netfilter = netfilter(config, owner_of(call)?, &result);
+        let ends = plan::ends(&result, CONTAINER_INTERFACE)?;
+        plan.extend(plan::configuration(
+            &chosen,
+            &ends,
+            netfilter,
+            &result,
+            CONTAINER_INTERFACE,
+        ));
         apply(&plan, &namespaces, &mut undo)?;
         let container = namespaces.link(&LinkRef::container(&chosen.container.name))?;
         result.interfaces = vec![
@@ -55,9 +63,6 @@ impl Plugin for Ptp {
         ];
         config.dns.replace(&mut result.dns);
         undo.commit();
-        if let Some(lease) = lease {
-            lease.commit();
-        }
         Ok(result)
     }
 
@@ -80,12 +85,12 @@ impl Plugin for Ptp {
     fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {
         let kinds = expected(gc.config.get().ok());
         let network = gc.network().as_str();
-        linkspan_plan::fault::all([
-            netfilter::collect(network, Self::NAME, kinds, &gc.valid),
-            collect_links(network, &gc.valid),
-            gc.ipam()
-                .and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.gc())),
-        ])
+        free(gc.ipam(), Ipam::gc, || {
+            all([
+                netfilter::collect(network, Self::NAME, kinds, &gc.valid),
+                collect_links(network, &gc.valid),
+            ])
+        })
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -102,11 +107,8 @@ fn choose(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
     namespaces: &Namespaces,
-    result: &Success,
 ) -> Result<Chosen, Error> {
     let owner = owner_of(call)?;
-    let mtu = config.mtu.resolve(|| uplink(namespaces.host()))?;
-    require_room(mtu, result)?;
     Ok(Chosen {
         container: VethEnd {
             name: call.ifname()?.to_string(),
@@ -116,9 +118,8 @@ fn choose(
             name: identity::link_name(&owner),
             mac: identity::random_mac(),
         },
-        mtu,
+        mtu: config.mtu.resolve(|| uplink(namespaces.host()))?,
         owner: owner.to_string(),
-        netfilter: netfilter(config, owner, result),
     })
 }
 

@@ -23,8 +23,6 @@ pub(super) struct Chosen {
     pub(super) mtu: Option<u32>,
     /// Who the attachment is, for the host end's alias.
     pub(super) owner: String,
-    /// What is wanted of netfilter.
-    pub(super) netfilter: Option<Attachment>,
 }
 
 /// The position of the container's interface in the result.
@@ -67,12 +65,8 @@ fn no_gateway(address: IpNet) -> Error {
     )
 }
 
-/// Everything that the attachment is to consist of. `index` is the position of the container's interface in
-/// the result.
-pub(super) fn plan(chosen: &Chosen, result: &Success, index: usize) -> Result<Plan, Error> {
-    let ends = ends(result, index)?;
-    let host = LinkRef::host(chosen.host.name.as_str());
-    let container = LinkRef::container(chosen.container.name.as_str());
+/// The link, before it has addresses.
+pub(super) fn link(chosen: &Chosen) -> Plan {
     let mut plan = Plan::default();
     plan.push(VethPair {
         host: chosen.host.clone(),
@@ -81,10 +75,26 @@ pub(super) fn plan(chosen: &Chosen, result: &Success, index: usize) -> Result<Pl
         mtu: chosen.mtu,
         alias: chosen.owner.clone(),
     });
+    let host = LinkRef::host(chosen.host.name.as_str());
     plan.push(sysctls::no_router_advertisements(&host));
+    plan
+}
+
+/// Everything else that the attachment is to consist of: what follows from its addresses, whose `ends` these are, and
+/// `netfilter`, what is wanted of that. `index` is the position of the container's interface in the result.
+pub(super) fn configuration(
+    chosen: &Chosen,
+    ends: &[Ends],
+    netfilter: Option<Attachment>,
+    result: &Success,
+    index: usize,
+) -> Plan {
+    let host = LinkRef::host(chosen.host.name.as_str());
+    let container = LinkRef::container(chosen.container.name.as_str());
+    let mut plan = Plan::default();
     if ends.is_empty() {
         plan.push(On(container, Settings::up()));
-        return Ok(plan);
+        return plan;
     }
     if ends.iter().any(|ends| ends.gateway.is_ipv6()) {
         // Until the host's end has a link-local address that can be used, the kernel asks for no neighbour
@@ -92,8 +102,8 @@ pub(super) fn plan(chosen: &Chosen, result: &Success, index: usize) -> Result<Pl
         // reached for a second or two.
         plan.extend(sysctls::duplicate_address_detection(&host, false));
     }
-    plan.extend(forwarding(&ends));
-    plan.extend(host_steps(&host, &ends));
+    plan.extend(forwarding(ends));
+    plan.extend(host_steps(&host, ends));
     plan.extend(configure::addresses(
         &container,
         result,
@@ -107,8 +117,8 @@ pub(super) fn plan(chosen: &Chosen, result: &Success, index: usize) -> Result<Pl
     plan.extend(pairs().map(|wanted| On(container.clone(), OtherEnd(wanted))));
     plan.extend(configure::routes(&container, result, index));
     plan.extend(pairs().map(|wanted| On(container.clone(), wanted)));
-    plan.extend(chosen.netfilter.clone().map(Netfilter::from));
-    Ok(plan)
+    plan.extend(netfilter.map(Netfilter::from));
+    plan
 }
 
 /// The host forwards what comes from the container.

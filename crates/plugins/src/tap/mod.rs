@@ -11,8 +11,8 @@ use linkspan_plugin::{Call, Plugin, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Detach, Manner, PREV_RESULT_MISSING, attached, configure, container_interface, lease, mac,
-    require_prev_result, require_room, told_mac, uplink,
+    Detach, Manner, PREV_RESULT_MISSING, attached, configure, container_interface, lease_with_link,
+    mac, require_prev_result, require_room, told_mac, uplink,
 };
 use config::Config;
 
@@ -32,29 +32,20 @@ impl Plugin for Tap {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
         let device = device(call, config, &namespaces)?;
-        let lease = lease(call)?;
-        let mut result = lease
-            .as_ref()
-            .map(|lease| lease.result.clone())
-            .unwrap_or_default();
+        let (mtu, link) = (device.mtu, LinkRef::container(device.name.as_str()));
+        let mut undo = Undo::new();
+        let device = Plan::from_iter([device]);
+        let (mut result, mut plan) = lease_with_link(call, device, &namespaces, &mut undo)?;
         for ip in &mut result.ips {
             ip.interface = Some(CONTAINER_INTERFACE);
         }
-        require_room(device.mtu, &result)?;
-        let mut undo = Undo::new();
-        let link = LinkRef::container(device.name.as_str());
-        apply(
-            &steps(device, &result, CONTAINER_INTERFACE),
-            &namespaces,
-            &mut undo,
-        )?;
+        require_room(mtu, &result)?;
+        plan.extend(configuration(&link, &result, CONTAINER_INTERFACE));
+        apply(&plan, &namespaces, &mut undo)?;
         result.interfaces = vec![container_interface(namespaces.link(&link)?.as_ref(), call)?];
         // Not those of the IPAM plugin: the reference never printed them.
         result.dns = config.dns.clone();
         undo.commit();
-        if let Some(lease) = lease {
-            lease.commit();
-        }
         Ok(result)
     }
 
@@ -71,7 +62,10 @@ impl Plugin for Tap {
             mtu: config.mtu.expected(interface),
             ..of(config, told_mac(interface)?)
         };
-        plan::check(&steps(device, &result, index), &namespaces)
+        let link = LinkRef::container(device.name.as_str());
+        let mut plan = Plan::from_iter([device]);
+        plan.extend(configuration(&link, &result, index));
+        plan::check(&plan, &namespaces)
     }
 
     /// The device lives in the container alone.
@@ -114,14 +108,11 @@ fn of(config: &Config, mac: Option<MacAddr>) -> plan::Tap {
     }
 }
 
-/// Everything that the attachment is to consist of.
-fn steps(device: plan::Tap, result: &Success, index: usize) -> Plan {
-    let link = LinkRef::container(device.name.as_str());
-    let mut plan = Plan::from_iter([device]);
+/// Addresses and routes.
+fn configuration(link: &LinkRef, result: &Success, index: usize) -> Plan {
     let manner = Manner {
         announced: true,
         ..Manner::default()
     };
-    plan.extend(configure::steps(&link, result, index, manner));
-    plan
+    configure::steps(link, result, index, manner)
 }

@@ -1,0 +1,8 @@
+//! Interfaces and the IPAM plugins that need them: which is there first, and what DHCP servers see.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "so a test fails")]
+
+mod attachment;
+mod crash;
+mod order;
+mod probe;
