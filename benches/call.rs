@@ -20,6 +20,7 @@ pub(crate) struct Attachment<'a> {
     chain: Vec<Value>,
     container: String,
     netns: PathBuf,
+    ifname: String,
     /// What the plugins before these returned.
     base: Value,
     result: Value,
@@ -32,6 +33,7 @@ impl<'a> Attachment<'a> {
             chain: Vec::new(),
             container: container.name().to_owned(),
             netns: container.path().to_owned(),
+            ifname: "eth0".to_owned(),
             base: Value::Null,
             result: Value::Null,
         };
@@ -51,6 +53,7 @@ impl<'a> Attachment<'a> {
             chain: chain.as_array().into_iter().flatten().map(own).collect(),
             container: self.container.clone(),
             netns: self.netns.clone(),
+            ifname: self.ifname.clone(),
             base: self.result.clone(),
             result: self.result.clone(),
         }
@@ -59,6 +62,12 @@ impl<'a> Attachment<'a> {
     /// The same for another container, as far as the plugins can tell.
     pub(crate) fn of(mut self, container: impl Into<String>) -> Self {
         self.container = container.into();
+        self
+    }
+
+    /// The same for another interface.
+    pub(crate) fn on(mut self, ifname: impl Into<String>) -> Self {
+        self.ifname = ifname.into();
         self
     }
 
@@ -192,7 +201,7 @@ impl<'a> Attachment<'a> {
             .env("CNI_COMMAND", command)
             .env("CNI_CONTAINERID", &self.container)
             .env("CNI_NETNS", &self.netns)
-            .env("CNI_IFNAME", "eth0")
+            .env("CNI_IFNAME", &self.ifname)
             .env("CNI_PATH", &self.contestant.dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());

@@ -31,6 +31,7 @@
 mod call;
 mod contestant;
 mod floor;
+mod leases;
 mod pods;
 mod ports;
 mod report;

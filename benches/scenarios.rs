@@ -9,7 +9,7 @@ use crate::call::{Attachment, bandwidth, bridge, firewall, forget, portmap};
 use crate::contestant::Contestant;
 use crate::report::Row;
 use crate::stats::Samples;
-use crate::{floor, pods, ports};
+use crate::{floor, leases, pods, ports};
 
 /// How often each command of each contestant is timed.
 const RUNS: usize = 30;
@@ -35,6 +35,8 @@ pub(crate) const ALL: &[Scenario] = &[
     ("macvlan", |sandbox| {
         compare(sandbox, "macvlan + host-local", &json!([macvlan()]))
     }),
+    ("dhcp", leases::macvlan),
+    ("dhcp memory", leases::memory),
     ("loopback", |sandbox| {
         compare(sandbox, "loopback", &json!([{ "type": "loopback" }]))
     }),
