@@ -12,7 +12,7 @@ use super::container::{Container, There};
 use super::frame;
 use super::wish::Wish;
 use crate::machine::{Client, Destination, Outgoing, Time};
-use crate::message::CLIENT_PORT;
+use crate::message::{CLIENT_PORT, Kind, Message};
 use crate::rpc::Method;
 
 /// How often an address is probed, and how far apart. Whoever has it is on the same link and answers in less than a
@@ -155,15 +155,22 @@ impl Holder {
         if self.is_orphan {
             return self.container.send_from_host(to, &packet, closer);
         }
+        if is_answered(&outgoing.message) {
+            // Where it could not be opened before it may be by now.
+            self.listen()?;
+        }
         if let Some(exchange) = &self.exchange {
             return exchange
                 .send(to, &packet)
                 .map_err(|error| error.to_string());
         }
-        let socket = self.open(Packets::Udp(CLIENT_PORT))?;
-        let sent = socket.send(to, &packet).map_err(|error| error.to_string());
-        closer.close(Some(socket));
-        sent
+        let sent = self.open(Packets::Udp(CLIENT_PORT)).and_then(|socket| {
+            let sent = socket.send(to, &packet).map_err(|error| error.to_string());
+            closer.close(Some(socket));
+            sent
+        });
+        // What is only given back may come from elsewhere.
+        sent.or_else(|_| self.container.send_from_host(to, &packet, closer))
     }
 
     /// Begins to probe an address.
@@ -261,4 +268,9 @@ impl Holder {
             There::Unseen(why) => Err(why),
         }
     }
+}
+
+/// Whether a server says something to it.
+fn is_answered(message: &Message) -> bool {
+    !matches!(message.options.kind(), Some(Kind::Release | Kind::Decline))
 }

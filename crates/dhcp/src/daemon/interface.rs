@@ -6,6 +6,7 @@ use linkspan_kernel::packet::{BROADCAST, PacketSocket, Packets};
 use linkspan_kernel::rtnl::{Address, Change, Route, Rtnl};
 use linkspan_spec::Success;
 
+use super::holder::Holder;
 use super::{answer, frame};
 use crate::machine::Lease;
 
@@ -13,16 +14,34 @@ use crate::machine::Lease;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Interface<'a> {
     /// The namespace.
-    pub(super) netns: &'a Netns,
+    netns: &'a Netns,
     /// The link's index.
-    pub(super) link: u32,
+    link: u32,
     /// The link's hardware address.
-    pub(super) mac: [u8; 6],
+    mac: [u8; 6],
     /// The priority of its routes.
-    pub(super) priority: Option<u32>,
+    priority: Option<u32>,
 }
 
 impl Interface<'_> {
+    /// Changes the interface of a lease.
+    ///
+    /// # Errors
+    /// When the container cannot be reached, or what the kernel refused, in words.
+    pub(super) fn of(
+        holder: &Holder,
+        change: impl FnOnce(Interface<'_>) -> Result<(), Error>,
+    ) -> Result<(), String> {
+        let netns = holder.netns()?;
+        let interface = Interface {
+            netns: &netns,
+            link: holder.container.link,
+            mac: holder.container.mac,
+            priority: holder.wish.priority,
+        };
+        change(interface).map_err(|error| error.to_string())
+    }
+
     /// Gives the interface what is held now, in the place of what was held before, and tells its neighbours.
     ///
     /// # Errors

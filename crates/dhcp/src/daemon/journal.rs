@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::machine::{Lease, Term};
+use crate::machine::{Change, Lease, Term};
 use crate::rpc::CmdArgs;
 
 /// A line for the journal.
@@ -37,6 +37,17 @@ pub(super) fn report(key: &str, from: Option<&Lease>, to: &Lease) {
              told: make the container anew to change it",
             from.address
         ));
+    }
+}
+
+/// What has become of a lease, in a word or a few.
+pub(super) fn word(change: &Change) -> &'static str {
+    match change {
+        Change::New => "acquired",
+        Change::Renewed => "renewed",
+        Change::Changed { .. } => "changed",
+        Change::Confirmed => "confirmed",
+        Change::Kept => "kept, since no server answers",
     }
 }
 

@@ -13,7 +13,7 @@ use super::container::{Container, There};
 use super::flags::Flags;
 use super::holder::{Came, Holder, Waiting};
 use super::interface::Interface;
-use super::journal::{log, named, report, term};
+use super::journal::{log, named, report, term, word};
 use super::store::Store;
 use super::wish::Wish;
 use super::{adopt, answer};
@@ -24,6 +24,9 @@ use crate::rpc::server::Answer;
 
 /// How far apart leases are confirmed when a daemon takes up many at once, so that no server is flooded.
 const APART: Duration = Duration::from_millis(5);
+
+/// Why there is nothing to keep a lease for.
+const GONE: &str = "its network namespace is gone";
 
 /// An answer for a plugin.
 pub(super) type Answered = (Waiting, Result<Answer, String>);
@@ -58,6 +61,12 @@ impl Keeper {
     /// The leases, with the names that [`came`](Self::came) knows them by.
     pub(super) fn holders(&self) -> impl Iterator<Item = (&String, &Holder)> {
         self.holders.iter()
+    }
+
+    /// The names of the leases that are so.
+    fn keys(&self, is_so: impl Fn(&Holder) -> bool) -> Vec<String> {
+        let found = self.holders.iter().filter(|(_, holder)| is_so(holder));
+        found.map(|(key, _)| key.clone()).collect()
     }
 
     /// When something is to be done by itself.
@@ -181,13 +190,7 @@ impl Keeper {
                 .any(|one| one.container_id == wish.container_id && one.ifname == wish.ifname);
             wish.network == network.as_str() && !is_valid
         };
-        let stale: Vec<String> = self
-            .holders
-            .iter()
-            .filter(|(_, holder)| is_stale(&holder.wish))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in stale {
+        for key in self.keys(|holder| is_stale(&holder.wish)) {
             log(&format!("{key}: not in use any more"));
             self.handle(&key, Event::Release, now);
         }
@@ -213,13 +216,7 @@ impl Keeper {
     /// Does what is due.
     pub(super) fn wake(&mut self, now: Time) {
         let is_due = |holder: &Holder| holder.wake_at().is_some_and(|at| at <= now);
-        let due: Vec<String> = self
-            .holders
-            .iter()
-            .filter(|(_, holder)| is_due(holder))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in due {
+        for key in self.keys(is_due) {
             self.came(&key, now);
             let is_due = |holder: &Holder| {
                 let wake = holder.client.wake_at().map(|at| at.max(holder.not_before));
@@ -238,8 +235,8 @@ impl Keeper {
         };
         match holder.take(now, &self.closer) {
             Ok(came) => came.into_iter().for_each(|one| self.take(key, &one, now)),
+            // A link that went off says so once; the socket works again when it is back.
             Err(why) => {
-                holder.close_all(&self.closer);
                 log(&format!("{key}: {why}"));
                 self.look_after(key, now);
             }
@@ -275,25 +272,28 @@ impl Keeper {
 
     /// Takes what the kernel told.
     pub(super) fn heard(&mut self, events: &[LinkEvent], now: Time) {
-        let is_lost = events.contains(&LinkEvent::Lost);
         let concerns = |holder: &Holder| {
             let container = &holder.container;
             events.iter().any(|event| match event {
                 LinkEvent::Link { netns, index } => {
                     *netns == container.number && *index == container.link
                 }
-                LinkEvent::NamespaceGone(number) => Some(*number) == container.number,
+                LinkEvent::NamespaceGone(_) => false,
                 LinkEvent::Lost => true,
             })
         };
-        let concerned: Vec<String> = self
-            .holders
-            .iter()
-            .filter(|(_, holder)| is_lost || concerns(holder))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in concerned {
+        let is_ended = |holder: &Holder| {
+            let number = holder.container.number;
+            let ended =
+                number.is_some_and(|number| events.contains(&LinkEvent::NamespaceGone(number)));
+            // A number that has ended may be another's by now, or was another's then.
+            ended && !matches!(holder.container.look(), There::Yes(_))
+        };
+        for key in self.keys(concerns) {
             self.look_after(&key, now);
+        }
+        for key in self.keys(is_ended) {
+            self.orphan(&key, GONE, now);
         }
     }
 
@@ -306,7 +306,7 @@ impl Keeper {
             There::Yes(netns) => {
                 Rtnl::open_in(&netns).and_then(|rtnl| rtnl.link_at(holder.container.link))
             }
-            There::Gone => return self.orphan(key, "its network namespace is gone", now),
+            There::Gone => return self.orphan(key, GONE, now),
             There::Unseen(why) => return log(&format!("{key}: {why}")),
         };
         match link {
@@ -393,6 +393,7 @@ impl Keeper {
                 Ok(())
             }
             Action::Done => {
+                log(&format!("{key}: lease given back"));
                 self.drop_holder(key, "the lease was given back meanwhile");
                 Ok(())
             }
@@ -418,7 +419,6 @@ impl Keeper {
         let Some(holder) = self.holders.get_mut(key) else {
             return;
         };
-        let term = term(lease);
         if let Some(Err(error)) = self
             .store
             .as_ref()
@@ -428,21 +428,12 @@ impl Keeper {
                 "{key}: cannot keep the lease on disk, so that it is lost when this daemon ends: {error}"
             ));
         }
-        match change {
-            Change::New => log(&format!("{key}: lease acquired: {}, {term}", lease.address)),
-            Change::Renewed => log(&format!("{key}: lease renewed: {}, {term}", lease.address)),
-            Change::Confirmed => log(&format!(
-                "{key}: lease confirmed: {}, {term}",
-                lease.address
-            )),
-            Change::Kept => log(&format!(
-                "{key}: no server answers; lease kept: {}, {term}",
-                lease.address
-            )),
-            Change::Changed { .. } => {
-                log(&format!("{key}: lease changed: {}, {term}", lease.address))
-            }
-        }
+        log(&format!(
+            "{key}: lease {}: {}, {}",
+            word(change),
+            lease.address,
+            term(lease)
+        ));
         let from = match change {
             Change::New if holder.is_told => Some(None),
             Change::Changed { from } => Some(Some(from.as_ref())),
@@ -450,7 +441,7 @@ impl Keeper {
         };
         if let Some(from) = from {
             report(key, from, lease);
-            let changed = in_effect(holder, |interface| interface.change(from, lease));
+            let changed = Interface::of(holder, |interface| interface.change(from, lease));
             if let Err(why) = changed {
                 log(&format!(
                     "{key}: the interface could not be given {}: {why}; set it by hand, or make the container anew",
@@ -473,28 +464,16 @@ impl Keeper {
             "{key}: {} must not be used any more: {loss}; looking for another address",
             lease.address
         ));
-        if let Err(why) = in_effect(holder, |interface| interface.withdraw(lease)) {
-            log(&format!(
+        match Interface::of(holder, |interface| interface.withdraw(lease)) {
+            Ok(()) => {}
+            Err(why) if matches!(holder.container.look(), There::Yes(_)) => log(&format!(
                 "{key}: {} could not be taken from the interface: {why}",
                 lease.address
-            ));
+            )),
+            // For what cannot be reached no other address is of use.
+            Err(why) => self.drop_holder(key, &why),
         }
     }
-}
-
-/// Changes a container's interface.
-fn in_effect(
-    holder: &Holder,
-    change: impl FnOnce(Interface<'_>) -> Result<(), linkspan_kernel::Error>,
-) -> Result<(), String> {
-    let netns = holder.netns()?;
-    let interface = Interface {
-        netns: &netns,
-        link: holder.container.link,
-        mac: holder.container.mac,
-        priority: holder.wish.priority,
-    };
-    change(interface).map_err(|error| error.to_string())
 }
 
 /// Numbers that nobody foresees, who does not see them travel.
