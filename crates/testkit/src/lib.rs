@@ -32,6 +32,7 @@ mod background;
 mod command;
 mod config;
 mod crash;
+mod dhcp;
 mod features;
 mod iptables;
 mod netns;
@@ -47,6 +48,10 @@ pub use command::{Cmd, Output};
 pub use config::{Family, VERSIONS, address, in_version, with, with_prev_result};
 pub use crash::{
     Kill, fail_at_syscall, kill_at_every_change, kill_at_every_syscall, kill_at_syscall,
+};
+pub use dhcp::{
+    Content, DhcpDaemon, DhcpMessage, DhcpServer, Given, Packet, Pool, ScriptedServer, Software,
+    Wiretap, dhcp_option,
 };
 pub use features::{Feature, needs};
 pub use iptables::iptables;

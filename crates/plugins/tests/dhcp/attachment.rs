@@ -30,6 +30,20 @@ impl Kind {
         }
     }
 
+    /// The link outside that it reaches.
+    pub(crate) fn outside_link(&self) -> &'static str {
+        if self.name == "vlan" {
+            "eth0.100"
+        } else {
+            "eth0"
+        }
+    }
+
+    /// Whether several containers can have one at a time.
+    pub(crate) fn is_shared(&self) -> bool {
+        !["vlan", "host-device"].contains(&self.name)
+    }
+
     /// What a test of it asks for.
     pub(crate) fn setup(&self) -> Setup {
         needs(self.features)
@@ -100,20 +114,24 @@ pub(crate) struct World<'a> {
     pub(crate) sandbox: &'a Sandbox,
     pub(crate) plugins: Plugins,
     pub(crate) config: Value,
+    outside: Option<Netns>,
 }
 
 impl<'a> World<'a> {
     pub(crate) fn new(sandbox: &'a Sandbox, kind: &Kind, ipam: Value) -> Self {
         let network =
             json!({ "cniVersion": "1.0.0", "name": "net", "type": kind.name, "ipam": ipam });
-        if let Some(wire) = kind.wire {
-            lay(sandbox, kind, wire);
-        }
         Self {
             sandbox,
             plugins: own_folder(sandbox),
             config: with(&network, kind.keys.clone()),
+            outside: kind.wire.map(|wire| lay(sandbox, kind, wire)),
         }
+    }
+
+    /// What is at the other end of the wire.
+    pub(crate) fn outside(&self) -> &Netns {
+        self.outside.as_ref().unwrap()
     }
 
     /// What of the host and of the container must be as it was after DEL.
@@ -159,7 +177,7 @@ fn own_folder(sandbox: &Sandbox) -> Plugins {
 }
 
 /// Lays the wire to the outside.
-fn lay(sandbox: &Sandbox, kind: &Kind, wire: &str) {
+fn lay(sandbox: &Sandbox, kind: &Kind, wire: &str) -> Netns {
     let (host, outside) = (sandbox.host(), sandbox.netns("outside"));
     host.connect(wire, &outside, "eth0");
     match kind.name {
@@ -175,6 +193,7 @@ fn lay(sandbox: &Sandbox, kind: &Kind, wire: &str) {
         )),
         _ => {}
     }
+    outside
 }
 
 /// The MAC address of the container's interface in a result.

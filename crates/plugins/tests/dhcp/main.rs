@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "so a test fails")]
 
 mod attachment;
+mod chain;
 mod crash;
+mod lan;
 mod order;
 mod probe;
