@@ -14,13 +14,13 @@ use crate::machine::Lease;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Interface<'a> {
     /// The namespace.
-    netns: &'a Netns,
+    pub(super) netns: &'a Netns,
     /// The link's index.
-    link: u32,
+    pub(super) link: u32,
     /// The link's hardware address.
-    mac: [u8; 6],
+    pub(super) mac: [u8; 6],
     /// The priority of its routes.
-    priority: Option<u32>,
+    pub(super) priority: Option<u32>,
 }
 
 impl Interface<'_> {

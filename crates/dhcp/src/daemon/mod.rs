@@ -19,6 +19,8 @@ mod keeper;
 mod listener;
 mod peer;
 mod store;
+#[cfg(test)]
+mod tests;
 mod wish;
 
 use std::ffi::OsString;
