@@ -33,8 +33,12 @@ pub struct Client {
     pub(super) tries: u32,
     /// When something was sent last that is answered.
     sent: Option<Time>,
-    /// When the asking began, for `secs`.
+    /// When the last event was.
+    latest: Time,
+    /// When the asking began, and for how long it had lasted at the last DISCOVER; the REQUEST that follows says the same
+    /// (RFC 2131, 4.4.1).
     pub(super) began: Time,
+    secs: u16,
     pub(super) search: Search,
     /// The refusal of a server that is not ours: it counts if ours is silent.
     pub(super) refusal: Option<Refused>,
@@ -99,7 +103,9 @@ impl Client {
             asked: now,
             tries: 0,
             sent: None,
+            latest: now,
             began: now,
+            secs: 0,
             search: Search {
                 give_up,
                 ..Search::default()
@@ -141,9 +147,12 @@ impl Client {
             .min()
     }
 
-    /// Takes up what happened, and what is due; gives what to do, in order. `now` is never earlier than in the last call.
+    /// Takes up what happened, and what is due; gives what to do, in order. A `now` before that of an earlier call counts as
+    /// that one.
     pub fn handle(&mut self, now: Time, event: Event<'_>, random: Random<'_>) -> Vec<Action> {
         let listened = self.listening.is_some();
+        let now = self.latest.max(now);
+        self.latest = now;
         let mut turn = Turn {
             now,
             random,
@@ -275,9 +284,12 @@ impl Client {
             self.xid = (turn.random)();
             self.asked = turn.now;
         }
+        if !matches!(self.state, State::Requesting(_)) {
+            self.secs = u16::try_from((turn.now - self.began).as_secs()).unwrap_or(u16::MAX);
+        }
         Head {
             xid: self.xid,
-            secs: u16::try_from((turn.now - self.began).as_secs()).unwrap_or(u16::MAX),
+            secs: self.secs,
         }
     }
 

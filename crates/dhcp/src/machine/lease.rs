@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::action::Random;
 use super::pace;
 use super::time::Time;
-use crate::message::{Message, Route};
+use crate::message::{Message, Route, is_unicast};
 
 /// How long a lease lasts of whose time the server said nothing, in seconds; as the reference.
 const DEFAULT_SECONDS: u32 = 3600;
@@ -152,18 +152,24 @@ impl Lease {
 /// The address in an OFFER or ACK, if an interface can have it.
 pub(super) fn address(message: &Message) -> Result<Ipv4Addr, Unusable> {
     let address = message.yiaddr;
-    let fits = !(address.octets()[0] == 0 || address.is_loopback() || address.octets()[0] >= 224);
-    if fits {
+    if is_unicast(&address) {
         Ok(address)
     } else {
         Err(Unusable::Address(address))
     }
 }
 
+/// The address in its subnet; what stands for the subnet itself or for all in it is no host's (but RFC 3021).
 fn net(address: Ipv4Addr, prefix: u8) -> Result<Ipv4Net, Unusable> {
-    Ipv4Net::new(address, prefix)
+    let net = Ipv4Net::new(address, prefix)
         .ok()
-        .ok_or(Unusable::Mask("ACK"))
+        .ok_or(Unusable::Mask("ACK"))?;
+    let is_host = prefix > 30 || ![net.network(), net.broadcast()].contains(&address);
+    if is_host {
+        Ok(net)
+    } else {
+        Err(Unusable::Address(address))
+    }
 }
 
 /// T1, T2 and the end. What a server says of T1 and T2 counts where T1 < T2 < the end; otherwise they are half and seven

@@ -15,6 +15,7 @@ use std::net::Ipv4Addr;
 
 pub use options::Options;
 pub use read::Route;
+pub(crate) use read::is_unicast;
 
 /// The port at which servers listen.
 pub const SERVER_PORT: u16 = 67;

@@ -38,10 +38,10 @@ impl Options {
         all.into_iter().find(|kind| *kind as u8 == number)
     }
 
-    /// Which server speaks or is meant (54).
+    /// Which server speaks or is meant (54), if that is one that a message can be sent to.
     #[must_use]
     pub fn server_id(&self) -> Option<Ipv4Addr> {
-        self.address(SERVER_ID)
+        self.address(SERVER_ID).filter(is_unicast)
     }
 
     /// For how many seconds the address is given; [`u32::MAX`] is for ever (51; RFC 2131, 3.3).
@@ -62,10 +62,12 @@ impl Options {
         self.seconds(REBINDING_TIME)
     }
 
-    /// The length of the subnet's prefix (1); `None` also for a mask with holes.
+    /// The length of the subnet's prefix (1); `None` also for a mask with holes, and for one of zeros, by which everything
+    /// would be on the link.
     #[must_use]
     pub fn prefix(&self) -> Option<u8> {
-        ipnet::ipv4_mask_to_prefix(self.address(SUBNET_MASK)?).ok()
+        let prefix = ipnet::ipv4_mask_to_prefix(self.address(SUBNET_MASK)?).ok();
+        prefix.filter(|prefix| *prefix > 0)
     }
 
     /// The routers on the subnet, the preferred one first (3).
@@ -148,6 +150,11 @@ impl Options {
             .filter(|address| !address.is_unspecified())
             .collect()
     }
+}
+
+/// Whether a single host on a network can have this address.
+pub(crate) fn is_unicast(address: &Ipv4Addr) -> bool {
+    matches!(address.octets()[0], 1..=126 | 128..=223)
 }
 
 /// RFC 3442: for each route the length of the prefix, as many octets of the destination as that needs, and the router.
