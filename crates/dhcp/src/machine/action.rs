@@ -107,7 +107,7 @@ pub enum Action {
         /// Why.
         why: Unusable,
     },
-    /// The first acquisition has given up. The client is at its end.
+    /// The first acquisition has given up. The last: the client is at its end.
     Failed(Failure),
     /// After [`Event::Release`], the last.
     Done,

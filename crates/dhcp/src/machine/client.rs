@@ -166,9 +166,12 @@ impl Client {
             }
             self.step(&mut turn);
         }
+        let ends = matches!(turn.actions.last(), Some(Action::Done | Action::Failed(_)));
         match (listened, self.listening.is_some()) {
             (false, true) => turn.actions.insert(0, Action::Listen),
-            (true, false) => turn.actions.push(Action::Close),
+            (true, false) => turn
+                .actions
+                .insert(turn.actions.len() - usize::from(ends), Action::Close),
             _ => {}
         }
         turn.actions

@@ -7,7 +7,6 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::action::Random;
-use super::pace;
 use super::time::Time;
 use crate::message::{Message, Route, is_unicast};
 
@@ -16,6 +15,9 @@ const DEFAULT_SECONDS: u32 = 3600;
 
 /// The least that a lease is taken to last, in seconds. A server that says less would have its clients do nothing else.
 pub(super) const FEWEST_SECONDS: u32 = 4;
+
+/// The least T1: a server may want to hear of its clients often, but not all the time.
+const SOONEST: Duration = Duration::from_secs(2);
 
 /// An address that is held, with what was said along with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,18 +185,17 @@ fn term(ack: &Message, asked: Time, random: Random<'_>) -> Term {
     let duration = Duration::from_secs(seconds.max(FEWEST_SECONDS).into());
     let said = |seconds: Option<u32>| seconds.map(|seconds| Duration::from_secs(seconds.into()));
     let rebinding = said(ack.options.rebinding_time())
-        .filter(|t2| *t2 < duration && *t2 > pace::floor(duration))
+        .filter(|t2| *t2 < duration && *t2 > SOONEST * 2)
         .unwrap_or(duration * 7 / 8);
     let renewal = said(ack.options.renewal_time())
         .filter(|t1| *t1 < rebinding)
-        .unwrap_or(rebinding * 4 / 7)
-        .max(pace::floor(duration));
-    let early = |span: Duration, by: u32| span - span / 10 * by / 1000;
+        .unwrap_or(rebinding * 4 / 7);
     let by = random() % 1001;
+    let early = |span: Duration| span - span / 10 * by / 1000;
     Term::Until {
         acquired: asked,
-        renew_at: asked + early(renewal, by),
-        rebind_at: asked + early(rebinding, by),
+        renew_at: asked + early(renewal).max(SOONEST),
+        rebind_at: asked + early(rebinding),
         expires_at: asked + duration,
     }
 }

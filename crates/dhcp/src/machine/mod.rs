@@ -23,6 +23,8 @@ mod lease;
 mod pace;
 mod request;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 mod time;
 

@@ -50,7 +50,9 @@ fn t1_and_t2_are_what_the_server_says_if_that_makes_sense() {
             (Some(3600), Some(1200), Some(1200)),
             (1200.0 * 4.0 / 7.0, 1200.0, 3600.0),
         ),
-        ((Some(3600), Some(0), Some(0)), (60.0, 3150.0, 3600.0)),
+        ((Some(3600), Some(0), Some(120)), (2.0, 120.0, 3600.0)),
+        ((Some(3600), Some(120), Some(121)), (120.0, 121.0, 3600.0)),
+        ((Some(3600), Some(0), Some(0)), (2.0, 3150.0, 3600.0)),
         (
             (Some(3600), Some(u32::MAX), Some(u32::MAX)),
             (1800.0, 3150.0, 3600.0),
@@ -58,7 +60,7 @@ fn t1_and_t2_are_what_the_server_says_if_that_makes_sense() {
         // Short ones.
         ((Some(10), None, None), (5.0, 8.75, 10.0)),
         ((Some(0), None, None), (2.0, 3.5, 4.0)),
-        ((Some(1), Some(0), Some(0)), (1.0, 3.5, 4.0)),
+        ((Some(1), Some(0), Some(0)), (2.0, 3.5, 4.0)),
         (
             (Some(u32::MAX - 1), None, None),
             (2_147_483_647.0, 3_758_096_382.25, 4_294_967_294.0),
@@ -67,7 +69,11 @@ fn t1_and_t2_are_what_the_server_says_if_that_makes_sense() {
     for ((lease, t1, t2), expected) in cases {
         for (chance, part) in [(0, 1.0), (1000, 0.9)] {
             let (first, second, end) = term(&ack(lease, t1, t2), chance).unwrap();
-            let expected = [expected.0 * part, expected.1 * part, expected.2];
+            let expected = [
+                f64::max(expected.0 * part, 2.0),
+                expected.1 * part,
+                expected.2,
+            ];
             let near = [first, second, end]
                 .iter()
                 .zip(expected)
