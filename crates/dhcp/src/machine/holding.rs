@@ -64,6 +64,7 @@ impl Client {
         self.rest();
         if lease.term == Term::Unknown {
             self.go(State::Rebinding, Some(turn.now));
+            self.tries = REQUESTS;
         }
         let change = Change::Kept;
         turn.actions.push(Action::Bound { lease, change });

@@ -289,7 +289,8 @@ fn routes_are_classless_or_else_classful_with_the_router() {
         "44.0.0.0/8 by 10.0.0.5",
         default,
     ];
-    let cases: [(&[(u8, &[u8])], &[&str]); 7] = [
+    type Case<'a> = (&'a [(u8, &'a [u8])], &'a [&'a str]);
+    let cases: [Case<'_>; 7] = [
         (
             &[(CLASSLESS_ROUTES, &classless), (STATIC_ROUTES, &classful)],
             &expected,

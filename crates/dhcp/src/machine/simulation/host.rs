@@ -71,6 +71,7 @@ impl Host {
         };
         self.may_fail = start == Start::Discover;
         self.listening = false;
+        self.sent.clear();
         self.client = Client::new(self.settings.clone(), start, time(now));
     }
 

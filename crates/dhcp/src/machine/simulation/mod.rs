@@ -12,7 +12,7 @@ use std::thread;
 use world::World;
 
 /// How many courses of events are played, and by how many threads.
-const SEEDS: u64 = 1600;
+const SEEDS: u64 = 2000;
 const THREADS: u64 = 4;
 
 fn from_environment(name: &str) -> Option<u64> {

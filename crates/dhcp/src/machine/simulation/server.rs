@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::chance::Chance;
 use crate::message::options::{
-    CLIENT_ID, LEASE_TIME, REBINDING_TIME, RENEWAL_TIME, REQUESTED_ADDRESS, SUBNET_MASK,
+    CLIENT_ID, LEASE_TIME, REBINDING_TIME, RENEWAL_TIME, REQUESTED_ADDRESS, SERVER_ID, SUBNET_MASK,
 };
 use crate::message::{Kind, Message, Op};
 
@@ -36,7 +36,8 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(number: u8, chance: &mut Chance) -> Self {
-        let seconds = [4, 10, 30, 60, 120, 120, 120, u32::MAX][chance.below(8) as usize];
+        let seconds =
+            [4, 10, 30, 60, 60, 60, 60, 120, 120, 120, 120, u32::MAX][chance.below(12) as usize];
         let some = seconds.min(1000);
         let times = chance
             .often(30)
@@ -152,7 +153,7 @@ impl Server {
         message.op = Op::Reply;
         message.yiaddr = address;
         let options = &mut message.options;
-        options.set(54, &self.id.octets());
+        options.set(SERVER_ID, &self.id.octets());
         if kind != Kind::Nak {
             options.set(SUBNET_MASK, &[255, 255, 255, 0]);
             options.set(LEASE_TIME, &self.seconds.to_be_bytes());

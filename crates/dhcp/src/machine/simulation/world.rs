@@ -7,18 +7,18 @@ use super::chance::Chance;
 use super::host::{Grants, Host};
 use super::server::Server;
 use crate::machine::{Action, Destination, Event, Outgoing, Term};
-use crate::message::options::CLIENT_ID;
+use crate::message::options::{CLIENT_ID, KIND};
 use crate::message::{Kind, MalformedMessage, Message, Op};
 
 /// How long the bad times are, how soon after them each client has an address, and how long it takes until all that was
 /// given before is over (the longest lease); in milliseconds.
-const TROUBLE: u64 = 400_000;
+const TROUBLE: u64 = 300_000;
 const SOON: u64 = 100_000;
-const OVER: u64 = 250_000;
+const OVER: u64 = 200_000;
 
 /// How many messages a client sends in a minute: with leases of seconds, or of a minute and more.
 const MOST: usize = 70;
-const MOST_OF_LONG: usize = 30;
+const MOST_OF_LONG: usize = 40;
 
 /// Something that happens at a time.
 #[derive(Debug, Clone)]
@@ -229,7 +229,7 @@ impl World {
                     },
                 );
             }
-            What::ToServers(message, to) => self.to_servers(&message, to),
+            What::ToServers(message, to) => self.ask_servers(&message, to),
             What::Probed(number, address) => {
                 let other = |host: &&Host| host.number != number && host.address() == Some(address);
                 let other = self
@@ -312,7 +312,7 @@ impl World {
         }
     }
 
-    fn to_servers(&mut self, message: &Message, to: Destination) {
+    fn ask_servers(&mut self, message: &Message, to: Destination) {
         for number in 0..self.servers.len() {
             let server = &mut self.servers[number];
             let reached = match to {
@@ -352,8 +352,6 @@ impl World {
         else {
             return;
         };
-        let kinds = [Kind::Offer, Kind::Ack, Kind::Nak, Kind::Request];
-        let kind = kinds[self.chance.below(4) as usize];
         match self.chance.below(5) {
             0 => {}
             1 => message.xid ^= 1 << self.chance.below(32),
@@ -361,9 +359,11 @@ impl World {
             3 => message.chaddr[5] ^= 0x80,
             _ => message.options.set(CLIENT_ID, b"\0somebody else"),
         }
-        let old = self.heard.iter().any(|heard| *heard == message);
-        if !old {
-            message.options.set(53, &[kind as u8]);
+        if !self.heard.contains(&message) {
+            let kinds = [Kind::Offer, Kind::Ack, Kind::Nak, Kind::Request];
+            message
+                .options
+                .set(KIND, &[kinds[self.chance.below(4) as usize] as u8]);
             message.yiaddr = Ipv4Addr::new(10, 66, 66, 66);
         }
         let from = Ipv4Addr::new(10, 66, 66, 1);
@@ -375,9 +375,13 @@ impl World {
 
     /// No two have the same address.
     fn check_addresses(&self) {
-        let mut seen = HashSet::new();
-        for address in self.hosts.iter().filter_map(Host::address) {
-            assert!(seen.insert(address), "{address} is used by two");
+        for (number, host) in self.hosts.iter().enumerate() {
+            let address = host.address();
+            let twice = address.is_some()
+                && self.hosts[..number]
+                    .iter()
+                    .any(|other| other.address() == address);
+            assert!(!twice, "{address:?} is used by two");
         }
     }
 }

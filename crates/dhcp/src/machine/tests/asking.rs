@@ -138,7 +138,7 @@ fn the_first_offer_is_taken_and_other_servers_have_no_say() {
 
 #[test]
 fn what_is_no_answer_to_the_question_is_ignored() {
-    let changes: [fn(&mut Message); 7] = [
+    let changes: [Alter; 7] = [
         |message| message.op = Op::Request,
         |message| message.xid ^= 1,
         |message| message.chaddr[5] ^= 1,
@@ -175,7 +175,7 @@ fn what_is_no_answer_to_the_question_is_ignored() {
 #[test]
 fn what_cannot_be_used_is_told_when_nothing_came_of_it() {
     let no_mask = "DHCP option Subnet Mask not found in DHCPOFFER, or it is no mask";
-    let cases: [(fn(&mut Message), &str); 5] = [
+    let cases: [(Alter, &str); 5] = [
         (|message| message.options.set(SUBNET_MASK, &[]), no_mask),
         (
             |message| message.options.set(SUBNET_MASK, &[255, 0, 255, 0]),
@@ -213,7 +213,7 @@ fn what_cannot_be_used_is_told_when_nothing_came_of_it() {
 
 #[test]
 fn an_ack_that_cannot_be_used_is_asked_for_again() {
-    let changes: [fn(&mut Message); 3] = [
+    let changes: [Alter; 3] = [
         |message| message.options.set(SUBNET_MASK, &[]),
         |message| message.yiaddr = Ipv4Addr::new(10, 0, 0, 255),
         |message| message.yiaddr = Ipv4Addr::new(10, 0, 0, 0),

@@ -174,7 +174,7 @@ fn another_server_may_give_more_time_when_any_is_asked() {
 
 #[test]
 fn what_a_renewal_changes_is_told_with_what_was_before() {
-    let changes: [(fn(&mut Message), bool); 7] = [
+    let changes: [(Alter, bool); 7] = [
         (|_| {}, false),
         (
             |message| message.options.set(LEASE_TIME, &7200_u32.to_be_bytes()),

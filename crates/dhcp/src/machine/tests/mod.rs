@@ -154,6 +154,9 @@ impl Lab {
     }
 }
 
+/// What is done to an answer before it is sent.
+type Alter = fn(&mut Message);
+
 /// A server's answer, which an interface can be configured from.
 fn answer(kind: Kind, to: &Message) -> Message {
     let mut message = Message::request(kind, to.xid, to.chaddr);
