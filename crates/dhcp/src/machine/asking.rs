@@ -92,15 +92,29 @@ impl Client {
         };
         self.listening = None;
         // So late that its time is over, counted from the first REQUEST with this number: the next has another.
-        if lease.expires_at().is_some_and(|end| end <= turn.now) {
+        if lease.is_over(turn.now) {
             return;
         }
         match &self.lease {
             Some(old) if old.address.addr() == lease.address.addr() => self.bind(lease, turn),
-            _ => {
-                turn.actions.push(Action::Probe(lease.address.addr()));
-                self.go(State::Probing(Box::new(lease)), Some(turn.now + PROBE));
+            _ => self.probe(lease, turn),
+        }
+    }
+
+    /// Asks whether somebody has the address already.
+    fn probe(&mut self, lease: Lease, turn: &mut Turn<'_>) {
+        turn.actions.push(Action::Probe(lease.address.addr()));
+        self.go(State::Probing(Box::new(lease)), Some(turn.now + PROBE));
+    }
+
+    /// No answer to a probe: nobody is asked for ever. But whoever slept meanwhile could not hear one, and looks again.
+    pub(super) fn unprobed(&mut self, turn: &mut Turn<'_>) {
+        let slept = self.next.is_some_and(|next| turn.now - next > PROBE);
+        match &self.state {
+            State::Probing(lease) if slept && !lease.is_over(turn.now) => {
+                self.probe((**lease).clone(), turn)
             }
+            _ => self.take(turn),
         }
     }
 
@@ -129,7 +143,7 @@ impl Client {
     /// Nobody has the address, as far as anybody knows.
     pub(super) fn take(&mut self, turn: &mut Turn<'_>) {
         if let State::Probing(lease) = std::mem::replace(&mut self.state, State::Init) {
-            if lease.expires_at().is_some_and(|end| end <= turn.now) {
+            if lease.is_over(turn.now) {
                 return self.search_later(turn);
             }
             self.bind(*lease, turn);

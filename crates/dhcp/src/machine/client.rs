@@ -214,7 +214,7 @@ impl Client {
         match self.state {
             State::Init | State::Selecting => self.discover(turn),
             State::Requesting(offer) => self.select(offer, turn),
-            State::Probing(_) => self.take(turn),
+            State::Probing(_) => self.unprobed(turn),
             State::Rebooting => self.reboot(turn),
             State::Bound | State::Renewing | State::Rebinding => self.extend(turn),
             State::Ended => self.next = None,

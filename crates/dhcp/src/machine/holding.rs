@@ -145,7 +145,7 @@ impl Client {
         let Some(lease) = &self.lease else {
             return;
         };
-        if lease.expires_at().is_none_or(|end| end > turn.now) {
+        if !lease.is_over(turn.now) {
             return;
         }
         let address = lease.address.addr();

@@ -109,6 +109,11 @@ impl Lease {
         }
     }
 
+    /// Whether the address must not be used at this time.
+    pub(super) fn is_over(&self, now: Time) -> bool {
+        self.expires_at().is_some_and(|end| end <= now)
+    }
+
     /// Whether an interface is configured otherwise by `other`. Who gave it and until when makes no difference there.
     #[must_use]
     pub fn differs(&self, other: &Self) -> bool {

@@ -392,6 +392,22 @@ fn a_probe_that_is_never_answered_is_no_obstacle() {
     );
 }
 
+/// A daemon that was stopped between probe and answer has heard nothing.
+#[test]
+fn a_probe_that_was_slept_through_is_repeated() {
+    let mut lab = Lab::new(Start::Discover);
+    lab.tell(Event::Wake);
+    lab.answer(Kind::Offer, |_| {});
+    lab.answer(Kind::Ack, |_| {});
+    lab.now = lab.now + seconds(60);
+    assert_eq!(lab.tell(Event::Wake), [Action::Probe(ADDRESS)]);
+    lab.tell(Event::Probed {
+        address: ADDRESS,
+        in_use: Some(SOMEBODY),
+    });
+    assert_eq!(lab.times(Kind::Decline), [60]);
+}
+
 #[test]
 fn a_link_that_comes_up_is_a_reason_to_ask_at_once() {
     let mut lab = Lab::new(Start::Discover);
