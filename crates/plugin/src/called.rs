@@ -21,28 +21,32 @@ pub(crate) fn started() -> &'static Path {
 }
 
 /// The plugin that was started: by the file name of `argv[0]`, by the first argument, by the names of the files that the
-/// link `started` leads to, or by a part of one of these names.
-pub(crate) fn plugin(
+/// link `started` leads to, or by a part of one of these names. With the words that come behind its name.
+pub(crate) fn plugin<'a>(
     table: &Table,
-    arguments: &[OsString],
+    arguments: &'a [OsString],
     started: &Path,
-) -> Option<&'static dyn Handler> {
+) -> Option<(&'static dyn Handler, &'a [OsString])> {
+    let words = arguments.get(1..).unwrap_or_default();
     let exact = |name: &OsStr| find(table, name.to_str()?);
     let own = own_name(arguments);
     if let Some(handler) = own.and_then(exact) {
-        return Some(handler);
+        return Some((handler, words));
     }
-    if let Some(handler) = arguments.get(1).and_then(|name| exact(name)) {
-        return Some(handler);
+    if let Some((name, words)) = words.split_first()
+        && let Some(handler) = exact(name)
+    {
+        return Some((handler, words));
     }
     let links = links(started);
     let names = || {
         own.into_iter()
             .chain(links.iter().filter_map(|path| path.file_name()))
     };
-    names()
+    let handler = names()
         .find_map(exact)
-        .or_else(|| names().find_map(|name| by_part(table, name.to_str()?)))
+        .or_else(|| names().find_map(|name| by_part(table, name.to_str()?)));
+    handler.map(|handler| (handler, words))
 }
 
 fn own_name(arguments: &[OsString]) -> Option<&OsStr> {

@@ -234,6 +234,11 @@ pub trait Handler: Sync {
         false
     }
 
+    /// [`Plugin::program`](crate::Plugin::program).
+    fn program(&self, _words: &[OsString]) -> Option<u8> {
+        None
+    }
+
     /// Runs one command; only ADD has a result.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! What a plugin author writes.
 
+use std::ffi::OsString;
+
 use linkspan_spec::{Command, Error, Success, Version};
 
 use crate::{Call, Configuration, Gc, Handler, Invocation};
@@ -64,6 +66,14 @@ pub trait Plugin: Sync {
     fn status(&self, call: &Call<'_, Self::Config>) -> Result<(), Error> {
         call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
     }
+
+    /// Runs what else the plugin's file is, when it is started with these words behind its name, such as a daemon; with the
+    /// exit status. No runtime starts a plugin with words.
+    ///
+    /// As it stands here: nothing else.
+    fn program(&self, _words: &[OsString]) -> Option<u8> {
+        None
+    }
 }
 
 /// ADD, undone when its result has no form in the version of the configuration.
@@ -94,6 +104,10 @@ impl<P: Plugin> Handler for P {
 
     fn needs_link(&self) -> bool {
         P::NEEDS_LINK
+    }
+
+    fn program(&self, words: &[OsString]) -> Option<u8> {
+        Plugin::program(self, words)
     }
 
     fn handle(&self, invocation: &Invocation<'_>) -> Result<Option<Success>, Error> {

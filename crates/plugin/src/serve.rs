@@ -18,7 +18,7 @@ use crate::{Handler, Invocation, Table, called, warn};
 
 /// Runs the plugin that the executable was started as: by the file name of `argv[0]`, which may be a link to a plugin or a
 /// plugin's name with more before or behind it (`cnv-bridge`), else by the first argument. Exit status 0, or 1 with the error
-/// as JSON on standard output.
+/// as JSON on standard output; that of the plugin's [program](crate::Plugin::program) where that was asked for.
 pub fn main(table: &'static Table) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     ExitCode::from(run(table, &arguments, is_own_namespace))
@@ -35,7 +35,13 @@ pub fn run(
 ) -> u8 {
     let env = |name: &str| std::env::var(name).ok();
     let mut stdout = Stdout;
-    let chosen = called::plugin(table, arguments, called::started());
+    let called = called::plugin(table, arguments, called::started());
+    if let Some((handler, words @ [_, ..])) = called
+        && let Some(status) = handler.program(words)
+    {
+        return status;
+    }
+    let chosen = called.map(|(handler, _)| handler);
     let (answer, invocation) = match chosen {
         Some(handler) => answer(handler, table, &env, &mut Stdin, is_own),
         None if env("CNI_COMMAND").is_none_or(|command| command.is_empty()) => return usage(table),

@@ -3,6 +3,7 @@
 
 pub mod bandwidth;
 pub mod bridge;
+pub mod dhcp;
 pub mod dummy;
 pub mod firewall;
 pub mod host_device;
@@ -27,6 +28,7 @@ use linkspan_plugin::Table;
 pub const PLUGINS: &Table = &[
     &bandwidth::Bandwidth,
     &bridge::Bridge,
+    &dhcp::Dhcp,
     &dummy::Dummy,
     &firewall::Firewall,
     &host_device::HostDevice,

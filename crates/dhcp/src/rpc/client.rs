@@ -32,8 +32,13 @@ pub enum CallError {
     #[error("dial unix {}: nobody answers", .0.display())]
     Silent(PathBuf),
     /// Whoever listens is no DHCP daemon.
-    #[error("unexpected HTTP response: {0}")]
-    NoDaemon(String),
+    #[error("dial-http unix {}: unexpected HTTP response: {said}", .path.display())]
+    NoDaemon {
+        /// The socket.
+        path: PathBuf,
+        /// The first line that it said.
+        said: String,
+    },
     /// The daemon gave no answer for so long.
     #[error("no answer within {} s", .0.as_secs())]
     TimedOut(Duration),
@@ -110,7 +115,7 @@ impl Connection {
             until,
             decoder: Decoder::new(),
         };
-        connection.greet().map_err(|error| match error {
+        connection.greet(path).map_err(|error| match error {
             CallError::Io(error) => dial(error),
             other => other,
         })?;
@@ -118,7 +123,11 @@ impl Connection {
     }
 
     /// Nothing may be sent before the answer has come: the reference's daemon would lose it.
-    fn greet(&mut self) -> Result<(), CallError> {
+    fn greet(&mut self, path: &Path) -> Result<(), CallError> {
+        let no_daemon = |said| CallError::NoDaemon {
+            path: path.to_owned(),
+            said,
+        };
         self.write(CONNECT.as_bytes())?;
         let mut greeting = Vec::new();
         let length = loop {
@@ -126,13 +135,13 @@ impl Connection {
             match greeting_length(&greeting) {
                 Some(length) => break length,
                 None if came && greeting.len() < MAX_GREETING => {}
-                None => return Err(CallError::NoDaemon(first_line(&greeting))),
+                None => return Err(no_daemon(first_line(&greeting))),
             }
         };
         let line = first_line(&greeting);
         let status = |line: &str| line.split_once(' ').map(|(_, status)| status.to_owned());
         if !line.starts_with("HTTP/1.") || status(&line) != status(CONNECTED.trim_end()) {
-            return Err(CallError::NoDaemon(line));
+            return Err(no_daemon(line));
         }
         self.decoder.feed(&greeting[length..]);
         Ok(())

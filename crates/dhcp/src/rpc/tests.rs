@@ -286,6 +286,7 @@ fn who_is_no_daemon_is_told_so() {
         ),
     ] {
         listening(says(said.as_bytes()), |path| {
+            let expected = format!("dial-http unix {}: {expected}", path.display());
             assert_eq!(probe(path).unwrap_err().to_string(), expected);
         });
     }

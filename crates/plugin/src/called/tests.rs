@@ -39,7 +39,23 @@ const TABLE: &Table = &[
 
 fn called(arguments: &[&str], started: &Path) -> Option<&'static str> {
     let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-    plugin(TABLE, &arguments, started).map(Handler::name)
+    plugin(TABLE, &arguments, started).map(|(handler, _)| handler.name())
+}
+
+#[test]
+fn what_stands_behind_a_plugins_name_are_words_for_it() {
+    for (arguments, expected) in [
+        (&["tap"][..], &[][..]),
+        (&["/opt/cni/bin/tap", "daemon", "-x"], &["daemon", "-x"]),
+        (&["linkspan-plugins", "tap", "daemon"], &["daemon"]),
+        (&["my-tap", "daemon"], &["daemon"]),
+        // Its own name says which it is: the next is a word.
+        (&["tap", "bridge"], &["bridge"]),
+    ] {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let (_, words) = plugin(TABLE, &arguments, Path::new("/nowhere")).unwrap();
+        assert_eq!(words, expected, "{arguments:?}");
+    }
 }
 
 // moby/buildkit ships buildkit-cni-bridge; kubevirt's installer cnv-bridge and cnv-tuning; multi-networkpolicy sbr-custom.

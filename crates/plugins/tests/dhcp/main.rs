@@ -1,4 +1,5 @@
-//! Interfaces and the IPAM plugins that need them: which is there first, and what DHCP servers see.
+//! `dhcp` as a runtime calls it, interfaces and the IPAM plugins that need them: which is there first, what the daemon is
+//! told, and what DHCP servers see.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "so a test fails")]
 
@@ -7,4 +8,5 @@ mod chain;
 mod crash;
 mod lan;
 mod order;
+mod plugin;
 mod probe;
