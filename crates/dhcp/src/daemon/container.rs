@@ -31,6 +31,10 @@ pub(super) struct Container {
     pub(super) mac: [u8; 6],
     /// Its MTU in bytes.
     pub(super) mtu: u32,
+    /// What a server sends to it alone does not arrive before it has its address: so it is with an ipvlan, which gets by
+    /// address what comes for the MAC address that it shares.
+    #[serde(default)]
+    pub(super) needs_broadcast: bool,
     /// By what of the host's the link's packets travel.
     pub(super) way: Option<Way>,
 }
@@ -101,6 +105,7 @@ impl Container {
             link: link.index,
             mac,
             mtu: link.mtu,
+            needs_broadcast: link.is_kind("ipvlan"),
             way: way(&link, &rtnl, &host),
         })
     }

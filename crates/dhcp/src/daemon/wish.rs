@@ -71,7 +71,7 @@ impl Wish {
             hardware: container.mac,
             requested: self.requested.clone(),
             provided: self.provided.clone(),
-            broadcast: flags.broadcast,
+            broadcast: flags.broadcast || container.needs_broadcast,
             longest_message: longest.max(LEAST_MESSAGE),
             timeout: flags.timeout,
             resend_max: flags.resend_max,
