@@ -84,6 +84,22 @@ fn a_silent_server_is_asked_at_half_times_and_then_any_server_until_the_end() {
     );
 }
 
+#[test]
+fn renewing_and_rebinding_are_a_second_apart() {
+    let mut lab = in_state("RENEWING");
+    let Term::Until { rebind_at, .. } = lab.client.lease().unwrap().term else {
+        unreachable!()
+    };
+    lab.until(Time(rebind_at.0 - Duration::from_millis(200)));
+    assert!(!lab.tell(Event::LinkUp).is_empty());
+    let renewed = lab.now;
+    lab.wake();
+    assert_eq!(
+        (lab.client.state(), lab.now),
+        ("REBINDING", renewed + seconds(1))
+    );
+}
+
 /// cni#329: the reference stops after a lease has expired.
 #[test]
 fn whoever_has_held_an_address_asks_for_ever() {
