@@ -6,7 +6,8 @@ use std::io;
 
 use linkspan_netlink::{Message, Request};
 use linkspan_nft::{
-    Batch, Chain, Element, Encoded, Family, InstalledRule, Query, Set, Table, generation,
+    Batch, Chain, Element, Encoded, Family, InstalledRule, Query, Set, Table, Translation,
+    generation,
 };
 
 use crate::Error;
@@ -241,6 +242,16 @@ impl Nftables {
     /// Those of the kernel.
     pub fn rules(&self, chain: &Chain) -> Result<Vec<InstalledRule>, Error> {
         self.dump(&Query::rules(chain), InstalledRule::decode)
+    }
+
+    /// Those of them that lead a port elsewhere, and what they say of it.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn translations(&self, chain: &Chain) -> Result<Vec<(InstalledRule, Translation)>, Error> {
+        self.dump(&Query::rules(chain), |message| {
+            InstalledRule::decode(message).zip(Translation::decode(message))
+        })
     }
 
     fn dump<I: IntoIterator>(

@@ -74,9 +74,23 @@ impl Protocol {
 }
 
 /// Whether a table is in use in the namespace of the calling thread. To ask for its content makes it.
-pub fn is_in_use(protocol: Protocol, table: &str) -> bool {
-    let names = fs::read_to_string(protocol.table_names()).unwrap_or_default();
-    names.lines().any(|name| name == table)
+///
+/// # Errors
+/// When it cannot be told. A kernel without these tables has no list of them; one that nobody may read counts as empty.
+pub fn is_in_use(protocol: Protocol, table: &str) -> Result<bool, Error> {
+    let path = protocol.table_names();
+    match fs::read_to_string(path) {
+        Ok(names) => Ok(names.lines().any(|name| name == table)),
+        // Nobody may read it in a network that was made before its user namespace knew who is root there, as `unshare -Urn` does;
+        // whoever is root on a host may.
+        Err(error)
+            if [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied]
+                .contains(&error.kind()) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(Error::new("read", path, error)),
+    }
 }
 
 /// A table in the namespace of the calling thread; `None` when it is not in use.
@@ -84,11 +98,11 @@ pub fn is_in_use(protocol: Protocol, table: &str) -> bool {
 /// # Errors
 /// Those of the kernel: `EPERM` without CAP_NET_ADMIN.
 pub fn table(protocol: Protocol, name: &str) -> Result<Option<Table>, Error> {
-    if !is_in_use(protocol, name) {
+    if !is_in_use(protocol, name)? {
         return Ok(None);
     }
     read(protocol, name)
-        .map(|entries| Some(parse(protocol, &entries)))
+        .map(|(hooks, entries)| Some(parse(protocol, hooks, &entries)))
         .map_err(|error| {
             Error::new(
                 "read",
@@ -110,8 +124,10 @@ pub struct Table {
 /// A rule of a [`Table`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Its chain; `None` in a chain of the kernel's own (`FORWARD`).
+    /// Its chain; `None` in a chain of the kernel's own.
     pub chain: Option<String>,
+    /// It is in FORWARD, whose last rule is the policy.
+    pub is_of_forward: bool,
     /// The text of `-m comment`.
     pub comment: Option<String>,
     /// The chain that it jumps or goes to.
@@ -124,7 +140,10 @@ pub struct Rule {
     pub destination: Option<IpAddr>,
 }
 
-fn read(protocol: Protocol, table: &str) -> io::Result<Vec<u8>> {
+/// Where FORWARD is among the entries: from its first to its policy. A table without it has it nowhere.
+type Forward = Option<[usize; 2]>;
+
+fn read(protocol: Protocol, table: &str) -> io::Result<(Forward, Vec<u8>)> {
     let (family, ip) = match protocol {
         Protocol::Ipv4 => (AddressFamily::INET, libc::IPPROTO_IP),
         Protocol::Ipv6 => (AddressFamily::INET6, libc::IPPROTO_IPV6),
@@ -146,12 +165,23 @@ fn read(protocol: Protocol, table: &str) -> io::Result<Vec<u8>> {
         let header = u32::try_from(size).unwrap_or(u32::MAX).to_ne_bytes();
         entries[NAME_LEN..NAME_LEN + 4].copy_from_slice(&header);
         match get_option(&socket, ip, GET_ENTRIES, &mut entries) {
-            Ok(()) => return Ok(entries.split_off(ENTRIES_AT)),
+            Ok(()) => return Ok((forward(&info), entries.split_off(ENTRIES_AT))),
             Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
             Err(error) => return Err(error),
         }
     }
     Err(io::Error::from_raw_os_error(libc::EAGAIN))
+}
+
+/// What `struct ipt_getinfo` says of FORWARD.
+fn forward(info: &[u8]) -> Forward {
+    /// `NF_INET_FORWARD`
+    const HOOK: usize = 2;
+    const HOOKS: usize = 5;
+    let number = |at: usize| u32_at(info, NAME_LEN + 4 * at);
+    let offset = |at: usize| usize::try_from(number(at)?).ok();
+    let is_valid = number(0)? & (1 << HOOK) != 0;
+    is_valid.then_some([offset(1 + HOOK)?, offset(1 + HOOKS + HOOK)?])
 }
 
 /// The verdict NF_ACCEPT as a standard target has it: `-NF_ACCEPT - 1`.
@@ -204,7 +234,7 @@ struct Entry<'a> {
 }
 
 /// Ends at what cannot be an entry.
-fn parse(protocol: Protocol, bytes: &[u8]) -> Table {
+fn parse(protocol: Protocol, forward: Forward, bytes: &[u8]) -> Table {
     let entries = entries(protocol, bytes);
     // A chain's first rule follows the entry that names it.
     let name_of = |entry: &Entry<'_>| (entry.target == "ERROR").then(|| text(entry.data));
@@ -226,6 +256,7 @@ fn parse(protocol: Protocol, bytes: &[u8]) -> Table {
         let jump = chains.iter().find(|(at, _)| Some(*at) == to);
         rules.push(Rule {
             chain: chain.clone(),
+            is_of_forward: forward.is_some_and(|[first, last]| (first..=last).contains(&entry.at)),
             comment: entry.comment.clone(),
             jump: jump.map(|(_, name)| name.clone()),
             accepts: verdict == Some(ACCEPT),
@@ -340,7 +371,7 @@ mod tests {
             for match_len in (0..=40).chain([64]) {
                 for target_len in 0..=40 {
                     let bytes = entry(protocol, match_len, target_len);
-                    let rules = parse(protocol, &bytes).rules.len();
+                    let rules = parse(protocol, None, &bytes).rules.len();
                     assert_eq!(
                         rules,
                         usize::from(target_len >= 32),
@@ -350,7 +381,11 @@ mod tests {
             }
             let whole = entry(protocol, 36, 40);
             for end in 0..whole.len() {
-                assert_eq!(parse(protocol, &whole[..end]), Table::default(), "{end}");
+                assert_eq!(
+                    parse(protocol, None, &whole[..end]),
+                    Table::default(),
+                    "{end}"
+                );
             }
         }
     }

@@ -22,7 +22,9 @@ use super::head::{self, Found, Head, file_name};
 use super::owner::Owner;
 use super::part::Record;
 use super::part::passage;
-use super::part::{Holder, Kind, Masquerade, Part, Reserved, SpoofGuard, elements, kinds, unique};
+use super::part::{
+    Holder, Installed, Kind, Masquerade, Part, Reserved, SpoofGuard, elements, kinds, unique,
+};
 use super::records::Records;
 use super::ruleset::Ruleset;
 use super::status::probe_nftables;
@@ -211,7 +213,7 @@ impl Attachment {
         if backend == Backend::Iptables {
             self.clear_way(&parts).map_err(Failure::Other)?;
         }
-        let notices = self
+        let beyond = self
             .set_up_beyond(backend, &parts)
             .map_err(Failure::Other)?;
         let by_nftables = left_to_nftables(backend, &parts);
@@ -219,7 +221,16 @@ impl Attachment {
             self.set_up_by_nftables(&by_nftables)?;
         }
         self.settle(&parts).map_err(Failure::Other)?;
-        Ok(notices)
+        if beyond.others_lack {
+            self.restore_others(&parts).map_err(Failure::Other)?;
+        }
+        Ok(beyond.notices)
+    }
+
+    fn restore_others(&self, parts: &[Part]) -> Result<(), Error> {
+        kinds(parts)
+            .iter()
+            .try_for_each(|kind| kind.nature().restore_others(&self.owner))
     }
 
     fn record(&self, backend: Backend, parts: &[Part]) -> Result<(), Error> {
@@ -299,15 +310,17 @@ impl Attachment {
     }
 
     /// Sets up those of the parts that are set up in what others own.
-    fn set_up_beyond(&self, backend: Backend, parts: &[Part]) -> Result<Vec<String>, Error> {
-        let mut notices = Vec::new();
+    fn set_up_beyond(&self, backend: Backend, parts: &[Part]) -> Result<Installed, Error> {
+        let mut all = Installed::default();
         for kind in kinds(parts) {
             if let Some(beyond) = kind.beyond(backend) {
                 let (own, siblings) = (of_kind(parts, kind), self.siblings(backend, kind)?);
-                notices.extend(beyond.install(&self.owner, &own, &siblings)?);
+                let installed = beyond.install(&self.owner, &own, &siblings)?;
+                all.notices.extend(installed.notices);
+                all.others_lack |= installed.others_lack;
             }
         }
-        Ok(notices)
+        Ok(all)
     }
 
     /// Removes what was set up there of these kinds.
@@ -349,12 +362,15 @@ impl Attachment {
             return Ok(Vec::new());
         };
         let mut differences = self.check()?;
+        differences.extend(passage::outdated(&self.holder(), &record.parts)?);
+        let mut differences = unique(differences.into_iter());
         if !differences.is_empty() {
             differences.extend(self.repair(&record)?);
         }
         Ok(differences)
     }
 
+    /// What others lack is for whoever holds their records.
     fn repair(&self, record: &Record) -> Result<Vec<String>, Error> {
         let _shared = self.records.lock(Mode::Shared, SHARE_DEADLINE).ok();
         let backend = record.backend;
@@ -364,7 +380,7 @@ impl Attachment {
             self.record(backend, &parts)?;
         }
         self.clear_way(&parts)?;
-        let notices = self.set_up_beyond(backend, &parts)?;
+        let notices = self.set_up_beyond(backend, &parts)?.notices;
         let by_nftables = left_to_nftables(backend, &parts);
         if !by_nftables.is_empty() {
             Ruleset::open()

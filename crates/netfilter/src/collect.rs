@@ -132,7 +132,9 @@ fn sweep(network: &str, kinds: &[Kind], valid: &[Owner]) -> Result<(), Error> {
         .and_then(|ruleset| ruleset.sweep(kinds, &is_stale))
         .or_else(unless_unsupported)
         .map_err(explain)?;
-    kinds
-        .iter()
-        .try_for_each(|kind| kind.nature().collect_reference(network, valid))
+    for kind in kinds {
+        kind.nature().replace_former()?;
+        kind.nature().collect_reference(network, valid)?;
+    }
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Records that an earlier version wrote, whose containers still run.
 //!
 //! They lay in one folder for all hosts that share /run, under names without a network in them, and were
-//! everybody's to read and so to lock. The first call of this version takes them over, whole.
+//! everybody's to read and so to lock. The next call of this version takes them over, as often as somebody goes back to that
+//! version and comes again.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,48 +16,51 @@ use serde_json::Value;
 
 use super::head::{FOLDER, Found, Head, UP, bytes, file_name};
 
+/// The registers that there were.
+const PORTS: &str = "ports";
+const LOCALNETS: &str = "route_localnet";
+
 /// How long another call may take over the same.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Takes over what an earlier version left, if there is anything; whether there is a folder of records now.
+/// Takes over what an earlier version left, if there is anything.
 ///
-/// The folder moves when everything in it has its new name, so that one who is killed is followed by one who
-/// goes on.
-pub(super) fn adopt() -> io::Result<bool> {
+/// What is there goes when all of it is copied, so that one who is killed is followed by one who goes on.
+pub(super) fn adopt() -> io::Result<()> {
     if Folder::of_all_if_there(FOLDER)?.is_none() {
-        return Ok(false);
+        return Ok(());
     }
     let all = Folder::of_all("")?;
     let _lock = Lock::take(all.again()?.into(), Mode::Alone, DEADLINE)?;
     let Some(earlier) = all.folder_if_there(FOLDER)? else {
-        return Ok(true);
+        return Ok(());
     };
+    let own = Folder::of_host(FOLDER)?;
     let mut names = HashMap::new();
     let mut localnets = Vec::new();
     for name in earlier.names()? {
-        if let Found::Record(bytes) = bytes(&earlier, &name)?
-            && let Ok(record) = serde_json::from_slice::<Value>(&bytes)
-            && let Ok(head) = Head::deserialize(&record)
-        {
-            let new = file_name(head.plugin(), &head.owner());
-            localnets.extend(interfaces(&record).map(|interface| (interface, new.clone())));
-            // Not renamed: somebody may have the file open, and lock it.
-            earlier.write(&new, &bytes)?;
-            names.insert(name, new);
+        // Not renamed: somebody may have the file open, and lock it.
+        match bytes(&earlier, &name)? {
+            Found::Record(bytes) => {
+                let record = serde_json::from_slice::<Value>(&bytes).unwrap_or_default();
+                let head = Head::deserialize(&record);
+                let new = head.map_or_else(
+                    |_| name.clone(),
+                    |head| file_name(head.plugin(), &head.owner()),
+                );
+                // Where both are there, the earlier version has attached last.
+                own.write(&new, &bytes)?;
+                localnets.extend(interfaces(&record).map(|interface| (interface, new.clone())));
+                names.insert(name, new);
+            }
+            // Folders, of which more below.
+            Found::Unreadable | Found::Nothing => {}
         }
     }
-    lead_claims(&earlier, &names)?;
-    note_interfaces(&earlier, &localnets)?;
-    for name in names
-        .iter()
-        .filter(|(old, new)| old != new)
-        .map(|names| names.0)
-    {
-        earlier.remove(name)?;
-    }
+    lead_claims(&earlier, &own, &names)?;
+    note_interfaces(&earlier, &own, &localnets)?;
     drop(earlier);
-    all.rename(FOLDER, &Folder::of_host("")?, FOLDER)?;
-    Ok(true)
+    all.remove_all(FOLDER)
 }
 
 /// The interfaces by which 127.0.0.1 reaches what a record publishes.
@@ -66,21 +70,24 @@ fn interfaces(record: &Value) -> impl Iterator<Item = String> {
 }
 
 /// Claims lead to the records by their new names.
-fn lead_claims(earlier: &Folder, names: &HashMap<String, String>) -> io::Result<()> {
-    let Some(ports) = earlier.folder_if_there("ports")? else {
+fn lead_claims(earlier: &Folder, own: &Folder, names: &HashMap<String, String>) -> io::Result<()> {
+    let Some(earlier) = earlier.folder_if_there(PORTS)? else {
         return Ok(());
     };
-    for port in ports.names()? {
-        let Some(port) = ports.folder_if_there(&port)? else {
+    let (ports, _lock) = register(own, PORTS)?;
+    for thing in earlier.names()? {
+        let Some(claims) = earlier.folder_if_there(&thing)? else {
             continue;
         };
-        for claim in port.names()? {
-            let target = port.link_target(&claim);
+        for claim in claims.names()? {
+            let target = claims.link_target(&claim)?;
             let old = target
                 .as_deref()
                 .and_then(|target| target.strip_prefix(UP).ok());
             if let Some(new) = old.and_then(Path::to_str).and_then(|old| names.get(old)) {
-                port.link(&claim, Path::new(UP).join(new))?;
+                ports
+                    .folder(&thing)?
+                    .link(&claim, Path::new(UP).join(new))?;
             }
         }
     }
@@ -88,20 +95,24 @@ fn lead_claims(earlier: &Folder, names: &HashMap<String, String>) -> io::Result<
 }
 
 /// An interface that was set was an empty file; now who needs it is told.
-fn note_interfaces(earlier: &Folder, users: &[(String, String)]) -> io::Result<()> {
-    let Some(folder) = earlier.folder_if_there("route_localnet")? else {
+fn note_interfaces(earlier: &Folder, own: &Folder, users: &[(String, String)]) -> io::Result<()> {
+    let Some(earlier) = earlier.folder_if_there(LOCALNETS)? else {
         return Ok(());
     };
-    for interface in folder.names()? {
-        if folder.folder_if_there(&interface).is_ok() {
-            continue;
-        }
-        folder.remove(&interface)?;
+    let (localnets, _lock) = register(own, LOCALNETS)?;
+    for interface in earlier.names()? {
         let users = users.iter().filter(|(used, _)| *used == interface);
-        let interface = folder.folder(&interface)?;
+        let interface = localnets.folder(&interface)?;
         for (_, record) in users {
             interface.link(record, Path::new(UP).join(record))?;
         }
     }
     Ok(())
+}
+
+/// A [register](crate::register), locked.
+fn register(own: &Folder, name: &str) -> io::Result<(Folder, Lock)> {
+    let folder = own.folder(name)?;
+    let lock = Lock::take(folder.again()?.into(), Mode::Alone, DEADLINE)?;
+    Ok((folder, lock))
 }

@@ -1,6 +1,7 @@
 //! What an error of the kernel means to the people who run it.
 
 use linkspan_kernel::Error as KernelError;
+use linkspan_kernel::nftables::Nftables;
 use linkspan_spec::{Error, ErrorCode};
 use rustix::io::Errno;
 
@@ -38,11 +39,27 @@ pub(super) fn is_unsupported(error: &KernelError) -> bool {
     )
 }
 
+/// Whether an error means that the kernel has no nf_tables, so that nothing is there: what others made of a ruleset can be
+/// refused in the same words.
+pub(super) fn is_absence(error: &KernelError) -> bool {
+    let probe = || Nftables::open().and_then(|kernel| kernel.probe());
+    is_unsupported(error) && probe().is_err_and(|error| is_unsupported(&error))
+}
+
+/// Asks nf_tables; of a kernel without it the answer is no.
+pub(super) fn ask(
+    question: impl FnOnce(&Nftables) -> Result<bool, KernelError>,
+) -> Result<bool, Error> {
+    Nftables::open()
+        .and_then(|kernel| question(&kernel))
+        .or_else(|error| unless_unsupported(error).map(|()| false))
+        .map_err(explain)
+}
+
 /// Nothing is left to remove where the kernel has no nf_tables.
 pub(super) fn unless_unsupported(error: KernelError) -> Result<(), KernelError> {
-    if is_unsupported(&error) {
-        Ok(())
-    } else {
-        Err(error)
+    match is_absence(&error) {
+        true => Ok(()),
+        false => Err(error),
     }
 }

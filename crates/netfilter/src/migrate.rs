@@ -11,6 +11,7 @@ use super::fault::{explain, unless_unsupported};
 use super::iptables;
 use super::part::Record;
 use super::part::{Kind, kinds, unique};
+use super::reconcile::replace_former;
 use super::records::{Records, failed};
 use super::ruleset::Ruleset;
 
@@ -52,6 +53,7 @@ pub fn migrate(to: Backend) -> Result<Vec<Migration>, Error> {
     if to == Backend::Iptables && !all.is_empty() {
         iptables::probe()?;
     }
+    replace_former()?;
     let migrated = all
         .into_iter()
         .map(|record| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use linkspan_spec::Error;
 
 use super::attachment::Attachment;
-use super::part::Record;
+use super::part::{Kind, Record};
 use super::records::Records;
 
 /// What an attachment has, and what of it was missing or could not be put back.
@@ -15,14 +15,23 @@ pub type Reconciled = (Record, Result<Vec<String>, Error>);
 /// the ruleset. One that cannot be repaired does not keep the others from being.
 ///
 /// # Errors
-/// When the records cannot be read.
+/// When the records cannot be read, or what an earlier version has set up in another way cannot be replaced.
 pub fn reconcile() -> Result<Vec<Reconciled>, Error> {
     let records = Records::default();
     let repair = |record: Record| {
         let differences = Attachment::recorded(&record, &records).check_and_repair();
         (record, differences)
     };
-    Ok(Record::all(&records)?.into_iter().map(repair).collect())
+    let outcomes = Record::all(&records)?.into_iter().map(repair).collect();
+    replace_former()?;
+    Ok(outcomes)
+}
+
+/// Sets up anew what an earlier version has set up in another way.
+pub(super) fn replace_former() -> Result<(), Error> {
+    Kind::ALL
+        .iter()
+        .try_for_each(|kind| kind.nature().replace_former())
 }
 
 /// The files of records that are there and cannot be read: what they say of can be neither put back nor moved.

@@ -41,9 +41,9 @@ impl Records {
 
     /// The folder; `None` where there is none, and so no record.
     pub(super) fn folder(&self) -> Result<Option<Arc<Folder>>, Error> {
-        self.open(|| match Folder::of_host_if_there(FOLDER)? {
-            None if earlier::adopt()? => Folder::of_host_if_there(FOLDER),
-            there => Ok(there),
+        self.open(|| {
+            earlier::adopt()?;
+            Folder::of_host_if_there(FOLDER)
         })
     }
 
@@ -94,7 +94,11 @@ impl Records {
 
     /// Whether there is a record of this name.
     pub(super) fn has(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.folder()?.is_some_and(|folder| folder.has(name)))
+        let Some(folder) = self.folder()? else {
+            return Ok(false);
+        };
+        let has = folder.has(name);
+        has.map_err(|error| failed("look at", &folder.path().join(name), &error))
     }
 
     /// Keeps others from removing, or putting back, what the record says; `None` when there is no record.

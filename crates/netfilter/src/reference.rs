@@ -3,33 +3,33 @@
 
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::nftables::Nftables;
-use linkspan_nft::{Batch, Chain, InstalledRule, Table};
+use linkspan_nft::{Batch, Chain, InstalledRule, Table, Translation};
 use linkspan_spec::Error;
 
-use super::fault::{explain, unless_unsupported};
+use super::fault::{ask, explain, unless_unsupported};
 
 /// Whether a chain has rules whose comment `is_own` accepts.
 pub(super) fn has_rules(chain: &Chain, is_own: &dyn Fn(&str) -> bool) -> Result<bool, Error> {
     let is_own = |rule: &InstalledRule| rule.comment.as_deref().is_some_and(is_own);
-    find(|kernel| Ok(kernel.rules(chain)?.iter().any(is_own)))
+    ask(|kernel| Ok(kernel.rules(chain)?.iter().any(is_own)))
+}
+
+/// The rules of a chain that lead ports elsewhere.
+pub(super) fn translations(chain: &Chain) -> Result<Vec<(InstalledRule, Translation)>, Error> {
+    Nftables::open()
+        .and_then(|kernel| kernel.translations(chain))
+        .or_else(|error| unless_unsupported(error).map(|()| Vec::new()))
+        .map_err(explain)
 }
 
 /// Whether a chain has rules.
 pub(super) fn has_any_rule(chain: &Chain) -> Result<bool, Error> {
-    find(|kernel| Ok(!kernel.rules(chain)?.is_empty()))
+    ask(|kernel| Ok(!kernel.rules(chain)?.is_empty()))
 }
 
 /// Whether there is a chain.
 pub(super) fn has_chain(chain: &Chain) -> Result<bool, Error> {
-    find(|kernel| Ok(kernel.chain(chain)?.is_some()))
-}
-
-/// A kernel without nf_tables has none of it.
-fn find(is_there: impl FnOnce(&Nftables) -> Result<bool, KernelError>) -> Result<bool, Error> {
-    Nftables::open()
-        .and_then(|kernel| is_there(&kernel))
-        .or_else(|error| unless_unsupported(error).map(|()| false))
-        .map_err(explain)
+    ask(|kernel| Ok(kernel.chain(chain)?.is_some()))
 }
 
 /// Removes those rules of a chain whose comment `is_stale` accepts.

@@ -100,15 +100,23 @@ impl<'r> Register<'r> {
 
 impl Holders<'_> {
     /// The name of the record that a link leads to.
-    pub(super) fn record_of(&self, link: &str) -> Option<String> {
-        let target = self.folder.link_target(link)?;
-        Some(target.strip_prefix(UP).ok()?.to_str()?.to_owned())
+    pub(super) fn record_of(&self, link: &str) -> Result<Option<String>, Error> {
+        let target = self.target(link)?;
+        let record = target
+            .as_deref()
+            .and_then(|target| target.strip_prefix(UP).ok());
+        Ok(record.and_then(Path::to_str).map(str::to_owned))
+    }
+
+    fn target(&self, link: &str) -> Result<Option<PathBuf>, Error> {
+        let target = self.folder.link_target(link);
+        target.map_err(|error| self.failed("read", link, &error))
     }
 
     /// Notes that the attachment with this record has it.
     pub(super) fn add(&self, link: &str, record: &str) -> Result<(), Error> {
         let target = Path::new(UP).join(record);
-        if self.folder.link_target(link).as_deref() == Some(&target) {
+        if self.target(link)?.as_deref() == Some(&target) {
             return Ok(());
         }
         let made = self.folder.link(link, target);
@@ -123,7 +131,7 @@ impl Holders<'_> {
 
     /// Removes a link if it leads to this record.
     pub(super) fn remove_own(&self, link: &str, record: &str) -> Result<(), Error> {
-        match self.record_of(link).as_deref() == Some(record) {
+        match self.record_of(link)?.as_deref() == Some(record) {
             true => self.remove(link),
             false => Ok(()),
         }
@@ -145,7 +153,7 @@ impl Holders<'_> {
     pub(super) fn sweep(&self) -> Result<bool, Error> {
         let mut is_empty = true;
         for link in self.links()? {
-            let record = self.record_of(&link);
+            let record = self.record_of(&link)?;
             match record.map(|record| self.records.has(&record)).transpose()? {
                 Some(true) => is_empty = false,
                 _ => self.remove(&link)?,

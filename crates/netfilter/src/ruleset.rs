@@ -361,7 +361,7 @@ impl Installation {
                 .map(|group| (group, State::Assumed))
                 .collect(),
             elements,
-            rivals: unique(parts.iter().filter_map(|part| part.want().rival())),
+            rivals: unique(parts.iter().flat_map(|part| part.want().rivals())),
             meets_rivals: false,
             holders: None,
             markers: Vec::new(),
@@ -387,9 +387,9 @@ impl Installation {
         }
     }
 
-    /// Whether rules of others may come first.
-    pub(super) fn meets_rivals(&self) -> bool {
-        self.meets_rivals || (!self.rivals.is_empty() && iptables::is_legacy_in_use())
+    /// Whether rules of others may come first; those of the older iptables were not asked for.
+    pub(super) fn meets_rivals(&self) -> Result<bool, linkspan_spec::Error> {
+        Ok(self.meets_rivals || (!self.rivals.is_empty() && iptables::is_legacy_in_use()?))
     }
 
     fn batch(&mut self) -> Batch {

@@ -133,6 +133,9 @@ pub(crate) const META_MARK: u32 = 3;
 pub(crate) const CT_MARK: u32 = 3;
 
 impl Field {
+    /// By which a meta expression fetches [`L4Proto`](Self::L4Proto).
+    pub(crate) const L4PROTO_KEY: u32 = 16;
+
     fn source(self) -> Source {
         match self {
             Self::IpSaddr => Source::Payload(NETWORK, 12),
@@ -146,7 +149,7 @@ impl Field {
             Self::IifName => Source::Meta(6),
             Self::OifName => Source::Meta(7),
             Self::NfProto => Source::Meta(15),
-            Self::L4Proto => Source::Meta(16),
+            Self::L4Proto => Source::Meta(Self::L4PROTO_KEY),
             Self::Mark => Source::Meta(META_MARK),
             Self::CtState => Source::Ct(0, None),
             Self::CtStatus => Source::Ct(2, None),

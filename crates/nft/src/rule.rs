@@ -377,7 +377,7 @@ pub struct InstalledRule {
     pub chain: String,
     /// The kernel's number of it.
     pub handle: u64,
-    /// Its comment, when `nft` or Linkspan made it. The commands of iptables keep theirs elsewhere.
+    /// Its comment, as `nft` and Linkspan keep it, or as iptables does: a match of that name.
     pub comment: Option<String>,
     /// Its owner, when Linkspan made it and nobody has saved and restored it since.
     pub owner: Option<String>,
@@ -410,7 +410,11 @@ impl InstalledRule {
             table: attributes.get(rule::TABLE)?.as_str()?.to_owned(),
             chain: attributes.get(rule::CHAIN)?.as_str()?.to_owned(),
             handle: attributes.get(rule::HANDLE)?.as_be64()?,
-            comment: userdata::read_comment(userdata),
+            comment: userdata::read_comment(userdata).or_else(|| {
+                expressions
+                    .clone()
+                    .find_map(|expression| comment(&expression))
+            }),
             owner: userdata::read_owner(userdata),
             target: expressions
                 .clone()
@@ -436,6 +440,21 @@ impl InstalledRule {
         }
     }
 }
+
+/// The text of `-m comment`.
+fn comment(expression: &Attribute<'_>) -> Option<String> {
+    let attributes = expression.nested();
+    if attributes.get(expr::NAME)?.as_str()? != "match" {
+        return None;
+    }
+    let data = attributes.get(expr::DATA)?.nested();
+    let is_comment = data.get(MATCH_NAME)?.as_str()? == "comment";
+    is_comment.then_some(data.get(MATCH_INFO)?.as_str()?.to_owned())
+}
+
+/// `NFTA_MATCH_NAME`, `NFTA_MATCH_INFO`
+const MATCH_NAME: u16 = 1;
+const MATCH_INFO: u16 = 3;
 
 /// The chain that an expression sends packets to, when it is a verdict.
 fn target(expression: &Attribute<'_>) -> Option<String> {

@@ -134,10 +134,11 @@ fn who_goes_back_disconnects_nobody_and_leaves_nothing() {
             let mut left = left(host);
             if policy == "DROP" {
                 // As the guide says.
-                let stays = "-A CNI-FORWARD -d 10.22.0.2/32 -m conntrack --ctstate DNAT -j ACCEPT";
+                let stays = "-A LINKSPAN-PORTS -d 10.22.0.2/32 -m conntrack --ctstate DNAT";
                 assert!(left.contains(stays), "{left}");
                 left = host.run(
-                    "iptables -D CNI-FORWARD -d 10.22.0.2 -m conntrack --ctstate DNAT -j ACCEPT",
+                    "iptables -D FORWARD -m comment --comment 'ports that Linkspan published' -j LINKSPAN-PORTS
+                     iptables -F LINKSPAN-PORTS; iptables -X LINKSPAN-PORTS",
                 ) + &self::left(host);
             }
             assert_eq!(left, "");

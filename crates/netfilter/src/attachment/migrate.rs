@@ -4,9 +4,7 @@
 //! whoever is interrupted leaves what works, and can be run again. Both at once do no harm: the kernel translates a connection
 //! by the first rule that says so, and lets pass what either admits. Connections that are remembered go on as they are.
 
-use super::{
-    Attachment, Backend, Error, Found, Part, Record, explain, kinds, left_to_nftables, of_kind,
-};
+use super::{Attachment, Backend, Error, Found, Part, Record, explain, left_to_nftables};
 use crate::ruleset::Ruleset;
 
 /// What becomes of an attachment that is moved to another backend.
@@ -99,20 +97,12 @@ impl Attachment {
         let Found::Record(mut record) = self.read()? else {
             return Ok(true);
         };
-        if record.backend == Backend::Firewalld {
-            // It knows the zone alone.
-            for kind in kinds(&record.parts) {
-                if let Some(beyond) = kind.beyond(Backend::Nftables) {
-                    beyond.remove(&self.owner, &of_kind(&record.parts, kind), &[])?;
-                }
-            }
-        } else if record.backend != Backend::Iptables && with_choice(&record.parts).next().is_some()
-        {
+        if record.backend == Backend::Nftables && with_choice(&record.parts).next().is_some() {
             return Ok(false);
         }
         let holder = self.holder();
         for part in by_iptables(&record.parts) {
-            part.want().hand_over(&holder)?;
+            part.want().hand_over(&holder, record.backend)?;
         }
         let left = left_to_nftables(Backend::Iptables, &record.parts);
         if left.is_empty() {

@@ -8,7 +8,7 @@ impl Attachment {
         let plan = ruleset
             .prepare(parts, &self.owner.to_string())
             .map_err(Failure::from_kernel)?;
-        if plan.meets_rivals() {
+        if plan.meets_rivals().map_err(Failure::Other)? {
             self.clear_way(parts).map_err(Failure::Other)?;
         }
         ruleset.carry_out(plan, parts).map_err(Failure::from_kernel)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use zbus::{Connection, Message, OwnedVariant, Variant, block_on, connection};
 
 /// How long firewalld may take to answer: while it reloads it answers nobody.
@@ -23,7 +24,8 @@ impl Bus {
         let builder = connection::Builder::system().method_timeout(DEADLINE);
         Ok(Self {
             connection: block_on(builder.build()).map_err(|error| Failure {
-                is_absent: true,
+                is_absent: !is_of_caller(&error),
+                is_answer: false,
                 text: format!("there is no system bus: {error}"),
             })?,
         })
@@ -79,6 +81,16 @@ impl Bus {
     }
 }
 
+/// Whether an error is about the caller and not about the bus: it has no descriptor or no memory left.
+fn is_of_caller(error: &zbus::Error) -> bool {
+    const ERRNOS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    let zbus::Error::InputOutput(error) = error else {
+        return false;
+    };
+    let is_such = |errno: &Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    ERRNOS.iter().any(is_such)
+}
+
 fn answer(message: &Message) -> Result<bool, Failure> {
     Ok(message.body().deserialize()?)
 }
@@ -87,6 +99,7 @@ fn answer(message: &Message) -> Result<bool, Failure> {
 #[derive(Debug)]
 pub(super) struct Failure {
     is_absent: bool,
+    is_answer: bool,
     text: String,
 }
 
@@ -95,6 +108,7 @@ impl Failure {
     pub(super) fn absent() -> Self {
         Self {
             is_absent: true,
+            is_answer: false,
             text: "it is not running".to_owned(),
         }
     }
@@ -102,6 +116,11 @@ impl Failure {
     /// Whether it is that firewalld does not run.
     pub(super) fn is_absent(&self) -> bool {
         self.is_absent
+    }
+
+    /// Whether somebody has answered, with a refusal.
+    pub(super) fn is_answer(&self) -> bool {
+        self.is_answer
     }
 
     /// Whether firewalld names this reason.
@@ -135,6 +154,7 @@ impl From<zbus::Error> for Failure {
             _ => error.to_string(),
         };
         Self {
+            is_answer: matches!(error, zbus::Error::MethodError(..)),
             is_absent: NOBODY.iter().any(|name| error.to_string().contains(name)),
             text,
         }

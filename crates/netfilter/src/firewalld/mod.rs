@@ -10,27 +10,38 @@ mod bus;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::nftables::Nftables;
 use linkspan_kernel::xtables;
 use linkspan_nft::{Chain, Family};
 use linkspan_spec::{Error, ErrorCode};
 
+use super::fault::{ask, explain};
 use super::iptables::Protocol;
 use bus::{Bus, Failure};
 
 /// Whether firewalld is running. Nobody is asked when no table of its own is there.
-pub fn is_running() -> bool {
-    has_tables() && is_on_bus()
+///
+/// # Errors
+/// When it cannot be told.
+pub fn is_running() -> Result<bool, Error> {
+    if !has_tables()? {
+        return Ok(false);
+    }
+    let asked = match Bus::connect() {
+        Err(failure) if failure.is_absent() => return Ok(false),
+        bus => bus.and_then(|bus| bus.has_firewalld()),
+    };
+    asked.map_err(|failure| error("ask whether firewalld is running", &failure))
 }
 
 /// Refuses to publish ports where firewalld is to be the only one that does (`StrictForwardPorts`, firewalld
 /// 2.3): it would drop what comes for them.
 ///
 /// # Errors
-/// That, and how to have the port led.
+/// That, and how to have the port led; and when it cannot be told.
 pub fn require_free_ports() -> Result<(), Error> {
-    let is_strict = || Bus::connect().is_ok_and(|bus| bus.forwards_strictly().unwrap_or(false));
-    if !(Nftables::open().is_ok_and(|kernel| has_own_table(&kernel)) && is_strict()) {
+    if !ask(has_own_table)? || !is_strict()? {
         return Ok(());
     }
     let msg = "cannot publish ports: firewalld's StrictForwardPorts is on";
@@ -41,38 +52,36 @@ pub fn require_free_ports() -> Result<(), Error> {
     ))
 }
 
+fn is_strict() -> Result<bool, Error> {
+    match Bus::connect().and_then(|bus| bus.forwards_strictly()) {
+        // One that answers otherwise does not know the setting.
+        Err(failure) if failure.is_absent() || failure.is_answer() => Ok(false),
+        setting => {
+            setting.map_err(|failure| error("ask firewalld for StrictForwardPorts", &failure))
+        }
+    }
+}
+
 /// The table that firewalld has in nf_tables, or the one that it has while it is reloaded.
-fn has_own_table(kernel: &Nftables) -> bool {
-    kernel.tables(Family::Inet).is_ok_and(|tables| {
-        tables
-            .iter()
-            .any(|table| table.name.starts_with("firewalld"))
-    })
+fn has_own_table(kernel: &Nftables) -> Result<bool, KernelError> {
+    let tables = kernel.tables(Family::Inet)?;
+    Ok(tables
+        .iter()
+        .any(|table| table.name.starts_with("firewalld")))
 }
 
 /// A table of its own in nf_tables, or a chain that it makes of either iptables.
-fn has_tables() -> bool {
+fn has_tables() -> Result<bool, Error> {
     const CHAIN: &str = "FORWARD_direct";
-    let by_nftables = || -> Result<bool, linkspan_kernel::Error> {
-        let kernel = Nftables::open()?;
-        if has_own_table(&kernel) {
-            return Ok(true);
-        }
+    let by_nftables = |kernel: &Nftables| -> Result<bool, KernelError> {
         let chain = Chain::regular(&Protocol::Ipv4.filter(), CHAIN);
-        kernel.chain(&chain).map(|chain| chain.is_some())
+        Ok(has_own_table(kernel)? || kernel.chain(&chain)?.is_some())
     };
-    let by_legacy = || {
-        let table = xtables::table(xtables::Protocol::Ipv4, "filter");
-        table.is_ok_and(|table| {
-            table.is_some_and(|table| table.chains.iter().any(|one| one == CHAIN))
-        })
-    };
-    by_nftables().is_ok_and(|there: bool| there)
-        || xtables::is_in_use(xtables::Protocol::Ipv4, "filter") && by_legacy()
-}
-
-fn is_on_bus() -> bool {
-    Bus::connect().is_ok_and(|bus| bus.has_firewalld().unwrap_or(false))
+    if ask(by_nftables)? {
+        return Ok(true);
+    }
+    let table = xtables::table(xtables::Protocol::Ipv4, "filter").map_err(explain)?;
+    Ok(table.is_some_and(|table| table.chains.iter().any(|one| one == CHAIN)))
 }
 
 /// Whether firewalld can be told something.

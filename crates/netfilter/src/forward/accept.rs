@@ -41,7 +41,7 @@ impl Accept {
     }
 
     /// The container's address.
-    pub(super) fn address(&self) -> IpAddr {
+    pub(crate) fn address(&self) -> IpAddr {
         match self {
             Self::AnswersTo(address) | Self::SentBy(address) => *address,
             Self::Published(opening) => opening.container,

@@ -17,8 +17,9 @@ use linkspan_nft::{Batch, Chain, Element, Object, Query, Set};
 use linkspan_spec::Error;
 
 use super::legacy;
+use super::nft;
 use super::place::FORWARD;
-use crate::fault::{explain, unless_unsupported};
+use crate::fault::{ask, explain, unless_unsupported};
 use crate::inet::{self, IpVersion};
 use crate::iptables::Protocol;
 use crate::owner::Owner;
@@ -29,6 +30,9 @@ const COMMENT: &str = "containers attached by Linkspan";
 
 /// The chains of our own table, each of which may lead to the next.
 const CHAINS: [&str; 4] = ["forwarded", "forward", "inbound", "admit"];
+
+/// The one that says who is admitted.
+const ADMITTING: &str = CHAINS[1];
 
 /// What tells that there is something of it.
 pub(super) fn marker() -> Chain {
@@ -46,27 +50,46 @@ pub(crate) fn remove() -> Result<(), Error> {
 
 /// Whether there is anything of it.
 pub(crate) fn is_there() -> Result<bool, Error> {
-    Nftables::open()
-        .and_then(|kernel| kernel.chain(&marker()))
-        .map(|chain| chain.is_some())
-        .or_else(|error| unless_unsupported(error).map(|()| false))
-        .map_err(explain)
+    ask(|kernel| Ok(kernel.chain(&marker())?.is_some()))
 }
 
 /// Whether it admits nobody.
 pub(super) fn is_idle() -> Result<bool, Error> {
-    let is_idle = || -> Result<bool, KernelError> {
-        let kernel = Nftables::open()?;
+    let is_in_use = ask(|kernel| {
         for version in IpVersion::both() {
             if !kernel.elements(&set(version))?.is_empty() {
-                return Ok(false);
+                return Ok(true);
             }
         }
-        Ok(true)
-    };
-    is_idle()
-        .or_else(|error| unless_unsupported(error).map(|()| true))
-        .map_err(explain)
+        Ok(false)
+    })?;
+    Ok(!is_in_use)
+}
+
+/// Whether it admits these addresses of an attachment wherever the host's policy may drop what is forwarded for them.
+pub(crate) fn admits(owner: &Owner, addresses: &[IpAddr]) -> Result<bool, Error> {
+    for address in addresses {
+        let protocol = Protocol::of(*address);
+        let is_led_to = ask(|kernel| {
+            let rules = kernel.chain(&Chain::regular(&inet::table(), ADMITTING))?;
+            let has_rules = rules.and_then(|chain| chain.references).unwrap_or_default() > 0;
+            let is_free = || nft::drops(kernel, protocol).map(|drops| !drops);
+            Ok(has_rules
+                && is_admitted(kernel, owner, *address)?
+                && (is_free()? || nft::leads_to(kernel, protocol, CHAIN)?))
+        })?;
+        if !is_led_to || legacy::is_in_use(protocol)? && !legacy::leads_to(protocol, CHAIN)? {
+            return Ok(false);
+        }
+    }
+    Ok(!addresses.is_empty())
+}
+
+fn is_admitted(kernel: &Nftables, owner: &Owner, address: IpAddr) -> Result<bool, KernelError> {
+    let set = set(IpVersion::of(address));
+    let found = kernel.snapshot(&[], &[(&set, &Element::new(address))])?;
+    let mut comments = found.elements.into_iter().flatten().map(|one| one.comment);
+    Ok(comments.any(|comment| comment == Some(owner.to_string())))
 }
 
 /// Removes what it has of one attachment.

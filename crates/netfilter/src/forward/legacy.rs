@@ -16,28 +16,54 @@ use crate::iptables::{self, Protocol, locked, restore_legacy};
 const FILTER: &str = "filter";
 
 /// Whether the table is in use.
-pub(super) fn is_in_use(protocol: Protocol) -> bool {
-    xtables::is_in_use(protocol.into(), FILTER)
+pub(super) fn is_in_use(protocol: Protocol) -> Result<bool, Error> {
+    xtables::is_in_use(protocol.into(), FILTER).map_err(explain)
 }
 
 /// Places what is missing; returns whether a rule of FORWARD is new. A table that is not in use is made.
 pub(super) fn ensure(wanted: &Wanted<'_>) -> Result<bool, Error> {
-    locked(|| {
-        let table = table(wanted.protocol)?.unwrap_or_default();
+    let changed = change(wanted.protocol, &|table| {
         // Which ports a rule is about is not read: they are placed anew.
         let mut lines = match wanted.place.is_first() {
             true => Vec::new(),
-            false => deletions(wanted.protocol, wanted.place, &table, &|address| {
+            false => deletions(wanted.protocol, wanted.place, table, &|address| {
                 wanted.concerns(Some(address), None)
             })?,
         };
-        lines.extend(additions(&table, wanted));
-        if lines.is_empty() {
-            return Ok(false);
+        lines.extend(additions(table, wanted));
+        match lines.is_empty() {
+            true => Ok(lines),
+            false => Ok(declarations(table, wanted).chain(lines).collect()),
         }
-        let declared = declarations(&table, wanted).chain(lines);
-        restore_legacy(wanted.protocol, &input(declared))?;
-        Ok(!leads(&table, wanted.place))
+    })?;
+    Ok(changed.is_some_and(|table| !leads(&table, wanted.place)))
+}
+
+/// How often a table is changed anew because somebody who does not know our lock was faster.
+const ATTEMPTS: u32 = 5;
+
+/// Changes a table by such lines; returns what it was before, unless there were none.
+fn change(
+    protocol: Protocol,
+    lines: &dyn Fn(&Table) -> Result<Vec<String>, Error>,
+) -> Result<Option<Table>, Error> {
+    locked(|| {
+        let mut found = table(protocol)?.unwrap_or_default();
+        for attempt in 1.. {
+            let lines = lines(&found)?;
+            if lines.is_empty() {
+                break;
+            }
+            let Err(error) = restore_legacy(protocol, &input(&lines)) else {
+                return Ok(Some(found));
+            };
+            let now = table(protocol)?.unwrap_or_default();
+            if attempt == ATTEMPTS || now == found {
+                return Err(error);
+            }
+            found = now;
+        }
+        Ok(None)
     })
 }
 
@@ -45,16 +71,36 @@ fn table(protocol: Protocol) -> Result<Option<Table>, Error> {
     xtables::table(protocol.into(), FILTER).map_err(explain)
 }
 
-fn input(lines: impl Iterator<Item = String>) -> String {
-    let lines: Vec<String> = lines.collect();
+fn input(lines: &[String]) -> String {
     format!("*{FILTER}\n{}\nCOMMIT\n", lines.join("\n"))
 }
 
-/// Whether a chain of the kernel's own leads to ours.
+/// Whether FORWARD leads to our chain by a rule of ours.
 fn leads(table: &Table, place: &Place) -> bool {
-    let leads_there =
-        |rule: &Rule| rule.chain.is_none() && rule.jump.as_deref() == Some(place.chain);
-    table.rules.iter().any(leads_there)
+    forward(table).any(|rule| is_lead(rule, place))
+}
+
+fn is_lead(rule: &Rule, place: &Place) -> bool {
+    rule.jump.as_deref() == Some(place.chain) && rule.comment.as_deref() == Some(place.comment)
+}
+
+/// The rules of FORWARD, of which the last is the policy.
+fn forward(table: &Table) -> impl DoubleEndedIterator<Item = &Rule> {
+    table.rules.iter().filter(|rule| rule.is_of_forward)
+}
+
+/// Whether FORWARD leads to a chain.
+pub(super) fn leads_to(protocol: Protocol, chain: &str) -> Result<bool, Error> {
+    let table = table(protocol)?.unwrap_or_default();
+    let leads_there = |rule: &Rule| rule.jump.as_deref() == Some(chain);
+    Ok(forward(&table).any(leads_there))
+}
+
+/// Whether rules of others stand behind the one of FORWARD that leads to this place, which is to be the last.
+pub(super) fn is_ahead(protocol: Protocol, place: &Place) -> Result<bool, Error> {
+    let table = table(protocol)?.unwrap_or_default();
+    let last = forward(&table).rev().nth(1);
+    Ok(leads(&table, place) && !last.is_some_and(|rule| is_lead(rule, place)))
 }
 
 fn rules<'t>(table: &'t Table, chain: &'t str) -> impl Iterator<Item = &'t Rule> {
@@ -170,16 +216,12 @@ pub(super) fn remove(places: &[&Place], is_stale: &dyn Fn(IpAddr) -> bool) -> Re
         if table(protocol)?.filter(concerns).is_none() {
             continue;
         }
-        locked(|| {
-            let table = table(protocol)?.unwrap_or_default();
+        change(protocol, &|table| {
             let mut lines = Vec::new();
             for place in places {
-                lines.extend(deletions(protocol, place, &table, is_stale)?);
+                lines.extend(deletions(protocol, place, table, is_stale)?);
             }
-            match lines.is_empty() {
-                true => Ok(()),
-                false => restore_legacy(protocol, &input(lines.into_iter())),
-            }
+            Ok(lines)
         })?;
     }
     Ok(())
@@ -212,25 +254,22 @@ pub(super) fn remove_chain(
         if table(protocol)?.filter(is_such).is_none() {
             continue;
         }
-        locked(|| match table(protocol)?.filter(is_such) {
-            None => Ok(()),
-            Some(table) => {
-                let leads_there = |rule: &&Rule| rule.jump.as_deref() == Some(chain);
-                let (own, others): (Vec<&Rule>, Vec<&Rule>) =
-                    table.rules.iter().filter(leads_there).partition(|rule| {
-                        rule.chain.is_none() && rule.comment.as_deref() == Some(comment)
-                    });
-                let jumps = own.iter();
-                let jumps = jumps.map(|_| format!("-D {FORWARD} {}", jump(chain, comment)));
-                let mut lines: Vec<String> = jumps.collect();
-                if others.is_empty() {
-                    lines.extend([format!("-F {chain}"), format!("-X {chain}")]);
-                }
-                match lines.is_empty() {
-                    true => Ok(()),
-                    false => restore_legacy(protocol, &input(lines.into_iter())),
-                }
+        change(protocol, &|table| {
+            if !is_such(table) {
+                return Ok(Vec::new());
             }
+            let leads_there = |rule: &&Rule| rule.jump.as_deref() == Some(chain);
+            let (own, others): (Vec<&Rule>, Vec<&Rule>) =
+                table.rules.iter().filter(leads_there).partition(|rule| {
+                    rule.is_of_forward && rule.comment.as_deref() == Some(comment)
+                });
+            let jumps = own.iter();
+            let jumps = jumps.map(|_| format!("-D {FORWARD} {}", jump(chain, comment)));
+            let mut lines: Vec<String> = jumps.collect();
+            if others.is_empty() {
+                lines.extend([format!("-F {chain}"), format!("-X {chain}")]);
+            }
+            Ok(lines)
         })?;
     }
     Ok(())

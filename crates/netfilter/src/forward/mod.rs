@@ -46,7 +46,7 @@ pub(crate) use nft::Outcome;
 pub use others::obstacles;
 use place::{ADMITTED, PUBLISHED, Place};
 
-use crate::fault::{explain, unless_unsupported};
+use crate::fault::{ask, explain, unless_unsupported};
 use crate::iptables::Protocol;
 use crate::owner::Owner;
 
@@ -83,7 +83,7 @@ fn ensure(owner: &Owner, wanted: &[Wanted<'_>]) -> Result<Outcome, Error> {
         .or_else(|error| unless_unsupported(error).map(|()| (Outcome::default(), by_legacy)))
         .map_err(explain)?;
     for one in wanted {
-        if legacy.contains(&one.protocol) || legacy::is_in_use(one.protocol) {
+        if legacy.contains(&one.protocol) || legacy::is_in_use(one.protocol)? {
             outcome.has_placed |= legacy::ensure(one)?;
         }
     }
@@ -115,7 +115,7 @@ fn missing(owner: &Owner, wanted: &[Wanted<'_>]) -> Result<Vec<String>, Error> {
             .and_then(|kernel| nft::missing(&kernel, one, &owner))
             .or_else(|error| unless_unsupported(error).map(|()| None))
             .map_err(explain)?;
-        if in_nft.is_none() || legacy::is_in_use(one.protocol) {
+        if in_nft.is_none() || legacy::is_in_use(one.protocol)? {
             missing.extend(legacy::missing(one)?);
         }
         missing.extend(in_nft.into_iter().flatten());
@@ -145,24 +145,37 @@ pub(crate) fn close(
     remove(&[&PUBLISHED], owner, addresses, is_taken).map(|_| ())
 }
 
-/// Leaves what the reference plugin would have made to it. It does not know what published ports have: where the host's policy
-/// drops, that stays, since they are reached by it alone.
-pub(crate) fn hand_over(owner: &Owner, address: IpAddr) -> Result<(), Error> {
-    match may_drop(address)? {
-        true => Ok(()),
-        false => close(owner, &[address], &|_| false),
-    }
-}
-
 /// Whether the host's policy may drop what is forwarded for an address. That of the older iptables is not looked at: where
 /// it is in use, it may.
-fn may_drop(address: IpAddr) -> Result<bool, Error> {
+pub(crate) fn may_drop(address: IpAddr) -> Result<bool, Error> {
     let protocol = Protocol::of(address);
-    let drops = Nftables::open()
-        .and_then(|kernel| nft::drops(&kernel, protocol))
-        .or_else(|error| unless_unsupported(error).map(|()| false))
-        .map_err(explain)?;
-    Ok(drops || legacy::is_in_use(protocol))
+    let drops = ask(|kernel| nft::drops(kernel, protocol))?;
+    Ok(drops || legacy::is_in_use(protocol)?)
+}
+
+/// Whether the policy, or a rule of others, may drop it.
+pub(crate) fn may_refuse(address: IpAddr) -> Result<bool, Error> {
+    let protocol = Protocol::of(address);
+    let filters = ask(|kernel| nft::filters(kernel, protocol))?;
+    Ok(filters || legacy::is_in_use(protocol)?)
+}
+
+/// What stands ahead of rules that others have appended to FORWARD since, a sentence each. It works: but what the host's owner
+/// forbids there is to be forbidden.
+pub(crate) fn ahead_of_others(openings: &[Accept]) -> Result<Vec<String>, Error> {
+    let mut sentences = Vec::new();
+    for one in Wanted::of(&PUBLISHED, openings, &[]) {
+        let (protocol, place) = (one.protocol, one.place);
+        if ask(|kernel| nft::is_ahead(kernel, protocol, place))?
+            || legacy::is_ahead(protocol, place)?
+        {
+            sentences.push(format!(
+                "expected the rule {place} of the filter table of {} to be the last, found others behind it",
+                protocol.command()
+            ));
+        }
+    }
+    Ok(sentences)
 }
 
 /// Returns whether an earlier Linkspan has admitted here in another way.

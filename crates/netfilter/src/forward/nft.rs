@@ -69,6 +69,13 @@ pub(super) fn drops(kernel: &Nftables, protocol: Protocol) -> Result<bool, Kerne
     Ok(base.is_some_and(|base| base.drops_by_default))
 }
 
+/// Whether FORWARD may drop what we let pass: by its policy, or by a rule of others.
+pub(super) fn filters(kernel: &Nftables, protocol: Protocol) -> Result<bool, KernelError> {
+    let is_ours = |rule: &InstalledRule| is_lead(rule, &ADMITTED) || is_lead(rule, &PUBLISHED);
+    let forward = kernel.rules(&chain(protocol, FORWARD))?;
+    Ok(!forward.iter().all(is_ours) || drops(kernel, protocol)?)
+}
+
 /// Places the rules of an attachment, in place of others about its addresses, and what leads to them. Returns the
 /// protocols whose table is that of the older iptables.
 pub(super) fn ensure(
@@ -144,7 +151,7 @@ impl<'k> Attempt<'k> {
                 .rules(&chain(wanted.protocol, wanted.place.chain))?,
             None => Vec::new(),
         };
-        let is_intact = is_led_to(self.kernel, wanted, references, &rules)?
+        let is_intact = lead(self.kernel, wanted, references, &rules)? == Lead::InPlace
             && missing_admin_chains(wanted, &rules).is_empty();
         if !is_intact && !self.lead(wanted, &rules)? {
             return Ok(());
@@ -186,12 +193,13 @@ impl<'k> Attempt<'k> {
         }
         self.batch.add(chain(protocol, place.chain));
         for chain in missing_admin_chains(wanted, rules) {
+            require_regular(self.kernel, protocol, chain)?;
             self.batch.add(Chain::regular(&table, chain));
             self.batch
                 .insert(jump(&table, place.chain, chain, ADMIN_COMMENT));
         }
         let forward = self.kernel.rules(&chain(protocol, FORWARD))?;
-        let is_jump = |rule: &InstalledRule| rule.target.as_deref() == Some(place.chain);
+        let is_jump = |rule: &InstalledRule| is_lead(rule, place);
         let lead = jump(&table, FORWARD, place.chain, place.comment);
         if !place.is_first() {
             for rule in forward.iter().filter(|rule| is_jump(rule)) {
@@ -210,6 +218,23 @@ impl<'k> Attempt<'k> {
     }
 }
 
+/// The kernel's own word for a chain that none may lead to is that of one without nf_tables.
+fn require_regular(kernel: &Nftables, protocol: Protocol, name: &str) -> Result<(), KernelError> {
+    let found = kernel.chain(&chain(protocol, name))?;
+    if found.is_none_or(|chain| chain.base.is_none()) {
+        return Ok(());
+    }
+    let reason = "it has a hook of its own, and no chain may lead to it; choose another \"iptablesAdminChainName\"";
+    Err(KernelError::new(
+        "use",
+        format!(
+            "the chain {name} of the filter table of {}",
+            protocol.command()
+        ),
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, reason),
+    ))
+}
+
 /// The priority of filters (`NF_IP_PRI_FILTER`).
 const FILTER: i32 = 0;
 
@@ -222,23 +247,67 @@ fn jump(table: &Table, from: &str, to: &str, comment: &str) -> Rule {
     Rule::new(table, from).counter().jump(to).comment(comment)
 }
 
-/// Whether FORWARD leads to the chain from where it is to. For the first place that is told without reading FORWARD,
-/// which may be long: the kernel counts a chain's rules together with the jumps to it.
-fn is_led_to(
+/// How FORWARD leads to a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lead {
+    /// By no rule of ours.
+    Missing,
+    /// By one that rules of others stand behind, though it is to be the last.
+    Ahead,
+    InPlace,
+}
+
+impl Lead {
+    fn of(place: &Place, forward: &[InstalledRule]) -> Self {
+        match forward.iter().rposition(|rule| is_lead(rule, place)) {
+            None => Self::Missing,
+            Some(at) if !place.is_first() && at + 1 < forward.len() => Self::Ahead,
+            Some(_) => Self::InPlace,
+        }
+    }
+}
+
+/// Whether a rule of FORWARD is the one that leads to this place: others may lead there on conditions.
+fn is_lead(rule: &InstalledRule, place: &Place) -> bool {
+    rule.target.as_deref() == Some(place.chain) && rule.comment.as_deref() == Some(place.comment)
+}
+
+/// How FORWARD leads to the chain. That nothing does is told without reading FORWARD: the kernel counts a chain's rules together
+/// with the jumps to it.
+fn lead(
     kernel: &Nftables,
     wanted: &Wanted<'_>,
     references: Option<u32>,
     rules: &[InstalledRule],
-) -> Result<bool, KernelError> {
-    let Some(references) = references else {
-        return Ok(false);
-    };
-    if wanted.place.is_first() {
-        return Ok(usize::try_from(references).unwrap_or_default() > rules.len());
+) -> Result<Lead, KernelError> {
+    let references = usize::try_from(references.unwrap_or_default()).unwrap_or_default();
+    if references <= rules.len() {
+        return Ok(Lead::Missing);
     }
     let forward = kernel.rules(&chain(wanted.protocol, FORWARD))?;
-    let last = forward.last().and_then(|rule| rule.target.as_deref());
-    Ok(last == Some(wanted.place.chain))
+    Ok(Lead::of(wanted.place, &forward))
+}
+
+/// Whether rules of others stand behind the one of FORWARD that leads to this place, which is to be the last.
+pub(super) fn is_ahead(
+    kernel: &Nftables,
+    protocol: Protocol,
+    place: &Place,
+) -> Result<bool, KernelError> {
+    let forward = kernel.rules(&chain(protocol, FORWARD))?;
+    Ok(Lead::of(place, &forward) == Lead::Ahead)
+}
+
+/// Whether FORWARD leads to a chain.
+pub(super) fn leads_to(
+    kernel: &Nftables,
+    protocol: Protocol,
+    to: &str,
+) -> Result<bool, KernelError> {
+    let forward = kernel.rules(&chain(protocol, FORWARD))?;
+    Ok(forward
+        .iter()
+        .any(|rule| rule.target.as_deref() == Some(to)))
 }
 
 fn missing_admin_chains<'a>(wanted: &Wanted<'a>, rules: &[InstalledRule]) -> Vec<&'a str> {
@@ -268,7 +337,7 @@ pub(super) fn missing(
     let references = kernel.chain(&chain)?.and_then(|chain| chain.references);
     let rules = kernel.rules(&chain)?;
     let mut missing = Vec::new();
-    if !is_led_to(kernel, wanted, references, &rules)? {
+    if lead(kernel, wanted, references, &rules)? == Lead::Missing {
         missing.push(wanted.describe(place));
     }
     for chain in missing_admin_chains(wanted, &rules) {
@@ -346,29 +415,44 @@ pub(super) fn tidy(kernel: &Nftables) -> Result<(), KernelError> {
     batch.require_generation(generation);
     for protocol in Protocol::BOTH {
         for place in [&ADMITTED, &PUBLISHED] {
-            let chain = chain(protocol, place.chain);
-            let is_there = kernel.chain(&chain)?.is_some();
-            if !is_there
-                || kernel
-                    .rules(&chain)?
-                    .iter()
-                    .any(|rule| rule.target.is_none())
-            {
-                continue;
-            }
-            let forward = kernel.rules(&self::chain(protocol, FORWARD))?;
-            let leads_there = |rule: &&InstalledRule| rule.target.as_deref() == Some(place.chain);
-            for rule in forward.iter().filter(leads_there) {
-                batch.delete(rule.to_delete());
-            }
-            batch.flush_chain(chain.clone()).delete(chain);
+            tidy_place(kernel, protocol, place, &mut batch)?;
         }
     }
     match kernel.commit(&batch) {
-        // Whoever was faster has an attachment; or the administrator has a use for the chain.
+        // Whoever was faster has an attachment; or has a use for the chain.
         Err(failure) if failure.is_stale() || failure.is_exists() => Ok(()),
         outcome => Ok(outcome?),
     }
+}
+
+/// A chain with rules of others stays; and where others lead to it, it stays, too.
+fn tidy_place(
+    kernel: &Nftables,
+    protocol: Protocol,
+    place: &Place,
+    batch: &mut Batch,
+) -> Result<(), KernelError> {
+    let chain = chain(protocol, place.chain);
+    let Some(found) = kernel.chain(&chain)? else {
+        return Ok(());
+    };
+    let rules = kernel.rules(&chain)?;
+    let is_administrators = |rule: &InstalledRule| {
+        rule.target.is_some() && rule.comment.as_deref() == Some(ADMIN_COMMENT)
+    };
+    if !rules.iter().all(is_administrators) {
+        return Ok(());
+    }
+    let mut forward = kernel.rules(&self::chain(protocol, FORWARD))?;
+    forward.retain(|rule| is_lead(rule, place));
+    for rule in &forward {
+        batch.delete(rule.to_delete());
+    }
+    let known = rules.len() + forward.len();
+    if usize::try_from(found.references.unwrap_or_default()).unwrap_or_default() <= known {
+        batch.flush_chain(chain.clone()).delete(chain);
+    }
+    Ok(())
 }
 
 fn contended() -> KernelError {

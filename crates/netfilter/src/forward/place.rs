@@ -46,10 +46,6 @@ impl Place {
 /// The rule that leads to it, as it stands after "expected a rule".
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = match self.at {
-            End::First => "",
-            End::Last => ", the last of its rules,",
-        };
-        write!(f, "from {FORWARD} to {}{at}", self.chain)
+        write!(f, "from {FORWARD} to {}", self.chain)
     }
 }

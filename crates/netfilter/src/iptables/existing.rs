@@ -9,7 +9,7 @@ use linkspan_spec::Error;
 
 use super::program::{Program, Variant};
 use super::{NAT, Protocol};
-use crate::fault::{explain, is_unsupported};
+use crate::fault::{explain, is_absence};
 
 /// The tables of one protocol, whichever iptables keeps them: in nf_tables, asked over netlink, or as the
 /// text that `iptables-save` prints.
@@ -22,8 +22,11 @@ pub(crate) struct Existing {
 impl Existing {
     /// What either variant has.
     pub(crate) fn anywhere(protocol: Protocol) -> Result<Self, Error> {
-        let kernel = Nftables::open().ok();
-        let saved = match protocol.is_legacy_in_use(NAT) {
+        let kernel = match Nftables::open() {
+            Err(error) if is_absence(&error) => None,
+            opened => Some(opened.map_err(explain)?),
+        };
+        let saved = match protocol.is_legacy_in_use(NAT)? {
             true => Self::legacy(protocol)?.saved,
             false => String::new(),
         };
@@ -45,7 +48,7 @@ impl Existing {
 
     /// What the variant has that the host uses. Where the older one has no tables, this starts no process.
     pub(crate) fn of_default(protocol: Protocol) -> Result<Self, Error> {
-        match protocol.is_legacy_in_use(NAT) {
+        match protocol.is_legacy_in_use(NAT)? {
             false => Self::anywhere(protocol),
             true => Self::as_saved(protocol),
         }
@@ -138,7 +141,7 @@ impl Existing {
         question: impl FnOnce(&Nftables) -> Result<T, KernelError>,
     ) -> Result<Option<T>, Error> {
         match self.kernel.as_ref().map(question).transpose() {
-            Err(error) if is_unsupported(&error) => Ok(None),
+            Err(error) if is_absence(&error) => Ok(None),
             answer => answer.map_err(explain),
         }
     }

@@ -21,6 +21,7 @@ pub(super) use lock::locked;
 use program::{Program, Variant};
 pub(super) use saved::SavedRule;
 
+use super::fault::explain;
 use super::owner::{Owner, hex_sha512};
 use super::reference;
 
@@ -68,18 +69,9 @@ impl Protocol {
         Table::new(self.family(), "filter")
     }
 
-    /// The file in which the kernel lists the tables of the older iptables.
-    fn table_names(self) -> &'static str {
-        match self {
-            Self::Ipv4 => "/proc/net/ip_tables_names",
-            Self::Ipv6 => "/proc/net/ip6_tables_names",
-        }
-    }
-
     /// Whether the older iptables has this table here.
-    fn is_legacy_in_use(self, table: &str) -> bool {
-        let names = std::fs::read_to_string(self.table_names()).unwrap_or_default();
-        names.lines().any(|name| name == table)
+    pub(super) fn is_legacy_in_use(self, table: &str) -> Result<bool, Error> {
+        xtables::is_in_use(self.into(), table).map_err(explain)
     }
 }
 
@@ -114,7 +106,7 @@ pub(super) fn remove_chains(base: &str, chains: &[String]) -> Result<(), Error> 
 pub(super) fn remove_chains_of(table: &str, base: &str, chains: &[String]) -> Result<(), Error> {
     for protocol in Protocol::BOTH {
         reference::remove_chains(&Table::new(protocol.family(), table), base, chains)?;
-        if protocol.is_legacy_in_use(table) {
+        if protocol.is_legacy_in_use(table)? {
             remove_legacy_chains(protocol, table, base, chains)?;
         }
     }
@@ -128,17 +120,19 @@ pub(super) fn saved_where_led_from(protocol: Protocol, chain: &str) -> Result<Ve
     if reference::has_any_rule(&Chain::regular(&table, chain))? {
         saved.push(Existing::as_saved(protocol)?.into_text());
     }
-    if protocol.is_legacy_in_use(NAT) {
+    if protocol.is_legacy_in_use(NAT)? {
         saved.push(Existing::legacy(protocol)?.into_text());
     }
     Ok(saved)
 }
 
 /// Whether the older iptables translates addresses on this host.
-pub(super) fn is_legacy_in_use() -> bool {
-    Protocol::BOTH
-        .iter()
-        .any(|protocol| protocol.is_legacy_in_use(NAT))
+pub(super) fn is_legacy_in_use() -> Result<bool, Error> {
+    let mut is_in_use = false;
+    for protocol in Protocol::BOTH {
+        is_in_use |= protocol.is_legacy_in_use(NAT)?;
+    }
+    Ok(is_in_use)
 }
 
 /// Whether the host's own iptables is the older one.

@@ -138,9 +138,9 @@ pub(super) trait Want: fmt::Display {
         Ok(Reserved::Whole)
     }
 
-    /// The chain of others whose rules may be in its way, and come first.
-    fn rival(&self) -> Option<Chain> {
-        None
+    /// The chains of others whose rules may be in its way.
+    fn rivals(&self) -> Vec<Chain> {
+        Vec::new()
     }
 
     /// Removes what is in its way and belongs to nobody any more.
@@ -165,8 +165,9 @@ pub(super) trait Want: fmt::Display {
         Vec::new()
     }
 
-    /// Leaves what is not in tables to the reference plugins, which would have done the same.
-    fn hand_over(&self, _holder: &Holder<'_>) -> Result<(), Error> {
+    /// Leaves what this backend set up to the reference plugins: what is not in tables they would have done as well, and what
+    /// they do not know goes, unless the container needs it.
+    fn hand_over(&self, _holder: &Holder<'_>, _backend: Backend) -> Result<(), Error> {
         Ok(())
     }
 
@@ -226,6 +227,17 @@ pub(super) trait Nature: Sync {
     /// are known of it.
     fn remove_reference(&self, owner: &Owner, parts: &[Part]) -> Result<(), Error>;
 
+    /// Puts back what all attachments but this one lack, after somebody has removed what they share. Whoever calls this holds
+    /// no record: two who each wait for the other's would wait for ever.
+    fn restore_others(&self, _owner: &Owner) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Sets up anew what an earlier version has set up in another way. No record is held, as above.
+    fn replace_former(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Forgets what is kept beside the records for attachments that have none.
     fn tidy(&self, _records: &Records) -> Result<(), Error> {
         Ok(())
@@ -249,18 +261,22 @@ pub(super) trait Nature: Sync {
 /// The chain of a container is named by the network and the container, not by the interface, so all
 /// attachments of one container to one network share it: `siblings` are the parts of the others.
 pub(super) trait Beyond {
-    /// Tells what people should know of it, a sentence each.
-    fn install(
-        &self,
-        owner: &Owner,
-        parts: &[Part],
-        siblings: &[Part],
-    ) -> Result<Vec<String>, Error>;
+    fn install(&self, owner: &Owner, parts: &[Part], siblings: &[Part])
+    -> Result<Installed, Error>;
 
     fn remove(&self, owner: &Owner, parts: &[Part], siblings: &[Part]) -> Result<(), Error>;
 
     /// What is not as it is after `install`, a sentence each.
     fn differences(&self, owner: &Owner, parts: &[Part]) -> Result<Vec<String>, Error>;
+}
+
+/// What came of setting up parts in what others own.
+#[derive(Debug, Default)]
+pub(super) struct Installed {
+    /// What people should know of it, a sentence each.
+    pub(super) notices: Vec<String>,
+    /// What all attachments share was not there, so others lack theirs, too.
+    pub(super) others_lack: bool,
 }
 
 impl fmt::Display for Part {

@@ -3,14 +3,15 @@
 //! Two plugins each want a half of it, in either order: the one has the ports led, the other has the host forward. What the
 //! other wants is in its record.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use linkspan_spec::Error;
 
 use super::published::{PortRange, PublishedPorts};
-use super::{Holder, Part};
-use crate::forward::{self, Accept, Opening};
+use super::{Holder, Part, admission};
+use crate::forward::{self, Accept, Opening, former};
 use crate::head::{Found, file_name};
 use crate::owner::Owner;
 use crate::part::Record;
@@ -24,27 +25,76 @@ pub(crate) fn open(holder: &Holder<'_>, parts: &[Part]) -> Result<(), Error> {
     forward::open(holder.owner, &openings(holder, parts)?)
 }
 
-/// What [`open`] would do, a sentence each.
+/// What [`open`] would do, a sentence each, unless it is open in the way of an earlier version.
 pub(crate) fn differences(holder: &Holder<'_>, parts: &[Part]) -> Result<Vec<String>, Error> {
+    let openings = openings(holder, parts)?;
+    let missing = forward::missing_openings(holder.owner, &openings)?;
+    let containers = || -> Vec<IpAddr> { openings.iter().map(Accept::address).collect() };
+    match missing.is_empty() || former::admits(holder.owner, &containers())? {
+        true => Ok(Vec::new()),
+        false => Ok(missing),
+    }
+}
+
+/// What is not there of it, a sentence each.
+pub(crate) fn missing(holder: &Holder<'_>, parts: &[Part]) -> Result<Vec<String>, Error> {
     forward::missing_openings(holder.owner, &openings(holder, parts)?)
+}
+
+/// What works, and is not as it would be set up now, a sentence each.
+pub(crate) fn outdated(holder: &Holder<'_>, parts: &[Part]) -> Result<Vec<String>, Error> {
+    let mut sentences = forward::ahead_of_others(&openings(holder, parts)?)?;
+    if former::is_there()? {
+        sentences.extend(admission::missing(holder.owner, parts)?);
+        sentences.extend(missing(holder, parts)?);
+    }
+    Ok(sentences)
 }
 
 /// Ends it for the ports among these parts. What was admitted is dismissed with all its rules.
 pub(crate) fn close(holder: &Holder<'_>, parts: &[Part]) -> Result<(), Error> {
-    let containers: Vec<IpAddr> = published(parts).map(|one| one.container.addr()).collect();
+    let containers: Vec<IpAddr> = published(parts).map(address).collect();
     if containers.is_empty() || of_other_plugin(holder)?.is_empty() {
         return Ok(());
     }
-    let is_taken = |address| taken(holder.owner, holder.records).contains(&address);
-    forward::close(holder.owner, &containers, &is_taken)
+    let taken = Taken::but_by(holder.owner, holder.records);
+    forward::close(holder.owner, &containers, &|address| taken.has(address))?;
+    taken.finish()
 }
 
-/// The addresses that are admitted for all other attachments.
-pub(super) fn taken(owner: &Owner, records: &Records) -> Vec<IpAddr> {
-    let is_other = |record: &Record| record.owner() != *owner;
-    let records = Record::all(records).unwrap_or_default();
-    let others = records.into_iter().filter(is_other);
-    others.flat_map(|record| admitted(&record.parts)).collect()
+/// The addresses that are admitted for others than one attachment. They are read once they are asked for.
+pub(crate) struct Taken<'a> {
+    owner: &'a Owner,
+    records: &'a Records,
+    addresses: OnceCell<Result<Vec<IpAddr>, Error>>,
+}
+
+impl<'a> Taken<'a> {
+    pub(super) fn but_by(owner: &'a Owner, records: &'a Records) -> Self {
+        Self {
+            owner,
+            records,
+            addresses: OnceCell::new(),
+        }
+    }
+
+    /// Whether an address is, or may be: [`finish`](Self::finish) says if that could not be told.
+    pub(super) fn has(&self, address: IpAddr) -> bool {
+        let addresses = self.addresses.get_or_init(|| self.read());
+        addresses
+            .as_ref()
+            .map_or(true, |all| all.contains(&address))
+    }
+
+    pub(super) fn finish(self) -> Result<(), Error> {
+        self.addresses.into_inner().transpose().map(drop)
+    }
+
+    fn read(&self) -> Result<Vec<IpAddr>, Error> {
+        let is_other = |record: &Record| record.owner() != *self.owner;
+        let others = Record::all(self.records)?.into_iter().filter(is_other);
+        Ok(others.flat_map(|record| admitted(&record.parts)).collect())
+    }
 }
 
 fn openings(holder: &Holder<'_>, parts: &[Part]) -> Result<Vec<Accept>, Error> {
@@ -80,6 +130,11 @@ fn admitted(parts: &[Part]) -> Vec<IpAddr> {
         _ => None,
     };
     parts.iter().filter_map(address).collect()
+}
+
+/// The container's.
+fn address(published: &PublishedPorts) -> IpAddr {
+    published.container.addr()
 }
 
 fn published(parts: &[Part]) -> impl Iterator<Item = &PublishedPorts> {

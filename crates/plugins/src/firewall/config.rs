@@ -74,6 +74,16 @@ const ADMIN_CHAIN: &str = "CNI-ADMIN";
 /// The longest name of a chain that iptables takes.
 const CHAIN_MAX: usize = 28;
 
+/// The chains that a packet has come by when the administrator's is asked, or by which it does not come: no chain may lead to
+/// one of them.
+const TAKEN: [&str; 5] = [
+    "INPUT",
+    "FORWARD",
+    "OUTPUT",
+    "CNI-FORWARD",
+    "LINKSPAN-PORTS",
+];
+
 /// What iptables would not take as a chain's name, or would take as something else.
 fn admin_chain(name: Option<String>) -> Result<String, Error> {
     let Some(name) = not_empty(name) else {
@@ -82,14 +92,21 @@ fn admin_chain(name: Option<String>) -> Result<String, Error> {
     let is_plain = name
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(&byte));
-    if name.len() <= CHAIN_MAX && is_plain && !name.starts_with(['-', '!', '#']) {
+    let is_taken = TAKEN.contains(&name.as_str());
+    if name.len() <= CHAIN_MAX && is_plain && !is_taken && !name.starts_with(['-', '!', '#']) {
         return Ok(name);
     }
-    Err(Error::new(
+    let error = Error::new(
         ErrorCode::INVALID_NETWORK_CONFIG,
         format!("invalid \"iptablesAdminChainName\" {name:?}"),
-    )
-    .with_details(format!(
+    );
+    if is_taken {
+        return Err(error.with_details(
+            "the rules of containers are in a chain that this one leads to, or it is that chain: choose one of your own, such \
+             as CNI-ADMIN",
+        ));
+    }
+    Err(error.with_details(format!(
         "a chain of iptables has at most {CHAIN_MAX} letters, digits and signs other than spaces, quotes and \
          backslashes, and does not begin with -, ! or #"
     )))

@@ -35,7 +35,7 @@ impl Plugin for Firewall {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let result = require_prev_result(call, "missing prevResult from earlier plugin")?;
-        let (plan, namespaces) = plan(call, config, &result, backend(config))?;
+        let (plan, namespaces) = plan(call, config, &result, backend(config)?)?;
         let mut undo = Undo::new();
         apply(&plan, &namespaces, &mut undo)?;
         undo.commit();
@@ -67,13 +67,13 @@ impl Plugin for Firewall {
     }
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let backend = backend(call.config.get()?);
+        let backend = backend(call.config.get()?)?;
         netfilter::status(backend)?;
         for obstacle in netfilter::forwarding_obstacles()? {
             warn(&format!("firewall: {obstacle}"));
         }
         let backend = backend.unwrap_or_default();
-        if backend != Backend::Firewalld && netfilter::firewalld_is_running() {
+        if backend != Backend::Firewalld && netfilter::firewalld_is_running()? {
             warn(
                 "firewall: firewalld is running and refuses what it is not told of; the backend \
                  \"firewalld\", or none, tells it",
@@ -85,9 +85,11 @@ impl Plugin for Firewall {
 
 /// What filters; `None` for nf_tables, or iptables where the kernel lacks it. Where firewalld runs, nothing
 /// passes that it is not told of.
-fn backend(config: &Config) -> Option<Backend> {
-    let by_firewalld = || netfilter::firewalld_is_running().then_some(Backend::Firewalld);
-    configured(config).or_else(by_firewalld)
+fn backend(config: &Config) -> Result<Option<Backend>, Error> {
+    Ok(match configured(config) {
+        None if netfilter::firewalld_is_running()? => Some(Backend::Firewalld),
+        configured => configured,
+    })
 }
 
 /// What the configuration says.
@@ -164,12 +166,14 @@ fn bridge(config: &Config, result: &Success, namespaces: &Namespaces) -> Result<
     let policy = config.ingress_policy;
     let first = result.interfaces.first();
     let candidate = first.filter(|one| one.sandbox.is_empty() && !one.name.is_empty());
-    let is_bridge = |name: &str| {
-        let link = namespaces.host().rtnl().link(name);
-        link.is_ok_and(|link| link.is_kind("bridge"))
+    let is_bridge = |name: &str| match namespaces.host().rtnl().link(name) {
+        Err(error) if error.is_not_found() => Ok(false),
+        link => link
+            .map(|link| link.is_kind("bridge"))
+            .map_err(plan::fault::explain),
     };
     match candidate {
-        Some(one) if is_bridge(&one.name) => Ok(one.name.clone()),
+        Some(one) if is_bridge(&one.name)? => Ok(one.name.clone()),
         _ => Err(Error::new(
             ErrorCode::INVALID_NETWORK_CONFIG,
             format!(

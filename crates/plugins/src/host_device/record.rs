@@ -182,18 +182,21 @@ pub fn forget(owner: &Owner) -> Result<(), Error> {
     forget().map_err(|error| failed("remove", &error))
 }
 
-/// The folder, if there is one; first what an earlier version kept for all hosts that share /run is taken over.
+/// The folder, if there is one; first what an earlier version kept for all hosts that share /run is taken over, as often as
+/// somebody goes back to that version and comes again.
 fn folder() -> io::Result<Option<Folder>> {
-    if let Some(folder) = Folder::of_host_if_there(FOLDER)? {
-        return Ok(Some(folder));
-    }
-    match Folder::of_all_if_there(FOLDER)? {
-        None => Ok(None),
-        Some(_) => {
-            Folder::of_all("")?.rename(FOLDER, &Folder::of_host("")?, FOLDER)?;
-            Folder::of_host_if_there(FOLDER)
+    if let Some(earlier) = Folder::of_all_if_there(FOLDER)? {
+        let own = Folder::of_host(FOLDER)?;
+        for name in earlier.names()? {
+            match earlier.rename(&name, &own, &name) {
+                // Another call has taken it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                moved => moved?,
+            }
         }
+        Folder::of_all("")?.remove_folder(FOLDER);
     }
+    Folder::of_host_if_there(FOLDER)
 }
 
 fn folder_or_new() -> io::Result<Folder> {

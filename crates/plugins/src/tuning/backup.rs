@@ -113,13 +113,11 @@ impl Backup {
     /// [`ErrorCode::IO_FAILURE`] when the file cannot be looked at.
     pub(super) fn settings(&self) -> Result<Option<Settings>, Error> {
         let read = || -> io::Result<Option<Settings>> {
-            let files = at_if_there(&self.directory)?.filter(|_| !self.is_of_another());
-            let bytes = files
-                .map(|files| files.read(&self.name, MAX_BYTES))
-                .transpose()?;
-            let content = bytes
-                .flatten()
-                .and_then(|bytes| serde_json::from_slice::<Content>(&bytes).ok());
+            let bytes = match at_if_there(&self.directory)? {
+                Some(files) if !self.is_of_another()? => files.read(&self.name, MAX_BYTES)?,
+                _ => None,
+            };
+            let content = bytes.and_then(|bytes| serde_json::from_slice::<Content>(&bytes).ok());
             Ok(content.map(Content::settings))
         };
         read().map_err(|error| {
@@ -132,16 +130,20 @@ impl Backup {
 
     /// Whether the file, whose name is without a network, is that of another network's attachment: this one's was
     /// refused, since the container has such an interface already.
-    fn is_of_another(&self) -> bool {
-        let Ok(Some(index)) = Folder::of_all_if_there(INDEX) else {
-            return false;
+    fn is_of_another(&self) -> io::Result<bool> {
+        let Some(index) = Folder::of_all_if_there(INDEX)? else {
+            return Ok(false);
         };
-        if index.has(&self.link) {
-            return false;
+        if index.has(&self.link)? {
+            return Ok(false);
         }
         let path = self.path();
-        let leads_there = |link: &String| index.link_target(link).as_ref() == Some(&path);
-        index.names().unwrap_or_default().iter().any(leads_there)
+        for link in index.names()? {
+            if index.link_target(&link)?.as_ref() == Some(&path) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Forgets them; they need not be there.
@@ -150,7 +152,7 @@ impl Backup {
     /// [`ErrorCode::IO_FAILURE`] when a file cannot be removed.
     pub(super) fn remove(&self) -> Result<(), Error> {
         let remove = || -> io::Result<()> {
-            if !self.is_of_another()
+            if !self.is_of_another()?
                 && let Some(files) = at_if_there(&self.directory)?
             {
                 files.remove(&self.name)?;
@@ -202,7 +204,7 @@ pub(super) fn collect(network: &str, valid: &[Attachment]) -> Result<(), Error> 
         Owner::is_of_network(&owner, network) && !valid.contains(&owner)
     });
     all(stale.map(|link| {
-        let path = index.link_target(&link);
+        let path = index.link_target(&link).map_err(failed)?;
         let file = path
             .as_deref()
             .and_then(|path| Some((path.parent()?, path.file_name()?)));

@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use linkspan_netfilter::Backend;
 use linkspan_testkit::{Background, Cmd, Outside, Plugins, Sandbox, sandbox, with_prev_result};
 use serde_json::json;
 
-use super::world::{Forwarding, NFT, PORT, World, does_not_reach, reaches, reconcile};
+use super::world::{Forwarding, NFT, PORT, World, does_not_reach, drop_by, reaches, reconcile};
 
 const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -256,13 +257,57 @@ fn no_port_is_published_where_firewalld_is_to_lead_all_of_them() {
         };
         let strict = served("yes").unwrap();
         world
-            .publish_call(&attached)
+            .publish_call("ADD", &attached)
             .run()
             .fails(999, &["StrictForwardPorts is on"]);
         let left = sandbox.run("nft list ruleset");
         assert!(!left.contains("8080"), "{left}");
         drop(strict);
         let _free = served("no").unwrap();
-        world.publish_call(&attached).run().success();
+        world.publish_call("ADD", &attached).run().success();
     });
+}
+
+/// Who goes back to the reference plugins, which tell firewalld alone, cuts off nobody whom FORWARD's policy would drop.
+fn handed_over_nobody_is_cut_off(sandbox: &Sandbox, forwarding: Forwarding, then: &str) {
+    let mut firewalld = Some(firewalld(sandbox));
+    let world = World::new(sandbox, forwarding, json!({}));
+    let one = world.attach("one");
+    world.publish(&one);
+    match then {
+        "stop" => {
+            drop(firewalld.take());
+            drop_by(sandbox, "nft");
+        }
+        rule => drop(sandbox.run(rule)),
+    }
+    let moved = linkspan_netfilter::migrate(Backend::Iptables).unwrap();
+    for (record, outcome) in moved {
+        assert!(outcome.is_ok(), "{record:?}: {outcome:?}");
+    }
+    let outcome = linkspan_netfilter::hand_over().unwrap();
+    assert_eq!(outcome.kept, []);
+    world.flush_conntrack();
+    reaches(&one.netns, Outside::ROUTER_V4, Outside::ROUTER_V6, PORT);
+    let rules = sandbox.run("iptables-nft -S");
+    assert_eq!(
+        rules.contains(&one.v4),
+        then != "true" || forwarding == NFT,
+        "{rules}"
+    );
+    if forwarding == NFT {
+        reaches(
+            &world.outside.netns,
+            Outside::HOST_V4,
+            Outside::HOST_V6,
+            8080,
+        );
+    }
+}
+
+cases! { handed_over_nobody_is_cut_off:
+    handed_over_where_nothing_else_filters(Forwarding::Free, "true");
+    handed_over_where_the_policy_drops(NFT, "true");
+    handed_over_where_a_rule_drops(Forwarding::Free, "iptables-nft -A FORWARD -j DROP; ip6tables-nft -A FORWARD -j DROP");
+    handed_over_when_firewalld_has_gone(NFT, "stop");
 }

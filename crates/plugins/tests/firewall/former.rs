@@ -11,6 +11,8 @@ fn as_formerly(sandbox: &Sandbox, one: &Container) {
         "for command in iptables-nft ip6tables-nft; do
              $command -F CNI-FORWARD; $command -D FORWARD -m comment --comment 'CNI firewall plugin rules' -j CNI-FORWARD
              $command -X CNI-FORWARD
+             $command -F LINKSPAN-PORTS; $command -D FORWARD -m comment --comment 'ports that Linkspan published' -j LINKSPAN-PORTS
+             $command -X LINKSPAN-PORTS
              $command -N LINKSPAN-FORWARD
              $command -A LINKSPAN-FORWARD -m comment --comment 'CNI firewall plugin admin overrides' -j CNI-ADMIN
              $command -A LINKSPAN-FORWARD -m mark --mark 0x1000/0x1000 -j ACCEPT
@@ -34,8 +36,16 @@ END",
 fn is_replaced(sandbox: &Sandbox, by: impl FnOnce(&World<'_>)) {
     let world = World::new(sandbox, NFT, json!({ "backend": "nftables" }));
     let one = world.attach("one");
+    world.publish(&one);
     as_formerly(sandbox, &one);
     reaches(&one.netns, Outside::ROUTER_V4, Outside::ROUTER_V6, PORT);
+    // Nothing is wrong, until somebody takes away what that version has made.
+    world.call("CHECK", &one).run().success();
+    world.publish_call("CHECK", &one).run().success();
+    let lead = "FORWARD -m comment --comment 'containers attached by Linkspan' -j LINKSPAN-FORWARD";
+    sandbox.run(&format!("iptables-nft -D {lead}"));
+    world.call("CHECK", &one).run().fails(None, &["expected"]);
+    sandbox.run(&format!("iptables-nft -I {lead}"));
     by(&world);
     let rules = sandbox.run("nft list ruleset");
     for word in ["LINKSPAN-FORWARD", "admitted", "forwarded", "0x00001000"] {
@@ -59,6 +69,7 @@ fn detached_before_it_is_replaced() {
     linkspan_testkit::sandbox(|sandbox| {
         let world = World::new(sandbox, NFT, json!({ "backend": "nftables" }));
         let one = world.attach("one");
+        world.publish(&one);
         as_formerly(sandbox, &one);
         world.del(&one).success();
         for set in ["admitted4", "admitted6"] {

@@ -33,7 +33,11 @@ fn passes(sandbox: &Sandbox, forwarding: Forwarding, variant: &str) {
     world.flush_conntrack();
     traffic();
     call(&world, &path, "CHECK", &one).run();
-    world.publish_call(&one).cmd().env("PATH", &path).run();
+    world
+        .publish_call("ADD", &one)
+        .cmd()
+        .env("PATH", &path)
+        .run();
     reaches(
         &world.outside.netns,
         Outside::HOST_V4,

@@ -18,6 +18,7 @@ mod firewalld;
 mod former;
 mod forward;
 mod iptables;
+mod neighbours;
 mod policy;
 mod published;
 mod upkeep;

@@ -79,6 +79,8 @@ fn what_cannot_be_is_refused_by_add_and_tolerated_by_del() {
             (json!({ "ingressPolicy": "closed" }), "ingressPolicy"),
             (json!({ "iptablesAdminChainName": "a b" }), "iptablesAdminChainName"),
             (json!({ "iptablesAdminChainName": "-j" }), "iptablesAdminChainName"),
+            (json!({ "iptablesAdminChainName": "FORWARD" }), "iptablesAdminChainName"),
+            (json!({ "iptablesAdminChainName": "CNI-FORWARD" }), "iptablesAdminChainName"),
             (json!({ "iptablesAdminChainName": "x".repeat(29) }), "iptablesAdminChainName"),
         } {
             let config = with_prev_result(&firewall("mynet", keys), &result);

@@ -110,11 +110,11 @@ impl<'a> World<'a> {
     /// Publishes the port of a container as 8080 of the host.
     #[track_caller]
     pub(crate) fn publish(&self, container: &Container) {
-        self.publish_call(container).run().success();
+        self.publish_call("ADD", container).run().success();
     }
 
-    /// The call that does.
-    pub(crate) fn publish_call(&self, container: &Container) -> Call {
+    /// The call of `portmap` for that.
+    pub(crate) fn publish_call(&self, verb: &str, container: &Container) -> Call {
         let mapping = |protocol: &str| json!({ "hostPort": 8080, "containerPort": PORT, "protocol": protocol });
         let mut result = container.result.clone();
         result["cniVersion"] = json!("1.0.0");
@@ -123,7 +123,7 @@ impl<'a> World<'a> {
             "capabilities": { "portMappings": true },
             "runtimeConfig": { "portMappings": [mapping("tcp"), mapping("udp")] }
         });
-        self.call_with(&self.plugins, &config, "ADD", container)
+        self.call_with(&self.plugins, &config, verb, container)
     }
 
     /// A call of `firewall` with the result of `bridge`.

@@ -72,6 +72,53 @@ fn a_port_that_rules_lead_elsewhere_is_refused_and_taken_over_from_the_dead() {
     }
 }
 
+/// The reference's nftables backend has one table for all containers, and labels its rules with the container alone.
+#[test]
+fn a_port_that_the_references_nftables_backend_leads_is_refused_and_taken_over_from_the_dead() {
+    sandbox(|host| {
+        let world = World::new(host);
+        let (one, two) = (world.container("one"), world.server("two"));
+        host.run(&format!(
+            "nft -f - <<'END'
+table ip cni_hostport {{
+    chain hostports {{
+        tcp dport 8080 dnat to {0}:80 comment \"one\"
+        ip daddr 192.0.2.77 udp dport 53 dnat to {0}:53 comment \"one\"
+    }}
+    chain hostip_hostports {{ }}
+    chain hostports_all {{ jump hostip_hostports; jump hostports; }}
+    chain masquerading {{ type nat hook postrouting priority srcnat; ip saddr {0} ip daddr {0} masquerade comment \"one\"; }}
+    chain prerouting {{ type nat hook prerouting priority dstnat; fib daddr type local jump hostports_all; }}
+}}
+END",
+            one.v4
+        ));
+        let wanted = publish(&["8080:80/tcp"]);
+        let (code, message) = world.add(&two, &wanted).failure();
+        assert_eq!(code, 100, "{message}");
+        for words in [
+            "host port 8080/tcp ",
+            "container one",
+            "/run/netns/one",
+            "cni_hostport",
+        ] {
+            assert!(message.contains(words), "{words}: {message}");
+        }
+        for free in ["8081:80/tcp", "8080:80/udp"] {
+            world.add(&two, &publish(&[free])).success();
+            world.del(&two, &publish(&[free])).success();
+        }
+        let (code, message) = world.add(&two, &publish(&["53:53/udp"])).failure();
+        assert_eq!(code, 100, "{message}");
+        one.netns.clone().delete();
+        world.add(&two, &wanted).success();
+        assert!(reaches(&world, &two));
+        world.check(&two, &wanted).success();
+        let left = host.run("nft list table ip cni_hostport");
+        assert!(!left.contains("comment"), "{left}");
+    });
+}
+
 /// What the reference attached has no identity of its namespace; libcni has kept its path.
 #[test]
 fn what_is_not_known_to_be_gone_is_not_taken_over() {

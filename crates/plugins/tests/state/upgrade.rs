@@ -12,6 +12,21 @@ const EARLIER: &str = r#"
     mv netns-*/netfilter netfilter
     [ ! -d netns-*/host-device ] || mv netns-*/host-device host-device
     rm -r netns-*
+    . $TMPDIR/as-earlier
+"#;
+
+/// The same of one container, beside what this version has of others.
+const EARLIER_AGAIN: &str = r#"
+    set -e
+    cd /run/cni/linkspan
+    mkdir netfilter
+    cp -a netns-*/netfilter/ports netns-*/netfilter/route_localnet netfilter
+    mv netns-*/netfilter/*:c2:* netfilter
+    for there in netfilter netns-*/netfilter; do find $there -xtype l -delete; done
+    . $TMPDIR/as-earlier
+"#;
+
+const AS_EARLIER: &str = r#"
     cd netfilter
     for old in *.json; do mv "$old" "${old#*:}"; done
     for claim in $(find ports -type l 2>/dev/null); do
@@ -27,6 +42,8 @@ const EARLIER: &str = r#"
 fn what_an_earlier_version_attached_is_known_and_detached() {
     sandbox(|host| {
         let world = World::new(host);
+        let tmp = host.run("echo -n $TMPDIR");
+        std::fs::write(format!("{tmp}/as-earlier"), AS_EARLIER).unwrap();
         let config = |port| {
             chain(
                 "one",
@@ -57,7 +74,27 @@ fn what_an_earlier_version_attached_is_known_and_detached() {
             )),
             "1"
         );
+        // Who goes back to it, attaches another and comes again.
+        host.run(EARLIER_AGAIN);
+        let told = linkspan_netfilter::reconcile().unwrap();
+        assert_eq!(told.len(), 7, "{told:?}");
+        let records = host.run(&format!("cd {RECORDS}; find . ! -type d | sort"));
+        for container in ["c1", "c2"] {
+            assert_eq!(
+                records.matches(&format!("./one:{container}:")).count(),
+                3,
+                "{records}"
+            );
+        }
+        let left = host.run(&format!("find {RECORDS} -xtype l; ls /run/cni/linkspan"));
+        assert!(!left.contains("netfilter"), "{left}");
         world.check(&first, &one, "eth0");
+        world.check(&second, &two, "eth0");
+        let claimed = host.run(&format!("readlink {RECORDS}/ports/tcp-808[01]/0.0.0.0"));
+        assert!(
+            claimed.contains("one:c1:eth0:portmap") && claimed.contains("one:c2:eth0:portmap"),
+            "{claimed}"
+        );
         world.del(&first, &one, "eth0");
         assert_eq!(
             host.run("cat /proc/sys/net/ipv4/conf/br-one/route_localnet"),

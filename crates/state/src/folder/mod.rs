@@ -144,8 +144,15 @@ impl Folder {
     }
 
     /// Whether there is something of this name.
-    pub fn has(&self, name: &str) -> bool {
-        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn has(&self, name: &str) -> io::Result<bool> {
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What a file holds, no more than `limit` bytes of it; `None` when there is no such file, or one that a user
@@ -245,6 +252,23 @@ impl Folder {
         matches!(removed, Ok(()) | Err(Errno::NOENT))
     }
 
+    /// Removes a folder in it with all that is in that.
+    ///
+    /// # Errors
+    /// When it cannot be looked into.
+    pub fn remove_all(&self, name: &str) -> io::Result<()> {
+        let Some(folder) = self.folder_if_there(name)? else {
+            return Ok(());
+        };
+        for inside in folder.all_names()? {
+            if folder.remove(&inside).is_err() {
+                folder.remove_all(&inside)?;
+            }
+        }
+        self.remove_folder(name);
+        Ok(())
+    }
+
     /// Makes a link to `target`, in the place of one that has the name.
     ///
     /// # Errors
@@ -261,12 +285,27 @@ impl Folder {
     }
 
     /// What a link says, which is never followed; `None` when there is no such link, or one that a user has put there.
-    pub fn link_target(&self, name: &str) -> Option<PathBuf> {
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn link_target(&self, name: &str) -> io::Result<Option<PathBuf>> {
         use std::os::unix::ffi::OsStringExt;
-        let status = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        let target = rustix::fs::readlinkat(&self.fd, name, Vec::new()).ok()?;
-        let target = std::ffi::OsString::from_vec(target.into_bytes());
-        is_owner_trusted(status.st_uid).then(|| target.into())
+        let read = || -> rustix::io::Result<_> {
+            let status = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok((
+                status.st_uid,
+                rustix::fs::readlinkat(&self.fd, name, Vec::new())?,
+            ))
+        };
+        match read() {
+            Ok((owner, target)) => {
+                let target = std::ffi::OsString::from_vec(target.into_bytes());
+                Ok(is_owner_trusted(owner).then(|| target.into()))
+            }
+            // What is no link is an invalid argument.
+            Err(Errno::NOENT | Errno::NAMETOOLONG | Errno::INVAL) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Moves a file or a folder to another folder, under another name.
@@ -342,7 +381,7 @@ pub fn sweep() -> io::Result<()> {
             && netns != own
             && reason_to_exist(netns).is_none()
         {
-            empty(&all, &name)?;
+            all.remove_all(&name)?;
         }
     }
     Ok(())
@@ -357,31 +396,17 @@ pub fn forget_host() -> io::Result<()> {
     let Some(all) = Folder::of_all_if_there("")? else {
         return Ok(());
     };
-    empty(&all, &format!("{NETNS}{}", Identity::current()?))?;
+    all.remove_all(&format!("{NETNS}{}", Identity::current()?))?;
     let rest = all.names()?;
     if rest.iter().any(|name| name.starts_with(NETNS)) {
         return Ok(());
     }
     for name in rest {
         if all.remove(&name).is_err() {
-            empty(&all, &name)?;
+            all.remove_all(&name)?;
         }
     }
     std::fs::remove_dir(all.path())
-}
-
-/// Removes a folder with all that is in it.
-fn empty(from: &Folder, name: &str) -> io::Result<()> {
-    let Some(folder) = from.folder_if_there(name)? else {
-        return Ok(());
-    };
-    for inside in folder.all_names()? {
-        if folder.remove(&inside).is_err() {
-            empty(&folder, &inside)?;
-        }
-    }
-    from.remove_folder(name);
-    Ok(())
 }
 
 impl AsFd for Folder {

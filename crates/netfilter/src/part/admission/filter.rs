@@ -2,11 +2,12 @@
 
 use linkspan_spec::Error;
 
-use super::{Beyond, Owner, Part, addresses, admin_chains};
+use super::{Beyond, Installed, Owner, Part, addresses, admin_chains};
 use crate::forward::{self, former};
 use crate::head::{Found, file_name};
+use crate::part::Holder;
 use crate::part::Record;
-use crate::part::{Holder, passage};
+use crate::part::passage::{self, Taken};
 use crate::records::Records;
 
 /// Admission in the filter tables.
@@ -18,19 +19,17 @@ impl Beyond for Filter {
         owner: &Owner,
         parts: &[Part],
         _siblings: &[Part],
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Installed, Error> {
         let outcome = forward::admit(owner, &addresses(parts), &admin_chains(parts))?;
-        if outcome.has_former {
-            replace_former(owner)?;
-        } else if outcome.has_placed {
+        Ok(Installed {
+            // To look at all chains costs more, the more there are.
+            notices: match outcome.has_placed {
+                true => forward::obstacles()?,
+                false => Vec::new(),
+            },
             // Who took the rule of FORWARD has taken those of the others, too.
-            admit_others(owner)?;
-        }
-        // To look at all chains costs more, the more there are.
-        match outcome.has_placed {
-            true => forward::obstacles(),
-            false => Ok(Vec::new()),
-        }
+            others_lack: outcome.has_placed || outcome.has_former,
+        })
     }
 
     fn remove(&self, owner: &Owner, parts: &[Part], _siblings: &[Part]) -> Result<(), Error> {
@@ -38,31 +37,44 @@ impl Beyond for Filter {
     }
 
     fn differences(&self, owner: &Owner, parts: &[Part]) -> Result<Vec<String>, Error> {
-        forward::missing_admissions(owner, &addresses(parts), &admin_chains(parts))
+        let missing = missing(owner, parts)?;
+        match missing.is_empty() || former::admits(owner, &addresses(parts))? {
+            true => Ok(Vec::new()),
+            false => Ok(missing),
+        }
     }
+}
+
+/// What is not there of what admits these, a sentence each.
+pub(crate) fn missing(owner: &Owner, parts: &[Part]) -> Result<Vec<String>, Error> {
+    forward::missing_admissions(owner, &addresses(parts), &admin_chains(parts))
 }
 
 /// Removes the rules of an attachment.
 pub(super) fn dismiss(owner: &Owner, parts: &[Part]) -> Result<(), Error> {
-    let is_taken = |address| passage::taken(owner, &Records::default()).contains(&address);
-    forward::dismiss(owner, &addresses(parts), &is_taken)
+    let records = Records::default();
+    let taken = Taken::but_by(owner, &records);
+    forward::dismiss(owner, &addresses(parts), &|address| taken.has(address))?;
+    taken.finish()
 }
 
-/// Admits those anew whom an earlier Linkspan has admitted in another way, all but this one.
-fn replace_former(owner: &Owner) -> Result<(), Error> {
+/// Puts back what is missing of all attachments but this one, whichever way an earlier version has admitted them.
+pub(super) fn restore_others(owner: &Owner) -> Result<(), Error> {
     admit_others(owner)?;
-    former::remove()
-}
-
-/// The same where that has not been done yet, for whoever it concerns.
-pub(super) fn replace_former_if_any() -> Result<(), Error> {
     match former::is_there()? {
-        true => replace_former(&Owner::from_texts("", "", "")),
+        true => former::remove(),
         false => Ok(()),
     }
 }
 
-/// Puts back what is missing of all attachments but this one.
+/// Admits those anew whom an earlier version has admitted in another way.
+pub(super) fn replace_former() -> Result<(), Error> {
+    match former::is_there()? {
+        true => restore_others(&Owner::from_texts("", "", "")),
+        false => Ok(()),
+    }
+}
+
 fn admit_others(owner: &Owner) -> Result<(), Error> {
     let records = Records::default();
     for record in Record::all(&records)? {
@@ -81,8 +93,8 @@ fn admit_others(owner: &Owner) -> Result<(), Error> {
 
 fn admit_again(record: &Record, name: String, records: &Records) -> Result<(), Error> {
     let owner = &record.owner();
-    let (addresses, admin_chains) = (addresses(&record.parts), admin_chains(&record.parts));
-    if !forward::missing_admissions(owner, &addresses, &admin_chains)?.is_empty() {
+    if !missing(owner, &record.parts)?.is_empty() {
+        let (addresses, admin_chains) = (addresses(&record.parts), admin_chains(&record.parts));
         forward::admit(owner, &addresses, &admin_chains)?;
     }
     let holder = Holder {
@@ -90,7 +102,7 @@ fn admit_again(record: &Record, name: String, records: &Records) -> Result<(), E
         record: name,
         records,
     };
-    match passage::differences(&holder, &record.parts)?.is_empty() {
+    match passage::missing(&holder, &record.parts)?.is_empty() {
         true => Ok(()),
         false => passage::open(&holder, &record.parts),
     }

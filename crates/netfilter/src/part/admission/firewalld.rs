@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use linkspan_spec::Error;
 
 use super::filter::Filter;
-use super::{Beyond, Owner, Part, admissions};
+use super::{Beyond, Installed, Owner, Part, admissions};
 use crate::part::unique;
 use crate::{firewalld, forward};
 
@@ -18,7 +18,7 @@ impl Beyond for Firewalld {
         owner: &Owner,
         parts: &[Part],
         siblings: &[Part],
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Installed, Error> {
         each_zone(parts, |zone, addresses| firewalld::bind(zone, &addresses))?;
         Filter.install(owner, parts, siblings)
     }

@@ -6,6 +6,8 @@ mod filter;
 mod firewalld;
 mod reference;
 
+pub(super) use filter::missing;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -13,7 +15,7 @@ use linkspan_nft::Table;
 use linkspan_spec::Error;
 use serde::{Deserialize, Serialize};
 
-use super::{Backend, Beyond, Group, Holder, Owner, Part, Placed, Want};
+use super::{Backend, Beyond, Group, Holder, Installed, Owner, Part, Placed, Want};
 use crate::forward;
 use crate::inet;
 use crate::iptables::Protocol;
@@ -46,8 +48,19 @@ impl Want for Admission {
         Vec::new()
     }
 
-    fn hand_over(&self, holder: &Holder<'_>) -> Result<(), Error> {
-        forward::hand_over(holder.owner, self.address)
+    fn hand_over(&self, holder: &Holder<'_>, backend: Backend) -> Result<(), Error> {
+        // They know the zone alone, where firewalld runs.
+        if backend == Backend::Firewalld
+            && crate::firewalld::is_running()?
+            && !forward::may_refuse(self.address)?
+        {
+            return filter::dismiss(holder.owner, &[Part::Admission(self.clone())]);
+        }
+        // What published ports have they do not know: where the policy drops, they are reached by it alone.
+        match forward::may_drop(self.address)? {
+            true => Ok(()),
+            false => forward::close(holder.owner, &[self.address], &|_| false),
+        }
     }
 }
 
@@ -78,8 +91,15 @@ impl super::Nature for Nature {
         reference::remove(owner, parts)
     }
 
+    fn restore_others(&self, owner: &Owner) -> Result<(), Error> {
+        filter::restore_others(owner)
+    }
+
+    fn replace_former(&self) -> Result<(), Error> {
+        filter::replace_former()
+    }
+
     fn collect_reference(&self, network: &str, valid: &[Owner]) -> Result<(), Error> {
-        filter::replace_former_if_any()?;
         let valid: Vec<String> = valid.iter().map(Owner::to_string).collect();
         forward::sweep(&|owner| {
             Owner::is_of_network(owner, network) && !valid.iter().any(|one| one == owner)

@@ -2,18 +2,17 @@
 
 use linkspan_spec::Error;
 
-use super::filter::dismiss;
+use super::filter::{dismiss, missing};
 use super::firewalld::each_zone;
-use super::{Owner, Part, addresses, admin_chains};
-use crate::part::passage::taken;
+use super::{Owner, Part};
+use crate::firewalld;
+use crate::part::passage::Taken;
 use crate::records::Records;
-use crate::{firewalld, forward};
 
 /// Whether these addresses are admitted by rules of anybody's, or by firewalld.
 pub(super) fn is_there(owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
-    let missing = forward::missing_admissions(owner, &addresses(parts), &admin_chains(parts))?;
-    let mut are_there = missing.is_empty();
-    if !are_there && firewalld::is_running() {
+    let mut are_there = missing(owner, parts)?.is_empty();
+    if !are_there && firewalld::is_running()? {
         are_there = true;
         each_zone(parts, |zone, addresses| {
             are_there &= firewalld::unbound(zone, &addresses)?.is_empty();
@@ -27,12 +26,14 @@ pub(super) fn is_there(owner: &Owner, parts: &[Part]) -> Result<bool, Error> {
 /// that another attachment has by now.
 pub(super) fn remove(owner: &Owner, parts: &[Part]) -> Result<(), Error> {
     dismiss(owner, parts)?;
-    if !parts.is_empty() && firewalld::is_running() {
-        let taken = taken(owner, &Records::default());
-        return each_zone(parts, |zone, mut addresses| {
-            addresses.retain(|address| !taken.contains(address));
+    if !parts.is_empty() && firewalld::is_running()? {
+        let records = Records::default();
+        let taken = Taken::but_by(owner, &records);
+        each_zone(parts, |zone, mut addresses| {
+            addresses.retain(|address| !taken.has(*address));
             firewalld::unbind(zone, &addresses)
-        });
+        })?;
+        return taken.finish();
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use linkspan_spec::Error;
 
-use super::{Beyond, Owner, Part, addresses};
+use super::{Beyond, Installed, Owner, Part, addresses};
 use crate::iptables::{Existing, NAT, Protocol, chain_name, remove_chains, restore};
 
 pub(super) const POSTROUTING: &str = "POSTROUTING";
@@ -19,8 +19,9 @@ impl Beyond for Iptables {
         owner: &Owner,
         parts: &[Part],
         siblings: &[Part],
-    ) -> Result<Vec<String>, Error> {
-        masquerade(owner, &addresses(parts), &addresses(siblings)).map(|()| Vec::new())
+    ) -> Result<Installed, Error> {
+        masquerade(owner, &addresses(parts), &addresses(siblings))?;
+        Ok(Installed::default())
     }
 
     fn remove(&self, owner: &Owner, _parts: &[Part], siblings: &[Part]) -> Result<(), Error> {

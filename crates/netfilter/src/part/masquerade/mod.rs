@@ -11,7 +11,7 @@ use linkspan_nft::Table;
 use linkspan_spec::Error;
 use serde::{Deserialize, Serialize};
 
-use super::{Backend, Beyond, Group, Owner, Part, Placed, Want};
+use super::{Backend, Beyond, Group, Installed, Owner, Part, Placed, Want};
 use crate::inet;
 
 /// What the container sends from this address beyond the address's own subnet, multicast excepted,

@@ -192,7 +192,7 @@ impl<'h> Claims<'h> {
         claim: &str,
         holders: &Holders<'_>,
     ) -> Result<Option<Judgement>, Error> {
-        let Some(record) = holders.record_of(claim) else {
+        let Some(record) = holders.record_of(claim)? else {
             return Ok(None);
         };
         if record == self.holder.record {
@@ -224,7 +224,7 @@ impl<'h> Claims<'h> {
         holders.remove(&waiting(own))?;
         let mut heirs = Vec::new();
         for link in holders.links()? {
-            let record = holders.record_of(&link);
+            let record = holders.record_of(&link)?;
             if let Some(record) = record.filter(|_| link.starts_with(WAITING)) {
                 match self.holder.records.head(&record)? {
                     Found::Record(heir) => heirs.push(heir),
@@ -243,7 +243,7 @@ impl<'h> Claims<'h> {
         };
         let address = port.host_address.unwrap_or(self.every_address);
         for rival in self.rivals(address, &holders)? {
-            let record = holders.record_of(&rival);
+            let record = holders.record_of(&rival)?;
             let head = record.map(|record| self.holder.records.head(&record));
             if let Some(Found::Record(head)) = head.transpose()?
                 && head.owner().container() == self.holder.owner.container()

@@ -5,7 +5,9 @@
 
 use linkspan_spec::Error;
 
-use super::{Beyond, Owner, Part, Port, PublishedPorts, SourceNat, Transport, published};
+use super::{
+    Beyond, Installed, Owner, Part, Port, PublishedPorts, SourceNat, Transport, published,
+};
 use crate::iptables::{
     Existing, NAT, Protocol, chain_name, locked, remove_chains, remove_chains_of, restore,
 };
@@ -37,7 +39,7 @@ impl Beyond for Iptables {
         owner: &Owner,
         parts: &[Part],
         siblings: &[Part],
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Installed, Error> {
         if !siblings.is_empty() {
             remove_chain(owner)?;
         }
@@ -45,7 +47,8 @@ impl Beyond for Iptables {
             .into_iter()
             .chain(published(siblings))
             .collect();
-        publish(owner, &all).map(|()| Vec::new())
+        publish(owner, &all)?;
+        Ok(Installed::default())
     }
 
     fn remove(&self, owner: &Owner, _parts: &[Part], siblings: &[Part]) -> Result<(), Error> {

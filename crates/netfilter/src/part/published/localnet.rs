@@ -21,7 +21,7 @@ const REGISTER: &str = "route_localnet";
 pub(super) fn enable(interface: &str, holder: &Holder<'_>) -> Result<(), Error> {
     let parameter = parameter(interface);
     let register = Register::open(holder.records, REGISTER)?;
-    let is_set = sysctl::read(&parameter).is_ok_and(|value| value == "1");
+    let is_set = sysctl::read(&parameter).map_err(explain)? == "1";
     // Somebody else's setting is left to that one.
     if is_set && register.holders_if_any(interface)?.is_none() {
         return Ok(());

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use conditions::{Conditions, NotUnderstood};
 pub use port::{Port, PortRange, Transport};
 
-use super::{Backend, Beyond, Group, Holder, Owner, Part, Placed, Reserved, Want};
+use super::{Backend, Beyond, Group, Holder, Installed, Owner, Part, Placed, Reserved, Want};
 use crate::head::Head;
 use crate::inet;
 use crate::iptables::{NAT, Protocol};
@@ -97,9 +97,11 @@ impl Want for PublishedPorts {
         claims::reserve(self, holder)
     }
 
-    fn rival(&self) -> Option<Chain> {
-        let nat = Table::new(Protocol::of(self.container.addr()).family(), NAT);
-        Some(Chain::regular(&nat, iptables::DNAT))
+    fn rivals(&self) -> Vec<Chain> {
+        let protocol = Protocol::of(self.container.addr());
+        let nat = Table::new(protocol.family(), NAT);
+        let by_iptables = Chain::regular(&nat, iptables::DNAT);
+        vec![by_iptables, reference::leading_chain(protocol)]
     }
 
     fn clear_way(&self, holder: &Holder<'_>) -> Result<(), Error> {
@@ -126,7 +128,7 @@ impl Want for PublishedPorts {
             .collect()
     }
 
-    fn hand_over(&self, holder: &Holder<'_>) -> Result<(), Error> {
+    fn hand_over(&self, holder: &Holder<'_>, _backend: Backend) -> Result<(), Error> {
         if let Some(interface) = &self.localnet {
             localnet::hand_over(interface, holder)?;
         }

@@ -1,10 +1,12 @@
-//! Ports that rules of iptables lead to other containers: those of the reference plugins, or of the backend iptables, put back
-//! at boot by whoever saves the rules.
+//! Ports that rules of others lead to containers: those of the reference plugins, by iptables or nftables, or of the backend
+//! iptables, put back at boot by whoever saves the rules.
 //!
-//! Such a rule comes before ours, so a container that publishes the same port would get nothing. Rules tell whose they are, not
+//! Of two such rules one gets all the traffic, so a container that publishes the same port would get nothing. Rules tell whose they are, not
 //! whether the container is still there; what libcni and host-local have kept of it does.
 
+use std::fmt;
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -14,8 +16,9 @@ use linkspan_state::origin::{Boot, MAX_XATTR, Origin, Provenance, XATTR};
 use serde_json::Value;
 
 use super::iptables::{DNAT, chain};
-use super::{Holder, Owner, Port, PublishedPorts};
+use super::{Holder, Owner, Port, PublishedPorts, Transport, reference};
 use crate::iptables::{NAT, Protocol, SavedRule, remove_chains, saved_where_led_from};
+use crate::reference::translations;
 
 /// Where libcni keeps what ADD answered.
 const RESULTS: &str = "/var/lib/cni/results";
@@ -23,15 +26,24 @@ const RESULTS: &str = "/var/lib/cni/results";
 /// Where host-local keeps who has which address.
 const NETWORKS: &str = "/var/lib/cni/networks";
 
-/// A container whose ports are published by rules of iptables.
+/// A container whose ports are published by such rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Other {
     protocol: Protocol,
-    network: String,
+    /// `None` where the rules tell the container alone.
+    network: Option<String>,
     container: String,
-    /// The container's own chain.
-    chain: String,
+    rules: Rules,
     ports: Vec<Mapping>,
+}
+
+/// Where its rules are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rules {
+    /// In a chain of iptables of its own.
+    Chain(String),
+    /// In the table that the reference's nftables backend has for all containers.
+    Table,
 }
 
 /// What a rule of its chain says.
@@ -63,7 +75,7 @@ impl Other {
         let is_other = part.conditions.is_empty()
             && self.protocol == Protocol::of(part.container.addr())
             // On several networks, the first gets the traffic.
-            && (self.container != owner.container() || self.network == owner.network());
+            && (self.container != owner.container() || self.is_of_network(owner.network()));
         let conflicts = |mapping: &&Mapping| {
             part.single_ports()
                 .any(|port| mapping.is_in_the_way_of(port))
@@ -75,12 +87,28 @@ impl Other {
     }
 
     fn is_of(&self, owner: &Owner) -> bool {
-        self.network == owner.network() && self.container == owner.container()
+        self.is_of_network(owner.network()) && self.container == owner.container()
     }
 
-    /// Whether its chain has the name that belongs to what its comment says.
-    fn is_consistent(&self) -> bool {
-        chain(&Owner::from_texts(&self.network, &self.container, "")) == self.chain
+    fn is_of_network(&self, network: &str) -> bool {
+        self.network.as_deref() == Some(network)
+    }
+
+    /// Whether its chain has the name that belongs to what its comment says of this network.
+    fn has_chain_of(&self, network: &str) -> bool {
+        let owner = Owner::from_texts(network, &self.container, "");
+        self.is_of_network(network) && self.rules == Rules::Chain(chain(&owner))
+    }
+
+    /// Container and network, as far as they are known.
+    fn name(&self) -> String {
+        let network = self.network.as_ref();
+        let network = network.map(|network| format!(" (network {network})"));
+        format!(
+            "container {}{}",
+            self.container,
+            network.unwrap_or_default()
+        )
     }
 
     /// Why the container may still be there; `None` when it is certainly gone, or has another address by now.
@@ -91,7 +119,11 @@ impl Other {
         };
         let reservation = mapping
             .target
-            .and_then(|address| Reservation::of(&self.network, address));
+            .map(|address| Reservation::of(self.network.as_deref(), address));
+        let reservation = match reservation.transpose() {
+            Ok(reservation) => reservation.flatten(),
+            Err(error) => return Some(format!("who has its address cannot be read: {error}")),
+        };
         if let Some(reservation) = reservation {
             if reservation.container != self.container {
                 return None;
@@ -104,24 +136,51 @@ impl Other {
                 return provenance.reason_to_live(&boot);
             }
         }
-        let results = self.results();
+        let results = match self.results() {
+            Ok(results) => results,
+            Err(error) => return Some(format!("{RESULTS} cannot be read: {error}")),
+        };
         if results.is_empty() {
             return Some("nobody has kept whether it is still there".to_owned());
         }
         results.iter().find_map(|result| reason_of(result, &boot))
     }
 
-    fn results(&self) -> Vec<PathBuf> {
-        let beginning = format!("{}-{}-", self.network, self.container);
-        let entries = fs::read_dir(RESULTS).into_iter().flatten().flatten();
-        entries
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&beginning))
-            .map(|entry| entry.path())
-            .collect()
+    fn results(&self) -> io::Result<Vec<PathBuf>> {
+        let name = format!(
+            "{}-{}-",
+            self.network.as_deref().unwrap_or_default(),
+            self.container
+        );
+        let is_its = |file: &str| match self.network {
+            Some(_) => file.starts_with(&name),
+            None => file.contains(&name),
+        };
+        let mut results = Vec::new();
+        for entry in if_there(fs::read_dir(RESULTS))?.into_iter().flatten() {
+            let entry = entry?;
+            if is_its(&entry.file_name().to_string_lossy()) {
+                results.push(entry.path());
+            }
+        }
+        Ok(results)
     }
 
     fn remove(&self) -> Result<(), Error> {
-        remove_chains(DNAT, std::slice::from_ref(&self.chain))
+        match &self.rules {
+            Rules::Chain(chain) => remove_chains(DNAT, std::slice::from_ref(chain)),
+            Rules::Table => reference::remove_rules_of(&self.container),
+        }
+    }
+}
+
+/// What it is called in errors.
+impl fmt::Display for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chain(chain) => write!(f, "the chain {chain} of iptables"),
+            Self::Table => write!(f, "the table {} of nftables", reference::TABLE),
+        }
     }
 }
 
@@ -132,19 +191,43 @@ struct Reservation {
 }
 
 impl Reservation {
-    fn of(network: &str, address: IpAddr) -> Option<Self> {
-        let path = Path::new(NETWORKS).join(network).join(address.to_string());
-        let text = fs::read_to_string(&path).ok()?;
+    /// That of a network, or of whichever has one.
+    fn of(network: Option<&str>, address: IpAddr) -> io::Result<Option<Self>> {
+        if let Some(network) = network {
+            return Self::at(&Path::new(NETWORKS).join(network), address);
+        }
+        for network in if_there(fs::read_dir(NETWORKS))?.into_iter().flatten() {
+            let found = Self::at(&network?.path(), address)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn at(network: &Path, address: IpAddr) -> io::Result<Option<Self>> {
+        let path = network.join(address.to_string());
+        let Some(text) = if_there(fs::read_to_string(&path))? else {
+            return Ok(None);
+        };
         let mut attribute = [0; MAX_XATTR];
         let length = rustix::fs::getxattr(&path, XATTR, &mut attribute[..]).unwrap_or_default();
         let origin = std::str::from_utf8(&attribute[..length]).ok();
-        Some(Self {
-            container: text.lines().next()?.trim().to_owned(),
+        Ok(text.lines().next().map(|container| Self {
+            container: container.trim().to_owned(),
             provenance: Provenance {
                 written: written(&path),
                 origin: origin.and_then(Origin::parse),
             },
-        })
+        }))
+    }
+}
+
+/// What was found; `None` where nothing is.
+fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
     }
 }
 
@@ -177,7 +260,8 @@ fn reason_of(path: &Path, boot: &Boot) -> Option<String> {
     if sandboxes.peek().is_none() {
         return Some(format!("{} does not say where it is", path.display()));
     }
-    let there = sandboxes.find(|sandbox| fs::symlink_metadata(sandbox).is_ok())?;
+    let is_gone = |sandbox| matches!(if_there(fs::symlink_metadata(sandbox)), Ok(None));
+    let there = sandboxes.find(|sandbox: &&str| !is_gone(*sandbox))?;
     Some(format!("its network namespace exists: {there}"))
 }
 
@@ -205,15 +289,12 @@ pub(super) fn differences(part: &PublishedPorts, owner: &Owner) -> Result<Vec<St
         let ports = other.in_the_way_of(part, owner);
         ports.map(|mapping| {
             format!(
-                "expected host port {}/{} to lead to {}, found the chain {} of {} in its way, which leads to container {} \
-                 (network {})",
+                "expected host port {}/{} to lead to {}, found {} in its way, which leads to {}",
                 mapping.host_port,
                 mapping.transport,
                 part.container.addr(),
-                other.chain,
-                other.protocol.command(),
-                other.container,
-                other.network,
+                other.rules,
+                other.name(),
             )
         })
     });
@@ -225,33 +306,74 @@ pub(super) fn collect(network: &str, valid: &[Owner]) -> Result<(), Error> {
     let is_valid = |other: &Other| valid.iter().any(|owner| other.is_of(owner));
     all()?
         .iter()
-        .filter(|other| other.network == network && other.is_consistent() && !is_valid(other))
+        .filter(|other| other.has_chain_of(network) && !is_valid(other))
         .try_for_each(Other::remove)
 }
 
 /// Published twice, this container would get nothing, and nobody would know why.
 fn taken(other: &Other, mapping: &Mapping, reason: &str) -> Error {
     let msg = format!(
-        "host port {}/{} is already published by container {} (network {})",
-        mapping.host_port, mapping.transport, other.container, other.network
+        "host port {}/{} is already published by {}",
+        mapping.host_port,
+        mapping.transport,
+        other.name()
     );
+    let remedy = match &other.rules {
+        Rules::Chain(chain) => format!("{} -t {NAT} -F {chain}", other.protocol.command()),
+        Rules::Table => format!(
+            "`nft -a list table {} {}` shows its rules, by their comment, and `nft delete rule` removes them",
+            other.protocol.family(),
+            reference::TABLE
+        ),
+    };
     Error::new(ErrorCode::FIRST_OF_PLUGINS, msg).with_details(format!(
-        "rules of {command} lead there, which come first; {reason}; detach it, or choose another hostPort. If it is gone: \
-         {command} -t {NAT} -F {}",
-        other.chain,
-        command = other.protocol.command(),
+        "{} leads there; {reason}; detach it, or choose another hostPort. If it is gone: {remedy}",
+        other.rules
     ))
 }
 
-/// All of them. Starts a process where there is any.
+/// All of them. Starts a process where iptables has any.
 fn all() -> Result<Vec<Other>, Error> {
-    let mut all = Vec::new();
+    let mut all = by_nftables()?;
     for protocol in Protocol::BOTH {
         for saved in saved_where_led_from(protocol, DNAT)? {
             all.extend(read(protocol, &saved));
         }
     }
     Ok(all)
+}
+
+/// Those of the reference's nftables backend.
+fn by_nftables() -> Result<Vec<Other>, Error> {
+    let mut others: Vec<Other> = Vec::new();
+    for (protocol, chain) in reference::leading_chains() {
+        for (rule, translation) in translations(&chain)? {
+            let transport = Transport::ALL
+                .into_iter()
+                .find(|one| one.number() == translation.protocol);
+            let (Some(container), Some(transport)) = (rule.comment, transport) else {
+                continue;
+            };
+            let mapping = Mapping {
+                transport: transport.to_string(),
+                host_address: rule.destination,
+                host_port: translation.port,
+                target: Some(translation.to),
+            };
+            let is_its = |one: &&mut Other| one.protocol == protocol && one.container == container;
+            match others.iter_mut().find(is_its) {
+                Some(other) => other.ports.push(mapping),
+                None => others.push(Other {
+                    protocol,
+                    network: None,
+                    container,
+                    rules: Rules::Table,
+                    ports: vec![mapping],
+                }),
+            }
+        }
+    }
+    Ok(others)
 }
 
 /// Reads what `iptables-save` prints of the nat table.
@@ -261,8 +383,10 @@ fn read(protocol: Protocol, saved: &str) -> Vec<Other> {
         let Some(mut other) = entry(protocol, &rule) else {
             continue;
         };
-        if !others.iter().any(|one| one.chain == other.chain) {
-            let rules = SavedRule::of_chain(saved, &other.chain);
+        if !others.iter().any(|one| one.rules == other.rules)
+            && let Rules::Chain(chain) = &other.rules
+        {
+            let rules = SavedRule::of_chain(saved, chain);
             other.ports = rules.iter().filter_map(mapping).collect();
             others.push(other);
         }
@@ -284,9 +408,9 @@ fn entry(protocol: Protocol, rule: &SavedRule) -> Option<Other> {
     rule.has_only(&USUAL).then_some(())?;
     Some(Other {
         protocol,
-        network: network.to_owned(),
+        network: Some(network.to_owned()),
         container: container.to_owned(),
-        chain: rule.value("-j")?.to_owned(),
+        rules: Rules::Chain(rule.value("-j")?.to_owned()),
         ports: Vec::new(),
     })
 }
@@ -323,7 +447,7 @@ COMMIT
     fn what_is_saved_tells_whose_a_port_is() {
         let others = read(Protocol::Ipv4, SAVED);
         assert_eq!(others.len(), 1, "what has conditions is in nobody's way");
-        assert_eq!((&*others[0].network, &*others[0].container), ("net", "c1"));
+        assert_eq!(others[0].name(), "container c1 (network net)");
         let mapping = |transport: &str, host_address: Option<&str>, host_port| Mapping {
             transport: transport.to_owned(),
             host_address: host_address.map(|text| text.parse().unwrap()),
@@ -337,7 +461,7 @@ COMMIT
                 mapping("udp", Some("192.0.2.1"), 53)
             ]
         );
-        assert!(!others[0].is_consistent());
+        assert!(!others[0].has_chain_of("net"));
     }
 
     #[test]
