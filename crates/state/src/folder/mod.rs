@@ -14,7 +14,6 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use linkspan_kernel::netns::Identity;
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -206,8 +205,8 @@ impl Folder {
         file.write_all(bytes)?;
         match nameless::link(&file, &self.fd, name) {
             Err(Errno::EXIST) => {
-                let half = unfinished();
-                self.remove(&half)?;
+                let half = unfinished(name);
+                self.unlink(&half)?;
                 nameless::link(&file, &self.fd, half.as_str())?;
                 Ok(rustix::fs::renameat(&self.fd, &half, &self.fd, name)?)
             }
@@ -217,8 +216,8 @@ impl Folder {
 
     /// The same where the file system has no files without a name.
     fn write_named(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let half = unfinished();
-        self.remove(&half)?;
+        let half = unfinished(name);
+        self.unlink(&half)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, half.as_str(), flags, FILE)?;
         File::from(fd).write_all(bytes)?;
@@ -234,12 +233,17 @@ impl Folder {
         Ok(rustix::fs::openat(&self.fd, name, flags, FILE)?.into())
     }
 
-    /// Removes a file or a link; one that is gone is as good. Where the file system has become read-only nothing can be
-    /// removed, nor wait for it.
+    /// Removes a file or a link, and what a writer that was killed had not finished for its place; what is gone is as good.
+    /// Where the file system has become read-only nothing can be removed, nor wait for it.
     ///
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(&self, name: &str) -> io::Result<()> {
+        self.unlink(&unfinished(name))?;
+        self.unlink(name)
+    }
+
+    fn unlink(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT | Errno::ROFS | Errno::NAMETOOLONG) => Ok(()),
             Err(error) => Err(error.into()),
@@ -338,7 +342,7 @@ impl Folder {
     pub fn sweep(&self) -> io::Result<()> {
         let names = self.all_names()?.into_iter();
         let mut unfinished = names.filter(|name| name.starts_with(UNFINISHED));
-        unfinished.try_for_each(|name| self.remove(&name))
+        unfinished.try_for_each(|name| self.unlink(&name))
     }
 
     /// Whether nothing is in it; however much there is, no more than its beginning is read.
@@ -431,9 +435,8 @@ impl From<Folder> for File {
 /// How the names of files begin that are not complete, or do not have their name yet.
 const UNFINISHED: &str = ".new-";
 
-/// A name that nobody else gives.
-fn unfinished() -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{UNFINISHED}{}-{count}", std::process::id())
+/// What a file is called before it takes the place of the one with this name: the same each time, so that whoever removes
+/// that finds what a kill has left.
+fn unfinished(name: &str) -> String {
+    format!("{UNFINISHED}{name}")
 }

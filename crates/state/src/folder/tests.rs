@@ -142,9 +142,9 @@ fn a_file_that_is_written_anew_is_never_absent() {
                         .write("file", format!("{number}").as_bytes())
                         .unwrap();
                 }
-                is_over.store(true, Ordering::SeqCst);
+                is_over.store(true, std::sync::atomic::Ordering::SeqCst);
             });
-            while !is_over.load(Ordering::SeqCst) {
+            while !is_over.load(std::sync::atomic::Ordering::SeqCst) {
                 assert!(
                     folder
                         .read("file", 10)
@@ -161,10 +161,20 @@ fn a_file_that_is_written_anew_is_never_absent() {
 fn what_a_killed_writer_left_is_nobodys_file() {
     sandbox(|_| {
         let folder = Folder::of_all("a").unwrap();
-        fs::write(folder.path().join(".new-1-0"), "half").unwrap();
+        let left = folder.path().join(".new-file");
+        fs::write(&left, "half").unwrap();
         assert!(folder.is_empty().unwrap());
         assert_eq!(folder.names().unwrap(), [""; 0]);
         folder.sweep().unwrap();
-        assert!(!folder.path().join(".new-1-0").exists());
+        assert!(!left.exists());
+        // And goes with the file that it was for.
+        for is_there in [false, true] {
+            fs::write(&left, "half").unwrap();
+            if is_there {
+                folder.write("file", b"whole").unwrap();
+            }
+            folder.remove("file").unwrap();
+            assert!(!left.exists(), "{is_there}");
+        }
     });
 }
