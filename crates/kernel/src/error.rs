@@ -10,6 +10,7 @@ pub struct Error {
     object: String,
     source: io::Error,
     ext_ack: Option<String>,
+    is_unanswered: bool,
 }
 
 impl Error {
@@ -21,6 +22,20 @@ impl Error {
             object: object.into(),
             source,
             ext_ack: None,
+            is_unanswered: false,
+        }
+    }
+
+    /// The same of a request to the kernel that came to nothing on its way there or back: `source` is no answer of the kernel
+    /// to it.
+    pub(crate) fn unanswered(
+        operation: impl Into<String>,
+        object: impl Into<String>,
+        source: io::Error,
+    ) -> Self {
+        Self {
+            is_unanswered: true,
+            ..Self::new(operation, object, source)
         }
     }
 
@@ -66,10 +81,14 @@ impl Error {
 
     /// Nothing is known of what was asked for: the kernel may have done it, and its answer was lost.
     pub fn is_answer_lost(&self) -> bool {
-        matches!(
-            self.errno(),
-            Some(libc::ENOBUFS | libc::ETIMEDOUT | libc::EINTR | libc::EMSGSIZE)
-        )
+        self.is_unanswered || matches!(self.errno(), Some(libc::EINTR | libc::EMSGSIZE))
+    }
+
+    /// It may go well later: nothing is wrong with what was asked for.
+    pub fn is_for_now(&self) -> bool {
+        const SHORT_OF: [i32; 4] = [libc::ENOMEM, libc::ENOBUFS, libc::EMFILE, libc::ENFILE];
+        let errno = self.errno().unwrap_or_default();
+        self.is_answer_lost() || errno == libc::EAGAIN || SHORT_OF.contains(&errno)
     }
 
     /// The kernel lacks what was asked for.

@@ -355,7 +355,7 @@ impl Attachment {
     }
 
     /// Sets up anew what [`check`](Self::check) finds missing, and tells what that was; nothing when the
-    /// attachment has been removed meanwhile.
+    /// attachment has been removed meanwhile, or its namespace is gone: what it had is GC's then.
     pub(super) fn check_and_repair(&self) -> Result<Vec<String>, Error> {
         let _held = self.records.hold(&self.file_name())?;
         let Found::Record(record) = self.read()? else {
@@ -364,9 +364,10 @@ impl Attachment {
         let mut differences = self.check()?;
         differences.extend(passage::outdated(&self.holder(), &record.parts)?);
         let mut differences = unique(differences.into_iter());
-        if !differences.is_empty() {
-            differences.extend(self.repair(&record)?);
+        if differences.is_empty() || record.reason_to_live().is_none() {
+            return Ok(Vec::new());
         }
+        differences.extend(self.repair(&record)?);
         Ok(differences)
     }
 

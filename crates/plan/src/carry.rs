@@ -4,6 +4,7 @@
 //! are set to stay; what belongs to addresses it makes anew, in the other table.
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use linkspan_kernel::Error as KernelError;
@@ -79,17 +80,17 @@ impl Made for On<Carry> {
             Some(vrf) => side.link(vrf.as_str())?.index,
             None => 0,
         };
-        let failed = |error| explain_step(self, &error);
-        set_master(&found, master, side).map_err(failed)?;
         let (addresses, before) = (wanted.addresses.clone(), wanted.before.clone());
         let index = found.index;
+        let link_before = Rc::clone(&found);
         undo.on_failure(format!("the vrf of {link}"), move || {
-            match set_master(&found, found.master.unwrap_or(0), side) {
+            match set_master(&link_before, link_before.master.unwrap_or(0), side) {
                 Err(error) if error.is_not_found() => return Ok(()),
                 outcome => outcome.map_err(explain)?,
             }
             give_back(index, &addresses, &before, side)
         });
+        set_master(&found, master, side).map_err(|error| explain_step(self, &error))?;
         give_back(index, &wanted.addresses, &wanted.after, side)
     }
 }

@@ -12,9 +12,9 @@ pub fn explain(error: KernelError) -> Error {
 
 /// What may go well in a moment is told as such, since a runtime then tries again.
 fn code(error: &KernelError) -> ErrorCode {
-    match error.errno().map(Errno::from_raw_os_error) {
-        Some(Errno::INTR | Errno::AGAIN) => ErrorCode::TRY_AGAIN_LATER,
-        _ => ErrorCode::INTERNAL,
+    match error.is_for_now() {
+        true => ErrorCode::TRY_AGAIN_LATER,
+        false => ErrorCode::INTERNAL,
     }
 }
 
@@ -181,10 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_changed_all_the_while_is_for_later() {
+    fn what_may_go_well_later_says_so() {
         for (errno, expected) in [
             (Errno::INTR, ErrorCode::TRY_AGAIN_LATER),
             (Errno::AGAIN, ErrorCode::TRY_AGAIN_LATER),
+            (Errno::NOMEM, ErrorCode::TRY_AGAIN_LATER),
             (Errno::PERM, ErrorCode::INTERNAL),
         ] {
             let failed = || {

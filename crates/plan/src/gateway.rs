@@ -66,6 +66,10 @@ impl Made for On<Gateway> {
             .collect();
         changes.extend(keep_mac(&found));
         changes.push(Change::AddAddress(index, Address::new(wanted)));
+        // Before it is tried: a part of it may have been made when it fails.
+        undo.on_failure(format!("the address {wanted} of {link}"), move || {
+            restore(index, wanted, in_the_way, side)
+        });
         for outcome in rtnl.commit(&changes).map_err(explain)? {
             match outcome {
                 // Another plugin has done the same at the same time.
@@ -73,9 +77,6 @@ impl Made for On<Gateway> {
                 outcome => outcome.map_err(|error| explain_addressing(self, &error))?,
             }
         }
-        undo.on_failure(format!("the address {wanted} of {link}"), move || {
-            restore(index, wanted, in_the_way, side)
-        });
         Ok(())
     }
 }

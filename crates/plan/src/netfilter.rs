@@ -34,12 +34,15 @@ impl Object for Netfilter {
 }
 
 impl Made for Netfilter {
-    fn make<'a>(&self, _namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
-        for notice in self.0.install()? {
-            warn(&format!("{}: {notice}", self.0.plugin()));
+    fn make<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let mut attachment = (*self.0).clone();
+        if let Ok(container) = namespaces.container() {
+            attachment = attachment.netns(container.netns());
         }
-        let again = self.0.clone();
-        undo.on_failure("what was set up in netfilter", move || again.remove());
+        for notice in attachment.install()? {
+            warn(&format!("{}: {notice}", attachment.plugin()));
+        }
+        undo.on_failure("what was set up in netfilter", move || attachment.remove());
         Ok(())
     }
 }

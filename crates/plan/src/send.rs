@@ -55,6 +55,12 @@ pub(crate) trait Sent: Object {
         Ok(())
     }
 
+    /// Registers how it is undone where nothing is known of its own requests, since their answers were lost. What others
+    /// may have made stays.
+    fn in_doubt<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        self.after(namespaces, undo)
+    }
+
     /// Why the kernel refused it, with what the person who wrote the configuration can do.
     fn refused(&self, error: &KernelError) -> Error {
         explain_step(self, error)
@@ -68,8 +74,6 @@ enum Outcome {
     NothingToTake,
 }
 
-type Requests = fn(&dyn Sent, &Namespaces) -> Result<Vec<Change>, Error>;
-
 /// Makes objects of one batch.
 pub(crate) fn send<'a>(
     objects: &[&dyn Sent],
@@ -80,9 +84,17 @@ pub(crate) fn send<'a>(
     for object in objects {
         object.before(namespaces, undo)?;
     }
-    let first: Requests = |object, namespaces| object.changes(namespaces);
+    let first = Requests::of(objects, |object| object.changes(namespaces))?;
     let mut outcome = Ok(());
-    let outcomes = exchange(objects, first, batch, namespaces)?;
+    let outcomes = match first.exchange(batch, namespaces)? {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            for object in objects {
+                object.in_doubt(namespaces, undo)?;
+            }
+            return Err(explain(error));
+        }
+    };
     for (object, result) in objects.iter().zip(outcomes) {
         match result {
             Ok(Outcome::Made) => object.after(namespaces, undo)?,
@@ -92,40 +104,54 @@ pub(crate) fn send<'a>(
         }
     }
     outcome?;
-    let rest: Requests = |object, namespaces| object.rest(namespaces);
-    let outcomes = exchange(objects, rest, batch, namespaces)?;
+    let rest = Requests::of(objects, |object| object.rest(namespaces))?;
+    let outcomes = rest.exchange(batch, namespaces)?.map_err(explain)?;
     for (object, result) in objects.iter().zip(outcomes) {
         result.map_err(|error| object.refused(&error))?;
     }
     Ok(())
 }
 
-/// Sends what these objects request, and tells what came of each.
-fn exchange(
-    objects: &[&dyn Sent],
-    requests: Requests,
-    batch: Batch,
-    namespaces: &Namespaces,
-) -> Result<Vec<Result<Outcome, KernelError>>, Error> {
-    let mut counts = Vec::new();
-    let mut changes = Vec::new();
-    for object in objects {
-        let own = requests(*object, namespaces)?;
-        counts.push(own.len());
-        changes.extend(own);
-    }
-    if changes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rtnl = namespaces.side(batch.place())?.rtnl();
-    let answers = rtnl.commit(&changes).map_err(explain)?;
-    let mut outcomes = changes.iter().zip(answers).map(outcome);
-    let of_object = |count| {
-        let own = outcomes.by_ref().take(count);
-        own.fold(Ok(Outcome::Made), Result::and)
-    };
-    Ok(counts.into_iter().map(of_object).collect())
+/// What objects request, in order.
+struct Requests {
+    changes: Vec<Change>,
+    /// How many of them are each object's.
+    counts: Vec<usize>,
 }
+
+impl Requests {
+    fn of(
+        objects: &[&dyn Sent],
+        requests: impl Fn(&dyn Sent) -> Result<Vec<Change>, Error>,
+    ) -> Result<Self, Error> {
+        let (mut changes, mut counts) = (Vec::new(), Vec::new());
+        for object in objects {
+            let own = requests(*object)?;
+            counts.push(own.len());
+            changes.extend(own);
+        }
+        Ok(Self { changes, counts })
+    }
+
+    /// Sends them, and tells what came of each object's; or that this is not known.
+    fn exchange(self, batch: Batch, namespaces: &Namespaces) -> Result<Outcomes, Error> {
+        if self.changes.is_empty() {
+            return Ok(Ok(Vec::new()));
+        }
+        let answers = match namespaces.side(batch.place())?.rtnl().commit(&self.changes) {
+            Ok(answers) => answers,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut outcomes = self.changes.iter().zip(answers).map(outcome);
+        let of_object = |count| {
+            let own = outcomes.by_ref().take(count);
+            own.fold(Ok(Outcome::Made), Result::and)
+        };
+        Ok(Ok(self.counts.into_iter().map(of_object).collect()))
+    }
+}
+
+type Outcomes = Result<Vec<Result<Outcome, KernelError>>, KernelError>;
 
 fn outcome((change, answer): (&Change, Result<(), KernelError>)) -> Result<Outcome, KernelError> {
     match (change, answer) {

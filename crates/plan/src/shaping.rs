@@ -249,6 +249,21 @@ impl Sent for On<Shape> {
         remove_on_failure(&self.0, Handle::ROOT, namespaces, undo)
     }
 
+    /// A limit of others was in the way, and stays.
+    fn in_doubt<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let Self(link, shape) = self;
+        let (found, rtnl) = (namespaces.link(link)?, namespaces.side(link.place)?.rtnl());
+        let shape = shape.clone();
+        undo.on_failure(
+            format!("the traffic control of {link}"),
+            move || match shape.is_of(&found, rtnl)? {
+                true => gone(rtnl.change(Change::DeleteQdisc(found.index, Handle::ROOT))),
+                false => Ok(()),
+            },
+        );
+        Ok(())
+    }
+
     fn refused(&self, error: &KernelError) -> Error {
         explain_traffic(self, error)
     }
@@ -272,6 +287,23 @@ impl Sent for Redirect {
 
     fn after<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
         remove_on_failure(&self.0, Handle::INGRESS, namespaces, undo)
+    }
+
+    /// Whoever else looks at what the link receives has filters there.
+    fn in_doubt<'a>(&self, namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+        let link = &self.0;
+        let (index, rtnl) = (
+            namespaces.link(link)?.index,
+            namespaces.side(link.place)?.rtnl(),
+        );
+        undo.on_failure(format!("the traffic control of {link}"), move || {
+            let filters = rtnl.filters(index, Handle::INGRESS_FILTERS);
+            match filters.map_err(explain)?.is_empty() {
+                true => gone(rtnl.change(Change::DeleteQdisc(index, Handle::INGRESS))),
+                false => Ok(()),
+            }
+        });
+        Ok(())
     }
 
     fn refused(&self, error: &KernelError) -> Error {

@@ -7,7 +7,7 @@ use linkspan_plan::Side;
 use linkspan_plan::fault::{explain, gone};
 use linkspan_plugin::config::NoKeys;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, IpConfig, Success};
-use linkspan_plugin::{Call, Plugin};
+use linkspan_plugin::{Call, Plugin, Undo};
 
 /// The name of the link.
 const LO: &str = "lo";
@@ -25,8 +25,15 @@ impl Plugin for Loopback {
         let namespaces = crate::attach::namespaces(call)?;
         let container = namespaces.container()?;
         let link = container.link(LO)?;
+        let mut undo = Undo::new();
+        if !link.is_up() {
+            undo.on_failure("that \"lo\" is switched on", || {
+                set(container, &link, LinkChange::down())
+            });
+        }
         set(container, &link, LinkChange::up())?;
         let ips = addresses(container, &link)?;
+        undo.commit();
         if let Some(result) = prev_result {
             return Ok(result);
         }

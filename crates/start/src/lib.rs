@@ -44,8 +44,8 @@ macro_rules! program {
 }
 
 /// Sees to it that descriptors 0 to 2 are open, so that nothing that is opened later is taken for standard
-/// output, that writing to a closed pipe is an error and not the end, and that the kernel keeps how a child has ended until that is
-/// asked for: whoever started this process may have had it ignored, which programs inherit.
+/// output, that writing to a closed pipe or beyond a limit on the size of files is an error and not the end, and that the kernel
+/// keeps how a child has ended until that is asked for: whoever started this process may have had it ignored, which programs inherit.
 ///
 /// To be called before there is a second thread. Without `/dev/null` for a descriptor that is closed the
 /// process aborts.
@@ -55,9 +55,10 @@ pub fn prepare() {
     }
     for (signal, disposition) in [
         (libc::SIGPIPE, libc::SIG_IGN),
+        (libc::SIGXFSZ, libc::SIG_IGN),
         (libc::SIGCHLD, libc::SIG_DFL),
     ] {
-        // SAFETY: no handler is installed; both are dispositions that any signal but two may have.
+        // SAFETY: no handler is installed; these are dispositions that any signal but two may have.
         unsafe { libc::signal(signal, disposition) };
     }
 }

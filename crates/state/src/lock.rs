@@ -6,7 +6,6 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::fd::AsFd as _;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -54,20 +53,13 @@ impl Lock {
         })
     }
 
-    /// Takes the lock of the caller's network namespace: for what attachments share in it. Where no
-    /// [folder](Folder::of_host) can be made for it, it is the namespace's own file.
+    /// Takes the lock of the caller's network namespace: for what attachments share in it.
     ///
     /// # Errors
-    /// As [`take`](Self::take), and when there is neither.
+    /// As [`take`](Self::take), and when there is no [folder](Folder::of_host) for it: nothing else is out of the reach
+    /// of users.
     pub fn of_host(mode: Mode, deadline: Duration) -> io::Result<Self> {
-        let file = match Folder::of_host("") {
-            Ok(folder) => folder.into(),
-            Err(error) => {
-                let own = Netns::current().map_err(|_own| error)?;
-                own.as_fd().try_clone_to_owned()?.into()
-            }
-        };
-        Self::take(file, mode, deadline)
+        Self::take(Folder::of_host("")?.into(), mode, deadline)
     }
 
     /// Takes the lock of a container's network namespace, by whatever path it was opened: for work in several steps
@@ -77,7 +69,7 @@ impl Lock {
     /// As [`take`](Self::take), and when there is no [folder](Folder::of_all) for it.
     pub fn of_container(netns: &Netns, deadline: Duration) -> io::Result<Self> {
         let folder = Folder::of_all(CONTAINERS)?;
-        take_by_name(folder, Identity::of(netns).to_string(), deadline)
+        take_by_name(folder, Identity::of(netns)?.to_string(), deadline)
     }
 }
 

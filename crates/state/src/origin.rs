@@ -67,7 +67,8 @@ impl Origin {
     pub fn now(boot: &Boot, netns: Option<&Netns>) -> Self {
         Self {
             boot: boot.id.clone(),
-            netns: netns.map(Identity::of),
+            // Of one that cannot be told from its predecessors nothing is noted.
+            netns: netns.and_then(|netns| Identity::of(netns).ok()),
         }
     }
 
@@ -85,10 +86,10 @@ impl Origin {
 
     /// Whether it was made for this namespace, as far as it tells.
     pub fn may_be_for(&self, netns: &Netns) -> bool {
-        let present = Identity::of(netns);
-        self.netns.is_none_or(|netns| {
+        let cookie = netns.cookie().ok().flatten();
+        self.netns.is_none_or(|noted| {
             let is_other = |(one, other)| one != other;
-            netns.inode == present.inode && !netns.cookie.zip(present.cookie).is_some_and(is_other)
+            noted.inode == netns.id().ino && !noted.cookie.zip(cookie).is_some_and(is_other)
         })
     }
 
@@ -120,7 +121,7 @@ pub fn reason_to_exist(netns: Identity) -> Option<String> {
         }
     };
     let mut found = places.iter().filter_map(|place| {
-        let id = Identity::of(&Netns::open(place).ok()?);
+        let id = Identity::of(&Netns::open(place).ok()?).ok()?;
         (id.inode == netns.inode).then_some((place, id))
     });
     match found.next() {
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn a_namespace_is_found_wherever_it_is_and_not_taken_for_a_later_one() {
         linkspan_testkit::sandbox(|host| {
-            let id = |path: &Path| Identity::of(&Netns::open(path).unwrap());
+            let id = |path: &Path| Identity::of(&Netns::open(path).unwrap()).unwrap();
             let own = id(Path::new("/proc/self/ns/net"));
             assert!(
                 reason_to_exist(own).unwrap().contains("/proc/"),

@@ -137,6 +137,32 @@ pub fn fail_at_syscall(program: Cmd, name: &str, error: &str, occurrence: u32) -
     log.contains("(INJECTED)").then_some(output)
 }
 
+/// Runs a program again and again, each time without another of the kernel's answers (`recvfrom`), and calls `after` after
+/// each of them. Returns how often it failed: as if the kernel had dropped the answer, and as if it had been short of memory.
+///
+/// # Panics
+/// When strace is missing, or the program exceeds its deadline.
+#[track_caller]
+pub fn lose_every_answer(
+    mut program: impl FnMut() -> Cmd,
+    mut after: impl FnMut(&Output, &str),
+) -> u32 {
+    let mut failures = 0;
+    for error in ["ENOBUFS", "ENOMEM"] {
+        for occurrence in 1.. {
+            let Some(output) = fail_at_syscall(program(), "recvfrom", error, occurrence) else {
+                break;
+            };
+            failures += u32::from(!output.ok());
+            after(
+                &output,
+                &format!("{error} for answer {occurrence}: {output}"),
+            );
+        }
+    }
+    failures
+}
+
 /// What strace writes about a run, and the run itself.
 #[track_caller]
 fn trace(program: Cmd, inject: Option<&str>) -> (String, Output) {

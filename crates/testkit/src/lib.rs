@@ -48,6 +48,7 @@ pub use command::{Cmd, Output};
 pub use config::{Family, VERSIONS, address, in_version, with, with_prev_result};
 pub use crash::{
     Kill, fail_at_syscall, kill_at_every_change, kill_at_every_syscall, kill_at_syscall,
+    lose_every_answer,
 };
 pub use dhcp::{
     Content, DhcpDaemon, DhcpMessage, DhcpServer, Given, Packet, Pool, ScriptedServer, Software,

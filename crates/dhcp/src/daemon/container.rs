@@ -100,7 +100,7 @@ impl Container {
         let number = host.assign_netns_id(&netns).ok();
         Ok(Self {
             netns: path.to_owned(),
-            identity: Identity::of(&netns),
+            identity: Identity::of(&netns).map_err(|error| error.to_string())?,
             number,
             link: link.index,
             mac,
@@ -122,7 +122,8 @@ impl Container {
 
     /// What has become of its namespace.
     pub(super) fn look(&self) -> There {
-        let is_same = |netns: &Netns| Identity::of(netns) == self.identity;
+        let is_same =
+            |netns: &Netns| Identity::of(netns).is_ok_and(|found| found == self.identity);
         let why = match Netns::open(&self.netns) {
             Ok(netns) if is_same(&netns) => return There::Yes(netns),
             Ok(_) => "another namespace is there".to_owned(),

@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn the_own_namespace_is_not_gone_and_one_that_never_was_is() {
         let own = Netns::current().unwrap();
-        let (inode, cookie) = (own.id().ino, own.cookie().unwrap());
+        let (inode, cookie) = (own.id().ino, own.cookie().unwrap().unwrap());
         assert!(!is_gone(inode, cookie));
         match open(inode, cookie) {
             Ok(_) => assert!(is_stale(&open(inode, u64::MAX).unwrap_err())),

@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::net::UnixDatagram;
 
-use super::{Id, Netns, cookie_of, own};
+use super::{Id, Netns, own, socket_cookie};
 
 /// What tells a network namespace from all others of this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,21 +16,24 @@ pub struct Identity {
 
 impl Identity {
     /// That of an open namespace.
-    pub fn of(netns: &Netns) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// As [`Netns::cookie`].
+    pub fn of(netns: &Netns) -> io::Result<Self> {
+        Ok(Self {
             inode: netns.id().ino,
-            cookie: netns.cookie(),
-        }
+            cookie: netns.cookie()?,
+        })
     }
 
     /// That of the calling thread's namespace.
     ///
     /// # Errors
-    /// When the caller has no rights over it and /proc is not mounted.
+    /// When the caller has no rights over it and /proc is not mounted; as [`Netns::cookie`].
     pub fn current() -> io::Result<Self> {
         use std::os::fd::AsFd;
         let inode = Id::of(own::open()?.as_fd())?.ino;
-        let cookie = UnixDatagram::unbound().ok().and_then(|own| cookie_of(&own));
+        let cookie = socket_cookie()?;
         Ok(Self { inode, cookie })
     }
 }
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn the_own_namespace_is_the_same_by_either_way_and_as_text() {
         let own = Identity::current().unwrap();
-        assert_eq!(own, Identity::of(&Netns::current().unwrap()));
+        assert_eq!(own, Identity::of(&Netns::current().unwrap()).unwrap());
         assert_eq!(own.to_string().parse(), Ok(own));
         let without = Identity {
             cookie: None,

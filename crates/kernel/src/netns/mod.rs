@@ -161,8 +161,14 @@ impl Netns {
     /// given again; `None` before Linux 5.14.
     ///
     /// Two system calls since Linux 6.18; before that a thread enters the namespace to ask.
-    pub fn cookie(&self) -> Option<u64> {
-        namespace_id(self.fd.as_fd()).or_else(|| self.run(socket_cookie).ok().flatten())
+    ///
+    /// # Errors
+    /// When it cannot be asked just now, which says nothing of the number.
+    pub fn cookie(&self) -> io::Result<Option<u64>> {
+        match namespace_id(self.fd.as_fd()) {
+            Some(id) => Ok(Some(id)),
+            None => visit::visit(self.fd.as_fd(), socket_cookie)?,
+        }
     }
 
     /// Runs `work` inside. The calling thread is back in its own namespace afterwards, whatever happens:
@@ -222,14 +228,10 @@ fn namespace_id(fd: BorrowedFd<'_>) -> Option<u64> {
     (outcome == 0).then_some(id)
 }
 
-/// The cookie of the calling thread's network namespace, as a socket tells it; unknown before 5.14.
-fn socket_cookie() -> Option<u64> {
-    cookie_of(&std::os::unix::net::UnixDatagram::unbound().ok()?)
-}
-
-/// The cookie of the namespace that a socket is in.
-fn cookie_of(socket: &std::os::unix::net::UnixDatagram) -> Option<u64> {
+/// The cookie of the calling thread's network namespace, as a socket of it tells; `None` before Linux 5.14.
+fn socket_cookie() -> io::Result<Option<u64>> {
     use std::os::fd::AsRawFd;
+    let socket = std::os::unix::net::UnixDatagram::unbound()?;
     let (mut cookie, mut size) = (0u64, size_of::<u64>() as libc::socklen_t);
     // SAFETY: the descriptor is open, and the kernel writes at most `size` bytes to `cookie`, which is
     // that large, and how many to `size`; both outlive the call. rustix has no wrapper for it.
@@ -242,7 +244,11 @@ fn cookie_of(socket: &std::os::unix::net::UnixDatagram) -> Option<u64> {
             &raw mut size,
         )
     };
-    (outcome == 0).then_some(cookie)
+    match (outcome, io::Error::last_os_error()) {
+        (0, _) => Ok(Some(cookie)),
+        (_, error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(None),
+        (_, error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -252,7 +258,7 @@ mod tests {
     #[test]
     fn a_cookie_is_the_same_however_it_is_asked_for() {
         let netns = Netns::current().unwrap();
-        let cookie = socket_cookie();
+        let cookie = socket_cookie().unwrap();
         assert!(cookie.is_some(), "since Linux 5.14");
         let id = namespace_id(netns.as_fd());
         assert_eq!(id.or(cookie), cookie);

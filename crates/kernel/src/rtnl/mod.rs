@@ -77,7 +77,7 @@ impl Rtnl {
             .socket
             .exchange(&requests, |_, _| ())
             .map_err(|error| {
-                Error::new(
+                Error::unanswered(
                     "send",
                     format!("{} changes to the kernel", changes.len()),
                     error,
@@ -112,7 +112,7 @@ impl Rtnl {
         let outcomes = self
             .socket
             .exchange(&[request], |_, message| take(message))
-            .map_err(|error| Error::new(operation, object.to_string(), error))?;
+            .map_err(|error| Error::unanswered(operation, object.to_string(), error))?;
         outcomes.into_iter().try_for_each(|outcome| {
             outcome.map_err(|failure| failure.into_error(operation, object.to_string()))
         })
@@ -138,7 +138,7 @@ impl Rtnl {
     ) -> Result<Vec<T>, Error> {
         self.socket
             .dump(request, whole, decode)
-            .map_err(|error| Error::new(operation, object.to_string(), error))?
+            .map_err(|error| Error::unanswered(operation, object.to_string(), error))?
             .map_err(|failure| failure.into_error(operation, object.to_string()))
     }
 

@@ -256,7 +256,7 @@ impl Rtnl {
         let outcomes = self
             .socket
             .exchange(&requests, take)
-            .map_err(|error| Error::new("create", link.object(), error))?;
+            .map_err(|error| Error::unanswered("create", link.object(), error))?;
         for (position, outcome) in outcomes.into_iter().enumerate() {
             let Err(failure) = outcome else { continue };
             if position > 0 {
@@ -267,7 +267,9 @@ impl Rtnl {
         }
         match made {
             Some(made) if made.name == link.name => Ok(made),
-            _ => self.link(&link.name),
+            _ => self.link(&link.name).inspect_err(|_| {
+                let _ = self.delete_link(&link.name);
+            }),
         }
     }
 
@@ -291,7 +293,7 @@ impl Rtnl {
 
     /// Gives a new link its alias and returns it, in one send.
     fn marked(&self, link: &NewLink<'_>) -> Result<Link, Error> {
-        let failed = |error| Error::new("mark", link.object(), error);
+        let failed = |error| Error::unanswered("mark", link.object(), error);
         let requests: Vec<Request> = link
             .alias_request()
             .into_iter()

@@ -112,7 +112,9 @@ fn plan(
         IngressPolicy::Isolated => crate::attach::namespaces(call)?,
         _ => Namespaces::host_only()?,
     };
-    let attachment = Attachment::new(owner_of(call)?, Firewall::NAME).backend(backend);
+    let attachment = Attachment::new(owner_of(call)?, Firewall::NAME)
+        .backend(backend)
+        .netns(crate::attach::opened(call).ok().as_ref());
     let attachment = admissions(result, config)
         .chain(policy(call, config, result, &namespaces)?)
         .fold(attachment, Attachment::part);

@@ -68,17 +68,11 @@ impl Plugin for Tuning {
         plan::check(&Plan::from_iter([settings]), &namespaces)
     }
 
-    /// Puts the settings back. That one cannot be put back is said, but does not keep the container from being
-    /// detached: it would not be the next time either.
+    /// Puts the settings back, and forgets them once that is done.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let backup = Backup::of(&owner_of(call)?, &config::data_dir(call.raw()));
-        if let Some(kept) = backup.settings()?
-            && let Err(error) = put_back(call, &kept)
-        {
-            warn(&format!(
-                "could not put the settings of {} back: {error}",
-                call.ifname()?
-            ));
+        if let Some(kept) = backup.settings()? {
+            put_back(call, &kept)?;
         }
         backup.remove()
     }
@@ -201,7 +195,11 @@ fn check_sysctls(wanted: &[Sysctl], namespaces: &Namespaces) -> Result<(), Error
     })?
 }
 
-/// Gives the interface the settings that were kept, each by itself; there need be no interface any more.
+/// Gives the interface the settings that were kept, each by itself; there need be no interface any more. One that the kernel
+/// refuses is told, but does not keep the container from being detached: it would be refused the next time, too.
+///
+/// # Errors
+/// What may go well the next time.
 fn put_back(call: &Call<'_, Deferred<Config>>, kept: &Settings) -> Result<(), Error> {
     let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
         return Ok(());
@@ -217,7 +215,15 @@ fn put_back(call: &Call<'_, Deferred<Config>>, kept: &Settings) -> Result<(), Er
         let mut undo = Undo::new();
         let outcome = apply(&plan, &namespaces, &mut undo);
         undo.commit();
-        outcome
+        match outcome {
+            Err(error) if error.code != ErrorCode::TRY_AGAIN_LATER => {
+                warn(&format!(
+                    "could not put the settings of {ifname} back: {error}"
+                ));
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }))
 }
 

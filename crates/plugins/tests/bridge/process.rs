@@ -373,3 +373,27 @@ fn with_few_descriptors_nothing_is_forgotten() {
         assert!(failures > 0 && failures < 20, "{failures}");
     });
 }
+
+/// What cannot be written is an error with a reason, and not the end in the middle.
+#[test]
+fn a_limit_on_the_size_of_files_leaves_nothing() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let (config, netns) = (everything(), sandbox.netns("a"));
+        host.add(&config, &netns).success();
+        host.del(&config, &netns).success();
+        let before = left(&[&netns]);
+        // What is answered goes into a pipe, which has no such limit.
+        for limit in [0, 40, 100, 200] {
+            let limit = format!("--fsize={limit}");
+            let add = host.call("ADD", &config, &netns).cmd();
+            let output = add.under(&["prlimit", &limit, "--"]).output();
+            assert_eq!(output.status.code(), Some(1), "{limit}: {output}");
+            assert!(
+                output.stdout.contains("File too large"),
+                "{limit}: {output}"
+            );
+            assert_eq!(left(&[&netns]), before, "{limit}: {output}");
+        }
+    });
+}

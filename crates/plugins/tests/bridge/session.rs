@@ -147,6 +147,9 @@ fn the_loopback_interface() {
         call("DEL", "1.0.0").success();
         assert!(!netns.run("ip link show lo").contains(",UP"));
         call("CHECK", "1.0.0").fails(None, &["lo"]);
+        netns.run("ip address add 10.1.1.1/32 dev lo");
+        call("ADD", "1.0.0").fails(None, &["10.1.1.1"]);
+        assert!(!netns.run("ip link show lo").contains(",UP"));
         host.call("DEL", &config("1.0.0"), &netns)
             .netns("/run/netns/gone")
             .run()

@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use std::time::Duration;
+
 use linkspan_testkit::{
-    Attachment, Feature, Netns, Sandbox, VERSIONS, in_version, needs, tests_for, with,
+    Attachment, Feature, Netns, Sandbox, Snapshot, VERSIONS, in_version, lose_every_answer, needs,
+    tests_for, with,
 };
 use serde_json::{Value, json};
 
@@ -15,6 +18,7 @@ tests_for! {
     it_needs_the_result_of_the_plugin_before: bandwidth sbr tuning vrf;
     a_namespace_that_is_gone_leaves_no_file_at_its_path: bandwidth sbr tuning vrf;
     status_and_gc_have_nothing_to_say: bandwidth sbr tuning vrf;
+    a_lost_answer_leaves_nothing: bandwidth bandwidth_both sbr tuning vrf;
 }
 
 /// A plugin, and what asks it to do something.
@@ -58,6 +62,13 @@ fn bandwidth() -> Plugin {
     }
 }
 
+fn bandwidth_both() -> Plugin {
+    Plugin {
+        keys: json!({ "ingressRate": 8_000_000, "egressRate": 8_000_000, "shapedSubnets": ["10.9.0.0/16"] }),
+        ..bandwidth()
+    }
+}
+
 fn sbr() -> Plugin {
     Plugin {
         features: &[],
@@ -95,7 +106,13 @@ fn vrf() -> Plugin {
 impl Plugin {
     #[track_caller]
     fn test(self, body: impl FnOnce(&Scene)) {
-        needs(self.features).sandbox(|sandbox| body(&(self.scene)(sandbox, self.keys)));
+        self.test_within(Duration::from_secs(60), |scene, _| body(scene));
+    }
+
+    #[track_caller]
+    fn test_within(self, deadline: Duration, body: impl FnOnce(&Scene, &Sandbox)) {
+        let setup = needs(self.features).deadline(deadline);
+        setup.sandbox(|sandbox| body(&(self.scene)(sandbox, self.keys), sandbox));
     }
 }
 
@@ -139,6 +156,38 @@ fn a_namespace_that_is_gone_leaves_no_file_at_its_path(plugin: Plugin) {
         // A mount point whose namespace is gone.
         fs::write(path, "").unwrap();
         attachment.del(config).success();
+    });
+}
+
+/// ADD that loses one of the kernel's answers, whichever it is, succeeds or leaves nothing, without a DEL.
+fn a_lost_answer_leaves_nothing(plugin: Plugin) {
+    plugin.test_within(Duration::from_secs(300), |scene, sandbox| {
+        let Scene {
+            attachment,
+            netns,
+            config,
+        } = scene;
+        // What a first ADD leaves in any case.
+        attachment.add(config).success();
+        attachment.del(config).success();
+        let look = || {
+            let kept = ["/run/cni/tuning", "/run/cni/linkspan/tuning"];
+            Snapshot::of(&[sandbox.host(), netns], &kept)
+        };
+        let queues = || sandbox.host().run("tc qdisc show");
+        let before = (look(), queues());
+        let add = || {
+            attachment.del(config).success();
+            attachment.call("ADD", config).cmd()
+        };
+        let failures = lose_every_answer(add, |output, context| {
+            if output.ok() {
+                attachment.del(config).success();
+            }
+            before.0.assert_same(&look(), context);
+            assert_eq!(queues(), before.1, "{context}");
+        });
+        assert!(failures > 2, "{failures}");
     });
 }
 

@@ -1,6 +1,6 @@
 //! Killed at every system call that changes anything.
 
-use linkspan_testkit::{Cmd, Setup, kill_at_every_change};
+use linkspan_testkit::{Cmd, Setup, kill_at_every_change, lose_every_answer};
 use serde_json::json;
 use std::time::Duration;
 
@@ -43,5 +43,28 @@ fn killed_anywhere_the_device_is_not_lost() {
             },
         );
         assert!(kills > 4, "{kills}");
+    });
+}
+
+/// ADD that loses one of the kernel's answers, whichever it is, succeeds or brings the device home, without a DEL.
+#[test]
+fn a_lost_answer_loses_no_device() {
+    let setup = Setup::default().deadline(Duration::from_secs(240));
+    setup.sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let config = network(json!({ "device": "nic0" }));
+        let failures = lose_every_answer(
+            || {
+                world.del(&config).success();
+                command(&world, "ADD")
+            },
+            |output, context| {
+                if output.ok() {
+                    world.del(&config).success();
+                }
+                world.assert_home(context);
+            },
+        );
+        assert!(failures > 2, "{failures}");
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linkspan_testkit::{Kill, Setup, fail_at_syscall, kill_at_every_change};
+use linkspan_testkit::{Kill, Setup, kill_at_every_change, lose_every_answer};
 
 use crate::world::World;
 
@@ -61,21 +61,17 @@ pub(crate) fn lost_answers_leave_nothing(world: &World<'_>) {
     world.add(&netns).success();
     world.call("DEL", &netns).run().success();
     let before = world.snapshot(&netns);
-    let mut failures = 0;
-    for occurrence in 1.. {
+    let add = || {
+        world.call("DEL", &netns).run().success();
         let add = world.call("ADD", &netns).cmd();
-        let add = add.env_remove("LD_LIBRARY_PATH");
-        let Some(output) = fail_at_syscall(add, "recvfrom", "ENOBUFS", occurrence) else {
-            break;
-        };
+        add.env_remove("LD_LIBRARY_PATH")
+    };
+    let failures = lose_every_answer(add, |output, context| {
         if output.ok() {
             world.call("DEL", &netns).run().success();
-        } else {
-            failures += 1;
         }
-        let context = format!("without the answer {occurrence}: {output}");
-        before.assert_same(&world.snapshot(&netns), &context);
-    }
+        before.assert_same(&world.snapshot(&netns), context);
+    });
     assert!(failures > 2, "{failures}");
     world.call("DEL", &netns).run().success();
 }

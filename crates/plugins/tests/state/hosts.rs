@@ -1,6 +1,8 @@
 //! Where /run is shared by several hosts, or cannot be written.
 
-use linkspan_testkit::sandbox;
+use std::time::{Duration, Instant};
+
+use linkspan_testkit::{Cmd, fail_at_syscall, sandbox};
 
 use super::{World, chain, firewall, portmap};
 
@@ -123,5 +125,55 @@ fn where_nothing_can_be_written_add_says_so_and_del_succeeds() {
         netns.delete();
         let done = world.add(&config, &other, "eth0");
         world.check(&done, &other, "eth0");
+    });
+}
+
+/// Without it everybody would be told by the inode alone: locks of two would be in two places.
+#[test]
+fn a_namespace_whose_cookie_cannot_be_asked_for_just_now_gets_no_second_folder() {
+    sandbox(|host| {
+        let world = World::new(host);
+        let netns = host.netns("c1");
+        let [config] = &chain("one", "bridge", "10.22.0.0/16", &[])[..] else {
+            panic!("a plugin")
+        };
+        for occurrence in 1.. {
+            world.call("DEL", config, &netns, "eth0").success();
+            let call = world.plugins.call("ADD", config).container("c1");
+            let add = call.netns(netns.path()).ifname("eth0").cmd();
+            if fail_at_syscall(add, "getsockopt", "ENOMEM", occurrence).is_none() {
+                assert!(occurrence > 1, "it asks");
+                break;
+            }
+            let folders = host.run("ls /run/cni/linkspan | grep netns- || true");
+            let with_cookie = |name: &str| name.matches('-').count() == 2;
+            assert!(folders.lines().all(with_cookie), "{occurrence}: {folders}");
+        }
+    });
+}
+
+/// The namespace's own file, which took the place of the lock, is everybody's to hold.
+#[test]
+fn where_nothing_can_be_written_users_keep_nobody_waiting() {
+    sandbox(|host| {
+        let world = World::new(host);
+        let netns = host.netns("c1");
+        let mut config = chain("one", "bridge", "10.22.0.0/16", &[]).remove(0);
+        config["ipMasq"] = false.into();
+        config["ipam"] = serde_json::json!({
+            "type": "static", "addresses": [{ "address": "10.22.0.2/16", "gateway": "10.22.0.1" }]
+        });
+        host.run(
+            "for d in /run/cni /var/lib/cni; do mkdir -p $d; mount -t tmpfs -o ro none $d; done",
+        );
+        let held =
+            Cmd::shell("exec 9</proc/self/ns/net; flock 9; echo held; exec sleep 60").start();
+        held.wait_for("held");
+        let begin = Instant::now();
+        world.call("ADD", &config, &netns, "eth0").success();
+        world.call("DEL", &config, &netns, "eth0").success();
+        let took = begin.elapsed();
+        assert!(took < Duration::from_secs(3), "{took:?}");
+        drop(held);
     });
 }

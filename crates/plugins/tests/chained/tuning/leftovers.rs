@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use linkspan_testkit::{needs, sandbox};
+use linkspan_testkit::{lose_every_answer, needs, sandbox};
 use serde_json::{Value, json};
 
 use super::{DATA_DIR, files, world};
@@ -84,6 +84,42 @@ fn what_cannot_be_read_is_removed() {
         fs::write(format!("{DATA_DIR}/c1_eth0.json"), "{").unwrap();
         world.del(&config).success();
         nothing_is_kept("a half file");
+    });
+}
+
+/// It is tried again by the next DEL; what the kernel refuses for good keeps nobody attached.
+#[test]
+fn settings_that_cannot_be_put_back_just_now_are_kept() {
+    let setup = needs(&[]).deadline(Duration::from_secs(120));
+    setup.sandbox(|sandbox| {
+        let world = world(sandbox);
+        let config = world.config(json!({ "mtu": 1400, "mac": "02:00:00:00:00:01" }));
+        let (mtu, mac) = (world.eth0("mtu"), world.eth0("address"));
+        let add = || {
+            world.add(&config).success();
+            world.command("DEL", &config)
+        };
+        let failures = lose_every_answer(add, |output, context| {
+            if !output.ok() {
+                assert_eq!(files(DATA_DIR), ["c1_eth0.json"], "{context}");
+                assert!(output.stdout.contains("\"code\": 11"), "{context}");
+                world.del(&config).success();
+            }
+            assert_eq!(
+                (world.eth0("mtu"), world.eth0("address")),
+                (mtu.clone(), mac.clone())
+            );
+            nothing_is_kept(context);
+        });
+        assert!(failures > 2, "{failures}");
+
+        world.del(&config).success();
+        world.add(&config).success();
+        let kept = r#"{ "mac": "01:00:00:00:00:01", "mtu": 1500 }"#;
+        fs::write(format!("{DATA_DIR}/c1_eth0.json"), kept).unwrap();
+        world.del(&config).success();
+        assert_eq!(world.eth0("mtu"), 1500);
+        nothing_is_kept("what cannot be set");
     });
 }
 
