@@ -33,7 +33,7 @@ impl fmt::Display for On<Address> {
 impl Object for On<Address> {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let Self(link, Address { address, .. }) = self;
-        let Ok(found) = namespaces.link(link) else {
+        let Some(found) = namespaces.link_if_there(link)? else {
             return Ok(Vec::new());
         };
         let rtnl = namespaces.side(link.place)?.rtnl();

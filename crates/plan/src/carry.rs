@@ -53,13 +53,13 @@ impl Object for On<Carry> {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let Self(link, wanted) = self;
         let side = namespaces.side(link.place)?;
-        let Ok(found) = side.link(&link.name) else {
+        let Some(found) = side.link_if_there(&link.name)? else {
             return Ok(difference::missing(link));
         };
-        let vrf = wanted.vrf.as_ref().map(|vrf| side.link(vrf.as_str()).ok());
-        let Some(vrf) = vrf else {
+        let Some(vrf) = &wanted.vrf else {
             return Ok(Vec::new());
         };
+        let vrf = side.link_if_there(vrf.as_str())?;
         let is_part = vrf.is_some_and(|vrf| found.master == Some(vrf.index));
         let expected = wanted.vrf.as_ref().map_or("", |vrf| vrf.as_str());
         let master = found

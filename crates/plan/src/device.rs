@@ -38,9 +38,9 @@ impl fmt::Display for Device {
 impl Object for Device {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let link = LinkRef::container(self.inside.as_str());
-        Ok(match namespaces.link(&link) {
-            Ok(found) => difference::mac(&link, self.mac, &found),
-            Err(_) => difference::missing(&link),
+        Ok(match namespaces.link_if_there(&link)? {
+            Some(found) => difference::mac(&link, self.mac, &found),
+            None => difference::missing(&link),
         })
     }
 }

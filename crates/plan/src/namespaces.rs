@@ -168,13 +168,20 @@ impl Namespaces {
         self.side(link.place)?.link(&link.name)
     }
 
-    /// The same for a link that a person named, by any of its names: a master.
+    /// The same; `None` when there is none.
     ///
     /// # Errors
-    /// When there is none.
-    pub(crate) fn link_by_any_name(&self, link: &LinkRef) -> Result<Rc<Link>, Error> {
-        self.side(link.place)?
-            .recall(&link.name, Rtnl::link_by_any_name)
+    /// When that cannot be told.
+    pub fn link_if_there(&self, link: &LinkRef) -> Result<Option<Rc<Link>>, Error> {
+        self.side(link.place)?.link_if_there(&link.name)
+    }
+
+    /// The same for a link that a person named, by any of its names: a master.
+    pub(crate) fn master_if_there(&self, link: &LinkRef) -> Result<Option<Rc<Link>>, Error> {
+        if_there(
+            self.side(link.place)?
+                .recall(&link.name, Rtnl::link_by_any_name),
+        )
     }
 }
 
@@ -250,18 +257,26 @@ impl Side {
     /// # Errors
     /// When there is none.
     pub fn link(&self, name: &str) -> Result<Rc<Link>, Error> {
-        self.recall(name, Rtnl::link)
+        self.recall(name, Rtnl::link).map_err(explain)
+    }
+
+    /// The same; `None` when there is none.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn link_if_there(&self, name: &str) -> Result<Option<Rc<Link>>, Error> {
+        if_there(self.recall(name, Rtnl::link))
     }
 
     fn recall(
         &self,
         name: &str,
         find: impl FnOnce(&Rtnl, &str) -> Result<Link, KernelError>,
-    ) -> Result<Rc<Link>, Error> {
+    ) -> Result<Rc<Link>, KernelError> {
         if let Some(link) = self.links.borrow().get(name) {
             return Ok(Rc::clone(link));
         }
-        let link = find(&self.rtnl, name).map_err(explain)?;
+        let link = find(&self.rtnl, name)?;
         Ok(self.remember(name, link))
     }
 
@@ -271,6 +286,15 @@ impl Side {
         let mut links = self.links.borrow_mut();
         links.insert(name.to_owned(), Rc::clone(&link));
         link
+    }
+}
+
+/// That something could not be looked for does not say that it is missing.
+fn if_there<T>(found: Result<T, KernelError>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(explain(error)),
     }
 }
 

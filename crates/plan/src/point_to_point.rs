@@ -142,7 +142,7 @@ fn differences(
     wanted: impl Fn(u32) -> Option<Route>,
     namespaces: &Namespaces,
 ) -> Result<Vec<Difference>, Error> {
-    let Ok(found) = namespaces.link(link) else {
+    let Some(found) = namespaces.link_if_there(link)? else {
         return Ok(Vec::new());
     };
     let Some(route) = wanted(found.index) else {

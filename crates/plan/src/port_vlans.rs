@@ -37,7 +37,7 @@ impl fmt::Display for On<PortVlans> {
 impl Object for On<PortVlans> {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let Self(port, wanted) = self;
-        let Ok(link) = namespaces.link(port) else {
+        let Some(link) = namespaces.link_if_there(port)? else {
             return Ok(Vec::new());
         };
         let rtnl = namespaces.side(port.place)?.rtnl();

@@ -30,7 +30,7 @@ impl fmt::Display for On<Route> {
 impl Object for On<Route> {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let Self(link, wanted) = self;
-        let Ok(found) = namespaces.link(link) else {
+        let Some(found) = namespaces.link_if_there(link)? else {
             return Ok(Vec::new());
         };
         let rtnl = namespaces.side(link.place)?.rtnl();

@@ -144,7 +144,7 @@ impl fmt::Display for On<Settings> {
 impl Object for On<Settings> {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let Self(link, wanted) = self;
-        let Ok(found) = namespaces.link(link) else {
+        let Some(found) = namespaces.link_if_there(link)? else {
             return Ok(Vec::new());
         };
         let object = format!("the link {link}");

@@ -182,7 +182,7 @@ impl Object for On<Shape> {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let Self(link, wanted) = self;
         let object = format!("the limit on what {link} sends");
-        let Ok(found) = namespaces.link(link) else {
+        let Some(found) = namespaces.link_if_there(link)? else {
             return Ok(unless(false, object, wanted, "no such link"));
         };
         let rtnl = namespaces.side(link.place)?.rtnl();
@@ -217,7 +217,11 @@ impl Object for Redirect {
         let Self(from, to) = self;
         let object = format!("what {from} receives");
         let expected = format!("redirected to {to}");
-        let (Ok(source), Ok(target)) = (namespaces.link(from), namespaces.link(to)) else {
+        let (source, target) = (
+            namespaces.link_if_there(from)?,
+            namespaces.link_if_there(to)?,
+        );
+        let (Some(source), Some(target)) = (source, target) else {
             return Ok(unless(false, object, expected, "no such link"));
         };
         let rtnl = namespaces.side(from.place)?.rtnl();

@@ -168,7 +168,9 @@ type Replaced = (String, String);
 fn write_one(wanted: &Sysctl, parameters: &LinkParameters) -> Result<Option<Replaced>, Error> {
     match parameters.replace(&wanted.path, &wanted.value) {
         Ok(before) => Ok(before.map(|before| (wanted.path.clone(), before))),
-        Err(error) if wanted.required => Err(missing(wanted, parameters, error)),
+        Err(error) if wanted.required || error.is_for_now() => {
+            Err(missing(wanted, parameters, error))
+        }
         Err(_) => Ok(None),
     }
 }

@@ -62,7 +62,7 @@ pub fn tap_status() -> Result<(), Error> {
 impl Object for Tap {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let link = LinkRef::container(self.name.as_str());
-        let Ok(found) = namespaces.link(&link) else {
+        let Some(found) = namespaces.link_if_there(&link)? else {
             return Ok(difference::missing(&link));
         };
         let is_tap = matches!(found.data, LinkData::Tap { .. });
@@ -79,8 +79,8 @@ impl Object for Tap {
         }
         differences.extend(difference::mac(&link, self.mac, &found));
         if let Some(bridge) = &self.bridge {
-            let rtnl = namespaces.container()?.rtnl();
-            let expected = rtnl.link(bridge).ok().map(|bridge| bridge.index);
+            let expected = namespaces.container()?.link_if_there(bridge)?;
+            let expected = expected.map(|bridge| bridge.index);
             let is_port = expected.is_some() && found.master == expected;
             let object = format!("the bridge of {link}");
             differences.extend(unless(is_port, object, bridge, "another, or none"));

@@ -64,10 +64,10 @@ impl Object for VethPair {
             LinkRef::host(self.host.name.as_str()),
             LinkRef::container(self.container.name.as_str()),
         );
-        let Ok(container) = namespaces.link(&inside) else {
+        let Some(container) = namespaces.link_if_there(&inside)? else {
             return Ok(difference::missing(&inside));
         };
-        let Ok(host) = namespaces.link(&outside) else {
+        let Some(host) = namespaces.link_if_there(&outside)? else {
             return Ok(difference::missing(&outside));
         };
         let object = format!("the link {inside}");
@@ -87,7 +87,7 @@ impl Object for VethPair {
             differences.extend(difference::mtu(end, self.mtu, link));
         }
         if let Some(master) = &self.master {
-            let expected = namespaces.host().link(master.as_str()).ok();
+            let expected = namespaces.host().link_if_there(master.as_str())?;
             let is_port = host.master.is_some() && host.master == expected.map(|link| link.index);
             let found = host
                 .master

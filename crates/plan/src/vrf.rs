@@ -33,7 +33,7 @@ impl Object for Vrf {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let object = format!("the vrf {:?}", self.name.as_str());
         let expected = format!("one with the table {}", self.table);
-        let Ok(found) = namespaces.container()?.link(self.name.as_str()) else {
+        let Some(found) = namespaces.container()?.link_if_there(self.name.as_str())? else {
             return Ok(unless(false, object, expected, "nothing"));
         };
         let has = match found.data {

@@ -1,6 +1,7 @@
 //! Whether two paths lead to the same file.
 
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -21,10 +22,10 @@ impl Identity {
         }
     }
 
-    /// That of an open file, if it has one.
-    pub(crate) fn of_open(file: BorrowedFd<'_>) -> Option<Self> {
-        let file = rustix::fs::fstat(file).ok()?;
-        Some(Self {
+    /// That of an open file.
+    pub(crate) fn of_open(file: BorrowedFd<'_>) -> io::Result<Self> {
+        let file = rustix::fs::fstat(file)?;
+        Ok(Self {
             dev: file.st_dev,
             ino: file.st_ino,
         })

@@ -36,7 +36,7 @@ pub use config::Configuration;
 pub use delegate::{Ipam, find_in_path};
 pub use invocation::{Handler, Invocation, Refusal, Table, find};
 pub use plugin::Plugin;
-pub use serve::{Answer, main, run, serve};
+pub use serve::{Answer, IsOwn, main, run, serve};
 pub use undo::Undo;
 pub use warn::warn;
 

@@ -143,6 +143,15 @@ impl Cache {
             .map_err(unusable(&self.path(network, endpoint)))
     }
 
+    /// The same for DEL, which goes on without what can never be read.
+    pub(crate) fn result_if_readable(
+        &self,
+        network: &NetworkName,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Success>, Error> {
+        self.result(network, endpoint).or_else(unless_for_now)
+    }
+
     /// The attachment, when ADD has kept it.
     ///
     /// In the oldest form, before there was a `kind`, a file holds the result and nothing else.
@@ -177,7 +186,7 @@ impl Cache {
         endpoint: &Endpoint,
     ) -> Result<(), Error> {
         let path = self.path(network, endpoint);
-        let Ok(Some(cached)) = self.attachment(&path) else {
+        let Some(cached) = self.attachment(&path).or_else(unless_for_now)? else {
             return Ok(());
         };
         let attachment = cached.endpoint.attachment();
@@ -269,6 +278,14 @@ impl Cache {
             Ok(other) => Err(unusable(path)(DecodeError::mismatch("an object", &other))),
             Err(error) => Err(unusable(path)(error)),
         }
+    }
+}
+
+/// Nothing, where it will not be read the next time either.
+fn unless_for_now<T>(error: Error) -> Result<Option<T>, Error> {
+    match error {
+        Error::Cache { ref source, .. } if file::is_for_now(source) => Err(error),
+        _ => Ok(None),
     }
 }
 

@@ -217,7 +217,7 @@ impl Runtime {
     ) -> Result<(), Error> {
         let chain = self.chain(network, Command::Del, Some(endpoint), deadline);
         let kept = if network.cni_version >= Command::Check.since() {
-            let kept = self.cache.result(&network.name, endpoint).ok().flatten();
+            let kept = self.cache.result_if_readable(&network.name, endpoint)?;
             kept.and_then(|result| chain.to_json(&result).ok())
         } else {
             None

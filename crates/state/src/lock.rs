@@ -1,11 +1,12 @@
 //! One at a time: locks that are waited for no longer than a deadline, and that nobody but root can hold.
 //!
 //! `flock(2)` takes no more than a descriptor, and whoever may read a file has one. So what is locked lies in
-//! [folders](crate::Folder) that root alone enters: never a record that others can read, nor a namespace's own
+//! [folders](crate::Folder) that root alone enters, or is a file that root alone opens: never a record that others can read, nor a namespace's own
 //! file, which is everybody's below `/proc`.
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -53,13 +54,19 @@ impl Lock {
         })
     }
 
-    /// Takes the lock of the caller's network namespace: for what attachments share in it.
+    /// Takes the lock of the caller's network namespace: for what attachments share in it. Where no
+    /// [folder](Folder::of_host) can be made for it, it is a [file of the namespace](SECRET).
     ///
     /// # Errors
-    /// As [`take`](Self::take), and when there is no [folder](Folder::of_host) for it: nothing else is out of the reach
-    /// of users.
+    /// As [`take`](Self::take), and when there is neither.
     pub fn of_host(mode: Mode, deadline: Duration) -> io::Result<Self> {
-        Self::take(Folder::of_host("")?.into(), mode, deadline)
+        let file = match Folder::of_host("") {
+            Ok(folder) => folder.into(),
+            // Others have the folder.
+            Err(error) if is_for_now(&error) => return Err(error),
+            Err(_) => secret()?,
+        };
+        Self::take(file, mode, deadline)
     }
 
     /// Takes the lock of a container's network namespace, by whatever path it was opened: for work in several steps
@@ -71,6 +78,25 @@ impl Lock {
         let folder = Folder::of_all(CONTAINERS)?;
         take_by_name(folder, Identity::of(netns)?.to_string(), deadline)
     }
+}
+
+/// A file that each network namespace has of its own, that needs no place on a disk, and that root alone may open.
+const SECRET: &str = "/proc/sys/net/ipv4/tcp_fastopen_key";
+
+fn secret() -> io::Result<File> {
+    let file = File::open(SECRET)?;
+    match file.metadata()?.mode() & 0o077 {
+        0 => Ok(file),
+        _ => Err(io::ErrorKind::PermissionDenied.into()),
+    }
+}
+
+/// Whether an error is about the machine as it is just now.
+fn is_for_now(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
+    )
 }
 
 /// The folder with a file for each container's lock that is held.

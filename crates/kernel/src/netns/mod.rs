@@ -190,9 +190,11 @@ impl AsFd for Netns {
 }
 
 /// Whether an open file is the calling thread's namespace.
-pub fn is_own(file: BorrowedFd<'_>) -> bool {
-    let own = || Id::of(own::open()?.as_fd());
-    Id::of(file).is_ok_and(|file| own().is_ok_and(|own| own == file))
+///
+/// # Errors
+/// When that cannot be told, which is no reason to take it for another.
+pub fn is_own(file: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(Id::of(file)? == Id::of(own::open()?.as_fd())?)
 }
 
 /// Mounts a new network namespace on a file. It is made by a thread that ends in it; the calling thread

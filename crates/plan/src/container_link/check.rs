@@ -17,17 +17,14 @@ pub(super) fn differences(
 ) -> Result<Vec<Difference>, Error> {
     let link = LinkRef::container(&wanted.name);
     let mut differences = Vec::new();
-    if let Some(parent) = &wanted.parent
-        && namespaces.link_by_any_name(parent).is_err()
-    {
-        differences.extend(unless(
-            false,
-            format!("the master {parent}"),
-            "it",
-            "nothing",
-        ));
+    let parent = match &wanted.parent {
+        Some(parent) => namespaces.master_if_there(parent)?,
+        None => None,
+    };
+    if let (Some(name), None) = (&wanted.parent, &parent) {
+        differences.extend(unless(false, format!("the master {name}"), "it", "nothing"));
     }
-    let Ok(found) = namespaces.link(&link) else {
+    let Some(found) = namespaces.link_if_there(&link)? else {
         differences.extend(difference::missing(&link));
         return Ok(differences);
     };
@@ -36,7 +33,13 @@ pub(super) fn differences(
     differences.extend(unless(is_right, object, wanted.kind, kind_of(&found)));
     if is_right {
         differences.extend(kind_differences(&link, wanted.kind, &found));
-        differences.extend(parent_differences(&link, wanted, &found, namespaces)?);
+        differences.extend(parent_differences(
+            &link,
+            wanted,
+            parent.as_deref(),
+            &found,
+            namespaces,
+        )?);
     }
     differences.extend(difference::mac(&link, wanted.mac, &found));
     differences.extend(difference::mtu(&link, wanted.mtu, &found));
@@ -78,17 +81,14 @@ fn kind_differences(link: &LinkRef, wanted: LinkKind, found: &Link) -> Vec<Diffe
 fn parent_differences(
     link: &LinkRef,
     wanted: &ContainerLink,
+    parent: Option<&Link>,
     found: &Link,
     namespaces: &Namespaces,
 ) -> Result<Vec<Difference>, Error> {
-    let Some((parent, index)) = wanted
-        .parent
-        .as_ref()
-        .and_then(|parent| Some((parent, namespaces.link_by_any_name(parent).ok()?.index)))
-    else {
+    let (Some(name), Some(parent)) = (&wanted.parent, parent) else {
         return Ok(Vec::new());
     };
-    let netns = match parent.place {
+    let netns = match name.place {
         Place::Container => None,
         Place::Host => {
             let host = Netns::current().map_err(explain)?;
@@ -96,7 +96,7 @@ fn parent_differences(
             number.map_err(explain)?
         }
     };
-    let is_right = found.parent == Some(index) && found.parent_netns == netns;
+    let is_right = found.parent == Some(parent.index) && found.parent_netns == netns;
     let object = format!("the master of {link}");
-    Ok(unless(is_right, object, parent, "another"))
+    Ok(unless(is_right, object, name, "another"))
 }

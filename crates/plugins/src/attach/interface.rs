@@ -5,7 +5,7 @@ use linkspan_plan::{Namespaces, VethEnd};
 use linkspan_plugin::Call;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, MacAddr, Success, Version};
 
-use super::owner_of;
+use super::{host_end, owner_of};
 
 /// A link of the host, as a result tells of it.
 pub fn host_interface(link: &Link) -> Interface {
@@ -76,8 +76,10 @@ pub fn attached_host_end<'r>(
     others: &[&str],
 ) -> Result<&'r Interface, Error> {
     // That it is gone is told by the comparison that comes after.
-    let peer = namespaces.container()?.link(container).ok();
-    let peer = peer.and_then(|inside| inside.parent);
+    let peer = match namespaces.container()?.link_if_there(container)? {
+        Some(inside) => host_end(namespaces, &inside)?,
+        None => None,
+    };
     let candidates = || {
         let outside = result
             .interfaces
@@ -85,10 +87,7 @@ pub fn attached_host_end<'r>(
             .filter(|one| one.sandbox.is_empty());
         outside.filter(|one| !others.contains(&one.name.as_str()))
     };
-    let is_peer = |one: &&Interface| {
-        let link = namespaces.host().link(&one.name);
-        link.is_ok_and(|link| Some(link.index) == peer)
-    };
+    let is_peer = |one: &&Interface| peer.as_ref().is_some_and(|peer| peer.name == one.name);
     candidates()
         .find(is_peer)
         .or_else(|| candidates().next())

@@ -1,6 +1,8 @@
 //! Kernel parameters: which may be set, and which path a name means.
 
-use linkspan_kernel::netns::Netns;
+use std::io;
+
+use linkspan_kernel::netns::{Netns, OpenError};
 use linkspan_kernel::sysctl;
 use linkspan_plan::fault::explain;
 use linkspan_plan::words;
@@ -60,8 +62,19 @@ fn choose(mut candidates: Vec<String>) -> String {
 fn refuse_host(container: &Netns) -> Result<(), Error> {
     let is_host = |host: &Netns| container.same_as(host);
     let own = Netns::current().map_err(explain)?;
-    let first = Netns::open("/proc/1/ns/net").ok();
-    if is_host(&own) || first.as_ref().is_some_and(is_host) {
+    let is_first = match Netns::open("/proc/1/ns/net") {
+        Ok(first) => is_host(&first),
+        // Not to be seen from here.
+        Err(OpenError::Missing) => false,
+        Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => false,
+        Err(error) => {
+            return Err(Error::new(
+                ErrorCode::TRY_AGAIN_LATER,
+                format!("cannot tell whether CNI_NETNS is the host's network namespace: {error}"),
+            ));
+        }
+    };
+    if is_host(&own) || is_first {
         return Err(Error::new(
             ErrorCode::INVALID_NETNS,
             "kernel parameters of the host's namespace are not set",

@@ -17,12 +17,10 @@ pub(super) fn check(call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
     let container = namespaces.container()?;
     let ifname = call.ifname()?.as_str();
     let link = container.link(ifname)?.index;
-    let table = match container.link(config.name.as_str()) {
-        Ok(found) => match found.data {
-            LinkData::Vrf { table } => table,
-            _ => config.table.unwrap_or(0),
-        },
-        Err(_) => config.table.unwrap_or(0),
+    let vrf = container.link_if_there(config.name.as_str())?;
+    let table = match vrf.map(|vrf| vrf.data.clone()) {
+        Some(LinkData::Vrf { table }) => table,
+        _ => config.table.unwrap_or(0),
     };
     let mut wanted = Plan::from_iter([Vrf {
         name: config.name.clone(),

@@ -207,11 +207,10 @@ fn release(link: &Link, wanted: &Plan, namespaces: &Namespaces) -> Result<(), Er
     let mut undo = Undo::new();
     let outcome = apply(wanted, namespaces, &mut undo);
     undo.commit();
-    let is_out = namespaces
-        .container()?
-        .rtnl()
-        .link_at(link.index)
-        .map_or(true, |link| link.master.is_none());
+    let is_out = match namespaces.container()?.rtnl().link_at(link.index) {
+        Ok(link) => link.master.is_none(),
+        Err(error) => error.is_not_found(),
+    };
     match outcome {
         Err(error) if is_out => {
             warn(&format!("{} lost some of its routes: {error}", link.name));

@@ -18,7 +18,7 @@ tests_for! {
     it_needs_the_result_of_the_plugin_before: bandwidth sbr tuning vrf;
     a_namespace_that_is_gone_leaves_no_file_at_its_path: bandwidth sbr tuning vrf;
     status_and_gc_have_nothing_to_say: bandwidth sbr tuning vrf;
-    a_lost_answer_leaves_nothing: bandwidth bandwidth_both sbr tuning vrf;
+    a_lost_answer_leaves_nothing: bandwidth bandwidth_both sbr tuning;
 }
 
 /// A plugin, and what asks it to do something.

@@ -15,6 +15,7 @@ tests_for! {
     killed_anywhere_it_is_undone_by_del: macvlan ptp_with_masquerading;
     killed_anywhere_it_is_collected: macvlan ptp_with_masquerading;
     a_lost_answer_leaves_nothing: macvlan ptp_with_masquerading;
+    a_lost_answer_is_no_difference: macvlan ptp_with_masquerading;
     what_was_changed_is_named: ipvlan macvlan ptp_with_masquerading vlan;
     a_link_that_is_gone_or_another_is_named: dummy ipvlan macvlan vlan;
     a_name_that_is_taken_is_refused: dummy ipvlan macvlan ptp_with_masquerading vlan;
@@ -234,6 +235,11 @@ fn an_mtu_too_small_for_ipv6_is_refused(plugin: Plugin) {
 fn a_lost_answer_leaves_nothing(plugin: Plugin) {
     crash::patient(plugin.setup())
         .sandbox(|sandbox| crash::lost_answers_leave_nothing(&World::new(sandbox, &plugin)));
+}
+
+fn a_lost_answer_is_no_difference(plugin: Plugin) {
+    crash::patient(plugin.setup())
+        .sandbox(|sandbox| crash::lost_answers_are_no_differences(&World::new(sandbox, &plugin)));
 }
 
 /// Whoever is root in the container renames the interface, has `lo` bear its name, or takes the alias away.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linkspan_testkit::{Kill, Setup, kill_at_every_change, lose_every_answer};
+use linkspan_testkit::{Kill, Setup, kill_at_every_change, lose_every_answer, with_prev_result};
 
 use crate::world::World;
 
@@ -74,4 +74,24 @@ pub(crate) fn lost_answers_leave_nothing(world: &World<'_>) {
     });
     assert!(failures > 2, "{failures}");
     world.call("DEL", &netns).run().success();
+}
+
+/// CHECK that loses one of the kernel's answers, whichever it is, says that, and not that something is missing.
+#[track_caller]
+pub(crate) fn lost_answers_are_no_differences(world: &World<'_>) {
+    let a = world.attach("a");
+    let failures = lose_every_answer(
+        || {
+            let config = with_prev_result(&world.config, &a.result);
+            let check = world.with(config).call("CHECK", &a.netns).cmd();
+            check.env_remove("LD_LIBRARY_PATH")
+        },
+        |output, context| {
+            assert!(
+                output.ok() || output.stdout.contains("(os error "),
+                "{context}"
+            );
+        },
+    );
+    assert!(failures > 2, "{failures}");
 }

@@ -109,7 +109,7 @@ impl Base {
 pub(super) fn find(name: &Path) -> io::Result<Option<Folder>> {
     match Base::run().open(name)? {
         Some(folder) => Ok(Some(folder)),
-        None if !Path::new(LIB).join(OWN).exists() => Ok(None),
+        None if !Path::new(LIB).join(OWN).try_exists()? => Ok(None),
         None => Base::lib()?.open(name),
     }
 }
