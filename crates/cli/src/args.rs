@@ -168,7 +168,7 @@ pub(crate) enum Command {
 /// `reconcile`.
 #[derive(Args, Debug)]
 pub(crate) struct Reconcile {
-    /// Go on: put back whenever the ruleset was changed
+    /// Go on: put back whenever the ruleset was changed; with --json each time a line of its own (JSON Lines)
     #[arg(long, conflicts_with = "backend")]
     pub(crate) watch: bool,
     /// Have this backend do for running attachments what another does: nftables, or iptables, with the chains of the

@@ -8,6 +8,9 @@ use crate::text::wrap;
 /// Columns of a line that everybody can read.
 const COLUMNS: usize = 80;
 
+/// What switches the looks on and off.
+pub(crate) const LOOKS: [&str; 5] = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[1;31m"];
+
 /// How text may look on an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {

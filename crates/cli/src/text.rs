@@ -1,6 +1,10 @@
 //! Text that fits into a line.
 
+use std::borrow::Cow;
+
 use linkspan_spec::Value;
+
+use crate::style::LOOKS;
 
 /// JSON in one line with spaces, as people write it.
 pub(crate) fn one_line(value: &Value) -> String {
@@ -78,6 +82,32 @@ fn outermost_comma(words: &[&str]) -> Option<(i32, usize)> {
     found
 }
 
+/// The text with its control characters spelt out, but for line ends, tabs and the looks of [`Style`](crate::style::Style).
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let look = LOOKS.iter().find(|look| rest.starts_with(**look));
+        let taken = look.map_or(next.len_utf8(), |look| look.len());
+        match look {
+            None if is_hidden(next) => shown.extend(next.escape_unicode()),
+            _ => shown.push_str(&rest[..taken]),
+        }
+        rest = &rest[taken..];
+    }
+    shown.into()
+}
+
+/// What a terminal obeys, and what turns the direction of the text.
+fn is_hidden(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && c != '\n' && c != '\t')
+}
+
 /// The text, or its beginning when it has more characters.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -112,6 +142,20 @@ mod tests {
             r#"  "c": {} }"#,
         ];
         assert_eq!(wrap_json(json, 14), lines);
+    }
+
+    #[test]
+    fn a_terminal_is_told_nothing_that_it_obeys() {
+        for (text, shown) in [
+            ("plain\n\tä", "plain\n\tä"),
+            ("\x1b[1;31merror\x1b[0m", "\x1b[1;31merror\x1b[0m"),
+            ("\x1b]0;owned\x07", "\\u{1b}]0;owned\\u{7}"),
+            ("\x1b[2J\x1b[5mx\r", "\\u{1b}[2J\\u{1b}[5mx\\u{d}"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("evil\u{202e}cod", "evil\\u{202e}cod"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Standard output and standard error: what is told there, as tables, JSON or words.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,6 +8,7 @@ use linkspan_spec::{Map, Value, pretty};
 
 use crate::failure::Failure;
 use crate::style::Style;
+use crate::text::visible;
 
 /// Where a command tells what it did.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,8 @@ pub(crate) struct Ui {
     out: Style,
     err: Style,
     terminal: bool,
+    /// Whether standard error is one.
+    err_terminal: bool,
 }
 
 impl Ui {
@@ -25,6 +29,7 @@ impl Ui {
             out: Style::of(io::stdout()),
             err: Style::of(io::stderr()),
             terminal: io::stdout().is_terminal(),
+            err_terminal: io::stderr().is_terminal(),
         }
     }
 
@@ -35,6 +40,7 @@ impl Ui {
 
     /// Prints text on standard output.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        let text = shown(text, self.terminal);
         let mut stdout = io::stdout().lock();
         let written = stdout
             .write_all(text.as_bytes())
@@ -66,13 +72,17 @@ impl Ui {
     }
 
     /// Tells something that is not the command's result, on standard error: a program once all is done.
-    /// When that is closed, nobody wants to know.
     pub(crate) fn note(&self, words: &str) {
         if self.json {
             notes().extend(words.lines().map(str::to_owned));
         } else {
-            let _ = writeln!(io::stderr(), "{words}");
+            self.tell(words);
         }
+    }
+
+    /// When standard error is closed, nobody wants to know.
+    fn tell(&self, words: &str) {
+        let _ = writeln!(io::stderr(), "{}", shown(words, self.err_terminal));
     }
 
     /// Tells a failure, on standard error.
@@ -84,14 +94,22 @@ impl Ui {
         if let (Some(map), Some(notes)) = (told.as_object_mut(), taken_notes()) {
             map.insert("notes".into(), notes);
         }
-        let _ = writeln!(io::stderr(), "{}", pretty(&told));
+        self.tell(&pretty(&told));
     }
 
     /// Tells a program what was to be told beside the result of a success.
     pub(crate) fn end(&self) {
         if let Some(notes) = taken_notes() {
-            let _ = writeln!(io::stderr(), "{}", pretty(&object([("notes", notes)])));
+            self.tell(&pretty(&object([("notes", notes)])));
         }
+    }
+}
+
+/// The text as an output gets it. A terminal obeys control characters, and most of what is told comes from files and plugins.
+fn shown(text: &str, terminal: bool) -> Cow<'_, str> {
+    match terminal {
+        true => visible(text),
+        false => text.into(),
     }
 }
 

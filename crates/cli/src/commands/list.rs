@@ -1,9 +1,12 @@
 //! `list`.
 
+use std::path::Path;
+
 use linkspan_runtime::{CachedAttachment, CachedFile, NetworkFile, Runtime, load_all};
 use linkspan_spec::{NetworkList, Value};
 
 use super::network::Namespace;
+use super::provenance;
 use crate::args::List;
 use crate::failure::Failure;
 use crate::ui::{Ui, object, table};
@@ -94,7 +97,7 @@ fn attachments_text(ui: Ui, files: Vec<CachedFile>) -> String {
                     endpoint.container_id.as_str(),
                     endpoint.ifname.as_str(),
                     &addresses(&attachment).join(" "),
-                    &namespace(&attachment),
+                    &namespace(&attachment, &file.path),
                 ]));
             }
             Err(error) => {
@@ -106,10 +109,26 @@ fn attachments_text(ui: Ui, files: Vec<CachedFile>) -> String {
     table(ui.style(), &rows) + &broken
 }
 
-fn namespace(attachment: &CachedAttachment) -> String {
-    match &attachment.endpoint.netns {
-        None => "unknown".to_owned(),
-        Some(path) => format!("{}{}", path.display(), Namespace::at(path).remark()),
+fn namespace(attachment: &CachedAttachment, file: &Path) -> String {
+    let Some(path) = &attachment.endpoint.netns else {
+        return "unknown".to_owned();
+    };
+    let remark = match Namespace::at(path) {
+        Namespace::There => "",
+        Namespace::Gone if provenance::reason_to_live(file).is_none() => " (gone)",
+        // It may be that of another mount namespace, or have been unmounted with processes inside.
+        Namespace::Gone => " (not seen)",
+        Namespace::Unknown(_) => " (unknown)",
+    };
+    format!("{}{remark}", path.display())
+}
+
+/// Whether it is there, where that is certain.
+fn is_alive(netns: &Path, file: &Path) -> Option<bool> {
+    match Namespace::at(netns) {
+        Namespace::There => Some(true),
+        Namespace::Gone if provenance::reason_to_live(file).is_none() => Some(false),
+        Namespace::Gone | Namespace::Unknown(_) => None,
     }
 }
 
@@ -148,7 +167,7 @@ fn network_json(file: NetworkFile) -> Value {
 
 fn file_json(file: CachedFile) -> Value {
     match file.attachment {
-        Ok(attachment) => attachment_json(&attachment),
+        Ok(attachment) => attachment_json(&attachment, &file.path),
         Err(error) => object([
             ("error", Failure::from(error).json()),
             ("file", file.path.to_string_lossy().into()),
@@ -156,7 +175,7 @@ fn file_json(file: CachedFile) -> Value {
     }
 }
 
-fn attachment_json(attachment: &CachedAttachment) -> Value {
+fn attachment_json(attachment: &CachedAttachment, file: &Path) -> Value {
     let endpoint = &attachment.endpoint;
     let netns = endpoint.netns.as_deref();
     object([
@@ -167,10 +186,7 @@ fn attachment_json(attachment: &CachedAttachment) -> Value {
         ("netns", netns.map(|path| path.to_string_lossy()).into()),
         (
             "alive",
-            netns
-                .map(Namespace::at)
-                .and_then(Namespace::is_there)
-                .into(),
+            netns.and_then(|netns| is_alive(netns, file)).into(),
         ),
     ])
 }

@@ -38,24 +38,6 @@ impl Namespace {
             (_, Err(error)) => Self::Unknown(error.kind()),
         }
     }
-
-    /// Whether it is there, where that is known.
-    pub(super) fn is_there(self) -> Option<bool> {
-        match self {
-            Self::There => Some(true),
-            Self::Gone => Some(false),
-            Self::Unknown(_) => None,
-        }
-    }
-
-    /// In the words of a list.
-    pub(super) fn remark(self) -> &'static str {
-        match self {
-            Self::There => "",
-            Self::Gone => " (gone)",
-            Self::Unknown(_) => " (unknown)",
-        }
-    }
 }
 
 /// Asks whether a network is ready.

@@ -36,7 +36,11 @@ pub(crate) fn reconcile(ui: Ui, args: &Reconcile) -> Result<(), Failure> {
             }
         };
         if !(summary.repaired.is_empty() && summary.failed.is_empty()) {
-            summary.tell(ui).unwrap_or_else(|failure| ui.fail(&failure));
+            let told = match ui.json {
+                true => summary.tell_in_a_line(ui),
+                false => summary.tell(ui),
+            };
+            told.unwrap_or_else(|failure| ui.fail(&failure));
         }
         events.wait(QUIET).map_err(|error| {
             Failure::new(Kind::Failed, "cannot watch the ruleset").because(error)
@@ -97,6 +101,15 @@ impl Summary {
         let (failed, all) = (self.failed.len(), self.attachments);
         let words = format!("{failed} of {all} attachments could not be repaired");
         Err(Failure::new(Kind::Failed, words).with_others(self.failed))
+    }
+
+    /// One JSON object in one line, as programs read what goes on and on (JSON Lines).
+    fn tell_in_a_line(self, ui: Ui) -> Result<(), Failure> {
+        ui.print(&format!("{}\n", self.json()))?;
+        for failure in &self.failed {
+            ui.fail(failure);
+        }
+        Ok(())
     }
 
     fn words(&self) -> String {

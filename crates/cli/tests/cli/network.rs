@@ -70,7 +70,7 @@ fn list_tells_networks_and_attachments() {
         lines[6..],
         [
             "NETWORK  CONTAINER  INTERFACE  ADDRESSES     NAMESPACE",
-            "mynet    c1         eth0       10.22.0.2/16  /run/netns/no-such (gone)",
+            "mynet    c1         eth0       10.22.0.2/16  /run/netns/no-such (not seen)",
         ]
     );
     let output = world.run(&["list", "mynet", "--json"]);
@@ -79,7 +79,7 @@ fn list_tells_networks_and_attachments() {
     assert_eq!(
         told["attachments"],
         json!([{"network": "mynet", "containerID": "c1", "ifname": "eth0",
-            "addresses": ["10.22.0.2/16"], "netns": "/run/netns/no-such", "alive": false}])
+            "addresses": ["10.22.0.2/16"], "netns": "/run/netns/no-such", "alive": null}])
     );
     // An attachment may outlive its network's configuration; what is nowhere is a mistake.
     fs::remove_file(world.path("net.d/20-broken.conflist")).unwrap();

@@ -129,7 +129,9 @@ fn who_watches_puts_back_what_is_flushed() {
     build_plugins();
     sandbox(|host| {
         attach(host);
-        let watching = Cmd::new(LINKSPAN).args(["reconcile", "--watch"]).start();
+        let watching = Cmd::new(LINKSPAN)
+            .args(["--json", "reconcile", "--watch"])
+            .start();
         for _ in 0..2 {
             // Once it is heard: a flush before the first look is put back by that.
             host.run("nft flush ruleset");
@@ -139,6 +141,14 @@ fn who_watches_puts_back_what_is_flushed() {
                 thread::sleep(Duration::from_millis(50));
             }
         }
-        drop(watching);
+        let told = watching.kill().stdout;
+        let lines: Vec<Value> = told
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert!(!lines.is_empty());
+        for line in lines {
+            assert_eq!(line["repaired"][0]["attachment"], "net/c1/eth0");
+        }
     });
 }

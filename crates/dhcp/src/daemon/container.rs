@@ -122,8 +122,7 @@ impl Container {
 
     /// What has become of its namespace.
     pub(super) fn look(&self) -> There {
-        let is_same =
-            |netns: &Netns| Identity::of(netns).is_ok_and(|found| found == self.identity);
+        let is_same = |netns: &Netns| Identity::of(netns).is_ok_and(|found| found == self.identity);
         let why = match Netns::open(&self.netns) {
             Ok(netns) if is_same(&netns) => return There::Yes(netns),
             Ok(_) => "another namespace is there".to_owned(),
