@@ -373,7 +373,13 @@ impl Keeper {
                 holder.close(&self.closer);
                 Ok(())
             }
-            Action::Send(outgoing) => holder.send(&outgoing, &self.closer),
+            Action::Send(outgoing) => {
+                // It is sent again, and at once when the link comes up.
+                if let Err(why) = holder.send(&outgoing, &self.closer) {
+                    log(&format!("{key}: {why}"));
+                }
+                Ok(())
+            }
             Action::Probe(address) => holder.probe(address, now),
             Action::Bound { lease, change } => {
                 self.bound(key, &lease, &change);
