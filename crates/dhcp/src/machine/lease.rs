@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Random;
 use super::time::Time;
-use crate::message::{Message, Route, is_unicast};
+use crate::message::{Message, Options, Route, is_unicast};
 
 /// How long a lease lasts of whose time the server said nothing, in seconds; as the reference.
 const DEFAULT_SECONDS: u32 = 3600;
@@ -121,7 +121,7 @@ impl Lease {
     }
 
     /// The lease in an ACK for what was asked at `asked`: its time runs from then on (RFC 2131, 4.4.1). What a renewal
-    /// leaves out of subnet mask and server is as in `old`.
+    /// leaves out is as in `old`.
     ///
     /// # Errors
     /// When the ACK has no address or no subnet mask.
@@ -144,16 +144,43 @@ impl Lease {
             server: ack.options.server_id().or_else(|| old?.server),
             server_mac: Some(mac),
             term: term(ack, asked, random),
-            parameters: Parameters {
-                routers: ack.options.routers(),
-                routes: ack.options.routes(),
-                dns: ack.options.dns(),
-                domain: ack.options.domain(),
-                search: ack.options.search(),
-                mtu: ack.options.mtu(),
-            },
+            parameters: Parameters::told(&ack.options, old.map(|old| &old.parameters)),
         })
     }
+}
+
+impl Parameters {
+    /// What a server tells; where it says nothing of something, what it said of it before. A server that answers a renewal
+    /// with less than the first time would take the way out of a running container otherwise.
+    fn told(options: &Options, old: Option<&Self>) -> Self {
+        let told = Self {
+            routers: options.routers(),
+            routes: options.routes(),
+            dns: options.dns(),
+            domain: options.domain(),
+            search: options.search(),
+            mtu: options.mtu(),
+        };
+        let Some(old) = old else {
+            return told;
+        };
+        let (routers, routes) = match told.routes.is_empty() {
+            true => (old.routers.clone(), old.routes.clone()),
+            false => (told.routers, told.routes),
+        };
+        Self {
+            routers,
+            routes,
+            dns: or(told.dns, &old.dns),
+            domain: told.domain.or_else(|| old.domain.clone()),
+            search: or(told.search, &old.search),
+            mtu: told.mtu.or(old.mtu),
+        }
+    }
+}
+
+fn or<T: Clone>(told: Vec<T>, old: &[T]) -> Vec<T> {
+    if told.is_empty() { old.to_vec() } else { told }
 }
 
 /// The address in an OFFER or ACK, if an interface can have it.

@@ -190,13 +190,15 @@ fn another_server_may_give_more_time_when_any_is_asked() {
 
 #[test]
 fn what_a_renewal_changes_is_told_with_what_was_before() {
-    let changes: [(Alter, bool); 7] = [
+    let changes: [(Alter, bool); 9] = [
         (|_| {}, false),
         (
             |message| message.options.set(LEASE_TIME, &7200_u32.to_be_bytes()),
             false,
         ),
         (|message| message.options.set(SUBNET_MASK, &[]), false),
+        (|message| message.options.set(ROUTERS, &[]), false),
+        (|message| message.options.set(DNS, &[]), false),
         (
             |message| message.options.set(SUBNET_MASK, &[255, 255, 0, 0]),
             true,
