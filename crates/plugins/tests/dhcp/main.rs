@@ -3,10 +3,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "so a test fails")]
 
+mod answers;
 mod attachment;
 mod chain;
 mod crash;
+mod daemon;
 mod lan;
+mod lease;
 mod order;
 mod plugin;
 mod probe;

@@ -21,6 +21,7 @@ const FOREVER: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct DhcpDaemon {
     program: PathBuf,
+    flags: Vec<String>,
     running: Option<Background>,
 }
 
@@ -35,22 +36,34 @@ impl DhcpDaemon {
     #[track_caller]
     #[must_use]
     pub fn start(plugins: &Plugins) -> Self {
+        Self::start_with(plugins, &[])
+    }
+
+    /// The same with more flags.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[track_caller]
+    #[must_use]
+    pub fn start_with(plugins: &Plugins, flags: &[&str]) -> Self {
         let mut daemon = Self {
             program: plugins.dir().join("dhcp"),
+            flags: flags.iter().map(ToString::to_string).collect(),
             running: None,
         };
         daemon.start_again();
         daemon
     }
 
-    /// The command that starts one, which gives up after five seconds without a server.
+    /// The command that starts one, which awaits answers for five seconds.
     #[must_use]
     pub fn cmd(plugins: &Plugins) -> Cmd {
         Self::command(&plugins.dir().join("dhcp"))
     }
 
     fn command(program: &Path) -> Cmd {
-        Cmd::new(program).args(["daemon", "-timeout", "5s", "-resendmax", "4s"])
+        let daemon = Cmd::new(program).args(["daemon", "-timeout", "5s", "-resendmax", "4s"]);
+        daemon.deadline(FOREVER)
     }
 
     /// Kills it, as a crash would.
@@ -69,7 +82,7 @@ impl DhcpDaemon {
         if let Some(folder) = Path::new(Self::SOCKET).parent() {
             let _ = fs::create_dir_all(folder);
         }
-        let daemon = Self::command(&self.program).deadline(FOREVER).start();
+        let daemon = Self::command(&self.program).args(&self.flags).start();
         let end = Instant::now() + PATIENCE;
         while UnixStream::connect(Self::SOCKET).is_err() {
             assert!(

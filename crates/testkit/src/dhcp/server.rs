@@ -12,7 +12,7 @@ use crate::background::Background;
 use crate::netns::Netns;
 
 /// How long a server's lease file is given to become what it is to be.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(20);
 
 /// Addresses that a server may give, and for how long. Its network is `10.N.0.0/16`.
@@ -28,6 +28,8 @@ pub struct Pool {
     pub last: u8,
     /// Seconds.
     pub lifetime: u32,
+    /// After how many seconds clients are to renew and to rebind, where that is said: by Kea.
+    pub timers: Option<(u32, u32)>,
 }
 
 impl Default for Pool {
@@ -39,6 +41,7 @@ impl Default for Pool {
             first: 10,
             last: 200,
             lifetime: 600,
+            timers: None,
         }
     }
 }
@@ -148,15 +151,15 @@ impl DhcpServer {
         self.restart(self.pool);
     }
 
-    /// Starts with a lease file that is empty.
+    /// Starts with an empty lease file and another pool.
     ///
     /// # Panics
     /// When that fails.
     #[track_caller]
-    pub fn start_anew(&mut self) {
+    pub fn start_anew_with(&mut self, pool: Pool) {
         self.stop();
         let _ = fs::remove_file(self.lease_file());
-        self.start_again();
+        self.restart(pool);
     }
 
     fn lease_file(&self) -> PathBuf {
@@ -204,7 +207,7 @@ impl DhcpServer {
     fn kea(&self) -> Background {
         let pool = &self.pool;
         let addresses = format!("{} - {}", pool.address(pool.first), pool.address(pool.last));
-        let config = json!({ "Dhcp4": {
+        let mut config = json!({ "Dhcp4": {
             "interfaces-config": { "interfaces": [self.interface], "dhcp-socket-type": "raw" },
             "lease-database": {
                 "type": "memfile", "persist": true, "name": self.lease_file(), "lfc-interval": 0
@@ -220,6 +223,10 @@ impl DhcpServer {
                 "name": "kea-dhcp4", "severity": "INFO", "output_options": [{ "output": "stderr" }]
             }]
         } });
+        if let Some((renew, rebind)) = pool.timers {
+            config["Dhcp4"]["renew-timer"] = renew.into();
+            config["Dhcp4"]["rebind-timer"] = rebind.into();
+        }
         let file = self.dir.join("kea.json");
         if let Err(error) = fs::write(&file, config.to_string()) {
             panic!("cannot write {}: {error}", file.display());
@@ -255,22 +262,34 @@ impl DhcpServer {
     /// Waits until its file has so many leases.
     ///
     /// # Panics
-    /// When that fails.
+    /// When it has not within 20 seconds.
     #[track_caller]
     pub fn wait_for_leases(&self, count: usize) -> Vec<Given> {
+        self.wait_until(&format!("{count} leases"), |leases| leases.len() == count)
+    }
+
+    /// Waits until the leases in its file are so; `what` says how.
+    ///
+    /// # Panics
+    /// When they are not within 20 seconds.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, is_so: impl Fn(&[Given]) -> bool) -> Vec<Given> {
         let end = Instant::now() + PATIENCE;
         loop {
             let leases = self.leases();
-            if leases.len() == count {
+            if is_so(&leases) {
                 return leases;
             }
-            assert!(
-                Instant::now() < end,
-                "not {count} leases: {leases:#?}\n{}",
-                self.log()
-            );
+            let log = self.log();
+            assert!(Instant::now() < end, "not {what}, but {leases:#?}\n{log}");
             thread::sleep(STEP);
         }
+    }
+
+    /// Its pool.
+    #[must_use]
+    pub fn pool(&self) -> Pool {
+        self.pool
     }
 
     /// What it has said until now.

@@ -1,5 +1,6 @@
 //! What passes a wire: DHCP and ARP, with the addresses that it has below.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -67,6 +68,30 @@ impl Packet {
     #[must_use]
     pub fn is(&self, kind: u8) -> bool {
         self.message(kind).is_some()
+    }
+}
+
+/// A line that tells the most of it, with the time since the machine's start.
+impl fmt::Display for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const KINDS: [&str; 8] = [
+            "nothing", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK", "RELEASE",
+        ];
+        match &self.content {
+            Content::Arp { from, target } => {
+                write!(f, "{:?} ARP {from} asks for {target}", self.at)
+            }
+            Content::Dhcp { from, to, message } => write!(
+                f,
+                "{:?} {} {from} > {to} xid {:08x} ciaddr {} yiaddr {} options {:?}",
+                self.at,
+                KINDS.get(usize::from(message.kind())).unwrap_or(&"another"),
+                message.xid,
+                message.ciaddr,
+                message.yiaddr,
+                message.options
+            ),
+        }
     }
 }
 
@@ -138,7 +163,10 @@ impl Wiretap {
             .1
             .wait_timeout_while(self.lock(), PATIENCE, unseen);
         let (packets, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        find(&packets).unwrap_or_else(|| panic!("no {what} was seen, but {packets:#?}"))
+        find(&packets).unwrap_or_else(|| {
+            let seen: Vec<String> = packets.iter().map(ToString::to_string).collect();
+            panic!("no {what} was seen, but\n{}", seen.join("\n"))
+        })
     }
 
     /// The same from the beginning.
