@@ -137,9 +137,6 @@ impl Values<'_> {
 
     fn list(&mut self, id: Id, from: &mut Reader<'_>, depth: usize) -> Result<Value, GobError> {
         let length = from.length()?;
-        if length > self.left {
-            return Err(GobError::TooManyValues);
-        }
         let elements = (0..length).map(|_| self.value(id, from, depth));
         elements.collect::<Result<_, _>>().map(Value::List)
     }

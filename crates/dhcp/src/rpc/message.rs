@@ -272,6 +272,14 @@ fn value_of_net(net: IpNet) -> Value {
     )
 }
 
+/// A result with an address and a mask of these bytes.
+#[cfg(test)]
+pub(super) fn address(ip: Vec<u8>, mask: Vec<u8>) -> Value {
+    let net = Value::of(&IP_NET, [ip, mask].map(bytes));
+    let ips = std::iter::once(Value::of(&IP_CONFIG, [Some(net), None]));
+    Value::of(&RESULT, [None, list(ips), None, None])
+}
+
 fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),

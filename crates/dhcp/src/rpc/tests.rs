@@ -10,7 +10,7 @@ use linkspan_spec::{Dns, IpConfig, Route, Success};
 use proptest::prelude::*;
 
 use super::client::{CallError, call, probe};
-use super::message::{lease_of, value_of};
+use super::message::{address, lease_of, value_of};
 use super::server::{Answer, Connection, ProtocolError, Request};
 use super::{CONNECT, CONNECTED, CmdArgs, Method};
 use crate::gob::Decoder;
@@ -126,6 +126,31 @@ fn a_result_in_which_everything_is_said_is_read() {
     expected.routes[0].scope = None;
     assert_eq!(read, expected);
     assert_eq!(lease_of(&value_of(&lease())), Ok(lease()));
+}
+
+/// Go's addresses and masks of IPv4 have 4 bytes or 16, as it happens.
+#[test]
+fn addresses_and_masks_are_read_in_both_lengths() {
+    let short = |bytes: [u8; 4]| bytes.to_vec();
+    let long = |front: [u8; 12], bytes: [u8; 4]| [&front[..], &bytes].concat();
+    let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255];
+    let (ip, mask) = ([10, 9, 0, 51], [255, 255, 255, 0]);
+    for (ip, mask, expected) in [
+        (short(ip), short(mask), true),
+        (long(mapped, ip), short(mask), true),
+        (short(ip), long([255; 12], mask), true),
+        (long(mapped, ip), long([255; 12], mask), true),
+        (short(ip), long([0; 12], mask), false),
+        (short(ip), vec![], false),
+        (short(ip), vec![255, 0, 255, 0], false),
+        (long([0; 12], ip), short(mask), false),
+        (vec![10, 9], short(mask), false),
+    ] {
+        let read = lease_of(&address(ip.clone(), mask.clone()));
+        let read = read.ok().map(|lease| lease.ips[0].address.to_string());
+        let expected = expected.then(|| "10.9.0.51/24".to_owned());
+        assert_eq!(read, expected, "{ip:?} {mask:?}");
+    }
 }
 
 /// Listens, and does that with whoever comes first.

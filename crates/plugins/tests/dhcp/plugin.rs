@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +10,10 @@ use std::time::{Duration, Instant};
 use linkspan_dhcp::rpc::server::{Answer, Connection, Request};
 use linkspan_dhcp::rpc::{CmdArgs, Method};
 use linkspan_plugin::spec::{Dns, IpConfig, Route, Success};
-use linkspan_testkit::{Netns, Plugins, VERSIONS, sandbox, with, with_prev_result};
+use linkspan_testkit::{
+    DhcpDaemon, DhcpServer, Netns, Plugins, Pool, Software, VERSIONS, sandbox, with,
+    with_prev_result,
+};
 use serde_json::{Value, json};
 
 const SOCKET: &str = "/run/cni/dhcp.sock";
@@ -442,30 +444,16 @@ fn the_references_daemon_serves_our_plugin() {
     sandbox(|host| {
         let netns = host.netns("a");
         host.host().run(
-            "ip link add server0 address 02:00:00:00:00:01 type veth peer eth0 netns a; ip addr add 10.9.0.1/24 dev server0; \
-             ip link set server0 up; mkdir -p /run/cni",
+            "ip link add server0 address 02:00:00:00:00:01 type veth peer eth0 netns a; ip link set server0 up",
         );
-        let reference = Plugins::reference().dir().join("dhcp");
-        let _daemon = host
-            .host()
-            .cmd(reference.to_str().unwrap())
-            .args(["daemon"])
-            .start();
-        let server = host
-            .host()
-            .cmd("dnsmasq")
-            .args([
-                "--no-daemon",
-                "--port=0",
-                "--conf-file=/dev/null",
-                "--user=root",
-                "--interface=server0",
-                "--log-dhcp",
-                "--dhcp-range=10.9.0.50,10.9.0.60,120",
-                "--dhcp-leasefile=/run/leases",
-            ])
-            .start();
-        server.wait_for("DHCP, IP range");
+        let _daemon = DhcpDaemon::start(&Plugins::reference());
+        let server = DhcpServer::start(
+            Software::Dnsmasq,
+            host.host(),
+            "server0",
+            host.dir(),
+            Pool::default(),
+        );
         let config = network(
             json!({ "request": [{ "option": "3" }], "provide": [{ "option": "12", "value": "web" }] }),
         );
@@ -473,24 +461,16 @@ fn the_references_daemon_serves_our_plugin() {
         ours().add(&config, "c9", &netns, "eth9").fails(999, &gone);
         ours().status(&config).success();
         let result = ours().add(&config, "c1", &netns, "eth0").success();
-        let address = result["ips"][0]["address"].as_str().unwrap();
-        assert!(
-            address.starts_with("10.9.0.5") && address.ends_with("/24"),
-            "{result}"
-        );
-        assert_eq!(
-            result["routes"],
-            json!([{ "dst": "0.0.0.0/0", "gw": "10.9.0.1" }])
-        );
-        let leases = || fs::read_to_string("/run/leases").unwrap();
-        assert!(leases().contains(" web "), "{}", leases());
+        let [given] = server.leases().try_into().unwrap();
+        assert_eq!(result["ips"][0]["address"], format!("{}/16", given.address));
+        assert_eq!(given.client, "00:63:31:2f:6e:65:74:2f:65:74:68:30");
+        let route = json!({ "dst": "0.0.0.0/0", "gw": "10.9.0.1" });
+        assert_eq!(result["routes"], json!([route]));
         ours().gc(&config, &[]).success();
-        ours()
-            .check(&with_prev_result(&config, &result), "c1", &netns, "eth0")
-            .success();
+        let config = with_prev_result(&config, &result);
+        ours().check(&config, "c1", &netns, "eth0").success();
         ours().del(&config, "c1", &netns, "eth0").success();
-        server.wait_for("DHCPRELEASE");
-        assert!(Path::new(SOCKET).exists());
+        server.wait_for_leases(0);
     });
 }
 
