@@ -8,6 +8,7 @@
 mod attach;
 mod demo;
 mod detach;
+mod dhcp;
 mod gc;
 mod install;
 mod migrate;

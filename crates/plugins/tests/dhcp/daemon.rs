@@ -7,13 +7,15 @@ use std::thread;
 use std::time::Duration;
 
 use linkspan_testkit::{
-    Cmd, DhcpDaemon, DhcpMessage, Given, Packet, Pool, Sandbox, Software, sandbox, tests_for,
+    Cmd, DhcpDaemon, DhcpMessage, Given, Packet, Pool, Sandbox, Software, sandbox, tests_for, with,
 };
+use serde_json::{Value, json};
 
-use crate::attachment::{Kind, bridge, macvlan};
+use crate::attachment::{Kind, bridge, mac_in, macvlan};
 use crate::lan::{Held, Lan};
 
 tests_for! {
+    what_is_in_nobodys_list_is_given_back: bridge macvlan;
     nothing_pins_a_namespace_that_is_deleted: bridge macvlan;
 }
 
@@ -27,6 +29,10 @@ fn lan(sandbox: &Sandbox) -> (Lan<'_>, DhcpDaemon) {
 fn owners(leases: &[Given]) -> BTreeSet<(String, String)> {
     let one = |lease: &Given| (lease.address.to_string(), lease.client.clone());
     leases.iter().map(one).collect()
+}
+
+fn text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// ADD of many containers, several at a time.
@@ -181,6 +187,31 @@ fn nothing_pins_a_namespace_that_is_deleted(kind: Kind) {
     });
 }
 
+/// GC, of a container that nobody has detached: through its link, which the plugin removes afterwards.
+fn what_is_in_nobodys_list_is_given_back(kind: Kind) {
+    kind.setup().sandbox(|sandbox| {
+        let lan = Lan::new(sandbox, &kind);
+        let _daemon = DhcpDaemon::start(lan.plugins());
+        let server = lan.serve(Software::Kea, Pool::default());
+        let (stale, kept) = (lan.attach("stale"), lan.attach("kept"));
+        let config = with(&lan.world.config, json!({ "cniVersion": "1.1.0" }));
+        lan.plugins().gc(&config, &[("kept", "eth0")]).success();
+        let leases = server.wait_for_leases(1);
+        assert_eq!(leases[0].address, kept.address);
+        let is_release = |packet: &Packet| packet.is(DhcpMessage::RELEASE);
+        let release = lan.tap.wait_for("RELEASE", is_release);
+        let (_, from, _) = release.message(DhcpMessage::RELEASE).unwrap();
+        assert_eq!(
+            (from, text(release.from_mac)),
+            (
+                stale.address,
+                mac_in(&stale.result).as_str().unwrap().to_owned()
+            )
+        );
+        kept.netns.ping("10.9.0.1");
+    });
+}
+
 // plugins PR#792: each CHECK left an open namespace in the daemon, and another lease.
 #[test]
 fn what_is_asked_again_and_again_leaves_nothing_in_the_daemon() {
@@ -288,7 +319,7 @@ fn systemd_can_hand_over_the_socket() {
         let added = || lan.add(&netns).output.ok();
         let held = Held {
             netns: netns.clone(),
-            result: serde_json::Value::Null,
+            result: Value::Null,
             address: [0, 0, 0, 0].into(),
         };
         held.wait_until("attached", added);
