@@ -1,11 +1,12 @@
 //! Leases that the reference's daemon held, whose attachments live: it kept them in memory alone, and what is known of them
 //! stands in the runtime's cache.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use linkspan_runtime::{CachedAttachment, DEFAULT_CACHE_DIR, Runtime};
 use linkspan_spec::{PluginConfig, Success, Value};
+use linkspan_state::origin::{Boot, Provenance};
 
 use super::container::Container;
 use super::flags::Flags;
@@ -45,10 +46,26 @@ pub(super) fn leases(flags: &Flags) -> Vec<Adopted> {
             return Vec::new();
         }
     };
-    let attachments = files.into_iter().filter_map(|file| file.attachment.ok());
+    let Ok(boot) = Boot::current() else {
+        return Vec::new();
+    };
+    let of_this_boot = files.into_iter().filter(|file| is_of(&boot, &file.path));
+    let attachments = of_this_boot.filter_map(|file| file.attachment.ok());
     attachments
         .filter_map(|cached| adopt(&cached, flags))
         .collect()
+}
+
+/// Whether a file may be of this boot: the namespaces of an earlier one are gone, and their paths lead elsewhere.
+fn is_of(boot: &Boot, file: &Path) -> bool {
+    let written = std::fs::metadata(file).and_then(|status| status.modified());
+    written.is_ok_and(|written| {
+        let provenance = Provenance {
+            written,
+            origin: None,
+        };
+        !provenance.is_of_earlier_boot(boot)
+    })
 }
 
 fn adopt(cached: &CachedAttachment, flags: &Flags) -> Option<Adopted> {
@@ -78,7 +95,7 @@ fn adopt(cached: &CachedAttachment, flags: &Flags) -> Option<Adopted> {
     let path = PathBuf::from(format!("{}{netns}", flags.host_prefix));
     let lease = lease(&cached.success().ok()??, endpoint.ifname.as_str())?;
     // That the interface has the address is how it is known to be the one.
-    let container = Container::find(&path, &wish.ifname)
+    let container = Container::find(&path, &wish.ifname, false)
         .ok()
         .filter(|container| container.has(lease.address))?;
     Some(Adopted {

@@ -1,10 +1,11 @@
 //! Where an interface is: a namespace, known by its path and told from others by what it is, and a link in it. Nothing of
 //! it is held open, so that nothing outlives the container.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv4Net};
-use linkspan_kernel::netns::{Identity, Netns};
+use linkspan_kernel::netns::{Identity, Netns, is_own};
 use linkspan_kernel::packet::{PacketSocket, Packets};
 use linkspan_kernel::rtnl::{Change, Link, LinkChange, LinkData, Rtnl};
 use linkspan_state::origin::reason_to_exist;
@@ -37,6 +38,8 @@ pub(super) struct Container {
     pub(super) needs_broadcast: bool,
     /// By what of the host's the link's packets travel.
     pub(super) way: Option<Way>,
+    /// It is a device of the host's, which comes back when the container is gone. Nobody in a container can make one.
+    pub(super) is_hardware: bool,
 }
 
 /// A link of the host's that leads to the same network as a container's.
@@ -73,25 +76,28 @@ pub(super) enum There {
 }
 
 impl Container {
-    /// The link of this name in the namespace at this path. One that is off is switched on: nothing is sent by it otherwise.
+    /// The link of this name in the namespace at this path, which is not the host's own unless `own` says that this is meant.
     ///
     /// # Errors
     /// What is missing, in words.
-    pub(super) fn find(path: &Path, ifname: &str) -> Result<Self, String> {
+    pub(super) fn find(path: &Path, ifname: &str, own: bool) -> Result<Self, String> {
         let netns = Netns::open(path).map_err(|error| {
             format!(
                 "cannot open the network namespace {}: {error}",
                 path.display()
             )
         })?;
+        // What was looked at by the plugin may be something else by now: the path of a process whose number was given again.
+        if !own && is_own(netns.as_fd()).map_err(|error| error.to_string())? {
+            return Err(format!(
+                "{} is the host's own network namespace, not a container's",
+                path.display()
+            ));
+        }
         let rtnl = Rtnl::open_in(&netns).map_err(|error| error.to_string())?;
         let link = rtnl
             .link(ifname)
             .map_err(|error| format!("error looking up {ifname:?}: {error}"))?;
-        if !link.is_up() {
-            rtnl.change(Change::SetLink(link.index, LinkChange::up()))
-                .map_err(|error| error.to_string())?;
-        }
         let mac = link.mac.ok_or_else(|| {
             format!("{ifname:?} has no hardware address of six bytes, by which a DHCP server could know it")
         })?;
@@ -107,7 +113,29 @@ impl Container {
             mtu: link.mtu,
             needs_broadcast: link.is_kind("ipvlan"),
             way: way(&link, &rtnl, &host),
+            is_hardware: is_hardware(&link),
         })
+    }
+
+    /// Switches the link on: nothing is sent by it otherwise.
+    ///
+    /// # Errors
+    /// What the kernel says, in words.
+    pub(super) fn switch_on(&self) -> Result<(), String> {
+        let There::Yes(netns) = self.look() else {
+            return Err("its network namespace is gone".to_owned());
+        };
+        let change = Change::SetLink(self.link, LinkChange::up());
+        let switched = Rtnl::open_in(&netns).and_then(|rtnl| rtnl.change(change));
+        switched.map_err(|error| error.to_string())
+    }
+
+    /// Whether the link is in the namespace still.
+    pub(super) fn has_link(&self) -> bool {
+        let There::Yes(netns) = self.look() else {
+            return false;
+        };
+        Rtnl::open_in(&netns).is_ok_and(|rtnl| rtnl.link_at(self.link).is_ok())
     }
 
     /// Whether the interface has this address.
@@ -136,6 +164,10 @@ impl Container {
             )),
         }
     }
+}
+
+fn is_hardware(link: &Link) -> bool {
+    link.kind.is_none() && link.permanent_mac.is_some()
 }
 
 /// What leads to the same network on the host's side: the bridge that the other end of a pair is a port of, or the link
@@ -181,8 +213,12 @@ impl Container {
                 let back = host
                     .links_by_mac(self.mac)
                     .map_err(|error| error.to_string())?;
+                let is_it =
+                    |link: &&Link| is_hardware(link) && link.permanent_mac == Some(self.mac);
                 let link = back
-                    .first()
+                    .iter()
+                    .find(is_it)
+                    .filter(|_| self.is_hardware)
                     .ok_or("no link of the host leads to its network")?;
                 (link.index, None)
             }

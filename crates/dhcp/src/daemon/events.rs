@@ -29,6 +29,9 @@ use crate::rpc::server::{Answer, Request};
 /// How many plugins may be connected at once; more wait at the socket.
 const PEERS: usize = 1024;
 
+/// How long plugins wait when there are no descriptors for them.
+const SOON: Duration = Duration::from_secs(1);
+
 /// The daemon.
 #[derive(Debug)]
 pub(super) struct Daemon {
@@ -41,6 +44,8 @@ pub(super) struct Daemon {
     timer: OwnedFd,
     peers: BTreeMap<u64, Peer>,
     next_peer: u64,
+    /// Plugins are not looked for before.
+    accept_from: Time,
 }
 
 /// Where something has come from.
@@ -74,6 +79,7 @@ impl Daemon {
             timer: timerfd_create(TimerfdClockId::Boottime, flags_of_timer)?,
             peers: BTreeMap::new(),
             next_peer: 0,
+            accept_from: Time::default(),
         })
     }
 
@@ -90,7 +96,11 @@ impl Daemon {
         loop {
             for source in self.wait()? {
                 match source {
-                    Source::Signal => return Ok(()),
+                    Source::Signal => {
+                        self.keeper.end(now());
+                        self.answer();
+                        return Ok(());
+                    }
                     Source::Timer => {}
                     Source::Plugins => self.accept(),
                     Source::Kernel => self.hear_of_links(),
@@ -107,14 +117,16 @@ impl Daemon {
     /// Waits until something has come or is due.
     fn wait(&self) -> io::Result<Vec<Source>> {
         let deadlines = self.peers.values().filter_map(Peer::deadline);
-        self.set_timer(deadlines.chain(self.keeper.wake_at()).min())?;
+        let accept = Some(self.accept_from).filter(|from| *from > now());
+        let due = deadlines.chain(self.keeper.wake_at()).chain(accept);
+        self.set_timer(due.min())?;
         let mut sources = vec![Source::Signal, Source::Timer, Source::Kernel];
         let mut fds = vec![
             PollFd::new(&self.signals, PollFlags::IN),
             PollFd::new(&self.timer, PollFlags::IN),
             PollFd::new(&self.links, PollFlags::IN),
         ];
-        if self.peers.len() < PEERS {
+        if self.peers.len() < PEERS && self.accept_from <= now() {
             sources.push(Source::Plugins);
             fds.push(PollFd::new(&self.listener, PollFlags::IN));
         }
@@ -167,7 +179,10 @@ impl Daemon {
                     self.next_peer += 1;
                 }
                 Ok(None) => return,
-                Err(error) => return log(&format!("cannot take a plugin's connection: {error}")),
+                Err(error) => {
+                    self.accept_from = now() + SOON;
+                    return log(&format!("cannot take a plugin's connection: {error}"));
+                }
             }
         }
     }

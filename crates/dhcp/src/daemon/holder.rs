@@ -10,8 +10,9 @@ use linkspan_kernel::packet::{BROADCAST, PacketSocket, Packets};
 use super::closer::Closer;
 use super::container::{Container, There};
 use super::frame;
+use super::journal::log;
 use super::wish::Wish;
-use crate::machine::{Client, Destination, Outgoing, Time};
+use crate::machine::{Client, Destination, Lease, Outgoing, Time};
 use crate::message::{CLIENT_PORT, Kind, Message};
 use crate::rpc::Method;
 
@@ -19,6 +20,16 @@ use crate::rpc::Method;
 /// millisecond, unless it sleeps; nobody is to wait for a container longer than needed (RFC 5227 would take seven seconds).
 const PROBES: u32 = 3;
 const PROBE_EVERY: Duration = Duration::from_millis(10);
+
+/// Packets that are read in one go, so that a flood for one container does not keep all others waiting.
+const AT_ONCE: usize = 16;
+
+/// How far apart what others can cause is logged.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// How far apart a lease is given back that could not be, at first and at most.
+const FIRST_AGAIN: Duration = Duration::from_secs(1);
+const LAST_AGAIN: Duration = Duration::from_secs(60);
 
 /// A lease, or one that is to be.
 #[derive(Debug)]
@@ -39,6 +50,16 @@ pub(super) struct Holder {
     pub(super) not_before: Time,
     /// Whether the link was up when it was looked at last.
     pub(super) carries_traffic: bool,
+    /// What must not be used any more and could not be taken from the interface yet.
+    pub(super) stale: Option<Lease>,
+    /// What was held when it was to be given back.
+    pub(super) last: Option<Lease>,
+    /// What was to be sent to give it back, and could not be.
+    pub(super) unsent: Option<Outgoing>,
+    /// It is sent again until it can be.
+    pub(super) leaving: Option<Leaving>,
+    /// What others can cause is not logged before.
+    quiet_until: Time,
     /// While answers are awaited.
     exchange: Option<PacketSocket>,
     probing: Option<Probing>,
@@ -53,6 +74,39 @@ pub(super) struct Waiting {
     pub(super) seq: u64,
     /// What was asked.
     pub(super) method: Method,
+}
+
+/// A lease that is still to be given back.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    outgoing: Outgoing,
+    /// When the server takes it back by itself.
+    until: Option<Time>,
+    next: Time,
+    delay: Duration,
+}
+
+/// What has come of giving a lease back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// It is not time to try again.
+    NotYet,
+    /// It was sent.
+    Sent,
+    /// It has ended by itself.
+    Ended,
+}
+
+impl Leaving {
+    /// One that could not be given back just now.
+    pub(super) fn new(outgoing: Outgoing, lease: &Lease, now: Time) -> Self {
+        Self {
+            outgoing,
+            until: lease.expires_at(),
+            next: now + FIRST_AGAIN,
+            delay: FIRST_AGAIN,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -96,8 +150,21 @@ impl Holder {
             is_orphan: false,
             not_before: Time::default(),
             carries_traffic: true,
+            stale: None,
+            last: None,
+            unsent: None,
+            leaving: None,
+            quiet_until: Time::default(),
             exchange: None,
             probing: None,
+        }
+    }
+
+    /// Logs what others can cause as often as they like, once in a while.
+    pub(super) fn complain(&mut self, why: &str, now: Time) {
+        if now >= self.quiet_until {
+            self.quiet_until = now + LOG_EVERY;
+            log(&format!("{}: {why}", self.wish));
         }
     }
 
@@ -105,7 +172,8 @@ impl Holder {
     pub(super) fn wake_at(&self) -> Option<Time> {
         let client = self.client.wake_at().map(|at| at.max(self.not_before));
         let probing = self.probing.as_ref().map(|probing| probing.next);
-        client.into_iter().chain(probing).min()
+        let leaving = self.leaving.as_ref().map(|leaving| leaving.next);
+        client.into_iter().chain(probing).chain(leaving).min()
     }
 
     /// The sockets from which something may come.
@@ -173,6 +241,23 @@ impl Holder {
         sent.or_else(|_| self.container.send_from_host(to, &packet, closer))
     }
 
+    /// Gives back what could not be given back before, if it is time for that.
+    pub(super) fn leave(&mut self, now: Time, closer: &Closer) -> Left {
+        let Some(mut leaving) = self.leaving.take_if(|leaving| leaving.next <= now) else {
+            return Left::NotYet;
+        };
+        if self.send(&leaving.outgoing, closer).is_ok() {
+            return Left::Sent;
+        }
+        if leaving.until.is_some_and(|until| until <= now) {
+            return Left::Ended;
+        }
+        leaving.delay = (leaving.delay * 2).min(LAST_AGAIN);
+        leaving.next = now + leaving.delay;
+        self.leaving = Some(leaving);
+        Left::NotYet
+    }
+
     /// Begins to probe an address.
     ///
     /// # Errors
@@ -192,8 +277,6 @@ impl Holder {
     /// # Errors
     /// That the sockets do not work any more, in words.
     pub(super) fn take(&mut self, now: Time, closer: &Closer) -> Result<Vec<Came>, String> {
-        /// Packets that are read in one go, so that a flood for one container does not keep all others waiting.
-        const AT_ONCE: usize = 16;
         let mut came = Vec::new();
         if let Some(exchange) = &self.exchange {
             for _ in 0..AT_ONCE {
@@ -221,11 +304,11 @@ impl Holder {
             return Ok(None);
         };
         let (mac, address) = (self.container.mac, probing.address);
-        while let Some(packet) = probing
-            .socket
-            .receive()
-            .map_err(|error| error.to_string())?
-        {
+        for _ in 0..AT_ONCE {
+            let received = probing.socket.receive();
+            let Some(packet) = received.map_err(|error| error.to_string())? else {
+                break;
+            };
             if let Some(rival) = frame::rival(&packet.bytes, mac, address) {
                 return Ok(Some(Came::Probed {
                     address,
@@ -242,13 +325,16 @@ impl Holder {
                 in_use: None,
             }));
         }
-        probing
-            .socket
-            .send(BROADCAST, &frame::probe(mac, address))
-            .map_err(|error| error.to_string())?;
+        // One that cannot be sent counts as well: the link may be off for good.
         probing.sent += 1;
         probing.next = now + PROBE_EVERY;
-        Ok(None)
+        let sent = probing.socket.send(BROADCAST, &frame::probe(mac, address));
+        sent.map(|()| None).map_err(|error| error.to_string())
+    }
+
+    /// Ends a probe, should there be one: nobody waits for its outcome any more.
+    pub(super) fn end_probe(&mut self, closer: &Closer) {
+        closer.close(self.probing.take().map(|probing| probing.socket));
     }
 
     fn open(&self, packets: Packets) -> Result<PacketSocket, String> {

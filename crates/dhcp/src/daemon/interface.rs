@@ -61,7 +61,8 @@ impl Interface<'_> {
         changes.extend(self.routes(&wanted).map(Change::AddRoute));
         let outcome = self.make(&changes);
         if !same_address {
-            self.announce(to)?;
+            // Where it cannot be told just now neighbours find out when they ask.
+            let _ = self.announce(to);
         }
         outcome
     }

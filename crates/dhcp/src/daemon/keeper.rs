@@ -12,12 +12,11 @@ use super::closer::Closer;
 use super::container::{Container, There};
 use super::flags::Flags;
 use super::holder::{Came, Holder, Waiting};
-use super::interface::Interface;
-use super::journal::{log, named, report, term, word};
+use super::journal::{log, named};
 use super::store::Store;
 use super::wish::Wish;
 use super::{adopt, answer};
-use crate::machine::{Action, Change, Client, Event, Lease, Loss, Start, Time};
+use crate::machine::{Client, Event, Lease, Start, Time};
 use crate::message::Message;
 use crate::rpc::CmdArgs;
 use crate::rpc::server::Answer;
@@ -28,6 +27,9 @@ const APART: Duration = Duration::from_millis(5);
 /// Why there is nothing to keep a lease for.
 const GONE: &str = "its network namespace is gone";
 
+/// What is told to who waits for a lease that somebody else has given back.
+pub(super) const MEANWHILE: &str = "the lease was given back meanwhile";
+
 /// An answer for a plugin.
 pub(super) type Answered = (Waiting, Result<Answer, String>);
 
@@ -35,10 +37,10 @@ pub(super) type Answered = (Waiting, Result<Answer, String>);
 #[derive(Debug)]
 pub(super) struct Keeper {
     flags: Flags,
-    store: Option<Store>,
-    closer: Closer,
-    holders: BTreeMap<String, Holder>,
-    answers: Vec<Answered>,
+    pub(super) store: Option<Store>,
+    pub(super) closer: Closer,
+    pub(super) holders: BTreeMap<String, Holder>,
+    pub(super) answers: Vec<Answered>,
 }
 
 impl Keeper {
@@ -86,7 +88,13 @@ impl Keeper {
         };
         for record in kept {
             match record {
-                Ok(record) => self.resume(record.wish, record.container, record.lease, now),
+                Ok(record) => {
+                    let key = record.wish.to_string();
+                    self.resume(record.wish, record.container, record.lease, now);
+                    if record.is_leaving {
+                        self.give_back(&key, now);
+                    }
+                }
                 Err(why) => log(&format!("a lease that was kept is left alone: {why}")),
             }
         }
@@ -129,12 +137,15 @@ impl Keeper {
     ) -> Result<(), String> {
         let wish = Wish::read(arguments)?;
         let path = PathBuf::from(format!("{}{}", self.flags.host_prefix, arguments.netns));
-        let container = Container::find(&path, &wish.ifname)?;
+        let is_own_meant = !arguments.netns_override.is_empty();
+        let container = Container::find(&path, &wish.ifname, is_own_meant)?;
+        container.switch_on()?;
         let key = wish.to_string();
-        if let Some(holder) = self.holders.get_mut(&key) {
-            let is_same = holder.container.identity == container.identity
-                && holder.container.link == container.link;
-            if is_same {
+        if let Some(holder) = self.holders.get_mut(&key)
+            && holder.leaving.is_none()
+        {
+            let is_same_place = holder.container.identity == container.identity;
+            if is_same_place && holder.container.link == container.link {
                 match holder.client.lease() {
                     Some(lease) => {
                         let lease = answer::result(lease, holder.wish.priority);
@@ -151,9 +162,15 @@ impl Keeper {
                 }
                 return Ok(());
             }
-            // The server knows both by the same name, so what the one before had is given to this one.
-            self.drop_holder(&key, "another container has taken its place");
+            if is_same_place && holder.container.has_link() {
+                return Err(format!(
+                    "{:?} is another link than the one that the lease is for, which is still there",
+                    holder.wish.ifname
+                ));
+            }
         }
+        // The server knows both by the same name, so what the one before had is given to this one.
+        self.drop_holder(&key, "another container has taken its place");
         log(&format!("{key}: acquiring lease"));
         let client = Client::new(wish.settings(&container, &self.flags), Start::Discover, now);
         let mut holder = Holder::new(wish, container, client);
@@ -169,7 +186,7 @@ impl Keeper {
     /// When the configuration cannot be read, in words.
     pub(super) fn release(&mut self, arguments: &CmdArgs, now: Time) -> Result<(), String> {
         let key = Wish::read(arguments)?.to_string();
-        self.handle(&key, Event::Release, now);
+        self.give_back(&key, now);
         Ok(())
     }
 
@@ -192,7 +209,7 @@ impl Keeper {
         };
         for key in self.keys(|holder| is_stale(&holder.wish)) {
             log(&format!("{key}: not in use any more"));
-            self.handle(&key, Event::Release, now);
+            self.give_back(&key, now);
         }
         Ok(())
     }
@@ -209,7 +226,15 @@ impl Keeper {
         }
         for key in abandoned {
             log(&format!("{key}: the plugin that asked for a lease is gone"));
-            self.handle(&key, Event::Release, now);
+            self.give_back(&key, now);
+        }
+    }
+
+    /// Ends: what is being asked for is nobody's, since no plugin will hear of it. What is held is on disk.
+    pub(super) fn end(&mut self, now: Time) {
+        for key in self.keys(|holder| !holder.is_told) {
+            self.refuse(&key, "the daemon ends");
+            self.give_back(&key, now);
         }
     }
 
@@ -217,6 +242,8 @@ impl Keeper {
     pub(super) fn wake(&mut self, now: Time) {
         let is_due = |holder: &Holder| holder.wake_at().is_some_and(|at| at <= now);
         for key in self.keys(is_due) {
+            self.withdraw(&key);
+            self.go_on_leaving(&key, now);
             self.came(&key, now);
             let is_due = |holder: &Holder| {
                 let wake = holder.client.wake_at().map(|at| at.max(holder.not_before));
@@ -237,7 +264,7 @@ impl Keeper {
             Ok(came) => came.into_iter().for_each(|one| self.take(key, &one, now)),
             // A link that went off says so once; the socket works again when it is back.
             Err(why) => {
-                log(&format!("{key}: {why}"));
+                holder.complain(&why, now);
                 self.look_after(key, now);
             }
         }
@@ -329,11 +356,11 @@ impl Keeper {
             holder.close_all(&self.closer);
             holder.is_orphan = true;
             self.refuse(key, why);
-            self.handle(key, Event::Release, now);
+            self.give_back(key, now);
         }
     }
 
-    fn refuse(&mut self, key: &str, why: &str) {
+    pub(super) fn refuse(&mut self, key: &str, why: &str) {
         let waiting = self
             .holders
             .get_mut(key)
@@ -343,7 +370,7 @@ impl Keeper {
             .extend(refused.map(|waiting| (waiting, Err(why.to_owned()))));
     }
 
-    fn drop_holder(&mut self, key: &str, why: &str) {
+    pub(super) fn drop_holder(&mut self, key: &str, why: &str) {
         self.refuse(key, why);
         if let Some(mut holder) = self.holders.remove(key) {
             holder.close_all(&self.closer);
@@ -352,140 +379,4 @@ impl Keeper {
             }
         }
     }
-
-    /// Tells a lease's client what happened, and does what it wants.
-    fn handle(&mut self, key: &str, event: Event<'_>, now: Time) {
-        let Some(holder) = self.holders.get_mut(key) else {
-            return;
-        };
-        for action in holder.client.handle(now, event, &mut random) {
-            self.act(key, action, now);
-        }
-    }
-
-    fn act(&mut self, key: &str, action: Action, now: Time) {
-        let Some(holder) = self.holders.get_mut(key) else {
-            return;
-        };
-        let outcome = match action {
-            Action::Listen => holder.listen(),
-            Action::Close => {
-                holder.close(&self.closer);
-                Ok(())
-            }
-            Action::Send(outgoing) => {
-                // It is sent again, and at once when the link comes up.
-                if let Err(why) = holder.send(&outgoing, &self.closer) {
-                    log(&format!("{key}: {why}"));
-                }
-                Ok(())
-            }
-            Action::Probe(address) => holder.probe(address, now),
-            Action::Bound { lease, change } => {
-                self.bound(key, &lease, &change);
-                Ok(())
-            }
-            Action::Lost { lease, loss } => {
-                self.lost(key, &lease, &loss);
-                Ok(())
-            }
-            Action::Ignored { from, why } => {
-                log(&format!("{key}: an answer of {from} cannot be used: {why}"));
-                Ok(())
-            }
-            Action::Failed(failure) => {
-                log(&format!("{key}: {failure}"));
-                self.drop_holder(key, &failure.to_string());
-                Ok(())
-            }
-            Action::Done => {
-                log(&format!("{key}: lease given back"));
-                self.drop_holder(key, "the lease was given back meanwhile");
-                Ok(())
-            }
-        };
-        if let Err(why) = outcome {
-            self.failed(key, &why);
-        }
-    }
-
-    /// What could not be done is tried again when the client asks for it the next time, unless somebody waits who should know.
-    fn failed(&mut self, key: &str, why: &str) {
-        log(&format!("{key}: {why}"));
-        if self
-            .holders
-            .get(key)
-            .is_some_and(|holder| !holder.is_told && !holder.waiting.is_empty())
-        {
-            self.drop_holder(key, why);
-        }
-    }
-
-    fn bound(&mut self, key: &str, lease: &Lease, change: &Change) {
-        let Some(holder) = self.holders.get_mut(key) else {
-            return;
-        };
-        if let Some(Err(error)) = self
-            .store
-            .as_ref()
-            .map(|store| store.keep(&holder.wish, &holder.container, lease))
-        {
-            log(&format!(
-                "{key}: cannot keep the lease on disk, so that it is lost when this daemon ends: {error}"
-            ));
-        }
-        log(&format!(
-            "{key}: lease {}: {}, {}",
-            word(change),
-            lease.address,
-            term(lease)
-        ));
-        let from = match change {
-            Change::New if holder.is_told => Some(None),
-            Change::Changed { from } => Some(Some(from.as_ref())),
-            _ => None,
-        };
-        if let Some(from) = from {
-            report(key, from, lease);
-            let changed = Interface::of(holder, |interface| interface.change(from, lease));
-            if let Err(why) = changed {
-                log(&format!(
-                    "{key}: the interface could not be given {}: {why}; set it by hand, or make the container anew",
-                    lease.address
-                ));
-            }
-        }
-        holder.is_told = true;
-        let result = answer::result(lease, holder.wish.priority);
-        let waiting = std::mem::take(&mut holder.waiting).into_iter();
-        self.answers
-            .extend(waiting.map(|waiting| (waiting, Ok(Answer::Lease(result.clone())))));
-    }
-
-    fn lost(&mut self, key: &str, lease: &Lease, loss: &Loss) {
-        let Some(holder) = self.holders.get(key) else {
-            return;
-        };
-        log(&format!(
-            "{key}: {} must not be used any more: {loss}; looking for another address",
-            lease.address
-        ));
-        match Interface::of(holder, |interface| interface.withdraw(lease)) {
-            Ok(()) => {}
-            Err(why) if matches!(holder.container.look(), There::Yes(_)) => log(&format!(
-                "{key}: {} could not be taken from the interface: {why}",
-                lease.address
-            )),
-            // For what cannot be reached no other address is of use.
-            Err(why) => self.drop_holder(key, &why),
-        }
-    }
-}
-
-/// Numbers that nobody foresees, who does not see them travel.
-fn random() -> u32 {
-    let mut bytes = [0; 4];
-    // It fails only before the kernel has gathered enough, early in a boot.
-    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    u32::from_ne_bytes(bytes)
 }

@@ -9,6 +9,7 @@ mod adopt;
 mod answer;
 mod closer;
 mod container;
+mod effects;
 mod events;
 mod flags;
 mod frame;

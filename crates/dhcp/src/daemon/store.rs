@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::container::Container;
+use super::holder::Holder;
 use super::wish::Wish;
 use crate::machine::Lease;
 
@@ -36,6 +37,8 @@ pub(super) struct Record {
     pub(super) container: Container,
     /// What is held.
     pub(super) lease: Lease,
+    /// It is to be given back, and could not be yet.
+    pub(super) is_leaving: bool,
 }
 
 /// The leases of one daemon.
@@ -94,16 +97,17 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn keep(&self, wish: &Wish, container: &Container, lease: &Lease) -> io::Result<()> {
+    pub(super) fn keep(&self, holder: &Holder, lease: &Lease) -> io::Result<()> {
         let record = Record {
             version: VERSION,
             boot: self.boot.clone(),
-            wish: wish.clone(),
-            container: container.clone(),
+            wish: holder.wish.clone(),
+            container: holder.container.clone(),
             lease: lease.clone(),
+            is_leaving: holder.leaving.is_some(),
         };
         self.folder
-            .write(&name(wish), &serde_json::to_vec(&record)?)
+            .write(&name(&holder.wish), &serde_json::to_vec(&record)?)
     }
 
     /// Forgets one.

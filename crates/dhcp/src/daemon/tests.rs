@@ -13,12 +13,14 @@ use linkspan_testkit::{Netns, Sandbox, sandbox};
 
 use super::closer::Closer;
 use super::container::{Container, There, Way};
+use super::flags::Flags;
 use super::frame;
+use super::holder::{Came, Holder};
 use super::interface::Interface;
 use super::listener::{ListenError, Listener};
 use super::store::{Store, StoreError};
 use super::wish::Wish;
-use crate::machine::{Lease, Parameters, Term, Time};
+use crate::machine::{Client, Lease, Parameters, Start, Term, Time};
 use crate::message::Route;
 
 const SOCKET: &str = "/run/cni/dhcp.sock";
@@ -70,8 +72,15 @@ fn bridged(host: &Sandbox) -> (Netns, Container) {
     host.run("ip link add br0 type bridge; ip link set br0 up");
     let netns = host.netns("a");
     host.run("ip link add v0 type veth peer name eth0 netns a; ip link set v0 master br0 up");
-    let container = Container::find(netns.path(), "eth0").unwrap();
+    let container = Container::find(netns.path(), "eth0", false).unwrap();
+    container.switch_on().unwrap();
     (netns, container)
+}
+
+fn holder(wish: Wish, container: &Container) -> Holder {
+    let settings = wish.settings(container, &Flags::default());
+    let client = Client::new(settings, Start::Discover, Time::default());
+    Holder::new(wish, container.clone(), client)
 }
 
 #[test]
@@ -83,8 +92,12 @@ fn leases_are_kept_for_one_daemon_at_a_time() {
         let second = Store::open("", Path::new(SOCKET));
         assert!(matches!(second, Err(StoreError::Taken(_))), "{second:?}");
         Store::open("", Path::new("/run/other.sock")).unwrap();
-        store.keep(&wish, &container, &lease).unwrap();
-        store.keep(&wish, &container, &lease).unwrap();
+        store
+            .keep(&holder(wish.clone(), &container), &lease)
+            .unwrap();
+        store
+            .keep(&holder(wish.clone(), &container), &lease)
+            .unwrap();
         drop(store);
 
         let store = Store::open("", Path::new(SOCKET)).unwrap();
@@ -109,7 +122,10 @@ fn what_cannot_be_gone_on_with_is_left_alone_or_forgotten() {
         let (_netns, container) = bridged(host);
         let store = Store::open("", Path::new(SOCKET)).unwrap();
         store
-            .keep(&wish("c1"), &container, &lease("10.0.0.9/24", "10.0.0.1"))
+            .keep(
+                &holder(wish("c1"), &container),
+                &lease("10.0.0.9/24", "10.0.0.1"),
+            )
             .unwrap();
         let files = host.run("find /run/cni/linkspan -path '*/dhcp/*' -type f ! -name lock");
         let file = files.trim();
@@ -246,17 +262,62 @@ fn a_container_is_told_from_one_in_its_place_and_from_none() {
             ("/etc/passwd", "eth0", "it is not a namespace"),
             ("/run/netns/a", "eth0", "error looking up \"eth0\""),
         ] {
-            let error = Container::find(Path::new(path), ifname).unwrap_err();
+            let error = Container::find(Path::new(path), ifname, false).unwrap_err();
             assert!(error.contains(words), "{error}");
         }
     });
 }
 
-/// The link that is off is switched on, since nothing is sent by it otherwise.
+#[test]
+fn the_hosts_own_namespace_is_no_containers() {
+    sandbox(|host| {
+        host.run("ip link add eth0 type veth peer name eth1");
+        let own = Path::new("/proc/self/ns/net");
+        let error = Container::find(own, "eth0", false).unwrap_err();
+        assert!(
+            error.contains("the host's own network namespace"),
+            "{error}"
+        );
+        assert!(!host.run("ip link show eth0").contains(",UP"));
+        Container::find(own, "eth0", true).unwrap();
+    });
+}
+
+/// A link that goes off meanwhile ends a probe like any other, and no socket stays.
+#[test]
+fn a_probe_that_cannot_be_sent_ends() {
+    sandbox(|host| {
+        let (netns, container) = bridged(host);
+        let mut holder = holder(wish("c1"), &container);
+        let closer = Closer::new();
+        let mut now = Time::from(0);
+        holder.probe(Ipv4Addr::new(10, 0, 0, 9), now).unwrap();
+        netns.run("ip link set eth0 down");
+        let mut turns = 0;
+        let came = loop {
+            if let Ok(came) = holder.take(now, &closer)
+                && let Some(came) = came.into_iter().next()
+            {
+                break came;
+            }
+            now = now + Duration::from_millis(10);
+            turns += 1;
+            assert!(turns < 20, "it never ends");
+        };
+        assert!(
+            matches!(came, Came::Probed { in_use: None, .. }),
+            "{came:?}"
+        );
+        assert_eq!(holder.sockets().count(), 0);
+    });
+}
+
 #[test]
 fn the_way_from_the_host_is_the_bridge_or_the_master() {
     sandbox(|host| {
         let (netns, container) = bridged(host);
+        netns.run("ip link set eth0 down");
+        container.switch_on().unwrap();
         assert!(netns.run("ip link show eth0").contains(",UP"));
         let index = |name: &str| Rtnl::open().unwrap().link(name).unwrap().index;
         let way = |link: &str| {
@@ -268,10 +329,10 @@ fn the_way_from_the_host_is_the_bridge_or_the_master() {
         assert_eq!(container.way, way("br0"));
         host.run("ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up");
         host.run("ip link add link up0 name eth1 netns a type macvlan mode bridge");
-        let container = Container::find(netns.path(), "eth1").unwrap();
+        let container = Container::find(netns.path(), "eth1", false).unwrap();
         assert_eq!(container.way, way("up0"));
         host.run("ip link add v2 type veth peer name eth2 netns a");
-        let container = Container::find(netns.path(), "eth2").unwrap();
+        let container = Container::find(netns.path(), "eth2", false).unwrap();
         assert_eq!(container.way, None);
     });
 }
@@ -311,13 +372,18 @@ fn what_a_container_had_is_given_back_from_the_hosts_side() {
             error.contains("no link of the host leads to its network"),
             "{error}"
         );
-        // A device that has come back.
-        let device = Container {
+        // Whoever is root in a container can give a link of its own the address of one of the host's.
+        let pretender = Container {
             mac: Rtnl::open().unwrap().link("s0").unwrap().mac.unwrap(),
             ..orphan
         };
-        device
-            .send_from_host(BROADCAST, &packet, &Closer::new())
-            .unwrap();
+        for is_hardware in [false, true] {
+            let one = Container {
+                is_hardware,
+                ..pretender.clone()
+            };
+            one.send_from_host(BROADCAST, &packet, &Closer::new())
+                .unwrap_err();
+        }
     });
 }
