@@ -17,7 +17,7 @@ mod prev_result;
 pub mod routes;
 mod uplink;
 
-pub use backend::BackendKey;
+pub use backend::{BACKENDS, MasqueradeBackend, backend};
 pub use configure::Manner;
 pub use container_interface::{ContainerInterface, container_link};
 pub use detach::{Detach, collect_links};

@@ -5,7 +5,7 @@ use linkspan_plugin::config::{Configuration, Key};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, ErrorCode, IfName, PluginConfig};
 
-use crate::attach::BackendKey;
+use crate::attach::MasqueradeBackend;
 use crate::attach::{Mtu, OwnDns, not_empty};
 
 /// The highest VLAN ID; 4095 is reserved (IEEE 802.1Q).
@@ -25,7 +25,7 @@ keys! {
         /// Masquerade what the container sends beyond its own subnet.
         "ipMasq" => ip_masq: bool, default = false, read by [Add, Check, Del, Gc];
         /// What masquerades: nftables or iptables.
-        "ipMasqBackend" => ip_masq_backend: Option<BackendKey>, read by [Add, Check, Del];
+        "ipMasqBackend" => ip_masq_backend: Option<MasqueradeBackend>, read by [Add, Check, Del];
         /// The largest packet on the bridge and both ends of the link; 0 leaves it to the kernel, auto
         /// takes that of the link of the default route.
         "mtu" => mtu: Mtu, default = 0, unit = "bytes", read by [Add];

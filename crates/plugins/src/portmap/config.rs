@@ -5,12 +5,11 @@ use std::net::IpAddr;
 use linkspan_netfilter::{
     Backend, Conditions, NotUnderstood, Port, PortRange, PublishedPorts, SourceNat, Transport,
 };
-use linkspan_plugin::config::{Configuration, Key};
+use linkspan_plugin::config::{Configuration, FromKey, Key, Wrong};
 use linkspan_plugin::keys;
-use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig};
+use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig, Value};
 
-use crate::attach::BackendKey;
-use crate::attach::not_empty;
+use crate::attach::{self, not_empty};
 
 keys! {
     /// The keys of `portmap` as they stand in a configuration.
@@ -34,6 +33,18 @@ keys! {
         "conditionsV6" => conditions_v6: Option<Vec<String>>, read by [Add, Check];
         /// The ports, from the runtime (capability portMappings).
         "runtimeConfig.portMappings" => port_mappings: Option<Vec<MappingKeys>>, read by [Add, Check, Del];
+    }
+}
+
+/// The [`Backend`] that publishes, as a configuration names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackendKey(pub Backend);
+
+impl FromKey for BackendKey {
+    const KIND: &'static str = attach::BACKENDS;
+
+    fn from_json(json: &Value) -> Result<Self, Wrong> {
+        attach::backend(json, "unrecognized backend").map(Self)
     }
 }
 

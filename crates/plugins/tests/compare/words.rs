@@ -4,6 +4,7 @@ use linkspan_testkit::{Plugins, sandbox};
 use serde_json::{Value, json};
 
 use crate::case::ours;
+use crate::expected::Era;
 
 /// A plugin, what its configuration has, `CNI_ARGS`, and the command.
 type Row = (&'static str, Value, &'static str, &'static str);
@@ -87,6 +88,15 @@ fn rows() -> Vec<Row> {
             "ADD",
         ),
         ("bridge", json!({ "vlan": 5000, "ipam": {} }), "", "ADD"),
+        ("vrf", after(json!({})), "", "ADD"),
+        ("vrf", json!({ "vrfname": "red" }), "", "ADD"),
+        ("vrf", json!({ "vrfname": "red" }), "", "CHECK"),
+        (
+            "firewall",
+            after(json!({ "ingressPolicy": "closed" })),
+            "",
+            "ADD",
+        ),
     ]
 }
 
@@ -96,6 +106,57 @@ fn prev_result() -> Value {
         "interfaces": [{ "name": "eth0", "sandbox": "/run/netns/container" }],
         "ips": [{ "interface": 0, "address": "10.1.0.2/24", "gateway": "10.1.0.1" }]
     })
+}
+
+/// Of keys that Debian's reference does not have: the plugin, the keys, and the words of a newer one.
+fn newer_rows() -> Vec<(&'static str, Value, &'static str)> {
+    let backend = |key: &str| json!({ key: "bogus", "ipMasq": true, "prevResult": prev_result() });
+    let masquerade = "unknown ipmasq backend \"bogus\"";
+    let port = |key: &str, value: Value| {
+        let mut mapping = json!({ "hostPort": 80, "containerPort": 80, "protocol": "tcp" });
+        mapping[key] = value;
+        json!({ "prevResult": prev_result(), "runtimeConfig": { "portMappings": [mapping] } })
+    };
+    vec![
+        (
+            "portmap",
+            backend("backend"),
+            "failed to parse config: unrecognized backend \"bogus\"",
+        ),
+        ("bridge", backend("ipMasqBackend"), masquerade),
+        ("ptp", backend("ipMasqBackend"), masquerade),
+        (
+            "portmap",
+            port("hostPort", json!(0)),
+            "failed to parse config: Invalid host port number: 0",
+        ),
+    ]
+}
+
+#[test]
+fn messages_are_those_of_a_newer_reference() {
+    sandbox(|host| {
+        let container = host.netns("container");
+        let is_of_debian = Era::of(&Plugins::reference()) == Era::Debian;
+        for (plugin, keys, words) in newer_rows() {
+            let mut config = json!({
+                "cniVersion": "1.0.0", "name": "mynet", "type": plugin,
+                "ipam": { "type": "host-local", "subnet": "10.1.0.0/24" }
+            });
+            if let (Some(config), Some(keys)) = (config.as_object_mut(), keys.as_object()) {
+                config.extend(keys.clone());
+            }
+            for (plugins, is_concerned) in [(ours(), true), (Plugins::reference(), !is_of_debian)] {
+                let call = plugins
+                    .call("ADD", &config)
+                    .container("c")
+                    .netns(container.path());
+                let outcome = call.ifname("eth0").run();
+                let json = outcome.json.unwrap_or_default();
+                assert!(!is_concerned || json["msg"] == words, "{config}: {json}");
+            }
+        }
+    });
 }
 
 #[test]
