@@ -106,7 +106,7 @@ impl Runtime {
     /// Section 3, "Attaching a container to a network".
     pub fn add(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
         let deadline = Deadline::after(self.timeout);
-        let _turn = self.turn(Command::Add, network, endpoint, deadline)?;
+        let _turn = self.turn(Command::Add, &network.name, endpoint, deadline)?;
         self.cache.refuse_other(&network.name, endpoint)?;
         // One that cannot be read is one.
         let attached = || !matches!(self.cache.load(&network.name, endpoint), Ok(None));
@@ -179,7 +179,7 @@ impl Runtime {
             return Ok(Outcome::Disabled);
         }
         let deadline = Deadline::after(self.timeout);
-        let _turn = self.turn(Command::Check, network, endpoint, deadline)?;
+        let _turn = self.turn(Command::Check, &network.name, endpoint, deadline)?;
         let chain = self.chain(network, Command::Check, Some(endpoint), deadline);
         let kept = self.cache.result(&network.name, endpoint)?;
         let kept = kept.map(|result| chain.to_json(&result)).transpose()?;
@@ -204,8 +204,28 @@ impl Runtime {
     /// Section 3, "Deleting a container from a network".
     pub fn del(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<(), Error> {
         let deadline = Deadline::after(self.timeout);
-        let _turn = self.turn(Command::Del, network, endpoint, deadline)?;
+        let _turn = self.turn(Command::Del, &network.name, endpoint, deadline)?;
         self.detach(network, endpoint, deadline)
+    }
+
+    /// [`del`](Self::del) with what `choose` makes of what ADD has kept: the configuration, and the same attachment's endpoint
+    /// with its arguments. It is asked once no other operation is at the attachment; what [`cached`](Self::cached) has said
+    /// before may be of an attachment that has been made, or removed, since.
+    ///
+    /// # Errors
+    /// As [`del`](Self::del), and those of `choose`.
+    pub fn del_with(
+        &self,
+        network: &NetworkName,
+        endpoint: &Endpoint,
+        choose: impl FnOnce(
+            Result<Option<CachedAttachment>, Error>,
+        ) -> Result<(NetworkList, Endpoint), Error>,
+    ) -> Result<(), Error> {
+        let deadline = Deadline::after(self.timeout);
+        let _turn = self.turn(Command::Del, network, endpoint, deadline)?;
+        let (network, endpoint) = choose(self.cached(network, endpoint))?;
+        self.detach(&network, &endpoint, deadline)
     }
 
     /// DEL by who has the turn.
@@ -312,13 +332,12 @@ impl Runtime {
     fn turn(
         &self,
         command: Command,
-        network: &NetworkList,
+        network: &NetworkName,
         endpoint: &Endpoint,
         deadline: Deadline,
     ) -> Result<Turn, Error> {
         let patience = self.patience(deadline);
-        self.locks
-            .attachment(command, &network.name, endpoint, patience)
+        self.locks.attachment(command, network, endpoint, patience)
     }
 
     pub(crate) fn patience(&self, deadline: Deadline) -> Patience<'_> {

@@ -113,13 +113,13 @@ pub(crate) fn check(ui: Ui, target: &Target) -> Result<(), Failure> {
             format!("nothing was checked: the configuration of network {name} sets disableCheck")
         }
     };
-    ui.done(&words, told(&network, &endpoint, ("checked", is_checked)))
+    ui.done(&words, told(name, &endpoint, ("checked", is_checked)))
 }
 
 /// What a program is told of an attachment.
-fn told(network: &NetworkList, endpoint: &Endpoint, (what, is_done): (&str, bool)) -> Value {
+fn told(network: &NetworkName, endpoint: &Endpoint, (what, is_done): (&str, bool)) -> Value {
     object([
-        ("network", network.name.as_str().into()),
+        ("network", network.as_str().into()),
         ("containerID", endpoint.container_id.as_str().into()),
         ("ifname", endpoint.ifname.as_str().into()),
         (what, is_done.into()),
@@ -188,32 +188,37 @@ fn namespace_advice(path: &Path, given: &Path) -> Option<String> {
 /// Detaches.
 pub(crate) fn del(ui: Ui, args: &Del) -> Result<(), Failure> {
     let target = &args.target;
-    let mut endpoint = target.endpoint()?;
+    let endpoint = target.endpoint()?;
     privilege::require("del")?;
     let runtime = target
         .places
         .runtime(ui)
         .finish_detach(args.keep_going)
         .build();
-    let name: Option<NetworkName> = target.network.parse().ok();
-    // What cannot be read is something that is known.
-    let kept = name.map_or(Ok(None), |name| runtime.cached(&name, &endpoint));
-    let is_known = !matches!(kept, Ok(None));
-    let kept = kept.ok().flatten();
-    let network = configuration(ui, target, kept.as_ref())?;
-    complete(kept, &mut endpoint);
-    runtime.del(&network, &endpoint)?;
+    let name = match target.network.parse() {
+        Ok(name) => name,
+        // Whether there is a network of such a name is for its configuration to say.
+        Err(_) => target.places.network(&target.network)?.name,
+    };
+    let mut is_known = false;
+    runtime.del_with(&name, &endpoint, |kept| {
+        // What cannot be read is something that is known.
+        is_known = !matches!(kept, Ok(None));
+        let kept = kept.ok().flatten();
+        let network = configuration(ui, target, kept.as_ref())?;
+        Ok((network, completed(kept, endpoint.clone())))
+    })?;
     if !is_known && let Some(advice) = mistyped(target, &endpoint) {
         ui.note(&advice);
     }
-    let (id, name) = (&endpoint.container_id, &network.name);
+    let id = &endpoint.container_id;
     let words = match is_known {
         true => format!("{id} is detached from network {name}"),
         false => format!(
             "nothing was known of {id} on network {name}; the plugins were told to detach it all the same"
         ),
     };
-    ui.done(&words, told(&network, &endpoint, ("detached", is_known)))
+    ui.done(&words, told(&name, &endpoint, ("detached", is_known)))
 }
 
 /// What to look at when nothing is known of an attachment, and what was given leads to no namespace.
@@ -256,12 +261,13 @@ fn configuration(
 
 /// The specification wants DEL to be called with the arguments of ADD: those that are not given
 /// are taken from there. What was kept may be unreadable; then there are none.
-fn complete(kept: Option<CachedAttachment>, endpoint: &mut Endpoint) {
-    let Some(kept) = kept else { return };
+fn completed(kept: Option<CachedAttachment>, mut endpoint: Endpoint) -> Endpoint {
+    let Some(kept) = kept else { return endpoint };
     if endpoint.args.is_empty() {
         endpoint.args = kept.endpoint.args;
     }
     if endpoint.capability_args.is_empty() {
         endpoint.capability_args = kept.endpoint.capability_args;
     }
+    endpoint
 }

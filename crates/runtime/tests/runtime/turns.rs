@@ -125,6 +125,36 @@ fn two_adds_of_one_attachment_do_not_undo_each_other() {
 }
 
 #[test]
+fn del_looks_at_what_is_kept_once_it_has_its_turn() {
+    let world = World::new(&[]);
+    world.script("slow", SLOW);
+    let (network, endpoint) = (network("1.0.0", &["slow"]), endpoint("c1"));
+    let runtime = world.runtime();
+    let del = || {
+        let mut known = false;
+        let done = runtime.del_with(&network.name, &endpoint, |kept| {
+            known = kept.unwrap().is_some();
+            Ok((network.clone(), endpoint.clone()))
+        });
+        done.map(|()| known).unwrap()
+    };
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&network, &endpoint));
+        wait_for(&world.path("log/eth0"));
+        let dels = [scope.spawn(del), scope.spawn(del)];
+        // Long enough for both to have looked, were they not to wait.
+        thread::sleep(Duration::from_millis(300));
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+        // One finds what ADD has kept, and the other that it is gone.
+        let mut known = dels.map(|del| del.join().unwrap());
+        known.sort_unstable();
+        assert_eq!(known, [false, true]);
+    });
+    assert_eq!(world.calls(), ["ADD c1", "done c1", "DEL c1", "DEL c1"]);
+}
+
+#[test]
 fn without_a_place_for_locks_add_does_not_begin_and_del_does() {
     for file in [
         "cache/locks",
