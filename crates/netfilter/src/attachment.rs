@@ -1,7 +1,9 @@
 //! What a plugin calls.
 
+mod check;
 mod migrate;
 mod remove;
+mod repair;
 mod rivals;
 
 use std::fmt;
@@ -298,17 +300,6 @@ impl Attachment {
         }
     }
 
-    fn inherit(&self) -> Result<(), Error> {
-        let _held = self.records.hold(&self.file_name())?;
-        match self.read()? {
-            Found::Record(record) if !record.is_partial() => {
-                let heir = Self::recorded(&record, &self.records);
-                heir.repair(&record).map(|_notices| ())
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Sets up those of the parts that are set up in what others own.
     fn set_up_beyond(&self, backend: Backend, parts: &[Part]) -> Result<Installed, Error> {
         let mut all = Installed::default();
@@ -352,117 +343,6 @@ impl Attachment {
             .filter(is_sibling)
             .flat_map(|record| of_kind(&record.parts, kind))
             .collect())
-    }
-
-    /// Sets up anew what [`check`](Self::check) finds missing, and tells what that was; nothing when the
-    /// attachment has been removed meanwhile, or its namespace is gone: what it had is GC's then.
-    pub(super) fn check_and_repair(&self) -> Result<Vec<String>, Error> {
-        let _held = self.records.hold(&self.file_name())?;
-        let Found::Record(record) = self.read()? else {
-            return Ok(Vec::new());
-        };
-        let mut differences = self.check()?;
-        differences.extend(passage::outdated(&self.holder(), &record.parts)?);
-        let mut differences = unique(differences.into_iter());
-        if differences.is_empty() || record.reason_to_live().is_none() {
-            return Ok(Vec::new());
-        }
-        differences.extend(self.repair(&record)?);
-        Ok(differences)
-    }
-
-    /// What others lack is for whoever holds their records.
-    fn repair(&self, record: &Record) -> Result<Vec<String>, Error> {
-        let _shared = self.records.lock(Mode::Shared, SHARE_DEADLINE).ok();
-        let backend = record.backend;
-        self.take_down_beyond(backend, &record.parts)?;
-        let parts = self.reserve()?;
-        if parts != record.parts && !record.is_partial() {
-            self.record(backend, &parts)?;
-        }
-        self.clear_way(&parts)?;
-        let notices = self.set_up_beyond(backend, &parts)?.notices;
-        let by_nftables = left_to_nftables(backend, &parts);
-        if !by_nftables.is_empty() {
-            Ruleset::open()
-                .and_then(|ruleset| ruleset.repair(&by_nftables, &self.owner.to_string()))
-                .map_err(explain)?;
-        }
-        self.settle(&parts)?;
-        Ok(notices)
-    }
-
-    /// What is not as [`install`](Self::install) leaves it: a sentence each, with what was expected and
-    /// what was found. An attachment without a record may be of the reference plugins, whose rules do as well.
-    ///
-    /// # Errors
-    /// When it cannot be found out.
-    pub fn check(&self) -> Result<Vec<String>, Error> {
-        match self.read()? {
-            Found::Record(record) => {
-                let mut differences = self.unreserved(&record)?;
-                differences.extend(self.differences(record.backend, &self.as_recorded(&record))?);
-                Ok(differences)
-            }
-            Found::Unreadable => self.differences(self.backend.unwrap_or_default(), &self.parts),
-            Found::Nothing => {
-                let backend = self.backend.unwrap_or_default();
-                self.differences(backend, &self.not_of_reference()?)
-            }
-        }
-    }
-
-    /// What is wanted and was left to other attachments of the container, none of which has it any more.
-    fn unreserved(&self, record: &Record) -> Result<Vec<String>, Error> {
-        let mut sentences = Vec::new();
-        let is_left = |part: &&Part| !record.parts.contains(part);
-        for part in record.wanted().iter().filter(is_left) {
-            sentences.extend(part.want().unreserved(&self.holder())?);
-        }
-        Ok(sentences)
-    }
-
-    /// Without those of the parts that the reference plugins made.
-    fn not_of_reference(&self) -> Result<Vec<Part>, Error> {
-        let mut own = Vec::new();
-        for kind in kinds(&self.parts) {
-            let parts = of_kind(&self.parts, kind);
-            if !kind.nature().has_reference(&self.owner, &parts)? {
-                own.extend(parts);
-            }
-        }
-        Ok(own)
-    }
-
-    fn differences(&self, backend: Backend, parts: &[Part]) -> Result<Vec<String>, Error> {
-        let mut differences = Vec::new();
-        for kind in kinds(parts) {
-            if let Some(beyond) = kind.beyond(backend) {
-                differences.extend(beyond.differences(&self.owner, &of_kind(parts, kind))?);
-            }
-        }
-        let by_nftables = left_to_nftables(backend, parts);
-        if !by_nftables.is_empty() {
-            let found = Ruleset::open()
-                .and_then(|ruleset| ruleset.differences(&by_nftables, &self.owner.to_string()))
-                .map_err(explain)?;
-            differences.extend(found);
-        }
-        for part in parts {
-            differences.extend(part.want().unsettled());
-            differences.extend(part.want().obstacles(&self.holder())?);
-        }
-        differences.extend(passage::differences(&self.holder(), parts)?);
-        Ok(differences)
-    }
-
-    /// What is wanted, of the kinds that other attachments of the container can have a part in no more
-    /// than was set up.
-    fn as_recorded(&self, record: &Record) -> Vec<Part> {
-        let is_shared = |part: &&Part| part.kind().nature().is_shared_within_container();
-        let recorded = record.parts.iter().filter(is_shared);
-        let wanted = self.parts.iter().filter(|part| !is_shared(part));
-        wanted.chain(recorded).cloned().collect()
     }
 }
 

@@ -7,15 +7,15 @@
 mod files;
 mod header;
 mod index;
+mod listing;
 #[cfg(test)]
 mod map_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use linkspan_state::Folder;
@@ -23,10 +23,11 @@ use linkspan_state::folder::create_directory;
 use linkspan_state::lock::Lock;
 use linkspan_state::origin::{Boot, Origin, Provenance};
 
-use crate::range::{self, Span};
+use crate::range::Span;
 use crate::record::Record;
 use files::{LastReserved, Reservation, State};
 use index::Index;
+use listing::Listing;
 
 /// Up to this many reservations the files themselves are read, and there is no index.
 const FEW: usize = 8;
@@ -75,15 +76,6 @@ pub struct Directory {
 enum Contents {
     Index(Index),
     Listing(Listing),
-}
-
-/// Every file, read.
-#[derive(Default)]
-struct Listing {
-    /// Who holds each address; `None` when that cannot be read, which holds it too.
-    records: BTreeMap<IpAddr, Option<Record>>,
-    /// Files that a crash left behind and that reserve nothing.
-    rubbish: Vec<String>,
 }
 
 impl Directory {
@@ -428,68 +420,6 @@ impl Drop for Directory {
             Index::remove(self.state);
         }
     }
-}
-
-impl Listing {
-    /// Reads every file, and shows each reservation to `visit`.
-    fn read(dir: BorrowedFd<'_>, mut visit: impl FnMut(IpAddr, &Reservation)) -> io::Result<Self> {
-        let mut listing = Self::default();
-        for entry in rustix::fs::Dir::read_from(dir)? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else {
-                continue;
-            };
-            if files::is_unfinished(name) {
-                listing.rubbish.push(name.to_owned());
-                continue;
-            }
-            let Some(address) = address_of(name) else {
-                continue;
-            };
-            let record = match Reservation::read(dir, name) {
-                Ok(None) => continue,
-                Ok(Some(file)) if file.record.is_none() => {
-                    listing.rubbish.push(name.to_owned());
-                    continue;
-                }
-                Ok(Some(file)) => {
-                    visit(address, &file);
-                    file.record
-                }
-                // A link or a pipe reserves nothing.
-                Err(error) if files::is_rubbish(&error) => {
-                    listing.rubbish.push(name.to_owned());
-                    continue;
-                }
-                // A directory has the address's name: nobody's, and not to be given to anybody.
-                Err(error) if files::is_no_file(&error) => None,
-                Err(error) => return Err(error),
-            };
-            listing.records.insert(address, record);
-        }
-        Ok(listing)
-    }
-
-    fn first_free(&self, span: Span) -> Option<IpAddr> {
-        let mut free = span.first;
-        for used in self
-            .records
-            .range(span.first..=span.last)
-            .map(|entry| *entry.0)
-        {
-            if used != free {
-                break;
-            }
-            free = range::next(used)?;
-        }
-        span.contains(free).then_some(free)
-    }
-}
-
-/// The address that a file of this name reserves: the name is the address's only way of being written.
-fn address_of(name: &str) -> Option<IpAddr> {
-    let address: IpAddr = name.parse().ok()?;
-    (address.to_canonical() == address && address.to_string() == name).then_some(address)
 }
 
 fn failed(operation: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError + use<> {
