@@ -45,3 +45,12 @@ pub const PLUGINS: &Table = &[
     &vlan::Vlan,
     &vrf::Vrf,
 ];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_plugins_are_those_of_the_reference() {
+        let names: Vec<_> = super::PLUGINS.iter().map(|plugin| plugin.name()).collect();
+        assert_eq!(names, linkspan_testkit::PLUGIN_NAMES);
+    }
+}

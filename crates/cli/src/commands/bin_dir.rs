@@ -44,3 +44,11 @@ pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
         advice.into_iter().fold(failure, Failure::advise)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_plugins_are_those_of_the_reference() {
+        assert_eq!(super::NAMES, linkspan_testkit::PLUGIN_NAMES);
+    }
+}
