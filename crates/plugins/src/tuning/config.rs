@@ -141,6 +141,14 @@ mod tests {
     }
 
     #[test]
+    fn of_a_parameter_that_is_given_twice_the_last_value_counts() {
+        let json = br#"{ "name": "net", "type": "tuning", "sysctl": { "net.a": "1", "net.b": "2", "net.a": "3" } }"#;
+        let config = Config::read(&PluginConfig::parse(json).unwrap()).unwrap();
+        let value = config.sysctls.iter().find(|(name, _)| name == "net.a");
+        assert_eq!(value.map(|(_, value)| value.as_str()), Some("3"));
+    }
+
+    #[test]
     fn args_are_stronger_than_the_configuration() {
         let config = read(serde_json::json!({
             "sysctl": { "net.a": "1", "net.b": "2" }, "mtu": 1400, "promisc": true, "allmulti": true, "txQLen": 5,

@@ -47,6 +47,25 @@ fn a_frame_comes_back_by_its_port_in_hairpin_mode_only() {
     });
 }
 
+/// Making and freeing as many as there are processors takes a third of the time that a pair takes.
+#[test]
+fn the_ends_of_a_pair_have_one_queue() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let a = host.attach(&network(json!({})), "a");
+        let ends = [
+            (&a.netns, "eth0".to_owned()),
+            (sandbox.host(), a.host_end()),
+        ];
+        for (netns, name) in ends {
+            let link = netns.ip_json(&format!("-details link show dev {name}"));
+            for queues in ["num_tx_queues", "num_rx_queues"] {
+                assert_eq!(link[0][queues], 1, "{queues}: {link}");
+            }
+        }
+    });
+}
+
 #[test]
 fn isolated_ports_reach_the_gateway_and_not_each_other() {
     sandbox(|sandbox| {

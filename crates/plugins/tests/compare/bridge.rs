@@ -52,6 +52,21 @@ fn gateway() -> Value {
 const CHECK_WITHOUT_IPAM: &str =
     "the reference cannot CHECK without ipam: it asks a plugin without a name";
 
+/// A container with these routes.
+fn routes(routes: Value) -> Case {
+    let ipam = json!({ "type": "host-local", "subnet": "10.22.0.0/16", "routes": routes });
+    with_ipam(gateway(), ipam)
+}
+
+/// Why a route that is there twice is taken once.
+const ONE_ROUTE: &str = "nothing is wrong with it";
+
+/// Why a number that the kernel cannot have is refused.
+const NO_NUMBER: &str = "the reference makes something else, or ignores it";
+
+/// What is for the outside is sent as it is: a VPN, say.
+const EXEMPTION: &str = "iptables -t nat -A POSTROUTING -d 198.51.100.0/24 -j ACCEPT";
+
 /// What a person writes first.
 fn mynet() -> Case {
     with_ipam(
@@ -273,4 +288,14 @@ cases! {
         .steps(&[Add("a"), Add("b"), Del("b"), Check("a"), Del("a"), Add("b"), Del("b")]).fails(11, "10.22.0.1-10.22.0.2");
     route_with_host_bits: with_ipam(gateway(), json!({ "type": "host-local", "subnet": "10.22.0.0/16",
         "routes": [{ "dst": "172.16.5.5/12" }] })).fails_with_reference("the kernel refuses a route with host bits");
+    route_twice: routes(json!([{ "dst": "192.0.2.0/24" }, { "dst": "192.0.2.0/24" }])).fails_with_reference(ONE_ROUTE);
+    route_with_an_mtu_below_zero: routes(json!([{ "dst": "192.0.2.0/24", "mtu": -1 }])).steps(&[Add("a")])
+        .fails(7, "mtu").differs("exit status", NO_NUMBER).may_differ("", NO_NUMBER);
+    route_with_a_scope_beyond_a_byte: routes(json!([{ "dst": "192.0.2.0/24", "scope": 999 }])).steps(&[Add("a")])
+        .fails(7, "scope").differs("exit status", NO_NUMBER).may_differ("", NO_NUMBER);
+    exemption_of_others: mynet().steps(&[Run(EXEMPTION), Add("a"), Talk("a"), Del("a")])
+        .differs("198.51.100.2:80 is ", "an ACCEPT in iptables' chain ends no other chain");
+    exemption_of_others_by_iptables: with_ipam(json!({ "isGateway": true, "ipMasq": true, "ipMasqBackend": "iptables" }),
+        json!({ "type": "host-local", "subnet": "10.22.0.0/16", "routes": [{ "dst": "0.0.0.0/0" }] }))
+        .steps(&[Run(EXEMPTION), Add("a"), Talk("a"), Del("a")]);
 }

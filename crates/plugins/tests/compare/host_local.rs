@@ -70,6 +70,10 @@ cases! {
     three_sets: host_local(json!({ "ranges": [[{ "subnet": "10.22.0.0/24" }], [{ "subnet": "10.23.0.0/24" }],
         [{ "subnet": "fd00:22::/64" }]] })).steps(&TO_AND_FRO);
     smallest_subnet: range(json!({ "subnet": "10.22.0.0/30" })).steps(&[Add("a"), Add("b"), Del("a"), Add("b")]).fails(11, "10.22.0.1-10.22.0.2");
+    start_and_end_that_mean_all_hosts: range(json!({ "subnet": "10.22.0.0/29", "rangeStart": "10.22.0.0",
+        "rangeEnd": "10.22.0.7", "gateway": "10.22.0.3" })).steps(&[Add("a"), Del("a")])
+        .differs("result ips 0 address", "no container is given an address that means all hosts")
+        .may_differ("file /var/lib/cni/networks/mynet/", "it is of another address");
     subnet_of_31_bits: range(json!({ "subnet": "10.22.0.0/31" })).fails(7, "10.22.0.0/31");
     subnet_of_32_bits: range(json!({ "subnet": "10.22.0.1/32" })).fails(7, "10.22.0.1/32");
     an_ipv4_mapped_subnet: range(json!({ "subnet": "::ffff:10.22.0.0/120" }))

@@ -4,6 +4,7 @@ use linkspan_testkit::{Call, Outcome, Plugins, rows, sandbox};
 use serde_json::{Value, json};
 
 use crate::case::{VERSIONS, ours};
+use crate::expected::Era;
 
 /// The plugins that are compared.
 const PLUGINS: [&str; 3] = ["bridge", "host-local", "loopback"];
@@ -147,4 +148,40 @@ fn difference(title: &str, [reference, ours]: &[Outcome; 2]) -> Option<String> {
             reference.output, ours.output
         )
     })
+}
+
+#[test]
+fn what_debians_reference_does_not_know() {
+    sandbox(|_| {
+        let (reference, ours) = (Plugins::reference(), ours());
+        let is_of_debian = Era::of(&reference) == Era::Debian;
+        for plugin in PLUGINS {
+            for (verb, version, code) in [
+                ("STATUS", "1.1.0", None),
+                ("GC", "1.1.0", None),
+                ("STATUS", "1.0.0", Some(1)),
+                ("GC", "1.0.0", Some(1)),
+            ] {
+                let config = json!({
+                    "cniVersion": version, "name": "mynet", "type": plugin,
+                    "ipam": { "type": "host-local", "subnet": "10.22.0.0/16" },
+                    "cni.dev/valid-attachments": []
+                });
+                let code_of = |plugins: &Plugins| {
+                    let outcome = plugins
+                        .call(verb, &config)
+                        .container("c")
+                        .ifname("eth0")
+                        .run();
+                    let json = outcome.json.unwrap_or_default();
+                    (!outcome.output.ok()).then(|| json["code"].as_u64().unwrap_or_default())
+                };
+                let title = format!("{verb} of {plugin} in {version}");
+                assert_eq!(code_of(&ours), code, "{title}");
+                // An unknown command.
+                let theirs = if is_of_debian { Some(4) } else { code };
+                assert_eq!(code_of(&reference), theirs, "{title}");
+            }
+        }
+    });
 }

@@ -37,6 +37,13 @@ cases! {
     mac_of_args: with_file(json!({ "mac": "02:00:00:00:00:01", "args": { "cni": { "mac": "02:00:00:00:00:02" } } }));
     mac_of_cni_args: with_file(json!({ "mac": "02:00:00:00:00:01" })).args("IgnoreUnknown=1;MAC=02:00:00:00:00:03");
     mac_of_the_runtime: with_file(json!({ "runtimeConfig": { "mac": "02:00:00:00:00:04" } }));
+    a_sysctl_of_several_numbers: tuning(json!({ "sysctl": { "net.ipv4.tcp_rmem": "4096 131072 6291456" } }))
+        .fails_with_reference("the kernel writes tabs for spaces");
+    mac_in_capitals: with_file(json!({ "mac": "02:00:00:00:00:AB" }))
+        .fails_with_reference("the kernel writes small letters");
+    a_result_of_another_version: Case::new(json!({ "type": "tuning", "prevResult": {
+        "cniVersion": "0.2.0", "ip4": { "ip": "10.22.0.2/16", "gateway": "10.22.0.1" } } })).steps(&[Add("a")])
+        .fails_with_reference("its form tells which version it is of");
     mac_that_is_none: tuning(json!({ "mac": "02:00" })).fails(7, "02:00");
     mtu: with_file(json!({ "mtu": 1400 })).and_traffic();
     mtu_large: with_file(json!({ "mtu": 9000 })).and_traffic().differs("node *mtu = ", LARGE);

@@ -66,6 +66,20 @@ fn requested_addresses_are_taken_from_the_sets_that_they_are_in() {
 
 /// plugins#1047.
 #[test]
+fn an_end_of_a_range_that_means_all_hosts_is_said() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let mut config = small();
+        config["ipam"] =
+            json!({ "type": "host-local", "subnet": "10.22.0.0/29", "rangeEnd": "10.22.0.7" });
+        let outcome = host.add(&config, "c1");
+        outcome.success();
+        let words = "10.22.0.7 is not given to anybody";
+        assert!(outcome.output.stderr.contains(words), "{}", outcome.output);
+    });
+}
+
+#[test]
 fn gc_frees_what_belongs_to_nobody_in_this_network_alone() {
     sandbox(|sandbox| {
         let host = Host::new(sandbox);

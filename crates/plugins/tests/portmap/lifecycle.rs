@@ -113,6 +113,24 @@ fn keys_are_read_in_any_capitalisation() {
     });
 }
 
+/// The reference's rules of both would stand beside each other.
+#[test]
+fn an_add_with_other_mappings_replaces_the_first() {
+    sandbox(|host| {
+        let world = World::new(host);
+        let server = world.server("server");
+        for backend in ["nftables", "iptables"] {
+            let keys = |mapping| publish_with(&[mapping], json!({ "backend": backend }));
+            world.add(&server, &keys("8080:80/tcp")).success();
+            world.add(&server, &keys("8081:80/tcp")).success();
+            let reaches = |port| world.outside.talk_tcp(&format!("{HOST_V4}:{port}")).is_ok();
+            assert_eq!((reaches(8080), reaches(8081)), (false, true), "{backend}");
+            world.del(&server, &keys("8081:80/tcp")).success();
+            assert!(!reaches(8081), "{backend}");
+        }
+    });
+}
+
 #[test]
 fn nothing_is_left_after_del_and_gc() {
     sandbox(|host| {

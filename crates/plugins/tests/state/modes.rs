@@ -66,9 +66,10 @@ fn whatever_the_umask_nobody_else_writes_or_locks_anything() {
         chains.iter().for_each(|chain| world.gc(chain, &[]));
         assert_eq!(of_others(), [""; 0], "GC");
         let modes = shell(
-            "stat -c %a /run/cni /run/cni/linkspan /var/lib/cni/networks /var/lib/cni/networks/one /var/lib/cni/networks/one/lock",
+            "stat -c %a /run/cni /run/cni/linkspan /var/lib/cni/networks /var/lib/cni/networks/one /var/lib/cni/networks/one/lock \
+             /var/lib/cni/networks/one/last_reserved_ip.0",
         );
-        assert_eq!(modes, "755\n700\n755\n755\n750");
+        assert_eq!(modes, "755\n700\n755\n755\n750\n600");
     });
 }
 

@@ -249,6 +249,20 @@ fn what_cannot_be_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn status_misses_the_device_of_which_others_are_made() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let mut config = layer2(json!({}));
+        config["cniVersion"] = "1.1.0".into();
+        world.ours.status(&config).success();
+        sandbox.run("mount -t tmpfs none /dev/net");
+        world.ours.status(&config).fails(50, &["/dev/net/tun"]);
+        sandbox.run("umount /dev/net");
+        world.ours.status(&config).success();
+    });
+}
+
+#[test]
 fn every_command_in_every_version() {
     sandbox(|sandbox| {
         let world = World::new(sandbox);
