@@ -161,6 +161,32 @@ cases! { migrates:
     from_the_reference_to_the_older_iptables("legacy", by_iptables());
 }
 
+/// They name an address alone, so GC leaves them, whose they may be.
+#[test]
+fn what_the_reference_left_goes_with_the_addresss_next_container() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox, NFT, by_iptables());
+        let one = world.attach_bridge("one");
+        let mut result = one.result.clone();
+        result["cniVersion"] = json!("1.0.0");
+        let mut config = with_prev_result(&world.firewall, &result);
+        config["cniVersion"] = json!("1.0.0");
+        let call = world.call_with(&Plugins::reference(), &config, "ADD", &one);
+        call.run().success();
+        let rules = || sandbox.run("iptables-nft -S CNI-FORWARD");
+        let of_one = |rules: &str| rules.matches(&format!("{}/32", one.v4)).count();
+        let left = rules();
+        assert!(of_one(&left) > 0, "{left}");
+        world.plugins.gc(&world.firewall, &[]).success();
+        assert_eq!(rules(), left);
+        // For the rules, whoever has the address is as good as another container.
+        world.call("ADD", &one).run().success();
+        assert_eq!(of_one(&rules()), of_one(&left));
+        world.del(&one).success();
+        assert_eq!(of_one(&rules()), 0, "{}", rules());
+    });
+}
+
 /// The chains of both are of one mind.
 #[test]
 fn the_reference_finds_its_chains_as_it_makes_them() {

@@ -90,6 +90,23 @@ mod by {
     }
 }
 
+/// Our NAT chains are of both families; those of iptables are of the one that is masqueraded.
+#[test]
+fn masquerade_of_ipv4_tracks_connections_of_ipv6_by_nftables_alone() {
+    for (backend, is_tracked) in [("nftables", true), ("iptables", false)] {
+        sandbox(|host| {
+            let world = world(host);
+            let netns = host.netns("c");
+            let mut config = network(Some(backend));
+            config["ipam"] = json!({ "type": "host-local", "subnet": "10.22.0.0/16" });
+            world.ours.add(&config, "c", &netns, "eth0").success();
+            host.run("conntrack -F; ping -6 -c 1 -W 1 ::1");
+            let tracked = host.run("conntrack -L -f ipv6 2>/dev/null | grep -c icmpv6 || true");
+            assert_eq!(tracked == "1", is_tracked, "{backend}: {tracked}");
+        });
+    }
+}
+
 /// podman#5431, firewalld#779, promise 11.
 fn flushed_and_restored(backend: &str, flush: &str) {
     sandbox(|host| {
