@@ -97,11 +97,12 @@ pub struct HandedOver {
 }
 
 /// Leaves what [`migrate`] has moved to iptables to the reference plugins, and forgets it. When nothing of ours is left then,
-/// removes our tables and all that we kept on this host.
+/// removes our tables and all that we kept on this host, but the [folders](linkspan_state::Folder::of_host) of the names in
+/// `spared`, which somebody else needs.
 ///
 /// # Errors
 /// What could not be removed.
-pub fn hand_over() -> Result<HandedOver, Error> {
+pub fn hand_over(spared: &[&str]) -> Result<HandedOver, Error> {
     let records = Records::default();
     let mut outcome = HandedOver::default();
     for record in sorted(&records)? {
@@ -113,7 +114,7 @@ pub fn hand_over() -> Result<HandedOver, Error> {
     withdraw(&records)?;
     tidy(&records)?;
     if records.names()?.is_empty() {
-        let forgotten = linkspan_state::folder::forget_host();
+        let forgotten = linkspan_state::folder::forget_host(spared);
         forgotten.map_err(|error| failed("remove", Path::new(DIRECTORY), &error))?;
     }
     Ok(outcome)

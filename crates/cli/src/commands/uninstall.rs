@@ -1,8 +1,14 @@
 //! `uninstall`.
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use linkspan_dhcp::daemon::{FOLDER, Kept, KeptLease};
 use linkspan_netfilter::{Backend, HandedOver, Moved, Record, hand_over, plan_migration};
 use linkspan_spec::Value;
 
+use super::bin_dir::failed;
 use super::migrate::{because, carry_out, json_of, unread, words_of};
 use super::replaced::{Fate, Replaced};
 use crate::args::Uninstall;
@@ -15,18 +21,20 @@ type Fates = Vec<(&'static str, Fate)>;
 /// Leaves the host to the plugins that were there before, with its containers running.
 pub(crate) fn uninstall(ui: Ui, args: &Uninstall) -> Result<(), Failure> {
     privilege::require("uninstall")?;
+    require_directory(&args.bin_dir)?;
     let replaced = Replaced::of(&args.bin_dir);
     let fates = replaced.fates();
     let plan = plan_migration(Backend::Iptables).map_err(unread)?;
+    let leases = Kept::on_host().map_err(unread_leases)?;
     if !ui.json {
-        ui.print(&intention(&replaced, &fates, &plan, args))?;
+        ui.print(&intention(&replaced, &fates, &plan, &leases, args))?;
     }
     if !args.force {
         refuse_orphans(&fates, &plan)?;
     }
     if args.dry_run {
         return match ui.json {
-            true => tell(ui, args, &fates, &plan, &HandedOver::default()),
+            true => tell(ui, args, &fates, &plan, &HandedOver::default(), &leases),
             false => ui.print("Nothing was changed.\n"),
         };
     }
@@ -34,25 +42,79 @@ pub(crate) fn uninstall(ui: Ui, args: &Uninstall) -> Result<(), Failure> {
     replaced.undo(&fates)?;
     // What was attached until the plugins were others.
     let moved = carry_out(Backend::Iptables)?;
-    let outcome = hand_over().map_err(|error| {
+    let leases = Kept::on_host().map_err(unread_leases)?;
+    let spared: &[&str] = if leases.folders.is_empty() {
+        &[]
+    } else {
+        &[FOLDER]
+    };
+    let outcome = hand_over(spared).map_err(|error| {
         because(
             Failure::new(Kind::Failed, "cannot remove all that is Linkspan's"),
             &error,
         )
     })?;
-    if ui.json {
-        return tell(ui, args, &fates, &moved, &outcome);
+    match ui.json {
+        true => tell(ui, args, &fates, &moved, &outcome, &leases),
+        false => ui.print(&end(&outcome, &leases)),
     }
-    if outcome.kept.is_empty() {
-        return ui.print("Done: nothing of Linkspan's is left.\n");
+}
+
+/// Else a name that is mistyped would leave the plugins of Linkspan in their place, without what they keep.
+fn require_directory(bin_dir: &Path) -> Result<(), Failure> {
+    fs::read_dir(bin_dir).map(drop).map_err(|error| {
+        failed("read the directory of the plugins", bin_dir)(error)
+            .advise("Nothing was changed. Name the directory that --bin-dir was at `install`.")
+    })
+}
+
+fn unread_leases(error: io::Error) -> Failure {
+    Failure::new(Kind::Failed, "cannot read what leases of dhcp are kept").because(error)
+}
+
+/// What is left at the end.
+fn end(outcome: &HandedOver, leases: &Kept) -> String {
+    if outcome.kept.is_empty() && leases.folders.is_empty() {
+        return "Done: nothing of Linkspan's is left.\n".to_owned();
     }
-    let mut text = "Done, but for what the reference plugins do not know. It stays until its containers have ended; then \
-                    repeat the command:\n"
-        .to_owned();
-    for record in &outcome.kept {
-        text += &format!("  {} of {}\n", record.owner(), record.plugin());
+    let mut text = "Done, but for this:\n".to_owned();
+    if !outcome.kept.is_empty() {
+        text += "What the reference plugins do not know. It stays until its containers have ended; then repeat the command:\n";
+        for record in &outcome.kept {
+            text += &format!("  {} of {}\n", record.owner(), record.plugin());
+        }
     }
-    ui.print(&text)
+    text + &words_of_leases(leases)
+}
+
+/// What becomes of the leases, which the reference's daemon does not take over.
+fn words_of_leases(kept: &Kept) -> String {
+    if kept.folders.is_empty() {
+        return String::new();
+    }
+    let folders = kept.folders.iter().map(|one| one.display().to_string());
+    let folders = folders.collect::<Vec<_>>().join(" and ");
+    let advice = match (kept.leases.is_empty(), kept.is_running) {
+        (true, _) => "Stop Linkspan's, start the reference's, and repeat the command.",
+        (_, true) => {
+            "Let Linkspan's run on, from the file that it was started from, until these containers have ended; then stop it \
+             and repeat the command:"
+        }
+        (_, false) => {
+            "Linkspan's does not run, so they run out, and the server may give the addresses to others: start it before this \
+             command, or have these containers attached anew afterwards:"
+        }
+    };
+    let mut text = format!(
+        "Leases in {folders}, which the reference's dhcp daemon does not take over. {advice}\n"
+    );
+    for lease in &kept.leases {
+        text += &match lease.address {
+            Some(address) => format!("  {} has {address}\n", lease.attachment),
+            None => format!("  {} cannot be read\n", lease.attachment),
+        };
+    }
+    text
 }
 
 fn names(fates: &Fates, fate: Fate) -> Vec<&'static str> {
@@ -65,6 +127,7 @@ fn intention(
     replaced: &Replaced<'_>,
     fates: &Fates,
     plan: &[(Record, Moved)],
+    leases: &Kept,
     args: &Uninstall,
 ) -> String {
     let bin_dir = args.bin_dir.display();
@@ -94,7 +157,11 @@ fn intention(
             text += &format!("  {line}\n");
         }
     }
-    text + "Remove the tables of Linkspan and /run/cni/linkspan\n"
+    text += "Remove the tables of Linkspan and /run/cni/linkspan\n";
+    match leases.folders.is_empty() {
+        true => text,
+        false => format!("{text}Leave alone: {}", words_of_leases(leases)),
+    }
 }
 
 /// Refuses to take away what detaches running containers.
@@ -124,6 +191,7 @@ fn tell(
     fates: &Fates,
     moved: &[(Record, Moved)],
     outcome: &HandedOver,
+    leases: &Kept,
 ) -> Result<(), Failure> {
     let list = |fate| {
         names(fates, fate)
@@ -144,5 +212,15 @@ fn tell(
             kept.map(|record| Value::from(record.owner().to_string()))
                 .collect(),
         ),
+        ("leases", leases.leases.iter().map(json_of_lease).collect()),
+        ("dhcpDaemonRuns", leases.is_running.into()),
     ]))
+}
+
+fn json_of_lease(lease: &KeptLease) -> Value {
+    let address = lease.address.map(|address| address.to_string());
+    object([
+        ("attachment", lease.attachment.as_str().into()),
+        ("address", address.into()),
+    ])
 }

@@ -208,6 +208,26 @@ fn nobody_is_left_without_the_plugin_that_detaches_him() {
     });
 }
 
+#[test]
+fn a_directory_that_is_mistyped_changes_nothing() {
+    build_plugins();
+    sandbox(|host| {
+        let world = World::new(host);
+        linkspan(&["install", "--bin-dir", BIN_DIR]);
+        let container = world.attach();
+        let before = left(host);
+        for nowhere in ["/opt/cni/bni", "/opt/cni/bin/bridge"] {
+            let output = Cmd::new(LINKSPAN)
+                .args(["uninstall", "--bin-dir", nowhere])
+                .output();
+            let words = "cannot read the directory of the plugins";
+            assert!(!output.ok() && output.stderr.contains(words), "{output}");
+        }
+        assert_eq!(left(host), before);
+        world.flows(&container, "refused");
+    });
+}
+
 /// Every command of the guide does what the guide shows; with `LINKSPAN_WRITE` the guide is made from what they do.
 #[test]
 fn the_guide_shows_what_happens() {

@@ -35,6 +35,8 @@ use listener::Listener;
 use rustix::process::{Resource, getpid, getrlimit, setrlimit};
 use store::{Store, StoreError};
 
+pub use store::{FOLDER, Kept, KeptLease};
+
 /// Runs the daemon with the arguments that come after `daemon`, until a signal ends it; returns the exit status: 0, 1 when it
 /// cannot work, 2 when the arguments are wrong.
 pub fn run(arguments: &[OsString]) -> u8 {

@@ -1,5 +1,7 @@
 //! Leases on disk: what a daemon that is started again, after whatever end of the one before, goes on with.
 
+mod kept;
+
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +16,14 @@ use super::container::Container;
 use super::holder::Holder;
 use super::wish::Wish;
 use crate::machine::Lease;
+
+pub use kept::{Kept, KeptLease};
+
+/// The [folder](Folder::of_host) of this host in which each daemon has its own.
+pub const FOLDER: &str = "dhcp";
+
+/// The same for a daemon that sees the host below a prefix.
+const BELOW_PREFIX: &str = "run/cni/linkspan-dhcp";
 
 /// The form of records that this code writes, and the only one that it reads.
 const VERSION: u32 = 1;
@@ -69,9 +79,9 @@ impl Store {
     /// When another daemon has them, or there is no place for them.
     pub(super) fn open(prefix: &str, socket: &Path) -> Result<Self, StoreError> {
         let all = if prefix.is_empty() {
-            Folder::of_host("dhcp")?
+            Folder::of_host(FOLDER)?
         } else {
-            Folder::at(&Path::new(prefix).join("run/cni/linkspan-dhcp"), 0o700)?
+            Folder::at(&Path::new(prefix).join(BELOW_PREFIX), 0o700)?
         };
         let folder = all.folder(&hash(socket.as_os_str().as_encoded_bytes()))?;
         let lock =

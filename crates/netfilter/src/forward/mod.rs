@@ -130,19 +130,36 @@ pub(crate) fn dismiss(
     addresses: &[IpAddr],
     is_taken: &dyn Fn(IpAddr) -> bool,
 ) -> Result<(), Error> {
-    match remove(&[&ADMITTED, &PUBLISHED], owner, addresses, is_taken)? {
+    let is_stale = |address: IpAddr| addresses.contains(&address) && !is_taken(address);
+    match remove(&[&ADMITTED, &PUBLISHED], owner, Own::All, &is_stale)? {
         true => former::forget(owner, addresses),
         false => Ok(()),
     }
 }
 
-/// Removes what its published ports have.
+/// Removes what its published ports have, all of it; of rules that do not say whose they are as [`dismiss`] does.
 pub(crate) fn close(
     owner: &Owner,
     addresses: &[IpAddr],
     is_taken: &dyn Fn(IpAddr) -> bool,
 ) -> Result<(), Error> {
-    remove(&[&PUBLISHED], owner, addresses, is_taken).map(|_| ())
+    let is_stale = |address: IpAddr| addresses.contains(&address) && !is_taken(address);
+    remove(&[&PUBLISHED], owner, Own::All, &is_stale).map(|_| ())
+}
+
+/// Removes what an attachment has for one of its addresses. What it has for others stays.
+pub(crate) fn dismiss_address(owner: &Owner, address: IpAddr) -> Result<(), Error> {
+    let is_it = |one: IpAddr| one == address;
+    match remove(&[&ADMITTED, &PUBLISHED], owner, Own::Stale, &is_it)? {
+        true => former::forget(owner, &[address]),
+        false => Ok(()),
+    }
+}
+
+/// Removes what its published ports have for one of its addresses. What they have for others stays.
+pub(crate) fn close_address(owner: &Owner, address: IpAddr) -> Result<(), Error> {
+    let is_it = |one: IpAddr| one == address;
+    remove(&[&PUBLISHED], owner, Own::Stale, &is_it).map(|_| ())
 }
 
 /// Whether the host's policy may drop what is forwarded for an address. That of the older iptables is not looked at: where
@@ -178,28 +195,34 @@ pub(crate) fn ahead_of_others(openings: &[Accept]) -> Result<Vec<String>, Error>
     Ok(sentences)
 }
 
-/// Returns whether an earlier Linkspan has admitted here in another way.
+/// Which of the rules that say that they are an attachment's are removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Own {
+    /// All of them.
+    All,
+    /// Those about addresses that are stale.
+    Stale,
+}
+
+/// Removes rules of an attachment, and those about stale addresses that do not say whose they are. Returns whether an earlier
+/// Linkspan has admitted here in another way.
 fn remove(
     places: &[&Place],
     owner: &Owner,
-    addresses: &[IpAddr],
-    is_taken: &dyn Fn(IpAddr) -> bool,
+    own: Own,
+    is_stale: &dyn Fn(IpAddr) -> bool,
 ) -> Result<bool, Error> {
-    let own = owner.to_string();
-    let is_stale = |address: IpAddr| addresses.contains(&address) && !is_taken(address);
-    let is_own = |rule: &InstalledRule| match &rule.owner {
-        Some(owner) => *owner == own,
-        None => {
-            nft::is_admission(rule)
-                && rule
-                    .source
-                    .into_iter()
-                    .chain(rule.destination)
-                    .any(is_stale)
-        }
+    let name = owner.to_string();
+    let is_about = |rule: &InstalledRule| {
+        let mut ends = rule.source.into_iter().chain(rule.destination);
+        ends.any(is_stale)
     };
-    let has_former = remove_where(places, &is_own)?;
-    legacy::remove(places, &is_stale)?;
+    let is_to_go = |rule: &InstalledRule| match &rule.owner {
+        Some(owner) => *owner == name && (own == Own::All || is_about(rule)),
+        None => nft::is_admission(rule) && is_about(rule),
+    };
+    let has_former = remove_where(places, &is_to_go)?;
+    legacy::remove(places, is_stale)?;
     Ok(has_former)
 }
 

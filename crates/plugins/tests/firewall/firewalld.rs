@@ -285,7 +285,7 @@ fn handed_over_nobody_is_cut_off(sandbox: &Sandbox, forwarding: Forwarding, then
     for (record, outcome) in moved {
         assert!(outcome.is_ok(), "{record:?}: {outcome:?}");
     }
-    let outcome = linkspan_netfilter::hand_over().unwrap();
+    let outcome = linkspan_netfilter::hand_over(&[]).unwrap();
     assert_eq!(outcome.kept, []);
     world.flush_conntrack();
     reaches(&one.netns, Outside::ROUTER_V4, Outside::ROUTER_V6, PORT);
@@ -308,6 +308,7 @@ fn handed_over_nobody_is_cut_off(sandbox: &Sandbox, forwarding: Forwarding, then
 cases! { handed_over_nobody_is_cut_off:
     handed_over_where_nothing_else_filters(Forwarding::Free, "true");
     handed_over_where_the_policy_drops(NFT, "true");
+    handed_over_where_the_policy_of_one_protocol_drops(Forwarding::Free, "iptables-nft -P FORWARD DROP");
     handed_over_where_a_rule_drops(Forwarding::Free, "iptables-nft -A FORWARD -j DROP; ip6tables-nft -A FORWARD -j DROP");
     handed_over_when_firewalld_has_gone(NFT, "stop");
 }

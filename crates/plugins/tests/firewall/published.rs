@@ -1,6 +1,7 @@
 //! Published ports where the host drops: from outside, from the host by its address and by 127.0.0.1, from the container
 //! itself and from its neighbour; by TCP and UDP, IPv4 and IPv6.
 
+use linkspan_netfilter::Backend;
 use linkspan_testkit::{Outside, Sandbox};
 use serde_json::{Value, json};
 
@@ -75,4 +76,31 @@ fn answers_everybody_beside_firewalld(sandbox: &Sandbox, forwarding: Forwarding)
 cases! { answers_everybody_beside_firewalld:
     everybody_beside_firewalld(Forwarding::Free);
     everybody_beside_firewalld_where_iptables_drops_too(NFT);
+}
+
+/// Who goes back to the reference plugins, where one protocol alone is dropped, keeps what is admitted of that.
+fn handed_over_where_one_drops(sandbox: &Sandbox, command: &str) {
+    let world = World::new(sandbox, Forwarding::Free, json!({}));
+    let one = world.attach("one");
+    world.publish(&one);
+    sandbox.run(&format!("{command} -P FORWARD DROP"));
+    for (record, outcome) in linkspan_netfilter::migrate(Backend::Iptables).unwrap() {
+        assert!(outcome.is_ok(), "{record:?}: {outcome:?}");
+    }
+    assert_eq!(linkspan_netfilter::hand_over(&[]).unwrap().kept, []);
+    world.flush_conntrack();
+    let outside = &world.outside.netns;
+    reaches(outside, Outside::HOST_V4, Outside::HOST_V6, 8080);
+    let rules = sandbox.run("iptables-nft -S; ip6tables-nft -S");
+    let (stays, goes) = match command {
+        "iptables-nft" => (&one.v4, &one.v6),
+        _ => (&one.v6, &one.v4),
+    };
+    let has = |address: &str| rules.contains(&format!("LINKSPAN-PORTS -d {address}/"));
+    assert!(has(stays) && !has(goes), "{rules}");
+}
+
+cases! { handed_over_where_one_drops:
+    handed_over_where_ipv4_is_dropped("iptables-nft");
+    handed_over_where_ipv6_is_dropped("ip6tables-nft");
 }

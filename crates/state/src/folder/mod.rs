@@ -264,12 +264,20 @@ impl Folder {
         let Some(folder) = self.folder_if_there(name)? else {
             return Ok(());
         };
-        for inside in folder.all_names()? {
-            if folder.remove(&inside).is_err() {
-                folder.remove_all(&inside)?;
+        folder.clear(&[])?;
+        self.remove_folder(name);
+        Ok(())
+    }
+
+    /// Removes all that is in it, but what has one of these names.
+    fn clear(&self, spared: &[&str]) -> io::Result<()> {
+        let mut names = self.all_names()?;
+        names.retain(|name| !spared.contains(&name.as_str()));
+        for name in names {
+            if self.remove(&name).is_err() {
+                self.remove_all(&name)?;
             }
         }
-        self.remove_folder(name);
         Ok(())
     }
 
@@ -391,26 +399,30 @@ pub fn sweep() -> io::Result<()> {
     Ok(())
 }
 
-/// Removes all that is kept for the caller's network namespace, and what concerns no single one when there is no other
-/// host.
+/// Removes all that is kept for the caller's network namespace, but the [folders](Folder::of_host) of these names; and what
+/// concerns no single one when there is no other host.
 ///
 /// # Errors
 /// When it cannot be removed.
-pub fn forget_host() -> io::Result<()> {
+pub fn forget_host(spared: &[&str]) -> io::Result<()> {
     let Some(all) = Folder::of_all_if_there("")? else {
         return Ok(());
     };
-    all.remove_all(&format!("{NETNS}{}", Identity::current()?))?;
-    let rest = all.names()?;
-    if rest.iter().any(|name| name.starts_with(NETNS)) {
+    let own = format!("{NETNS}{}", Identity::current()?);
+    if let Some(host) = all.folder_if_there(&own)? {
+        host.clear(spared)?;
+    }
+    // It stays when something was spared.
+    let is_gone = all.remove_folder(&own);
+    let is_other = |name: &String| name.starts_with(NETNS) && *name != own;
+    if all.names()?.iter().any(is_other) {
         return Ok(());
     }
-    for name in rest {
-        if all.remove(&name).is_err() {
-            all.remove_all(&name)?;
-        }
+    all.clear(&[&own])?;
+    match is_gone {
+        true => std::fs::remove_dir(all.path()),
+        false => Ok(()),
     }
-    std::fs::remove_dir(all.path())
 }
 
 impl AsFd for Folder {

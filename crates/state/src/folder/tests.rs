@@ -178,3 +178,22 @@ fn what_a_killed_writer_left_is_nobodys_file() {
         }
     });
 }
+
+#[test]
+fn what_is_spared_is_all_that_stays_of_a_host() {
+    sandbox(|_| {
+        let all = Folder::of_all("").unwrap();
+        let own = Folder::of_host("").unwrap().path().to_owned();
+        for name in ["gone", "spared"] {
+            let folder = Folder::of_host(name).unwrap();
+            folder.write("file", b"text").unwrap();
+            Folder::of_all(name).unwrap();
+        }
+        forget_host(&["spared"]).unwrap();
+        assert_eq!(fs::read(own.join("spared/file")).unwrap(), b"text");
+        assert_eq!(fs::read_dir(&own).unwrap().count(), 1);
+        assert_eq!(all.names().unwrap().len(), 1, "nothing is of all hosts");
+        forget_host(&[]).unwrap();
+        assert!(!all.path().exists());
+    });
+}

@@ -54,12 +54,12 @@ impl Want for Admission {
             && crate::firewalld::is_running()?
             && !forward::may_refuse(self.address)?
         {
-            return filter::dismiss(holder.owner, &[Part::Admission(self.clone())]);
+            return forward::dismiss_address(holder.owner, self.address);
         }
         // What published ports have they do not know: where the policy drops, they are reached by it alone.
         match forward::may_drop(self.address)? {
             true => Ok(()),
-            false => forward::close(holder.owner, &[self.address], &|_| false),
+            false => forward::close_address(holder.owner, self.address),
         }
     }
 }
