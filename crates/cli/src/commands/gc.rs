@@ -107,8 +107,7 @@ fn judge(
 /// Refuses to collect the garbage of a network of which nothing is known: its plugins would be told that nothing is in use, and
 /// remove what another runtime, or one with another cache, has attached.
 fn refuse_blind(args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Result<(), Failure> {
-    let asks_plugins = network.cni_version >= Command::Gc.since() && !network.disable_gc;
-    if args.all || !asks_plugins || !decisions.is_empty() {
+    if args.all || !asks_plugins(network) || !decisions.is_empty() {
         return Ok(());
     }
     let cache = args.network.places.cache_dir();
@@ -121,6 +120,11 @@ fn refuse_blind(args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Res
         "Nothing was removed. If nothing is attached to the network, say so with --all; else name the cache of the \
          runtime that attaches with --cache-dir.",
     ))
+}
+
+/// Whether the network's plugins are told to remove what belongs to no attachment.
+fn asks_plugins(network: &NetworkList) -> bool {
+    network.cni_version >= Command::Gc.since() && !network.disable_gc
 }
 
 /// Refuses a directory that was given and is not there.
@@ -196,7 +200,17 @@ fn tell(ui: Ui, args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Res
         ("dryRun", args.dry_run.into()),
         ("removed", list(&removed)),
         ("kept", list(&kept)),
+        ("pluginsAsked", asks_plugins(network).into()),
     ]);
+    if !network.disable_gc && !asks_plugins(network) {
+        ui.note(&format!(
+            "the plugins of network {name} are not asked what they hold for anybody else, since GC is of CNI {} and the network \
+             of {}: give it \"cniVersion\": \"{}\" to have them asked",
+            Command::Gc.since(),
+            network.cni_version,
+            Command::Gc.since()
+        ));
+    }
     if args.dry_run && !ui.json {
         return ui.print(&dry_run(ui, network, decisions));
     }
@@ -233,7 +247,7 @@ fn dry_run(ui: Ui, network: &NetworkList, decisions: &[Decision]) -> String {
         }));
         text.push_str(&table(ui.style(), &rows));
     }
-    if network.cni_version >= Command::Gc.since() && !network.disable_gc {
+    if asks_plugins(network) {
         text.push_str("What the network's plugins hold for any other attachment would go too.\n");
     }
     text

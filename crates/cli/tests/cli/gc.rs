@@ -113,15 +113,18 @@ fn gc_that_knows_of_nothing_does_not_begin_without_all() {
     let all = ["gc", "mynet", "--all", "--cache-dir", &empty];
     assert!(world.linkspan(&all).output().ok());
     assert!(world.called("GC"));
-    // A version without GC asks no plugin.
+    // A version without GC asks no plugin, and says so.
     world.network("1.0.0");
-    assert!(
-        world
-            .linkspan(&all[..2])
-            .args(["--cache-dir", &empty])
-            .output()
-            .ok()
-    );
+    for (args, words) in [
+        (&[][..], "are not asked what they hold"),
+        (&["--dry-run"], "are not asked what they hold"),
+        (&["--json"], r#""pluginsAsked": false"#),
+    ] {
+        let gc = ["gc", "mynet", "--cache-dir", &empty];
+        let output = world.linkspan(&[&gc, args].concat()).output();
+        let told = format!("{}{}", output.stdout, output.stderr);
+        assert!(output.ok() && told.contains(words), "{args:?}: {output}");
+    }
 }
 
 #[test]
@@ -218,6 +221,7 @@ fn gc_shows_beforehand_what_would_go() {
                     "why": "no --keep names it"}],
                 "kept": [{"containerID": "gone", "ifname": "eth0", "netns": "/run/netns/gone",
                     "why": "--keep names it"}],
+                "pluginsAsked": true,
             })
         );
         assert!(!world.called("GC") && !world.called("DEL"));
