@@ -93,35 +93,116 @@ fn a_whole_chain_has_an_address_of_a_server_and_gives_it_back() {
 #[test]
 fn leases_of_the_references_daemon_are_adopted() {
     build_plugins();
+    for cache in ["/var/lib/cni", "/var/lib/cni/multus"] {
+        sandbox(|host| adopted_from(host, cache));
+    }
+}
+
+/// The runtime's cache is there.
+fn adopted_from(host: &Sandbox, cache: &str) {
+    let busy = Pool {
+        lifetime: 40,
+        ..Pool::default()
+    };
+    let world = World::new(host, busy);
+    let theirs = Plugins::reference();
+    let mut daemon = DhcpDaemon::start(&theirs);
+    let attached: Vec<_> = ["a", "b"].map(|name| world.attach(&theirs, name)).into();
+    let before = world.server.leases();
+    daemon.kill();
+    let moves = |from: &str, to: &str| {
+        format!("mkdir -p {to}; [ {from} = {to} ] || mv {from}/results {to}")
+    };
+    host.run(&moves("/var/lib/cni", cache));
+    // The times in a server's file are of whole seconds.
+    std::thread::sleep(Duration::from_millis(1100));
+    let _ours = DhcpDaemon::start(&world.ours);
+    let renewed = world.server.wait_until("all renewed", |leases| {
+        leases.len() == 2
+            && leases
+                .iter()
+                .zip(&before)
+                .all(|(now, then)| now.address == then.address && now.ends > then.ends)
+    });
+    for (lease, then) in renewed.iter().zip(&before) {
+        assert_eq!((&lease.client, &lease.mac), (&then.client, &then.mac));
+    }
+    host.run(&moves(cache, "/var/lib/cni"));
+    for (netns, address) in &attached {
+        let addresses = netns.run("ip -4 -o address show dev eth0");
+        assert!(addresses.contains(address.as_str()), "{addresses}");
+        world.detach(&world.ours, netns);
+    }
+    world.server.wait_for_leases(0);
+}
+
+/// The reference's daemon takes no lease over, so Linkspan's goes on.
+#[test]
+fn who_goes_back_keeps_the_daemon_until_its_leases_have_ended() {
+    build_plugins();
     sandbox(|host| {
-        let busy = Pool {
-            lifetime: 40,
+        let short = Pool {
+            lifetime: 20,
             ..Pool::default()
         };
-        let world = World::new(host, busy);
-        let theirs = Plugins::reference();
-        let mut daemon = DhcpDaemon::start(&theirs);
-        let attached: Vec<_> = ["a", "b"].map(|name| world.attach(&theirs, name)).into();
-        let before = world.server.leases();
+        let world = World::new(host, short);
+        fs::create_dir_all("/opt/cni/bin").unwrap();
+        host.run("cp -L /usr/lib/cni/* /opt/cni/bin");
+        let plugins = Plugins::at("/opt/cni/bin");
+        World::linkspan(&plugins, &["install", "--bin-dir", "/opt/cni/bin"]);
+        let mut daemon = DhcpDaemon::start(&plugins);
+        let (netns, address) = world.attach(&plugins, "a");
+        let address = address.split('/').next().unwrap();
+        let uninstall = |args: &[&str]| {
+            World::linkspan(
+                &plugins,
+                &[&["uninstall", "--bin-dir", "/opt/cni/bin"], args].concat(),
+            )
+        };
+        for (args, begins) in [
+            (
+                &["--dry-run"][..],
+                "Leave alone: Leases in /run/cni/linkspan/netns-",
+            ),
+            (
+                &[],
+                "Done, but for this:\nLeases in /run/cni/linkspan/netns-",
+            ),
+        ] {
+            let told = uninstall(args);
+            let says = |words: &str| assert!(told.contains(words), "{words}: {told}");
+            says(begins);
+            says("Let Linkspan's run on");
+            says("mynet/cnitool-");
+            says(&format!("/eth0 has {address}\n"));
+        }
+        // It renews what it keeps, and a daemon that is killed finds it again.
+        let then = world.server.leases()[0].ends;
+        world
+            .server
+            .wait_until("it is renewed", |leases| leases[0].ends > then);
         daemon.kill();
-        // The times in a server's file are of whole seconds.
-        std::thread::sleep(Duration::from_millis(1100));
-        let _ours = DhcpDaemon::start(&world.ours);
-        let renewed = world.server.wait_until("all renewed", |leases| {
-            leases.len() == 2
-                && leases
-                    .iter()
-                    .zip(&before)
-                    .all(|(now, then)| now.address == then.address && now.ends > then.ends)
-        });
-        for (lease, then) in renewed.iter().zip(&before) {
-            assert_eq!((&lease.client, &lease.mac), (&then.client, &then.mac));
-        }
-        for (netns, address) in &attached {
-            let addresses = netns.run("ip -4 -o address show dev eth0");
-            assert!(addresses.contains(address.as_str()), "{addresses}");
-            world.detach(&world.ours, netns);
-        }
+        let told = uninstall(&[]);
+        assert!(
+            told.contains("Linkspan's does not run, so they run out"),
+            "{told}"
+        );
+        let again = DhcpDaemon::start(&world.ours);
+        world.detach(&plugins, &netns);
         world.server.wait_for_leases(0);
+        let told = uninstall(&["--json"]);
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(
+            (&told["leases"], &told["dhcpDaemonRuns"]),
+            (&json!([]), &json!(true))
+        );
+        let told = uninstall(&[]);
+        assert!(
+            told.contains("Stop Linkspan's, start the reference's"),
+            "{told}"
+        );
+        drop(again);
+        assert!(uninstall(&[]).ends_with("Done: nothing of Linkspan's is left.\n"));
+        assert!(!Path::new("/run/cni/linkspan").exists());
     });
 }

@@ -1,5 +1,5 @@
 //! Leases that the reference's daemon held, whose attachments live: it kept them in memory alone, and what is known of them
-//! stands in the runtime's cache.
+//! stands in the caches of runtimes.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,9 @@ use crate::rpc::{CmdArgs, DEFAULT_SOCKET};
 /// The IPAM plugin whose leases these are.
 const PLUGIN: &str = "dhcp";
 
+/// The directories below the prefix where runtimes keep libcni's cache: its own, and Multus'.
+const CACHES: [&str; 2] = [DEFAULT_CACHE_DIR, "/var/lib/cni/multus"];
+
 /// A lease that nobody keeps any more.
 #[derive(Debug)]
 pub(super) struct Adopted {
@@ -30,26 +33,23 @@ pub(super) struct Adopted {
     pub(super) lease: Lease,
 }
 
-/// Those of the attachments in the runtime's cache that ask this daemon and whose interface is there with its address.
+/// Those of the attachments in the runtimes' caches that ask this daemon and whose interface is there with its address.
 pub(super) fn leases(flags: &Flags) -> Vec<Adopted> {
-    let directory = format!("{}{DEFAULT_CACHE_DIR}", flags.host_prefix);
-    let files = match Runtime::builder()
-        .cache_dir(directory)
-        .build()
-        .cached_files()
-    {
-        Ok(files) => files,
-        Err(error) => {
+    let of_cache = |cache: &str| {
+        let directory = format!("{}{cache}", flags.host_prefix);
+        let runtime = Runtime::builder().cache_dir(&directory).build();
+        runtime.cached_files().unwrap_or_else(|error| {
             log(&format!(
-                "leases of another daemon cannot be looked for: {error}"
+                "leases of another daemon cannot be looked for in {directory}: {error}"
             ));
-            return Vec::new();
-        }
+            Vec::new()
+        })
     };
     let Ok(boot) = Boot::current() else {
         return Vec::new();
     };
-    let of_this_boot = files.into_iter().filter(|file| is_of(&boot, &file.path));
+    let files = CACHES.into_iter().flat_map(of_cache);
+    let of_this_boot = files.filter(|file| is_of(&boot, &file.path));
     let attachments = of_this_boot.filter_map(|file| file.attachment.ok());
     attachments
         .filter_map(|cached| adopt(&cached, flags))
