@@ -7,16 +7,21 @@
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use linkspan_kernel::netns::{self, Identity, Netns};
+use linkspan_kernel::netns::{self, Identity, Known, Netns};
 
 /// The extended attribute.
 pub const XATTR: &str = "user.linkspan.origin";
 
 /// The most bytes of the attribute that are read.
 pub const MAX_XATTR: usize = 128;
+
+/// The inode of the PID namespace that a kernel starts with (`PROC_PID_INIT_INO`, linux/nsfs.h): only there all processes are
+/// seen.
+const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// How long before the boot a file must have been written to be certainly of an earlier one: clocks
 /// are set by some seconds when the network comes up.
@@ -104,31 +109,44 @@ impl Origin {
     }
 }
 
+/// What has become of a network namespace.
+#[derive(Debug)]
+pub enum Found {
+    /// It is there.
+    Open(Netns),
+    /// It certainly does not exist any more.
+    Gone,
+    /// It may exist, for a reason.
+    Unseen(String),
+}
+
+/// Looks for the namespace that is told from others so, wherever it is: its path may be unmounted, and the process that
+/// it was named by may have ended, while others are in it.
+pub fn find(wanted: Identity) -> Found {
+    match netns::look_up(wanted) {
+        Known::There(netns) => Found::Open(netns),
+        Known::Gone => Found::Gone,
+        Known::Untold => match place_of(wanted) {
+            Ok(Some((_, netns))) => Found::Open(netns),
+            Ok(None) => Found::Gone,
+            Err(why) => Found::Unseen(why),
+        },
+    }
+}
+
 /// Why a network namespace may still exist; `None` when it certainly does not.
-pub fn reason_to_exist(netns: Identity) -> Option<String> {
-    if netns
-        .cookie
-        .is_some_and(|cookie| netns::is_gone(netns.inode, cookie))
-    {
+pub fn reason_to_exist(wanted: Identity) -> Option<String> {
+    let known = netns::look_up(wanted);
+    if matches!(known, Known::Gone) {
         return None;
     }
-    let places = match places(netns.inode) {
-        Ok(places) => places,
-        Err(error) => {
-            return Some(format!(
-                "it cannot be told whether its network namespace exists: {error}"
-            ));
+    match (place_of(wanted), known) {
+        (Ok(Some((place, _))), _) => {
+            Some(format!("its network namespace exists: {}", place.display()))
         }
-    };
-    let mut found = places.iter().filter_map(|place| {
-        let id = Identity::of(&Netns::open(place).ok()?).ok()?;
-        (id.inode == netns.inode).then_some((place, id))
-    });
-    match found.next() {
-        Some((_, id)) if id.cookie != netns.cookie && netns.cookie.is_some() => None,
-        Some((place, _)) => Some(format!("its network namespace exists: {}", place.display())),
-        None if places.is_empty() => None,
-        None => Some("its network namespace may exist".to_owned()),
+        (_, Known::There(_)) => Some("its network namespace exists".to_owned()),
+        (Ok(None), _) => None,
+        (Err(why), _) => Some(why),
     }
 }
 
@@ -179,18 +197,47 @@ fn started() -> Option<SystemTime> {
     Some(booted.min(stamped))
 }
 
-/// Where a network namespace with this inode is: kept by mounts, and in processes.
+/// A place where a namespace is; `None` when there is certainly none.
+///
+/// # Errors
+/// Why there may be one that is not seen.
+fn place_of(wanted: Identity) -> Result<Option<(PathBuf, Netns)>, String> {
+    let places = places(wanted.inode).map_err(|error| {
+        format!("it cannot be told whether its network namespace exists: {error}")
+    })?;
+    let opened = places.iter().find_map(|place| {
+        let netns = Netns::open(place).ok()?;
+        let id = Identity::of(&netns).ok()?;
+        (id.inode == wanted.inode).then(|| (place.clone(), netns, id))
+    });
+    match opened {
+        // The inode was given again.
+        Some((_, _, id)) if id.cookie != wanted.cookie && wanted.cookie.is_some() => Ok(None),
+        Some((place, netns, _)) => Ok(Some((place, netns))),
+        None if !places.is_empty() => Err("its network namespace may exist".to_owned()),
+        None if sees_all_processes() => Ok(None),
+        None => Err(
+            "its network namespace may exist: not all processes are seen from this PID namespace"
+                .to_owned(),
+        ),
+    }
+}
+
+fn sees_all_processes() -> bool {
+    fs::metadata("/proc/self/ns/pid").is_ok_and(|own| own.ino() == FIRST_PID_NAMESPACE)
+}
+
+/// Where a network namespace with this inode is: kept by mounts, here and where the machine's first process is, and in
+/// processes.
 ///
 /// # Errors
 /// When not every process can be looked at: then the absence of the namespace is not certain.
 fn places(inode: u64) -> io::Result<Vec<PathBuf>> {
     let name = format!("net:[{inode}]");
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    let mut places: Vec<PathBuf> = mounts
-        .lines()
-        .filter_map(|line| mount_of(line, &name))
-        .map(PathBuf::from)
-        .collect();
+    let mut places = mounts("/proc/self", "/", &name)?;
+    if places.is_empty() {
+        places = mounts("/proc/1", "/proc/1/root", &name)?;
+    }
     for entry in fs::read_dir("/proc")? {
         let file = entry?.path().join("ns/net");
         match fs::read_link(&file) {
@@ -202,6 +249,15 @@ fn places(inode: u64) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(places)
+}
+
+/// The mount points of a namespace in the mount namespace of a process, below the root that leads there.
+fn mounts(process: &str, root: &str, name: &str) -> io::Result<Vec<PathBuf>> {
+    let mounts = fs::read_to_string(Path::new(process).join("mountinfo"))?;
+    let points = mounts.lines().filter_map(|line| mount_of(line, name));
+    Ok(points
+        .map(|point| Path::new(root).join(point.trim_start_matches('/')))
+        .collect())
 }
 
 /// It is no process, or one that ended.
@@ -220,7 +276,7 @@ fn mount_of<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -301,8 +357,32 @@ mod tests {
                 None,
                 "of which the inode was given again"
             );
+            let mut inside = Command::new("ip")
+                .args(["netns", "exec", "a", "sh", "-c", "echo; exec cat"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            inside
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read_exact(&mut [0])
+                .unwrap();
             netns.delete();
+            assert!(
+                reason_to_exist(kept).is_some(),
+                "it lives on, where no path leads"
+            );
+            let Found::Open(found) = find(kept) else {
+                panic!("it is not found: {:?}", find(kept));
+            };
+            assert_eq!(Identity::of(&found).unwrap(), kept);
+            drop(found);
+            drop(inside.stdin.take());
+            inside.wait().unwrap();
             assert_eq!(reason_to_exist(kept), None);
+            assert!(matches!(find(kept), Found::Gone));
         });
     }
 

@@ -4,16 +4,12 @@
 //! namespace's path is no proof: it may be that of another mount namespace, or have been unmounted with processes inside.
 
 use std::fs::{self, Metadata};
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use linkspan_kernel::netns::{Netns, is_gone};
+use linkspan_kernel::netns::Netns;
 use linkspan_state::origin::{Boot, MAX_XATTR, Origin, Provenance, XATTR};
 use rustix::fs::{XattrFlags, getxattr, setxattr};
-
-/// The inode of the PID namespace that a kernel starts with: only there all processes are seen.
-const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// Notes with a cached result for which namespace it is. As far as that is possible: without it, it counts as in use.
 pub(super) fn note(file: &Path, netns: Option<&Path>) {
@@ -38,19 +34,11 @@ pub(super) fn reason_to_live(file: &Path) -> Option<String> {
         Ok(boot) => boot,
         Err(error) => return Some(format!("the boot is not known: {error}")),
     };
-    let noted = noted(file, &meta);
     let provenance = Provenance {
         written,
-        origin: noted.as_deref().and_then(Origin::parse),
+        origin: noted(file, &meta).as_deref().and_then(Origin::parse),
     };
-    let of_earlier_boot = provenance.is_of_earlier_boot(&boot);
-    if of_earlier_boot || noted.as_deref().is_some_and(is_certainly_gone) {
-        return None;
-    }
-    let Some(reason) = provenance.reason_to_live(&boot) else {
-        return hidden();
-    };
-    Some(reason)
+    provenance.reason_to_live(&boot)
 }
 
 /// What was noted, unless the file has been written since: the reference's runtime knows nothing of it.
@@ -65,29 +53,4 @@ fn noted(file: &Path, meta: &Metadata) -> Option<String> {
 /// Not a number, so that it is taken for none of the namespace's.
 fn stamp(meta: &Metadata) -> String {
     format!("@{}.{:09}", meta.mtime(), meta.mtime_nsec())
-}
-
-/// Whether the kernel itself says so, which it can from anywhere.
-fn is_certainly_gone(origin: &str) -> bool {
-    let mut numbers = origin.split(' ').skip(1).map(|word| word.parse().ok());
-    match (numbers.next().flatten(), numbers.next().flatten()) {
-        (Some(inode), Some(cookie)) => is_gone(inode, cookie),
-        _ => false,
-    }
-}
-
-/// Why a namespace may be there that is not seen; `None` where every one is.
-fn hidden() -> Option<String> {
-    let seen = || -> io::Result<(bool, bool)> {
-        let inode = |path: &str| fs::metadata(path).map(|meta| meta.ino());
-        let pid = inode("/proc/self/ns/pid")?;
-        let mounts = inode("/proc/self/ns/mnt")? == inode("/proc/1/ns/mnt")?;
-        Ok((pid == FIRST_PID_NAMESPACE, mounts))
-    };
-    match seen() {
-        Ok((true, true)) => None,
-        Ok((false, _)) => Some("not all processes are seen from this PID namespace".to_owned()),
-        Ok((_, false)) => Some("not all mounts are seen from this mount namespace".to_owned()),
-        Err(error) => Some(format!("not all namespaces are seen from here: {error}")),
-    }
 }

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use linkspan_kernel::netns::{Identity, Netns, is_own};
 use linkspan_kernel::packet::{PacketSocket, Packets};
 use linkspan_kernel::rtnl::{Change, Link, LinkChange, LinkData, Rtnl};
-use linkspan_state::origin::reason_to_exist;
+use linkspan_state::origin::{Found, find};
 use serde::{Deserialize, Serialize};
 
 use super::closer::Closer;
@@ -148,7 +148,7 @@ impl Container {
         addresses.is_ok_and(|addresses| addresses.iter().any(is_it))
     }
 
-    /// What has become of its namespace.
+    /// What has become of its namespace, which is looked for elsewhere when it is not at its path any more.
     pub(super) fn look(&self) -> There {
         let is_same = |netns: &Netns| Identity::of(netns).is_ok_and(|found| found == self.identity);
         let why = match Netns::open(&self.netns) {
@@ -156,9 +156,10 @@ impl Container {
             Ok(_) => "another namespace is there".to_owned(),
             Err(error) => error.to_string(),
         };
-        match reason_to_exist(self.identity) {
-            None => There::Gone,
-            Some(reason) => There::Unseen(format!(
+        match find(self.identity) {
+            Found::Open(netns) => There::Yes(netns),
+            Found::Gone => There::Gone,
+            Found::Unseen(reason) => There::Unseen(format!(
                 "cannot enter the network namespace by {}: {why}; {reason}",
                 self.netns.display()
             )),

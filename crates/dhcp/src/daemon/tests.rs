@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use linkspan_kernel::netns::Identity;
 use linkspan_kernel::packet::{BROADCAST, PacketSocket, Packets};
 use linkspan_kernel::rtnl::Rtnl;
 use linkspan_testkit::{Netns, Sandbox, sandbox};
@@ -248,11 +249,11 @@ fn a_container_is_told_from_one_in_its_place_and_from_none() {
             netns: "/run/netns/elsewhere".into(),
             ..container.clone()
         };
-        assert!(
-            matches!(moved.look(), There::Unseen(_)),
-            "{:?}",
-            moved.look()
-        );
+        let There::Yes(found) = moved.look() else {
+            panic!("it is there, by whatever path: {:?}", moved.look());
+        };
+        assert_eq!(Identity::of(&found).unwrap(), container.identity);
+        drop(found);
         netns.delete();
         assert!(matches!(container.look(), There::Gone));
         host.run("ip netns add a");

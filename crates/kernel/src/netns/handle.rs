@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::thread::{CapabilitySet, capabilities};
 
+use super::{Identity, Netns};
+
 /// The inode of the first user namespace (`USER_NS_INIT_INO`, linux/nsfs.h).
 const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
@@ -20,12 +22,28 @@ struct Handle {
     inode: u32,
 }
 
-/// Whether there is certainly no network namespace with this inode and this cookie any more.
-///
-/// `false` means that there is one, or that it cannot be told: before Linux 6.18, and without the rights
-/// over all namespaces, since the kernel says of those of others that they do not exist, too.
-pub fn is_gone(inode: u64, cookie: u64) -> bool {
-    sees_all() && matches!(open(inode, cookie), Err(error) if is_stale(&error))
+/// What the kernel itself knows of a namespace.
+#[derive(Debug)]
+pub enum Known {
+    /// There it is.
+    There(Netns),
+    /// It is certainly gone.
+    Gone,
+    /// It cannot be told: before Linux 6.18, and without the rights over all namespaces, since the kernel says of those of
+    /// others that they do not exist, too.
+    Untold,
+}
+
+/// Looks a network namespace up, wherever it is kept: in a mount or a process that is not seen from here, too.
+pub fn look_up(wanted: Identity) -> Known {
+    let Some(cookie) = wanted.cookie else {
+        return Known::Untold;
+    };
+    match open(wanted.inode, cookie).map(|fd| Netns::from_opened(Ok(fd))) {
+        Ok(Ok(netns)) => Known::There(netns),
+        Err(error) if is_stale(&error) && sees_all() => Known::Gone,
+        Ok(Err(_)) | Err(_) => Known::Untold,
+    }
 }
 
 fn is_stale(error: &io::Error) -> bool {
@@ -67,14 +85,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_namespace_is_not_gone_and_one_that_never_was_is() {
-        let own = Netns::current().unwrap();
-        let (inode, cookie) = (own.id().ino, own.cookie().unwrap().unwrap());
-        assert!(!is_gone(inode, cookie));
-        match open(inode, cookie) {
-            Ok(_) => assert!(is_stale(&open(inode, u64::MAX).unwrap_err())),
+    fn the_own_namespace_is_found_and_one_that_never_was_is_gone() {
+        let own = Identity::current().unwrap();
+        let never = Identity {
+            cookie: Some(u64::MAX),
+            ..own
+        };
+        match look_up(own) {
+            Known::There(netns) => {
+                assert_eq!(Identity::of(&netns).unwrap(), own);
+                match sees_all() {
+                    true => assert!(matches!(look_up(never), Known::Gone)),
+                    false => assert!(matches!(look_up(never), Known::Untold)),
+                }
+            }
+            Known::Gone => panic!("it is the own one"),
             // Before Linux 6.18 nothing can be told.
-            Err(_) => assert!(!is_gone(inode, u64::MAX)),
+            Known::Untold => assert!(matches!(look_up(never), Known::Untold)),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::Error;
 use crate::sandbox::leave_namespaces;
 use crate::thread::apart;
 
-pub use handle::is_gone;
+pub use handle::{Known, look_up};
 pub use identity::Identity;
 
 /// The filesystem that namespaces live in (`NSFS_MAGIC`, linux/magic.h).
