@@ -22,6 +22,7 @@ const NETNSA_NSID: u16 = 1;
 #[derive(Debug)]
 pub struct LinkEvents {
     socket: Socket,
+    refused: Option<Error>,
 }
 
 /// Bytes that every event fits into.
@@ -55,29 +56,50 @@ impl LinkEvents {
         let groups = libc::RTMGRP_LINK as u32 | NSID_GROUP;
         let socket = Socket::listen(groups)
             .map_err(|error| Error::new("open", "a socket for the kernel's events", error))?;
-        socket.listen_everywhere();
-        Ok(Self { socket })
+        let refused = socket
+            .listen_everywhere()
+            .err()
+            .map(|error| Error::new("hear of", "links in the namespaces of containers", error));
+        Ok(Self { socket, refused })
     }
 
-    /// What has happened since the last call.
+    /// Why it hears of the caller's namespace alone, if that is so: all others take CAP_NET_BROADCAST.
+    pub fn refused(&self) -> Option<&Error> {
+        self.refused.as_ref()
+    }
+
+    /// What has happened since the last call. Where not all of it could be read, the last is [`LinkEvent::Lost`].
     ///
     /// # Errors
-    /// What the kernel says.
+    /// What the kernel says, where nothing was read.
     pub fn take(&self) -> Result<Vec<LinkEvent>, Error> {
-        let mut events = Vec::new();
         let mut room = vec![0; ROOM];
-        loop {
-            match receive(self.as_fd(), &mut room) {
-                Ok(received) if received.is_cut => events.push(LinkEvent::Lost),
-                Ok(received) if received.sender == KERNEL => {
-                    let messages = Messages::new(&room[..received.length]);
-                    events.extend(messages.filter_map(|one| decode(&one, received.netns)));
-                }
-                Ok(_) => {}
-                Err(error) if is_lost(&error) => events.push(LinkEvent::Lost),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(events),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failed(error)),
+        gather(|| {
+            let received = receive(self.as_fd(), &mut room)?;
+            Ok(match received.sender {
+                _ if received.is_cut => vec![LinkEvent::Lost],
+                KERNEL => Messages::new(&room[..received.length])
+                    .filter_map(|one| decode(&one, received.netns))
+                    .collect(),
+                _ => Vec::new(),
+            })
+        })
+    }
+}
+
+/// Reads until there is no more.
+fn gather(mut read: impl FnMut() -> io::Result<Vec<LinkEvent>>) -> Result<Vec<LinkEvent>, Error> {
+    let mut events = Vec::new();
+    loop {
+        match read() {
+            Ok(read) => events.extend(read),
+            Err(error) if is_lost(&error) => events.push(LinkEvent::Lost),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(events),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if events.is_empty() => return Err(failed(error)),
+            Err(_) => {
+                events.push(LinkEvent::Lost);
+                return Ok(events);
             }
         }
     }
@@ -158,4 +180,19 @@ fn netns_of(control: &[u8]) -> Option<i32> {
     let is_it = number(HEAD - 8)? == libc::SOL_NETLINK
         && number(HEAD - 4)? == libc::NETLINK_LISTEN_ALL_NSID;
     number(HEAD).filter(|_| is_it)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_a_failure_is_told() {
+        let gone = LinkEvent::NamespaceGone(7);
+        let failure = || Err(io::Error::from_raw_os_error(libc::ENOMEM));
+        let mut reads = [Ok(vec![gone]), failure()].into_iter();
+        let told = gather(|| reads.next().unwrap()).unwrap();
+        assert_eq!(told, [gone, LinkEvent::Lost]);
+        assert!(gather(failure).is_err());
+    }
 }

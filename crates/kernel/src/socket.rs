@@ -99,7 +99,8 @@ impl Socket {
             libc::NETLINK_CAP_ACK,
             libc::NETLINK_GET_STRICT_CHK,
         ] {
-            switch_on(&fd, option);
+            // Kernels that do not know it go without.
+            let _ = switch_on(&fd, option);
         }
         Ok(Self {
             fd,
@@ -115,8 +116,8 @@ impl Socket {
     }
 
     /// Hears of the events in all namespaces that have a number in this one; without CAP_NET_BROADCAST of its own alone.
-    pub(crate) fn listen_everywhere(&self) {
-        switch_on(&self.fd, libc::NETLINK_LISTEN_ALL_NSID);
+    pub(crate) fn listen_everywhere(&self) -> io::Result<()> {
+        switch_on(&self.fd, libc::NETLINK_LISTEN_ALL_NSID)
     }
 
     /// Opens one that hears of another family's events in these groups.
@@ -241,18 +242,22 @@ fn first_sequence() -> u32 {
     now.map_or(1, |now| now.as_nanos() as u32)
 }
 
-/// Switches a boolean option of the netlink layer on; kernels that do not know it go without.
-fn switch_on(fd: &OwnedFd, option: libc::c_int) {
+/// Switches a boolean option of the netlink layer on.
+fn switch_on(fd: &OwnedFd, option: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the descriptor is open, and the pointer and the length describe `on`, which outlives the
     // call. rustix has no wrapper for options of SOL_NETLINK.
-    unsafe {
+    let outcome = unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
             libc::SOL_NETLINK,
             option,
             (&raw const on).cast(),
             size_of_val(&on) as libc::socklen_t,
-        );
+        )
+    };
+    match outcome {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }

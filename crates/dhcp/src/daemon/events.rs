@@ -70,11 +70,17 @@ impl Daemon {
         for signal in [SIGTERM, SIGINT] {
             signal_hook::low_level::pipe::register(signal, raised.try_clone()?)?;
         }
+        let links = LinkEvents::open().map_err(io::Error::other)?;
+        if let Some(error) = links.refused() {
+            log(&format!(
+                "{error}; what becomes of them is noticed at the next renewal; CAP_NET_BROADCAST is needed"
+            ));
+        }
         let flags_of_timer = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         Ok(Self {
             keeper: Keeper::new(flags, store),
             listener,
-            links: LinkEvents::open().map_err(io::Error::other)?,
+            links,
             signals,
             timer: timerfd_create(TimerfdClockId::Boottime, flags_of_timer)?,
             peers: BTreeMap::new(),

@@ -64,13 +64,14 @@ fn keep(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     allow_many_files();
     let store = match Store::open(&flags.host_prefix, Path::new(&flags.socket_path)) {
         Ok(store) => Some(store),
-        Err(error @ StoreError::Taken(_)) => return Err(error.into()),
-        Err(StoreError::Io(error)) => {
+        Err(StoreError::NoPlace(error)) => {
             log(&format!(
                 "leases will be lost when this daemon ends: they cannot be kept on disk: {error}"
             ));
             None
         }
+        // Whoever starts it again goes on with the leases that are there.
+        Err(error) => return Err(error.into()),
     };
     let listener = Listener::open(&flags.socket())?;
     let _pid_file = flags.pid_file.clone().map(PidFile::write).transpose()?;

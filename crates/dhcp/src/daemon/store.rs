@@ -67,16 +67,33 @@ pub(super) enum StoreError {
         "another daemon for the same socket keeps its leases in {0}; stop that one first, or choose another path with -socketpath"
     )]
     Taken(String),
-    /// There is no place for them.
+    /// Nothing can be written where they would be kept.
     #[error("cannot keep leases: {0}")]
-    Io(#[from] io::Error),
+    NoPlace(io::Error),
+    /// It failed, and may not the next time.
+    #[error(
+        "cannot read the leases that are kept, so that it does not begin without them; start it again: {0}"
+    )]
+    Io(io::Error),
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded => Self::NoPlace(error),
+            _ => Self::Io(error),
+        }
+    }
 }
 
 impl Store {
     /// Those of the daemon that listens at this path, for this host. There is one at a time.
     ///
     /// # Errors
-    /// When another daemon has them, or there is no place for them.
+    /// When another daemon has them, there is no place for them, or those that are there cannot be read.
     pub(super) fn open(prefix: &str, socket: &Path) -> Result<Self, StoreError> {
         let all = if prefix.is_empty() {
             Folder::of_host(FOLDER)?
@@ -96,11 +113,13 @@ impl Store {
                 }
             })?;
         folder.sweep()?;
-        Ok(Self {
+        let store = Self {
             folder,
             boot: Boot::current()?.id().to_owned(),
             _lock: lock,
-        })
+        };
+        store.all()?;
+        Ok(store)
     }
 
     /// Keeps a lease.
@@ -128,34 +147,37 @@ impl Store {
         self.folder.remove(&name(wish))
     }
 
-    /// All that are kept, and for those that cannot be read why. What is of an earlier boot is forgotten: so are the
+    /// All that are kept, and for those that cannot be understood why. What is of an earlier boot is forgotten: so are the
     /// containers that it was for.
     ///
     /// # Errors
-    /// When the folder cannot be read.
+    /// When the folder or a file cannot be read.
     pub(super) fn all(&self) -> io::Result<Vec<Result<Record, String>>> {
         let mut names = self.folder.names()?;
         names.retain(|name| name != LOCK);
-        let read = |name: &String| match self.read(name) {
-            Ok(record) if record.boot != self.boot => {
-                let _ = self.folder.remove(name);
-                None
+        let mut all = Vec::new();
+        for name in names {
+            let path = self.folder.path().join(&name);
+            let bytes = match self.folder.read(&name, MAX_RECORD) {
+                Err(error) if error.kind() != io::ErrorKind::IsADirectory => {
+                    let words = format!("{}: {error}", path.display());
+                    return Err(io::Error::new(error.kind(), words));
+                }
+                bytes => bytes.ok().flatten(),
+            };
+            match Self::parse(bytes) {
+                Ok(record) if record.boot != self.boot => {
+                    let _ = self.folder.remove(&name);
+                }
+                Ok(record) => all.push(Ok(record)),
+                Err(why) => all.push(Err(format!("{}: {why}", path.display()))),
             }
-            Ok(record) => Some(Ok(record)),
-            Err(why) => Some(Err(format!(
-                "{}: {why}",
-                self.folder.path().join(name).display()
-            ))),
-        };
-        Ok(names.iter().filter_map(read).collect())
+        }
+        Ok(all)
     }
 
-    fn read(&self, name: &str) -> Result<Record, String> {
-        let bytes = self
-            .folder
-            .read(name, MAX_RECORD)
-            .map_err(|error| error.to_string())?;
-        let bytes = bytes.ok_or("it is not root's")?;
+    fn parse(bytes: Option<Vec<u8>>) -> Result<Record, String> {
+        let bytes = bytes.ok_or("it is no file of root's")?;
         #[derive(Deserialize)]
         struct Form {
             version: u32,

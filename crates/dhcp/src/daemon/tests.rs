@@ -255,7 +255,11 @@ fn a_container_is_told_from_one_in_its_place_and_from_none() {
         assert_eq!(Identity::of(&found).unwrap(), container.identity);
         drop(found);
         netns.delete();
-        assert!(matches!(container.look(), There::Gone));
+        let begun = Instant::now();
+        // The kernel lets go of what was unmounted a few milliseconds later.
+        while !matches!(container.look(), There::Gone) {
+            assert!(begun.elapsed() < Duration::from_secs(5), "it is not gone");
+        }
         host.run("ip netns add a");
         assert!(matches!(container.look(), There::Gone));
         for (path, ifname, words) in [
@@ -386,5 +390,34 @@ fn what_a_container_had_is_given_back_from_the_hosts_side() {
             one.send_from_host(BROADCAST, &packet, &Closer::new())
                 .unwrap_err();
         }
+    });
+}
+
+/// Where nothing can be written a daemon goes on without; what only failed is tried again by whoever starts it.
+#[test]
+fn leases_that_cannot_be_read_are_not_begun_without() {
+    sandbox(|host| {
+        let (_netns, container) = bridged(host);
+        let open = || Store::open("", Path::new(SOCKET));
+        let lease = lease("10.0.0.9/24", "10.0.0.1");
+        open()
+            .unwrap()
+            .keep(&holder(wish("c1"), &container), &lease)
+            .unwrap();
+        host.run("mount -o remount,ro /run");
+        let read_only = open();
+        assert!(
+            matches!(read_only, Err(StoreError::NoPlace(_))),
+            "{read_only:?}"
+        );
+        host.run("mount -o remount,rw /run");
+        // What cannot be opened.
+        let files = host.run("find /run/cni/linkspan -path '*/dhcp/*' -type f ! -name lock");
+        let file = files.trim();
+        drop(UnixListener::bind("/run/socket").unwrap());
+        fs::rename("/run/socket", file).unwrap();
+        let error = open().unwrap_err();
+        assert!(matches!(error, StoreError::Io(_)), "{error:?}");
+        assert!(error.to_string().contains(file), "{error}");
     });
 }

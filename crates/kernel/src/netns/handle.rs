@@ -81,7 +81,6 @@ fn open(inode: u64, cookie: u64) -> io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Netns;
     use super::*;
 
     #[test]
