@@ -150,7 +150,8 @@ fn differences(
     };
     let filter = RouteFilter {
         link: Some(found.index),
-        table: Some(route.table),
+        // Whichever: plugins that come later move routes to tables of their own.
+        table: None,
     };
     let rtnl = namespaces.side(link.place)?.rtnl();
     let mut there = rtnl.routes(filter).map_err(explain)?;

@@ -23,6 +23,8 @@ const DEVICE: &str = "/dev/net/tun";
 pub struct Tap {
     /// Its name.
     pub name: String,
+    /// Whose it is; `None` leaves it without an alias, and compares none.
+    pub alias: Option<String>,
     /// Bytes; `None` leaves it to the kernel.
     pub mtu: Option<u32>,
     /// `None` leaves it to the kernel.
@@ -113,6 +115,7 @@ impl Made for Tap {
         });
         let index = container.rtnl().link(&self.name).map_err(failed)?.index;
         let change = LinkChange {
+            alias: self.alias.clone(),
             mtu: self.mtu,
             mac: self.mac.map(|mac| mac.octets()),
             master,

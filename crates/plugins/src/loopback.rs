@@ -1,13 +1,17 @@
 //! `loopback`: switches the container's `lo` on.
 //!
-//! The interface of the call is ignored, whatever CNI_IFNAME says: this works on `lo` alone.
+//! The interface of the call is ignored, whatever CNI_IFNAME says: this works on `lo` alone. Every container has one, and
+//! no result tells it from another's; so its alias says whose it is.
 
 use linkspan_kernel::rtnl::{Change, Link, LinkChange};
+use linkspan_netfilter::Owner;
 use linkspan_plan::Side;
 use linkspan_plan::fault::{explain, gone};
 use linkspan_plugin::config::NoKeys;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, IpConfig, Success};
 use linkspan_plugin::{Call, Plugin, Undo};
+
+use crate::attach::owner_of;
 
 /// The name of the link.
 const LO: &str = "lo";
@@ -25,13 +29,24 @@ impl Plugin for Loopback {
         let namespaces = crate::attach::namespaces(call)?;
         let container = namespaces.container()?;
         let link = container.link(LO)?;
+        let owner = owner_of(call)?.to_string();
+        // What others have written there stays.
+        let is_free = link.alias.as_deref().is_none_or(Owner::is_named_by);
+        let alias = |text: String| is_free.then_some(text);
         let mut undo = Undo::new();
-        if !link.is_up() {
-            undo.on_failure("that \"lo\" is switched on", || {
-                set(container, &link, LinkChange::down())
-            });
-        }
-        set(container, &link, LinkChange::up())?;
+        undo.on_failure("that \"lo\" is switched on", || {
+            let before = LinkChange {
+                alias: alias(link.alias.clone().unwrap_or_default()),
+                up: Some(link.is_up()),
+                ..LinkChange::default()
+            };
+            set(container, &link, before)
+        });
+        let wanted = LinkChange {
+            alias: alias(owner),
+            ..LinkChange::up()
+        };
+        set(container, &link, wanted)?;
         let ips = addresses(container, &link)?;
         undo.commit();
         if let Some(result) = prev_result {
@@ -63,17 +78,28 @@ impl Plugin for Loopback {
     }
 
     /// Switches `lo` off, in the container's namespace only: the kit has taken the namespace away when
-    /// it is the host's, as a path can be once its process has died (kubernetes#100648).
+    /// it is the host's, as a path can be once its process has died (kubernetes#100648). One that is marked as
+    /// another attachment's stays on for the same reason.
     fn del(&self, call: &Call<'_, NoKeys>) -> Result<(), Error> {
         let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
             return Ok(());
         };
         let container = namespaces.container()?;
-        match container.rtnl().link(LO) {
-            Ok(link) => set(container, &link, LinkChange::down()),
+        let link = match container.rtnl().link(LO) {
+            Ok(link) => link,
             // Whoever is root in there can have renamed it.
-            Err(error) => gone(Err(error)),
+            Err(error) => return gone(Err(error)),
+        };
+        let alias = link.alias.as_deref();
+        let is_own = alias == Some(owner_of(call)?.to_string().as_str());
+        if alias.is_some_and(Owner::is_named_by) && !is_own {
+            return Ok(());
         }
+        let change = LinkChange {
+            alias: is_own.then(String::new),
+            ..LinkChange::down()
+        };
+        set(container, &link, change)
     }
 }
 

@@ -10,11 +10,10 @@ use linkspan_kernel::rtnl::{Change, Link, Rtnl};
 use linkspan_netfilter::{Attachment, Owner};
 use linkspan_plan::Namespaces;
 use linkspan_plan::fault::{all, explain, gone};
-use linkspan_plan::identity;
-use linkspan_plugin::spec::{Attachment as Valid, Error, Interface, MacAddr};
+use linkspan_plugin::spec::{Attachment as Valid, Error, MacAddr};
 use linkspan_plugin::{Call, Ipam};
 
-use super::{free, host_end};
+use super::{free, is_of_another, mac_tells};
 
 /// What is to be detached.
 pub struct Detach<'c, 'i, C> {
@@ -144,7 +143,7 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
             Err(error) => return Err(explain(error)),
         };
         // No plugin's, whatever name whoever is root in there has given it.
-        if link.is_loopback() || self.is_of_another(&link, namespaces)? {
+        if link.is_loopback() || is_of_another(self.call, self.owner, &link, namespaces)? {
             return Ok(false);
         }
         gone(container.rtnl().delete_link(&link.name)).map(|()| true)
@@ -155,10 +154,10 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
     fn remove_renamed(&self, kind: &str, namespaces: &Namespaces) -> Result<(), Error> {
         let rtnl = namespaces.container()?.rtnl();
         let alias = self.owner.to_string();
-        let result = self.call.prev_result().ok().flatten();
+        let result = self.call.prev_result().ok().flatten().unwrap_or_default();
         let told: Vec<MacAddr> = result
+            .interfaces
             .iter()
-            .flat_map(|result| &result.interfaces)
             .filter(|one| !one.sandbox.is_empty())
             .filter_map(|one| one.mac.parse().ok())
             .collect();
@@ -170,37 +169,13 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
             link.is_kind(kind) && (link.alias.as_ref() == Some(&alias) || (is_told && !is_marked))
         };
         let links = rtnl.links_seen().map_err(explain)?;
-        all(links
-            .iter()
-            .filter(is_it)
-            .map(|link| gone(rtnl.change(Change::DeleteLink(link.index)))))
-    }
-
-    /// Whether the container's link is that of another attachment. An ADD that was refused because the name is taken
-    /// is followed by a DEL, too.
-    ///
-    /// An alias may have been replaced by anybody, so one that is nobody's says nothing: the name of the host's end
-    /// and the result of ADD do.
-    fn is_of_another(&self, link: &Link, namespaces: &Namespaces) -> Result<bool, Error> {
-        let other_end = host_end(namespaces, link)?;
-        let (alias, name) = (self.owner.to_string(), identity::link_name(self.owner));
-        let is_own = |one: &Link| {
-            one.name == name || one.alias.as_ref() == Some(&alias) || self.is_in_result(one)
-        };
-        let is_marked = |one: &Link| one.alias.as_deref().is_some_and(Owner::is_named_by);
-        let has_mark = is_marked(link)
-            || other_end
-                .as_ref()
-                .is_some_and(|end| is_marked(end) || identity::is_link_name(&end.name));
-        Ok(has_mark && !is_own(link) && !other_end.is_some_and(|end| is_own(&end)))
-    }
-
-    /// Whether the result of ADD has the link, by its name and MAC address.
-    fn is_in_result(&self, link: &Link) -> bool {
-        let mac = link.mac.map(MacAddr::new);
-        let is_it = |one: &Interface| one.name == link.name && one.mac.parse().ok() == mac;
-        let result = self.call.prev_result().ok().flatten();
-        mac.is_some() && result.is_some_and(|result| result.interfaces.iter().any(is_it))
+        all(links.iter().filter(is_it).map(|link| {
+            if link.alias.as_ref() == Some(&alias) || mac_tells(&result, link, namespaces)? {
+                gone(rtnl.change(Change::DeleteLink(link.index)))
+            } else {
+                Ok(())
+            }
+        }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the plugins that make an interface, or adjust one, share.
 
+mod another;
 mod backend;
 pub mod configure;
 mod container_interface;
@@ -17,6 +18,7 @@ mod prev_result;
 pub mod routes;
 mod uplink;
 
+pub use another::{is_of_another, mac_tells, namespaces_if_own};
 pub use backend::{BACKENDS, MasqueradeBackend, backend};
 pub use configure::Manner;
 pub use container_interface::{ContainerInterface, container_link};

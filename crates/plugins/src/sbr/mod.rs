@@ -67,9 +67,9 @@ impl Plugin for Sbr {
     }
 
     /// Removes the rules of the interface's addresses, and what is left in the tables that they led to. The
-    /// interface need not be there; without the namespace there is nothing.
+    /// interface need not be there; without the namespace there is nothing, and in another container's nothing of ours.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
+        let Some(namespaces) = crate::attach::namespaces_if_own(call)? else {
             return Ok(());
         };
         let _lock = routes::lock(&namespaces)?;

@@ -90,6 +90,7 @@ fn device(
     let mac = mac::requested([runtime, args, call.args.get("MAC"), key])?;
     Ok(plan::Tap {
         name: call.ifname()?.to_string(),
+        alias: Some(owner_of(call)?.to_string()),
         mtu: config.mtu.resolve(|| uplink(namespaces.host()))?,
         ..of(config, mac)
     })
@@ -98,6 +99,7 @@ fn device(
 fn of(config: &Config, mac: Option<MacAddr>) -> plan::Tap {
     plan::Tap {
         name: String::new(),
+        alias: None,
         mtu: None,
         mac,
         owner: config.owner,

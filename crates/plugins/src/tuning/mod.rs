@@ -201,7 +201,7 @@ fn check_sysctls(wanted: &[Sysctl], namespaces: &Namespaces) -> Result<(), Error
 /// # Errors
 /// What may go well the next time.
 fn put_back(call: &Call<'_, Deferred<Config>>, kept: &Settings) -> Result<(), Error> {
-    let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
+    let Some(namespaces) = crate::attach::namespaces_if_own(call)? else {
         return Ok(());
     };
     let ifname = call.ifname()?.as_str();

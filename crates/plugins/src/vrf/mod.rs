@@ -65,7 +65,7 @@ impl Plugin for Vrf {
 
     /// Takes the interface out of the vrf, and removes the vrf when it was the last one. Nothing need be there.
     fn del(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
-        let Some(namespaces) = crate::attach::namespaces_if_there(call)? else {
+        let Some(namespaces) = crate::attach::namespaces_if_own(call)? else {
             return Ok(());
         };
         let _lock = routes::lock(&namespaces)?;

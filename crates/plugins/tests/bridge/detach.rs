@@ -193,3 +193,28 @@ fn the_hosts_own_namespace_is_never_touched() {
         assert!(!a.netns.run("ip link show lo").contains(",UP"));
     });
 }
+
+/// kubernetes#100648: the same, and the number was given to another container's process.
+#[test]
+fn lo_of_another_container_stays_on() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = json!({ "cniVersion": "1.0.0", "name": "lo", "type": "loopback" });
+        let [a, b] = ["a", "b"].map(|name| sandbox.netns(name));
+        for netns in [&a, &b] {
+            netns.run("ip link set lo down");
+            host.call("ADD", &config, netns).run().success();
+        }
+        let is_on = || b.run("ip link show lo").contains(",UP");
+        let dead = host.call("DEL", &config, &a);
+        dead.netns(b.path()).run().success();
+        assert!(is_on());
+        host.call("DEL", &config, &b).run().success();
+        assert!(!is_on() && !b.run("ip link show lo").contains("alias"));
+
+        b.run("ip link set lo alias web-1");
+        host.call("ADD", &config, &b).run().success();
+        host.call("DEL", &config, &b).run().success();
+        assert!(!is_on() && b.run("ip link show lo").contains("alias web-1"));
+    });
+}

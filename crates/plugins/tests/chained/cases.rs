@@ -17,6 +17,7 @@ tests_for! {
     every_version_has_its_result: bandwidth sbr tuning vrf;
     it_needs_the_result_of_the_plugin_before: bandwidth sbr tuning vrf;
     a_namespace_that_is_gone_leaves_no_file_at_its_path: bandwidth sbr tuning vrf;
+    a_path_that_leads_to_another_container_changes_nothing_there: sbr tuning vrf;
     status_and_gc_have_nothing_to_say: bandwidth sbr tuning vrf;
     a_lost_answer_leaves_nothing: bandwidth bandwidth_both sbr tuning;
 }
@@ -156,6 +157,25 @@ fn a_namespace_that_is_gone_leaves_no_file_at_its_path(plugin: Plugin) {
         // A mount point whose namespace is gone.
         fs::write(path, "").unwrap();
         attachment.del(config).success();
+    });
+}
+
+/// kubernetes#100648: the interface of that name has neither the MAC address nor an address of the result.
+fn a_path_that_leads_to_another_container_changes_nothing_there(plugin: Plugin) {
+    plugin.test(|scene| {
+        let (attachment, config) = (&scene.attachment, &scene.config);
+        attachment.add(config).success();
+        let mut of_the_dead = config.clone();
+        let result = &mut of_the_dead["prevResult"];
+        for interface in result["interfaces"].as_array_mut().unwrap() {
+            interface["mac"] = "02:00:00:00:00:dd".into();
+        }
+        result["ips"] = json!([{ "address": "10.99.0.2/24" }]);
+        let before = Snapshot::of(&[&scene.netns], &[]);
+        for _ in 0..2 {
+            attachment.del(&of_the_dead).success();
+            before.assert_same(&Snapshot::of(&[&scene.netns], &[]), "after DEL");
+        }
     });
 }
 

@@ -10,6 +10,7 @@ use crate::world::{Attached, LONG, World, code, dual_stack};
 tests_for! {
     every_version_has_its_result: dummy ipvlan macvlan ptp vlan;
     nothing_is_left: dummy ipvlan macvlan ptp_with_masquerading vlan;
+    a_path_that_leads_to_another_container_changes_nothing_there: dummy ipvlan macvlan ptp vlan;
     an_alias_of_others_keeps_no_link: dummy ipvlan macvlan ptp vlan;
     whatever_names_the_container_gives_it_is_detached: dummy ipvlan macvlan ptp vlan;
     killed_anywhere_it_is_undone_by_del: macvlan ptp_with_masquerading;
@@ -273,6 +274,29 @@ fn whatever_names_the_container_gives_it_is_detached(plugin: Plugin) {
 }
 
 /// As monitoring names links: GC leaves the link to its attachment, CHECK says nothing, DEL removes it.
+/// kubernetes#100648: the process has died whose namespace it was, and its number was given to another container's.
+fn a_path_that_leads_to_another_container_changes_nothing_there(plugin: Plugin) {
+    plugin.test(|world| {
+        let (dead, other) = (world.attach("dead"), world.number(1));
+        let other = other.attach("other");
+        let config = with_prev_result(&world.config, &dead.result);
+        let del = || {
+            let call = world.plugins.call("DEL", &config).container("dead");
+            call.netns(other.netns.path())
+                .ifname("eth0")
+                .run()
+                .success();
+            other.check().success();
+        };
+        del();
+        // As the reference leaves it.
+        other.netns.run("ip link set eth0 alias ''");
+        del();
+        other.del();
+        assert_eq!(other.netns.run("ip -oneline link | wc -l"), "1");
+    });
+}
+
 fn an_alias_of_others_keeps_no_link(plugin: Plugin) {
     plugin.test(|world| {
         let idle = world.sandbox.netns("idle");

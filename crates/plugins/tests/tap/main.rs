@@ -291,6 +291,47 @@ fn every_command_in_every_version() {
     });
 }
 
+/// kubernetes#100648: the process has died whose namespace it was, and its number was given to another container's.
+#[test]
+fn a_path_that_leads_to_another_container_changes_nothing_there() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let config = layer2(json!({}));
+        let result = world.add(&config).success();
+        let other = sandbox.netns("other");
+        world.ours.add(&config, "c2", &other, "eth0").success();
+        let del = |config: &Value, words: &str| {
+            let before = Snapshot::of(&[&other], &[]);
+            world.ours.del(config, "c1", &other, "eth0").success();
+            before.assert_same(&Snapshot::of(&[&other], &[]), words);
+        };
+        del(&config, "its alias tells");
+        other.run("ip link set eth0 alias ''");
+        del(&with_prev_result(&config, &result), "its MAC address tells");
+        world.ours.del(&config, "c2", &other, "eth0").success();
+        assert_eq!(other.run("ip -oneline link | wc -l"), "1");
+    });
+}
+
+/// A device of ours is removed by whatever settings a plugin of the chain, or the container, has given it.
+#[test]
+fn a_device_with_another_mac_address_is_removed() {
+    sandbox(|sandbox| {
+        let world = World::new(sandbox);
+        let config = layer2(json!({}));
+        let result = world.add(&config).success();
+        world
+            .netns
+            .run("ip link set eth0 address 02:00:00:00:00:ff");
+        let config = with_prev_result(&config, &result);
+        world
+            .ours
+            .del(&config, "c1", &world.netns, "eth0")
+            .success();
+        assert_eq!(world.netns.run("ip -oneline link | wc -l"), "1");
+    });
+}
+
 #[test]
 fn a_namespace_that_is_gone_does_not_keep_the_container_from_being_detached() {
     sandbox(|sandbox| {

@@ -4,7 +4,7 @@ mod traffic;
 
 use std::time::{Duration, Instant};
 
-use linkspan_testkit::{Family, rows};
+use linkspan_testkit::{Family, rows, with_prev_result};
 use serde_json::json;
 
 use crate::crash;
@@ -39,6 +39,22 @@ fn what_was_changed_of_the_way_to_the_host_is_named() {
         );
         world.host.run("nft flush ruleset");
         a.check().fails(code::INTERNAL, &["netfilter"]);
+    });
+}
+
+/// `sbr` has moved all routes of the main table into one of its own.
+#[test]
+fn routes_that_sbr_has_moved_are_found() {
+    ptp().test(|world| {
+        let a = world.attach("a");
+        let sbr = json!({ "cniVersion": "1.0.0", "name": "net", "type": "sbr" });
+        let attachment = world.plugins.attachment("a", &a.netns, "eth0");
+        attachment.add(&with_prev_result(&sbr, &a.result)).success();
+        assert_eq!(a.routes("-4"), [""; 0]);
+        a.check().success();
+        a.netns.run("ip route flush table 100");
+        a.check()
+            .fails(code::INTERNAL, &["the route to 10.22.0.0/16"]);
     });
 }
 
