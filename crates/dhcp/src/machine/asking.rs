@@ -7,7 +7,7 @@ use super::action::{Action, Change, Destination, Failure, Refused};
 use super::client::{Client, State, Turn};
 use super::lease::{self, Lease, Unusable};
 use super::request::Subject;
-use crate::message::Message;
+use crate::message::{Message, is_unicast};
 
 /// How often a REQUEST is sent before another server is looked for.
 pub(super) const REQUESTS: u32 = 4;
@@ -35,7 +35,7 @@ impl Client {
         self.next = Some(turn.now + self.delay(self.search.tries, turn));
     }
 
-    /// SELECTING: the first offer that can be used is taken.
+    /// SELECTING: the first offer of an address is taken. The mask may be missing here: what counts is the ACK's.
     pub(super) fn offered(
         &mut self,
         offer: &Message,
@@ -45,11 +45,11 @@ impl Client {
     ) {
         let read = || {
             let address = lease::address(offer)?;
-            offer.options.prefix().ok_or(Unusable::Mask("OFFER"))?;
-            let server = offer.options.server_id().ok_or(Unusable::Server)?;
+            // One that does not say who it is: by RFC 2131 (table 3) it must, and it is asked all the same.
+            let server = offer.options.server_id().unwrap_or(from);
             Ok(Subject {
                 address,
-                server: Some(server),
+                server: Some(server).filter(is_unicast),
                 mac: Some(mac),
             })
         };
@@ -66,7 +66,9 @@ impl Client {
     /// REQUESTING: asks for what was offered; after a few times without an answer the search begins anew.
     pub(super) fn select(&mut self, offer: Subject, turn: &mut Turn<'_>) {
         if self.tries >= REQUESTS {
-            if let Some(server) = offer.server {
+            // One that answers what cannot be used is not silent.
+            let answers = matches!(self.search.trouble, Some(Failure::Unusable { .. }));
+            if let Some(server) = offer.server.filter(|_| !answers) {
                 let address = offer.address;
                 self.search.trouble = Some(Failure::NotAcknowledged { server, address });
             }

@@ -80,11 +80,8 @@ pub enum Unusable {
     #[error("{0} is no address that an interface can have")]
     Address(Ipv4Addr),
     /// No subnet mask (option 1).
-    #[error("DHCP option Subnet Mask not found in DHCP{0}, or it is no mask")]
-    Mask(&'static str),
-    /// No server identifier (option 54) in an OFFER, so that nobody could be asked for what it offers.
-    #[error("DHCP option Server Identifier not found in DHCPOFFER")]
-    Server,
+    #[error("DHCP option Subnet Mask not found in DHCPACK, or it is no mask")]
+    Mask,
 }
 
 impl Lease {
@@ -138,7 +135,7 @@ impl Lease {
             .options
             .prefix()
             .or_else(|| old.map(|old| old.address.prefix_len()))
-            .ok_or(Unusable::Mask("ACK"))?;
+            .ok_or(Unusable::Mask)?;
         Ok(Self {
             address: net(address, prefix)?,
             server: ack.options.server_id().or_else(|| old?.server),
@@ -195,9 +192,7 @@ pub(super) fn address(message: &Message) -> Result<Ipv4Addr, Unusable> {
 
 /// The address in its subnet; what stands for the subnet itself or for all in it is no host's (but RFC 3021).
 fn net(address: Ipv4Addr, prefix: u8) -> Result<Ipv4Net, Unusable> {
-    let net = Ipv4Net::new(address, prefix)
-        .ok()
-        .ok_or(Unusable::Mask("ACK"))?;
+    let net = Ipv4Net::new(address, prefix).ok().ok_or(Unusable::Mask)?;
     let is_host = prefix > 30 || ![net.network(), net.broadcast()].contains(&address);
     if is_host {
         Ok(net)

@@ -174,17 +174,7 @@ fn what_is_no_answer_to_the_question_is_ignored() {
 
 #[test]
 fn what_cannot_be_used_is_told_when_nothing_came_of_it() {
-    let no_mask = "DHCP option Subnet Mask not found in DHCPOFFER, or it is no mask";
-    let cases: [(Alter, &str); 5] = [
-        (|message| message.options.set(SUBNET_MASK, &[]), no_mask),
-        (
-            |message| message.options.set(SUBNET_MASK, &[255, 0, 255, 0]),
-            no_mask,
-        ),
-        (
-            |message| message.options.set(SERVER_ID, &[0; 4]),
-            "DHCP option Server Identifier not found in DHCPOFFER",
-        ),
+    let cases: [(Alter, &str); 2] = [
         (
             |message| message.yiaddr = Ipv4Addr::UNSPECIFIED,
             "0.0.0.0 is no address that an interface can have",
@@ -208,6 +198,44 @@ fn what_cannot_be_used_is_told_when_nothing_came_of_it() {
         let expected =
             format!("2 answers of DHCP servers could not be used, the last one because: {why}");
         assert_eq!(failed, Some(expected));
+    }
+}
+
+/// Some servers say what they must in the ACK alone.
+#[test]
+fn an_offer_without_mask_or_server_is_taken() {
+    let cases: [Alter; 4] = [
+        |offer| offer.options.set(SUBNET_MASK, &[]),
+        |offer| offer.options.set(SUBNET_MASK, &[255, 0, 255, 0]),
+        |offer| offer.options.set(SERVER_ID, &[]),
+        |offer| offer.options.set(SERVER_ID, &[0; 4]),
+    ];
+    for (index, change) in cases.into_iter().enumerate() {
+        let mut lab = Lab::new(Start::Discover);
+        lab.tell(Event::Wake);
+        lab.answer(Kind::Offer, change);
+        let request = lab.last();
+        assert_eq!(request.options.kind(), Some(Kind::Request), "{index}");
+        // The packet's source is who is asked.
+        assert_eq!(request.options.server_id(), Some(SERVER), "{index}");
+        assert_eq!(lab.answer(Kind::Ack, |_| {})[0], Action::Probe(ADDRESS));
+    }
+}
+
+#[test]
+fn an_ack_without_a_mask_is_told_when_nothing_came_of_it() {
+    let no_mask: [Alter; 2] = [
+        |ack| ack.options.set(SUBNET_MASK, &[]),
+        |ack| ack.options.set(SUBNET_MASK, &[255, 0, 255, 0]),
+    ];
+    for change in no_mask {
+        let mut lab = Lab::new(Start::Discover);
+        lab.tell(Event::Wake);
+        lab.answer(Kind::Offer, change);
+        lab.answer(Kind::Ack, change);
+        let expected = "1 answers of DHCP servers could not be used, the last one because: DHCP option Subnet Mask not found \
+                        in DHCPACK, or it is no mask";
+        assert_eq!(failure(&lab.after(seconds(300))).as_deref(), Some(expected));
     }
 }
 
