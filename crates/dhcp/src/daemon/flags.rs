@@ -62,9 +62,6 @@ pub(super) enum WrongFlags {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// There is more than flags.
-    #[error("unexpected argument {0:?}")]
-    Unexpected(String),
 }
 
 /// How the daemon is called.
@@ -80,7 +77,8 @@ Usage of dhcp daemon:
 ";
 
 impl Flags {
-    /// Reads the arguments after `daemon`: `-flag value`, `-flag=value`, with one dash or two.
+    /// Reads the arguments after `daemon`: `-flag value`, `-flag=value`, with one dash or two. The first word that is no flag
+    /// ends them, and the rest is not looked at, as the reference does it: there are command lines with `-broadcast true`.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -88,8 +86,11 @@ impl Flags {
         let mut flags = Self::default();
         let mut arguments = arguments.iter().map(|one| one.to_string_lossy());
         while let Some(argument) = arguments.next() {
-            let Some(flag) = argument.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
-                return Err(WrongFlags::Unexpected(argument.into_owned()));
+            let Some(flag) = argument
+                .strip_prefix('-')
+                .filter(|rest| !["", "-"].contains(rest))
+            else {
+                break;
             };
             let flag = flag.strip_prefix('-').unwrap_or(flag);
             let (name, value) = match flag.split_once('=') {
@@ -148,9 +149,16 @@ fn duration(flag: &str, value: String) -> Result<Duration, WrongFlags> {
     })
 }
 
-/// A duration as Go writes it: numbers, each with a unit, or 0.
+/// A duration as Go writes it: a sign, and numbers, each with a unit, or 0. Below zero nothing is waited for either.
 fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if let Some(positive) = text
+        .strip_prefix('-')
+        .filter(|rest| !rest.starts_with(['+', '-']))
+    {
+        return parse_duration(positive).map(|_| Duration::ZERO);
+    }
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let mut rest = text;
     if rest == "0" {
         return Some(Duration::ZERO);
     }
@@ -223,6 +231,42 @@ mod tests {
     }
 
     #[test]
+    fn the_first_word_that_is_no_flag_ends_the_flags() {
+        let broadcast = Flags {
+            broadcast: true,
+            ..Flags::default()
+        };
+        for arguments in [
+            &["-broadcast", "true"][..],
+            &["-broadcast", "false", "-nonsense"],
+            &["-broadcast", "-", "-timeout"],
+            &["-broadcast", "--", "-pidfile", "x"],
+            &["-broadcast", "", "-x"],
+        ] {
+            assert_eq!(parse(arguments), Ok(broadcast.clone()), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn less_than_no_time_is_none() {
+        for (value, wanted) in [
+            ("-5s", Some(Duration::ZERO)),
+            ("-0", Some(Duration::ZERO)),
+            ("-1h2m3.5s", Some(Duration::ZERO)),
+            ("+5s", Some(Duration::from_secs(5))),
+            ("-", None),
+            ("+", None),
+            ("--5s", None),
+            ("-+5s", None),
+            ("+-5s", None),
+            ("-5", None),
+        ] {
+            let flags = parse(&["-timeout", value]);
+            assert_eq!(flags.ok().map(|flags| flags.timeout), wanted, "{value}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_told() {
         for (arguments, words) in [
             (&["-x"][..], "flag provided but not defined: -x"),
@@ -233,8 +277,8 @@ mod tests {
             ),
             (&["-timeout="], "invalid value \"\" for flag -timeout"),
             (
-                &["-timeout", "-1s"],
-                "invalid value \"-1s\" for flag -timeout",
+                &["-timeout", "-1"],
+                "invalid value \"-1\" for flag -timeout",
             ),
             (
                 &["-timeout", "1e9s"],
@@ -242,8 +286,6 @@ mod tests {
             ),
             (&["-timeout", "99999999999999999999h"], "invalid value"),
             (&["-broadcast=maybe"], "neither true nor false"),
-            (&["-broadcast", "true"], "unexpected argument \"true\""),
-            (&["-"], "unexpected argument \"-\""),
             (&["--help"], "help requested"),
         ] {
             let error = parse(arguments).unwrap_err().to_string();
