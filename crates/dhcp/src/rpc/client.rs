@@ -11,8 +11,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::message::{CMD_ARGS, REQUEST, lease_of};
 use super::{
-    CANNOT_FIND, CONNECT, CONNECTED, CmdArgs, GREETING, MAX_GREETING, Method, first_line,
-    greeting_length,
+    CANNOT_FIND, CONNECT, CONNECTED, CmdArgs, GREETING, GREETING_OF_BUSY, MAX_GREETING, Method,
+    first_line, greeting_length,
 };
 use crate::gob::{Decoder, Encoder, GobError, Value};
 
@@ -28,9 +28,14 @@ pub enum CallError {
         /// What the kernel says.
         source: io::Error,
     },
-    /// Somebody listens, and did not answer to the first line within [`GREETING`].
-    #[error("dial unix {}: nobody answers", .0.display())]
-    Silent(PathBuf),
+    /// Somebody listens, and did not answer to the first line.
+    #[error("dial unix {}: nobody answers", .path.display())]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+        /// For how long an answer was awaited.
+        waited: Duration,
+    },
     /// Whoever listens is no DHCP daemon.
     #[error("dial-http unix {}: unexpected HTTP response: {said}", .path.display())]
     NoDaemon {
@@ -69,14 +74,14 @@ impl From<GobError> for CallError {
 /// [`Method::Allocate`] is.
 ///
 /// # Errors
-/// Within [`GREETING`] when no daemon is there; what the daemon says.
+/// At once when no daemon is there, within [`GREETING_OF_BUSY`] when it does not answer at all; what the daemon says.
 pub fn call(
     socket: &Path,
     method: &Method,
     arguments: &CmdArgs,
     deadline: Duration,
 ) -> Result<Option<Success>, CallError> {
-    let mut connection = Connection::open(socket)?;
+    let mut connection = Connection::open(socket, GREETING_OF_BUSY)?;
     connection.until = Instant::now() + deadline;
     let answer = connection.ask(method, arguments);
     answer.map_err(|error| match error {
@@ -90,7 +95,7 @@ pub fn call(
 /// # Errors
 /// Within [`GREETING`] when none does.
 pub fn probe(socket: &Path) -> Result<(), CallError> {
-    Connection::open(socket).map(drop)
+    Connection::open(socket, GREETING).map(drop)
 }
 
 /// A connection to a daemon that has answered to the first line.
@@ -101,17 +106,17 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(path: &Path) -> Result<Self, CallError> {
-        let dial = |source| match is_timeout(&source) {
-            true => CallError::Silent(path.to_owned()),
-            false => CallError::Dial {
-                path: path.to_owned(),
-                source,
-            },
+    fn open(path: &Path, patience: Duration) -> Result<Self, CallError> {
+        let dial = |source| {
+            let (path, waited) = (path.to_owned(), patience);
+            match is_timeout(&source) {
+                true => CallError::Silent { path, waited },
+                false => CallError::Dial { path, source },
+            }
         };
-        let until = Instant::now() + GREETING;
+        let until = Instant::now() + patience;
         let mut connection = Self {
-            stream: connect(path).map_err(dial)?,
+            stream: connect(path, patience).map_err(dial)?,
             until,
             decoder: Decoder::new(),
         };
@@ -219,7 +224,7 @@ impl Connection {
 }
 
 /// A daemon that accepts nobody any more may have a full queue, in which nobody waits for longer than that.
-fn connect(path: &Path) -> io::Result<UnixStream> {
+fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(path)?;
     let socket = rustix::net::socket_with(
         AddressFamily::UNIX,
@@ -227,7 +232,7 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
         SocketFlags::CLOEXEC,
         None,
     )?;
-    set_socket_timeout(&socket, Timeout::Send, Some(GREETING))?;
+    set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
     rustix::net::connect(&socket, &address)?;
     Ok(socket.into())
 }

@@ -350,7 +350,7 @@ fn nobody_is_waited_for_in_vain() {
             )
         },
         |path| {
-            assert!(matches!(probe(path), Err(CallError::Silent(_))));
+            assert!(matches!(probe(path), Err(CallError::Silent { .. })));
         },
     );
     assert!(begun.elapsed() < Duration::from_secs(3));
