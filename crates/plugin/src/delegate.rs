@@ -283,10 +283,15 @@ fn find_program(name: &PluginType, path: &[PathBuf]) -> Result<(PathBuf, Metadat
 struct Output {
     status: ExitStatus,
     stdout: Vec<u8>,
+    /// The beginning of it.
+    stderr: Vec<u8>,
 }
 
-/// Runs a plugin with this invocation's variables and another command. Its standard error is ours, so
-/// that what it logs is not lost.
+/// How much of a plugin's standard error is kept for a message, in bytes. All of it is handed on.
+const MAX_STDERR: usize = 4 << 10;
+
+/// Runs a plugin with this invocation's variables and another command. Its standard error goes on to ours as it
+/// comes, so that what it logs is not lost.
 fn execute(file: &Path, invocation: &Invocation<'_>, command: Command) -> io::Result<Output> {
     let stdin = invocation.config.to_string();
     let mut child = Process::new(file)
@@ -294,33 +299,66 @@ fn execute(file: &Path, invocation: &Invocation<'_>, command: Command) -> io::Re
         .env("CNI_COMMAND", command.as_str())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()?;
     let (to_child, from_child) = (child.stdin.take(), child.stdout.take());
-    let mut stdout = Vec::new();
+    let log = child.stderr.take();
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let kept = &mut stderr;
     // Written by a thread of its own: a plugin that prints before it reads must not block us. When none is to
     // be had, the plugin reads nothing and ends.
     let (writer, read) = std::thread::scope(|scope| {
         let write = move || to_child.map(|mut pipe| pipe.write_all(stdin.as_bytes()));
         let writer = Builder::new().spawn_scoped(scope, write).map(drop);
+        let hand_on = move || log.map(|pipe| hand_on(pipe, kept));
+        let writer = writer.and(Builder::new().spawn_scoped(scope, hand_on).map(drop));
         let read = from_child.map(|pipe| pipe.take(MAX_INPUT as u64 + 1).read_to_end(&mut stdout));
         (writer, read.transpose())
     });
     let status = child.wait()?;
     writer?;
     read?;
-    Ok(Output { status, stdout })
+    Ok(Output {
+        status,
+        stdout,
+        stderr,
+    })
+}
+
+/// Writes what a plugin says to our standard error, and keeps the beginning. That ours cannot be written is no reason to
+/// let the plugin wait.
+fn hand_on(mut from: impl Read, kept: &mut Vec<u8>) {
+    let mut room = [0; 4 << 10];
+    loop {
+        match from.read(&mut room) {
+            Ok(0) => return,
+            Ok(length) => {
+                let came = &room[..length];
+                let _ = io::stderr().write_all(came);
+                let left = MAX_STDERR - kept.len();
+                kept.extend_from_slice(&came[..length.min(left)]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
 }
 
 /// The error that a plugin printed, or words for one that printed none.
 fn failure(name: &str, output: &Output) -> Error {
     if output.stdout.is_empty() {
-        return Error::new(
-            ErrorCode::INTERNAL,
-            format!("netplugin failed with no error message: {}", output.status),
-        )
-        .with_details(format!(
-            "{name:?} printed nothing on stdout; it may have been killed"
-        ));
+        let said = String::from_utf8_lossy(&output.stderr);
+        let (msg, details) = match said.trim() {
+            "" => (
+                format!("netplugin failed with no error message: {}", output.status),
+                format!("{name:?} printed nothing on stdout; it may have been killed"),
+            ),
+            said => (
+                format!("netplugin failed: {said:?}: {}", output.status),
+                format!("{name:?} printed nothing on stdout, and this on stderr"),
+            ),
+        };
+        return Error::new(ErrorCode::INTERNAL, msg).with_details(details);
     }
     let printed = decode::value(&output.stdout).and_then(|json| Error::from_json(&json));
     printed.unwrap_or_else(|error| {

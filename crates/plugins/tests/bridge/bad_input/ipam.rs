@@ -74,6 +74,8 @@ fn scripts(bad: &Bad<'_>) -> PathBuf {
         ("twice", result(r#"[{"address":"10.1.0.2/24"},{"address":"10.1.0.2/24"}]"#)),
         ("refuses", "echo '{\"code\":117,\"msg\":\"the pool is closed\",\"details\":\"until nine\"}'; exit 1".to_owned()),
         ("mute", "exit 3".to_owned()),
+        ("panics", "echo 'panic: the pool is broken' >&2; exit 2".to_owned()),
+        ("talks", "head -c 200000 /dev/zero | tr '\\0' x >&2; exit 1".to_owned()),
         ("unclear", "echo '<html>'; exit 1".to_owned()),
         ("dies", "kill -9 $$".to_owned()),
     ];
@@ -137,5 +139,27 @@ fn plugins_that_cannot_be_run_or_answer_badly() {
             assert_eq!(calls.ends_with("DEL\n"), is_told, "{name}: {calls}");
         }
         bad.end(20);
+    });
+}
+
+/// A panic, for one: nobody reads the runtime's standard error when a pod does not start.
+#[test]
+fn what_is_said_on_standard_error_alone_is_in_the_error_and_handed_on() {
+    bad(|bad| {
+        let path = scripts(&bad).display().to_string();
+        for (name, msg, said) in [
+            (
+                "panics",
+                "netplugin failed: \"panic: the pool is broken\": exit status: 2",
+                25,
+            ),
+            ("talks", "netplugin failed: \"xxxxxxxx", 200_000),
+        ] {
+            let config = with_ipam(json!({ "type": name }));
+            let call = bad.host.call("ADD", &config, &bad.netns);
+            let outcome = call.env("CNI_PATH", &path).run();
+            assert_eq!(outcome.output.stderr.trim_end().len(), said, "{name}");
+            outcome.fails(INTERNAL, &[msg]);
+        }
     });
 }
