@@ -52,8 +52,8 @@ pub(crate) fn memory(sandbox: &Sandbox) -> Vec<Row> {
         let world = World::new(sandbox, contestant);
         let container = sandbox.netns(&format!("{}-c", contestant.name));
         let links = format!(
-            "for i in $(seq {LEASES}); do ip link add link uplink0 name m$i type macvlan mode bridge; \
-             ip link set m$i netns {}; done",
+            "for i in $(seq {LEASES}); do \
+             echo link add link uplink0 name m$i netns {} type macvlan mode bridge; done | ip -batch -",
             container.name()
         );
         contestant.host.run(&links);
