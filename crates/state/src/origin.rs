@@ -77,6 +77,11 @@ impl Origin {
         }
     }
 
+    /// The namespace, if it is known.
+    pub fn netns(&self) -> Option<Identity> {
+        self.netns
+    }
+
     /// Reads the attribute; `None` when it is none of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');

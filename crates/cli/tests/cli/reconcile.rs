@@ -88,6 +88,18 @@ fn what_belongs_to_a_namespace_that_is_gone_is_not_put_back() {
     });
 }
 
+/// As where a DEL could not remove the record, and another container has the address by now.
+#[test]
+fn what_belongs_to_an_interface_that_is_gone_is_not_put_back() {
+    build_plugins();
+    sandbox(|host| {
+        attach(host);
+        host.run("ip -n c1 link del eth0; nft flush ruleset");
+        assert_eq!(reconcile(), "");
+        assert!(!is_masqueraded(host));
+    });
+}
+
 /// Each network namespace that is a host has records of its own.
 #[test]
 fn another_host_has_nothing_to_be_put_back() {

@@ -81,6 +81,16 @@ impl Part {
         }
     }
 
+    /// The container's address that it is for, if it is for one.
+    pub(super) fn address(&self) -> Option<std::net::IpAddr> {
+        match self {
+            Self::Masquerade(part) => Some(part.address.addr()),
+            Self::PublishedPorts(part) => Some(part.container.addr()),
+            Self::Admission(part) => Some(part.address),
+            Self::SpoofGuard(_) | Self::Confinement(_) | Self::PortIsolation(_) => None,
+        }
+    }
+
     /// Which kind it is.
     pub fn kind(&self) -> Kind {
         match self {
