@@ -309,16 +309,12 @@ fn descriptors_that_were_closed_are_open_for_who_is_started() {
                 .under(&["sh", "-c", &format!("exec \"$@\" {closed}"), "sh"])
                 .output()
         };
-        for (closed, error) in [
-            ("2>&1", "pipe:["),
-            ("2>&-", "/dev/null"),
-            (">&- 2>&-", "/dev/null"),
-        ] {
+        for closed in ["2>&1", "2>&-", ">&- 2>&-"] {
             let output = call("ADD", closed);
             // Without standard output the result is lost, which is a failure.
             assert_eq!(output.ok(), !closed.starts_with('>'), "{closed}: {output}");
             let seen = fs::read_to_string(&log).unwrap();
-            assert!(seen.starts_with(error), "{closed}: {seen}");
+            assert!(seen.starts_with("pipe:["), "{closed}: {seen}");
             assert!(call("DEL", closed).ok());
         }
         // Nothing that was opened since is taken for the configuration.
