@@ -57,7 +57,7 @@ const KEYS: [Row; 36] = rows! {
     (r#"{ "bridge": ".." }"#, CONFIG, &["\"bridge\""]),
     (r#"{ "isGateway": "yes" }"#, DECODING, &["\"isGateway\"", "true or false", "\"yes\""]),
     (r#"{ "ipMasq": 1 }"#, DECODING, &["\"ipMasq\"", "true or false"]),
-    (r#"{ "ipMasq": true, "ipMasqBackend": "pf" }"#, CONFIG, &["\"ipMasqBackend\"", "\"pf\"", "\"nftables\" nor \"iptables\""]),
+    (r#"{ "ipMasq": true, "ipMasqBackend": "pf" }"#, CONFIG, &["unknown ipmasq backend \"pf\"", "\"ipMasqBackend\"", "nftables or iptables"]),
     (r#"{ "ipMasqBackend": true }"#, DECODING, &["\"ipMasqBackend\"", "\"nftables\" or \"iptables\""]),
     (r#"{ "mtu": "big" }"#, DECODING, &["\"mtu\"", "a whole number or \"auto\""]),
     (r#"{ "mtu": 70000 }"#, CONFIG, &["\"mtu\"", "70000", "from 0 to 65535", "bytes"]),
