@@ -351,8 +351,10 @@ impl Keeper {
 
     /// Gives back what a container had that is no more.
     fn orphan(&mut self, key: &str, why: &str, now: Time) {
-        log(&format!("{key}: {why}"));
-        if let Some(holder) = self.holders.get_mut(key) {
+        if let Some(holder) = self.holders.get_mut(key)
+            && !holder.is_orphan
+        {
+            log(&format!("{key}: {why}"));
             holder.close_all(&self.closer);
             holder.is_orphan = true;
             self.refuse(key, why);
