@@ -55,7 +55,7 @@ impl Lock {
     }
 
     /// Takes the lock of the caller's network namespace: for what attachments share in it. Where no
-    /// [folder](Folder::of_host) can be made for it, it is a [file of the namespace](SECRET).
+    /// [folder](Folder::of_host) can be made for it, it is a file of the namespace that root alone opens.
     ///
     /// # Errors
     /// As [`take`](Self::take), and when there is neither.

@@ -1,8 +1,8 @@
 //! The daemon that keeps leases: sockets, timers, namespaces, and what is kept on disk.
 //!
-//! One thread does everything, woken by what comes: plugins at the [`listener`], packets in containers, the kernel's events
+//! One thread does everything, woken by what comes: plugins at the socket, packets in containers, the kernel's events
 //! of links and namespaces, a signal, or the next time that one of the [clients](crate::machine::Client) has named. Only
-//! sockets are [closed](closer) elsewhere. A container's namespace is entered to open a socket, and sockets in it are open only
+//! sockets are closed elsewhere. A container's namespace is entered to open a socket, and sockets in it are open only
 //! while an answer is awaited, so that none outlives its container.
 
 mod adopt;

@@ -26,7 +26,7 @@ const MAX_GREETING: usize = 4 << 10;
 /// Where the daemon listens when nobody says anything else.
 pub const DEFAULT_SOCKET: &str = "/run/cni/dhcp.sock";
 
-/// How long it may take a daemon to answer to [`CONNECT`] when it is asked whether it is there.
+/// How long it may take a daemon to answer to CONNECT when it is asked whether it is there.
 pub const GREETING: Duration = Duration::from_secs(1);
 
 /// The same when something is wanted of it: hundreds may want something at once.
