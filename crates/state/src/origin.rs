@@ -149,10 +149,24 @@ pub fn reason_to_exist(wanted: Identity) -> Option<String> {
         (Ok(Some((place, _))), _) => {
             Some(format!("its network namespace exists: {}", place.display()))
         }
-        (_, Known::There(_)) => Some("its network namespace exists".to_owned()),
+        (_, Known::There(netns)) => {
+            drop(netns);
+            (!is_about_to_go(wanted)).then(|| "its network namespace exists".to_owned())
+        }
         (Ok(None), _) => None,
         (Err(why), _) => Some(why),
     }
+}
+
+/// Whether a namespace that is nowhere any more goes for good within a moment: the kernel knows one for some 20 ms after its
+/// last place and its last process have gone, and tells nobody here when that is over.
+fn is_about_to_go(wanted: Identity) -> bool {
+    const TURNS: u32 = 20;
+    const TURN: Duration = Duration::from_millis(5);
+    (0..TURNS).any(|_| {
+        std::thread::sleep(TURN);
+        matches!(netns::look_up(wanted), Known::Gone)
+    })
 }
 
 /// When and from where a reservation comes, as far as it is known.

@@ -168,7 +168,7 @@ fn what_cannot_be_looked_at_is_not_taken_for_absent() {
         let one = world.attach_bridge("one");
         let names = "/proc/thread-self/net/ip_tables_names";
         let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", names];
-        let fault = [&strace[..], &["--inject=openat:error=EMFILE"]].concat();
+        let fault = [&strace[..], &["--inject=open,openat:error=EMFILE"]].concat();
         for verb in ["ADD", "CHECK", "DEL"] {
             let output = world.call(verb, &one).cmd().under(&fault).output();
             assert!(

@@ -109,7 +109,7 @@ fn what_cannot_be_translated_is_told_with_the_way_out() {
             (json!({ "externalSetMarkChain": "X", "backend": "nftables" }), &["iptables-specific options [externalSetMarkChain]"]),
             (json!({ "externalSetMarkChain": "X", "markMasqBit": 3 }), &["Cannot specify externalSetMarkChain and markMasqBit"]),
             (json!({ "markMasqBit": 32 }), &["MasqMarkBit must be between 0 and 31"]),
-            (json!({ "backend": "ipset" }), &["\"nftables\" nor \"iptables\""]),
+            (json!({ "backend": "ipset" }), &["unrecognized backend", "nftables or iptables"]),
         } {
             let keys = publish_with(&["8080:80/tcp"], keys);
             world.add(&server, &keys).fails(7, words);
