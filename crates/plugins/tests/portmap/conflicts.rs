@@ -60,7 +60,7 @@ fn for_each_backend(body: impl Fn(&World<'_>, &str)) {
         let world = World::new(host);
         body(&world, "nftables");
         host.run(
-            "for n in one two; do ip netns delete $n; done; nft flush ruleset; rm -rf /run/cni",
+            "for n in one two; do ip netns delete $n; done; nft flush ruleset; rm -rf /run/cni /var/lib/cni/networks",
         );
         body(&world, "iptables");
     });
@@ -71,7 +71,8 @@ fn for_each_backend(body: impl Fn(&World<'_>, &str)) {
 fn a_port_of_a_container_that_is_gone_is_free_again() {
     sandbox(|host| {
         let world = World::new(host);
-        let (one, two) = (world.server("one"), world.server("two"));
+        // Sockets of a server would keep its namespace alive.
+        let (one, two) = (world.container("one"), world.server("two"));
         world
             .add(&one, &publish(&["8080:80/tcp", "8081:80/tcp"]))
             .success();
