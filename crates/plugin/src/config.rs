@@ -26,6 +26,21 @@ pub trait Configuration: Sized {
     fn read(config: &PluginConfig) -> Result<Self, Error>;
 }
 
+/// The keys of a configuration that is read in two parts, the first of which has one key alone; for
+/// [`Configuration::KEYS`].
+///
+/// # Panics
+/// Where it is compiled, when `N` is not how many that makes.
+pub const fn joined<const N: usize>(one: &[Key], others: &[Key]) -> [Key; N] {
+    let mut all = [one[0]; N];
+    let mut index = 0;
+    while index < others.len() {
+        all[1 + index] = others[index];
+        index += 1;
+    }
+    all
+}
+
 /// The configuration of a plugin that has no keys of its own.
 pub struct NoKeys;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use linkspan_dhcp::request::Keys;
 use linkspan_dhcp::rpc::DEFAULT_SOCKET;
-use linkspan_plugin::config::{Configuration, Deferred, Key};
+use linkspan_plugin::config::{Configuration, Deferred, Key, joined};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig};
 
@@ -26,15 +26,7 @@ pub struct Config {
 }
 
 impl Configuration for Config {
-    const KEYS: &'static [Key] = &{
-        let mut all = [PlaceKeys::KEYS[0]; 1 + Keys::KEYS.len()];
-        let mut index = 0;
-        while index < Keys::KEYS.len() {
-            all[1 + index] = Keys::KEYS[index];
-            index += 1;
-        }
-        all
-    };
+    const KEYS: &'static [Key] = &joined::<{ 1 + Keys::KEYS.len() }>(PlaceKeys::KEYS, Keys::KEYS);
 
     fn read(config: &PluginConfig) -> Result<Self, Error> {
         // What is wrong with it is told with the rest of the request: DEL looks where ADD would have been.

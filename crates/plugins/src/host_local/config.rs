@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use linkspan_ipam::range::{RangeError, RangeSet, RangeSpec};
-use linkspan_plugin::config::{Configuration, Deferred, FromKey, Key, Wrong};
+use linkspan_plugin::config::{Configuration, Deferred, FromKey, Key, Wrong, joined};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig, Route, Value, Version};
 use linkspan_plugin::spec::{address, decode};
@@ -118,15 +118,7 @@ pub struct Config {
 }
 
 impl Configuration for Config {
-    const KEYS: &'static [Key] = &{
-        let mut all = [PlaceKeys::KEYS[0]; 1 + Keys::KEYS.len()];
-        let mut index = 0;
-        while index < Keys::KEYS.len() {
-            all[1 + index] = Keys::KEYS[index];
-            index += 1;
-        }
-        all
-    };
+    const KEYS: &'static [Key] = &joined::<{ 1 + Keys::KEYS.len() }>(PlaceKeys::KEYS, Keys::KEYS);
 
     fn read(config: &PluginConfig) -> Result<Self, Error> {
         // What is wrong with it is told with the rest of the request: DEL looks where ADD would have been.
