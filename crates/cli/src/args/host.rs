@@ -1,0 +1,90 @@
+//! Commands on the plugins and the netfilter of this host: `install`, `uninstall`, `version` and `reconcile`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use linkspan_netfilter::Backend;
+
+use super::Places;
+
+const INSTALL_EXAMPLES: &str = "\
+Examples:
+  linkspan install --bin-dir /opt/cni/bin
+  linkspan install --bin-dir ./bin --from target/release/linkspan-plugins";
+
+/// `install`.
+#[derive(Args, Debug)]
+#[command(after_help = INSTALL_EXAMPLES)]
+pub(crate) struct Install {
+    /// Where to; container runtimes look in /opt/cni/bin
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bin_dir: PathBuf,
+    /// The plugins' file [default: linkspan-plugins beside this program or in CNI_PATH]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// Overwrite also what does not answer as a CNI plugin
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Do not keep what is replaced; else files that are not Linkspan's are kept, and `uninstall` puts them back
+    #[arg(long)]
+    pub(crate) no_backup: bool,
+}
+
+const UNINSTALL_EXAMPLES: &str = "\
+Examples:
+  # See what it would do
+  linkspan uninstall --bin-dir /opt/cni/bin --dry-run
+
+  linkspan uninstall --bin-dir /opt/cni/bin";
+
+/// `uninstall`.
+#[derive(Args, Debug)]
+#[command(after_help = UNINSTALL_EXAMPLES)]
+pub(crate) struct Uninstall {
+    /// Where the plugins were installed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bin_dir: PathBuf,
+    /// Tell what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Go on where running containers are left without the plugins that detach them
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+const VERSION_EXAMPLES: &str = "\
+Examples:
+  linkspan version
+  linkspan version bridge portmap --cni-path /usr/lib/cni";
+
+/// `version`.
+#[derive(Args, Debug)]
+#[command(after_help = VERSION_EXAMPLES)]
+pub(crate) struct Version {
+    /// Plugins to ask
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugins: Vec<String>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+const RECONCILE_EXAMPLES: &str = "\
+Examples:
+  nft flush ruleset; linkspan reconcile
+  linkspan reconcile --watch     as the unit contrib/systemd/linkspan-reconcile.service runs it";
+
+/// `reconcile`.
+#[derive(Args, Debug)]
+#[command(after_help = RECONCILE_EXAMPLES)]
+pub(crate) struct Reconcile {
+    /// Go on: put back whenever the ruleset was changed; with --json each time a line of its own (JSON Lines)
+    #[arg(long, conflicts_with = "backend")]
+    pub(crate) watch: bool,
+    /// Have this backend do for running attachments what another does: nftables, or iptables, with the chains of the
+    /// reference plugins
+    #[arg(long, value_name = "BACKEND")]
+    pub(crate) backend: Option<Backend>,
+    /// Tell what would be done, and change nothing
+    #[arg(long, requires = "backend")]
+    pub(crate) dry_run: bool,
+}

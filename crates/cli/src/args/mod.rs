@@ -1,0 +1,117 @@
+//! The command line's words, and its help: here the program's, in each module those of a group of commands, with their
+//! examples.
+
+mod attach;
+mod demo;
+mod host;
+mod network;
+mod places;
+mod values;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use attach::{Add, Del, Target};
+pub(crate) use demo::Demo;
+pub(crate) use host::{Install, Reconcile, Uninstall, Version};
+pub(crate) use network::{Gc, List, OneNetwork};
+pub(crate) use places::Places;
+
+/// Container networking for the people who run it: attaches containers to CNI networks, checks and
+/// detaches them, and says what is wrong and what to do.
+///
+/// Takes the place of cnitool: the same commands, variables and container IDs.
+#[derive(Debug, Parser)]
+#[command(name = "linkspan", version, after_help = FIRST_STEPS, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print errors, and what the command has to tell, as JSON: one object on standard error, one on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  # See what it does: two containers on a network, in a sandbox
+  linkspan demo
+
+  # Install the plugins where container runtimes look for them
+  linkspan install --bin-dir /opt/cni/bin
+
+  # The networks of this machine, and what is attached to them
+  linkspan list
+
+Exit status:
+  0  done
+  1  failed
+  2  the command line or a variable cannot be understood
+  3  the network is not there, or its configuration cannot be used
+  4  failed, but may work later: a deadline has passed, or a plugin asks for it
+  5  not begun, since it changes networks, which only root may do
+  130, 143  ended by Ctrl-C or SIGTERM; what `add` had begun is detached again. So with other signals: 128 and their number";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Attach a network namespace to a network; print the result.
+    Add(Add),
+    /// Detach a network namespace from a network.
+    ///
+    /// It is no failure when it is not attached, or no more. Arguments that are not given are those
+    /// of `add`; so is the configuration, when it is no more on disk.
+    Del(Del),
+    /// Check that an attachment is as `add` has left it.
+    Check(Target),
+    /// Remove what belongs to no attachment in use.
+    ///
+    /// In use are the attachments whose network namespace is not certainly gone, or those
+    /// that --keep names. Where none is known, --all must say that none is meant. Attachments of another runtime, with a cache of its own, are not known here: run
+    /// this on networks that are used by one runtime alone.
+    Gc(Gc),
+    /// Ask whether a network is ready to attach containers.
+    Status(OneNetwork),
+    /// List the networks on disk and the attachments made.
+    List(List),
+    /// Put back what others removed from netfilter.
+    ///
+    /// A firewall that is reloaded, or a ruleset that is flushed, takes the masquerading, published ports and
+    /// admissions of running containers along. What each attachment had stands in /run/cni/linkspan; this
+    /// compares it with the kernel and puts back what is missing. It is no failure when nothing is.
+    Reconcile(Reconcile),
+    /// Tell the versions of Linkspan, or those that plugins support.
+    Version(Version),
+    /// Install the plugins: one file, and a link to it for the name of each.
+    ///
+    /// Files are replaced by renaming, so that running plugins go on and nobody meets half of one.
+    Install(Install),
+    /// Leave this machine to the plugins that were there before, with its containers running.
+    ///
+    /// Turns what running attachments have in netfilter into the chains of the reference plugins, puts back the files that
+    /// `install` has replaced, and removes what else is Linkspan's. No container is disconnected. Says first what it will do,
+    /// and can be repeated, also after it was interrupted.
+    Uninstall(Uninstall),
+    /// Show what Linkspan does: two containers on a network, in a sandbox.
+    ///
+    /// Writes a configuration, installs the plugins and attaches two containers, as a container runtime
+    /// does; shows the results, what the kernel has then, and each step's time; pings between the
+    /// containers, to the gateway and, masqueraded, to a namespace that plays the world outside;
+    /// detaches, and looks whether anything is left.
+    ///
+    /// All of it happens in network and mount namespaces of its own, as an ordinary user in a user
+    /// namespace as well: nothing of this machine is touched, and no program but the plugins is run.
+    /// What has another outcome than it should is an error.
+    Demo(Demo),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,59 @@
+//! Commands on a network as a whole: `status`, `list` and `gc`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Places;
+
+/// A network as a whole.
+#[derive(Args, Debug)]
+pub(crate) struct OneNetwork {
+    /// Name of the network
+    #[arg(value_name = "NET")]
+    pub(crate) network: String,
+    /// Not used; cnitool asks for it
+    #[arg(value_name = "NETNS", hide = true)]
+    pub(crate) netns: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `list`.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Only this network
+    #[arg(value_name = "NET")]
+    pub(crate) network: Option<String>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+const GC_EXAMPLES: &str = "\
+Examples:
+  # Remove what belongs to namespaces that are gone
+  linkspan gc mynet
+
+  # See what would go, and why
+  linkspan gc mynet --dry-run
+
+  # Remove all but the attachments of two containers: of the one all, of the other one interface
+  linkspan gc mynet --keep c1 --keep /run/netns/c2:net1";
+
+/// `gc`.
+#[derive(Args, Debug)]
+#[command(after_help = GC_EXAMPLES)]
+pub(crate) struct Gc {
+    #[command(flatten)]
+    pub(crate) network: OneNetwork,
+    /// A container that is in use, and no other but those named so: by its ID, or its namespace's name
+    /// or path; all its interfaces, or the one behind a colon
+    #[arg(long, value_name = "CONTAINER[:IFNAME]")]
+    pub(crate) keep: Vec<String>,
+    /// No attachment is in use: remove all, as cnitool does
+    #[arg(long, conflicts_with = "keep")]
+    pub(crate) all: bool,
+    /// Change nothing; show what would go and why
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
