@@ -18,7 +18,9 @@
 mod args;
 mod commands;
 mod failure;
+mod netns;
 mod privilege;
+mod progress;
 mod signals;
 mod style;
 mod target;
@@ -29,7 +31,7 @@ use std::process::ExitCode;
 
 use crate::args::{Cli, Command};
 use crate::failure::{Failure, Kind};
-use crate::ui::Ui;
+use crate::ui::{Loudness, Ui};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error),
     };
-    let ui = Ui::new(cli.json);
+    let ui = Ui::new(cli.json, cli.loudness());
     match run(ui, &cli.command) {
         Ok(()) => {
             ui.end();
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
 fn misunderstood(error: &clap::Error) -> ExitCode {
     let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
     if error.use_stderr() && words.any(|word| word == "--json") {
-        Ui::new(true).fail(&Failure::of_command_line(error));
+        Ui::new(true, Loudness::Usual).fail(&Failure::of_command_line(error));
         return ExitCode::from(Kind::Usage as u8);
     }
     error.exit()

@@ -34,9 +34,14 @@ impl Style {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let columns = rustix::termios::tcgetwinsize(output).map(|size| size.ws_col.into());
         Self {
-            colour: terminal && !unwanted,
+            colour: terminal && !unwanted && !is_dumb(),
             columns: columns.ok().filter(|columns| terminal && *columns > 0),
         }
+    }
+
+    /// Columns of the terminal, if it is one.
+    pub(crate) fn columns(self) -> Option<usize> {
+        self.columns
     }
 
     /// How many columns a line may have: those of the terminal, and never more than 80.
@@ -81,6 +86,11 @@ impl Style {
             text.to_owned()
         }
     }
+}
+
+/// Whether the terminal is one of those that can only print: TERM is `dumb`, or not set.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! What a command is about: from flags, from the variables of cnitool, from defaults.
 
+use std::cell::LazyCell;
 use std::env;
 use std::ffi::OsString;
-use std::path::{Component, Path, PathBuf};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use linkspan_runtime::{
-    Builder, DEFAULT_CACHE_DIR, DEFAULT_CONFIG_DIR, Endpoint, Error, Finished, Runtime,
-    load_network,
+    Builder, DEFAULT_CACHE_DIR, DEFAULT_CONFIG_DIR, Endpoint, Error, Execute, Finished, Output,
+    Process, Request, Runtime, load_network,
 };
 use linkspan_spec::{ContainerId, Map, NetworkList, Value, decode};
 use sha2::{Digest, Sha512};
 
 use crate::args::{Places, Target};
 use crate::failure::Failure;
+use crate::netns;
 use crate::signals;
 use crate::ui::Ui;
 
@@ -39,8 +42,11 @@ impl Places {
     }
 
     /// Finds a network.
-    pub(crate) fn network(&self, name: &str) -> Result<NetworkList, Error> {
-        load_network(&self.config_dir(), name)
+    pub(crate) fn network(&self, ui: Ui, name: &str) -> Result<NetworkList, Error> {
+        let directory = self.config_dir();
+        let network = load_network(&directory, name)?;
+        ui.detail(|| format!("network {name} is read from {}", directory.display()));
+        Ok(network)
     }
 
     /// A runtime that passes on what plugins log, and signals to plugins.
@@ -49,7 +55,8 @@ impl Places {
             .plugin_dirs(plugin_dirs(self.cni_path.as_deref()))
             .cache_dir(self.cache_dir())
             .timeout(self.timeout)
-            .observer(pass_on_logs(ui));
+            .observer(watch(ui))
+            .executor(Shown { ui });
         match signals::cancel() {
             Some(cancel) => builder.cancel(cancel),
             None => builder,
@@ -58,9 +65,27 @@ impl Places {
 }
 
 impl Target {
-    /// The container's end of the attachment.
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, Failure> {
-        let netns = absolute(&self.netns)?;
+    /// The container's end of the attachment that is to be made.
+    pub(crate) fn endpoint(&self, ui: Ui) -> Result<Endpoint, Failure> {
+        self.endpoint_at(ui, netns::resolve(&self.netns)?)
+    }
+
+    /// The container's end of the attachment that was made: its namespace may be gone, but what was meant then is kept.
+    pub(crate) fn attached_endpoint(&self, ui: Ui) -> Result<Endpoint, Failure> {
+        let runtime = Runtime::builder().cache_dir(self.places.cache_dir());
+        let kept = || runtime.build().cached_files().unwrap_or_default();
+        let kept = LazyCell::new(kept);
+        let is_known = |path: &Path| {
+            let attachments = kept.iter().filter_map(|file| file.attachment.as_ref().ok());
+            attachments
+                .filter(|kept| kept.network.as_str() == self.network)
+                .any(|kept| kept.endpoint.netns.as_deref() == Some(path))
+        };
+        self.endpoint_at(ui, netns::resolve_known(&self.netns, is_known)?)
+    }
+
+    fn endpoint_at(&self, ui: Ui, netns: PathBuf) -> Result<Endpoint, Failure> {
+        ui.detail(|| format!("the namespace is {}", netns.display()));
         let container_id = match &self.container_id {
             Some(id) => id.clone(),
             None => container_id(&netns),
@@ -93,13 +118,47 @@ pub(crate) fn plugin_dirs(given: Option<&str>) -> Vec<PathBuf> {
     env::split_paths(&cni_path.unwrap_or_else(|| DEFAULT_CNI_PATH.into())).collect()
 }
 
-/// Passes on what plugins that succeed have logged. What one that fails has logged is told with its
-/// failure.
-pub(crate) fn pass_on_logs(ui: Ui) -> impl Fn(&Finished<'_>) {
+/// Runs plugins as processes, and shows which is waited for.
+struct Shown {
+    ui: Ui,
+}
+
+impl Execute for Shown {
+    fn run(&self, request: &Request<'_>) -> io::Result<Output> {
+        let name = request.plugin.file_name().unwrap_or_default().display();
+        let _progress = self
+            .ui
+            .progress(format!("waiting for plugin {name}, {}", request.command));
+        Process.run(request)
+    }
+}
+
+/// Passes on what plugins that succeed have logged, and tells who wants to know which were run. What one that fails has
+/// logged is told with its failure.
+pub(crate) fn watch(ui: Ui) -> impl Fn(&Finished<'_>) {
     move |finished| {
+        ui.detail(|| run_of(finished));
         if finished.result.is_ok() && !finished.stderr.is_empty() {
             ui.note(finished.stderr.trim_end());
         }
+    }
+}
+
+/// Which plugin was run for what, how long, and what came of it.
+fn run_of(finished: &Finished<'_>) -> String {
+    let step = finished.step;
+    let time = finished.elapsed.as_secs_f64() * 1000.0;
+    let outcome = match finished.result {
+        Ok(()) => "succeeded",
+        Err(_) => "failed",
+    };
+    let (command, path) = (step.command, step.path.display());
+    match step.network.as_str() {
+        "" => format!("{command} of {path} {outcome} in {time:.1} ms"),
+        network => format!(
+            "{command} of {path}, {} of {} in network {network}, {outcome} in {time:.1} ms",
+            step.number, step.of
+        ),
     }
 }
 
@@ -137,31 +196,6 @@ fn container_id(netns: &Path) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("cnitool-{}", hex.concat())
-}
-
-/// The absolute path without "." and "..", by its text alone: cnitool's container IDs depend on it.
-pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    let mut absolute = if path.is_absolute() {
-        PathBuf::new()
-    } else {
-        env::current_dir().map_err(|error| {
-            Failure::usage(format!(
-                "{} is relative to a directory that is not there",
-                path.display()
-            ))
-            .because(error)
-        })?
-    };
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                absolute.pop();
-            }
-            other => absolute.push(other),
-        }
-    }
-    Ok(absolute)
 }
 
 /// The pairs of CNI_ARGS, by the rules of cnitool: no empty key, no empty value.
@@ -204,21 +238,6 @@ mod tests {
             container_id(Path::new("/var/run/netns/testing")),
             "cnitool-77383ca0a0715733ca6f"
         );
-    }
-
-    #[test]
-    fn paths_become_absolute_by_their_text() {
-        let here = env::current_dir().unwrap();
-        for (given, expected) in [
-            ("/run/netns/c1", "/run/netns/c1".into()),
-            ("/run//netns/./c1/", "/run/netns/c1".into()),
-            ("/run/netns/../c1", "/run/c1".into()),
-            ("/../../c1", "/c1".into()),
-            ("c1", here.join("c1")),
-            ("./a/../c1", here.join("c1")),
-        ] {
-            assert_eq!(absolute(Path::new(given)).unwrap(), expected, "{given}");
-        }
     }
 
     #[test]

@@ -7,14 +7,27 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use linkspan_spec::{Map, Value, pretty};
 
 use crate::failure::Failure;
-use crate::style::Style;
+use crate::progress::{self, Progress};
+use crate::style::{self, Style};
 use crate::text::visible;
+
+/// How much a command tells beside its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Loudness {
+    /// Errors alone.
+    Quiet,
+    /// What a person should know.
+    Usual,
+    /// What was read and run as well.
+    Verbose,
+}
 
 /// Where a command tells what it did.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ui {
     /// Whether programs read it.
     pub(crate) json: bool,
+    loudness: Loudness,
     out: Style,
     err: Style,
     terminal: bool,
@@ -23,9 +36,10 @@ pub(crate) struct Ui {
 }
 
 impl Ui {
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool, loudness: Loudness) -> Self {
         Self {
             json,
+            loudness,
             out: Style::of(io::stdout()),
             err: Style::of(io::stderr()),
             terminal: io::stdout().is_terminal(),
@@ -41,6 +55,7 @@ impl Ui {
     /// Prints text on standard output.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
         let text = shown(text, self.terminal);
+        let _screen = progress::screen();
         let mut stdout = io::stdout().lock();
         let written = stdout
             .write_all(text.as_bytes())
@@ -65,7 +80,7 @@ impl Ui {
         if self.json {
             return self.print_json(&told);
         }
-        if self.terminal {
+        if self.terminal && self.loudness > Loudness::Quiet {
             self.print(&format!("{} {words}\n", self.out.good("done:")))?;
         }
         Ok(())
@@ -73,6 +88,9 @@ impl Ui {
 
     /// Tells something that is not the command's result, on standard error: a program once all is done.
     pub(crate) fn note(&self, words: &str) {
+        if self.loudness == Loudness::Quiet {
+            return;
+        }
         if self.json {
             notes().extend(words.lines().map(str::to_owned));
         } else {
@@ -80,15 +98,31 @@ impl Ui {
         }
     }
 
+    /// Tells who wants to know (`--verbose`) what was read or run, as a note.
+    pub(crate) fn detail(&self, words: impl FnOnce() -> String) {
+        if self.loudness == Loudness::Verbose {
+            self.note(&words());
+        }
+    }
+
+    /// Shows what is waited for until what is returned is dropped: on a terminal, once it has taken a second.
+    #[must_use = "what is shown is gone when this is dropped"]
+    pub(crate) fn progress(&self, words: impl Into<String>) -> Progress {
+        let is_wanted = self.loudness > Loudness::Quiet && !self.json;
+        let is_seen = is_wanted && self.err_terminal && !style::is_dumb();
+        Progress::begin(is_seen.then(|| visible(&words.into()).into_owned()))
+    }
+
     /// When standard error is closed, nobody wants to know.
     fn tell(&self, words: &str) {
+        let _screen = progress::screen();
         let _ = writeln!(io::stderr(), "{}", shown(words, self.err_terminal));
     }
 
     /// Tells a failure, on standard error.
     pub(crate) fn fail(&self, failure: &Failure) {
         if !self.json {
-            return self.note(failure.text(self.err).trim_end());
+            return self.tell(failure.text(self.err).trim_end());
         }
         let mut told = failure.json();
         if let (Some(map), Some(notes)) = (told.as_object_mut(), taken_notes()) {

@@ -12,7 +12,7 @@ pub(crate) struct Target {
     /// Name of the network
     #[arg(value_name = "NET")]
     pub(crate) network: String,
-    /// Path of the network namespace, such as /run/netns/c1
+    /// The network namespace: its path, its name in /run/netns, or the PID of a process in it
     #[arg(value_name = "NETNS")]
     pub(crate) netns: PathBuf,
     /// Name of the interface in the container [env: CNI_IFNAME] [default: eth0]

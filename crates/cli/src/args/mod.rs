@@ -16,6 +16,8 @@ pub(crate) use host::{Install, Reconcile, Uninstall, Version};
 pub(crate) use network::{Gc, List, OneNetwork};
 pub(crate) use places::Places;
 
+use crate::ui::Loudness;
+
 /// Container networking for the people who run it: attaches containers to CNI networks, checks and
 /// detaches them, and says what is wrong and what to do.
 ///
@@ -26,9 +28,26 @@ pub(crate) struct Cli {
     /// Print errors, and what the command has to tell, as JSON: one object on standard error, one on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Tell errors and what was asked for, and no more
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Tell also which files were read, and which plugins were run, with how long each took
+    #[arg(short, long, global = true)]
+    verbose: bool,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// How much the command tells beside its result.
+    pub(crate) fn loudness(&self) -> Loudness {
+        match (self.quiet, self.verbose) {
+            (true, _) => Loudness::Quiet,
+            (false, true) => Loudness::Verbose,
+            (false, false) => Loudness::Usual,
+        }
+    }
 }
 
 const FIRST_STEPS: &str = "\

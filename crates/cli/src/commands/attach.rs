@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use linkspan_runtime::{CachedAttachment, Endpoint, Error, Outcome, Runtime};
 use linkspan_spec::{ErrorCode, NetworkList, NetworkName, Value};
 
-use super::network::{NAMESPACES, Namespace};
 use super::provenance;
 use crate::args::{Add, Del, Target};
 use crate::failure::Failure;
+use crate::netns::{self, NAMESPACES, Namespace};
 use crate::privilege;
 use crate::ui::{Ui, object};
 
 /// Attaches, and prints the result.
 pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
     let target = &args.target;
-    let endpoint = target.endpoint()?;
+    let endpoint = target.endpoint(ui)?;
     privilege::require("add")?;
-    let network = target.places.network(&target.network)?;
+    let network = target.places.network(ui, &target.network)?;
     let runtime = target
         .places
         .runtime(ui)
@@ -29,6 +29,7 @@ pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
         .map_err(|error| not_attached(error, args, &endpoint))?;
     let kept = runtime.cached_path(&network.name, &endpoint);
     provenance::note(&kept, endpoint.netns.as_deref());
+    ui.detail(|| format!("the result is kept in {}", kept.display()));
     let printed = Runtime::result_json(&network, &result)
         .map_err(Failure::from)
         .and_then(|result| ui.print_json(&result));
@@ -96,9 +97,9 @@ fn del_command(target: &Target) -> String {
 
 /// Checks an attachment.
 pub(crate) fn check(ui: Ui, target: &Target) -> Result<(), Failure> {
-    let endpoint = target.endpoint()?;
+    let endpoint = target.attached_endpoint(ui)?;
     privilege::require("check")?;
-    let network = target.places.network(&target.network)?;
+    let network = target.places.network(ui, &target.network)?;
     let runtime = target.places.runtime(ui).build();
     let name = &network.name;
     let checked = runtime.check(&network, &endpoint);
@@ -152,6 +153,7 @@ fn namespace_explained(error: Error, target: &Target, endpoint: &Endpoint) -> Fa
 fn namespace_advice(path: &Path, given: &Path) -> Option<String> {
     let [folder, _] = NAMESPACES;
     let shown = path.display();
+    let tried = netns::candidates(given).unwrap_or_default();
     let name = path.file_name().unwrap_or_default().display();
     let is_named = NAMESPACES
         .into_iter()
@@ -159,36 +161,39 @@ fn namespace_advice(path: &Path, given: &Path) -> Option<String> {
     match Namespace::at(path) {
         Namespace::There => None,
         Namespace::Unknown(kind) => Some(format!("{shown} cannot be looked at: {kind}.")),
-        Namespace::Gone => {
-            let named = Path::new(folder).join(given);
-            Some(match fs::symlink_metadata(path) {
-                _ if given.is_relative() && Namespace::at(&named) == Namespace::There => {
-                    format!("Name the namespace by its path, {}.", named.display())
-                }
-                Ok(_) if is_named => format!(
-                    "{shown} is no network namespace, perhaps what a restart has left of one. `ip netns del \
+        Namespace::Gone => Some(match fs::symlink_metadata(path) {
+            Err(_) if tried.len() > 1 => {
+                let tried = tried.iter().map(|path| path.display().to_string());
+                let tried = tried.collect::<Vec<_>>().join(", ");
+                format!(
+                    "{} is no namespace: there is nothing at {tried}. Name one by its path, by its name in {folder}, or by \
+                         the PID of a process in it; `ip netns add {name}` makes one of this name.",
+                    given.display()
+                )
+            }
+            Ok(_) if is_named => format!(
+                "{shown} is no network namespace, perhaps what a restart has left of one. `ip netns del \
                      {name}; ip netns add {name}` makes one there."
-                ),
-                Ok(_) => format!("{shown} is no network namespace."),
-                Err(_) if is_named => {
-                    format!("{shown} does not exist. `ip netns add {name}` makes one there.")
-                }
-                Err(_) if path.starts_with("/proc") => {
-                    format!("{shown} does not exist: the process has ended.")
-                }
-                Err(_) => format!(
-                    "{shown} does not exist. Name the path of a network namespace; `ip netns add c1` makes one \
+            ),
+            Ok(_) => format!("{shown} is no network namespace."),
+            Err(_) if is_named => {
+                format!("{shown} does not exist. `ip netns add {name}` makes one there.")
+            }
+            Err(_) if path.starts_with("/proc") => {
+                format!("{shown} does not exist: the process has ended.")
+            }
+            Err(_) => format!(
+                "{shown} does not exist. Name the path of a network namespace; `ip netns add c1` makes one \
                      at {folder}/c1."
-                ),
-            })
-        }
+            ),
+        }),
     }
 }
 
 /// Detaches.
 pub(crate) fn del(ui: Ui, args: &Del) -> Result<(), Failure> {
     let target = &args.target;
-    let endpoint = target.endpoint()?;
+    let endpoint = target.attached_endpoint(ui)?;
     privilege::require("del")?;
     let runtime = target
         .places
@@ -198,7 +203,7 @@ pub(crate) fn del(ui: Ui, args: &Del) -> Result<(), Failure> {
     let name = match target.network.parse() {
         Ok(name) => name,
         // Whether there is a network of such a name is for its configuration to say.
-        Err(_) => target.places.network(&target.network)?.name,
+        Err(_) => target.places.network(ui, &target.network)?.name,
     };
     let mut is_known = false;
     runtime.del_with(&name, &endpoint, |kept| {
@@ -241,7 +246,7 @@ fn configuration(
     target: &Target,
     kept: Option<&CachedAttachment>,
 ) -> Result<NetworkList, Error> {
-    let network = match target.places.network(&target.network) {
+    let network = match target.places.network(ui, &target.network) {
         Ok(network) => network,
         Err(error) => {
             return kept.and_then(|kept| kept.network_list().ok()).ok_or(error);

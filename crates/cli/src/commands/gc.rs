@@ -6,12 +6,11 @@ use std::path::Path;
 use linkspan_runtime::{CachedAttachment, Endpoint, Runtime};
 use linkspan_spec::{Command, NetworkList, Value};
 
-use super::network::{NAMESPACES, Namespace};
 use super::provenance;
 use crate::args::Gc;
 use crate::failure::{Failure, Kind};
+use crate::netns::{self, NAMESPACES, Namespace};
 use crate::privilege;
-use crate::target::absolute;
 use crate::ui::{Ui, object, table};
 
 /// An attachment, and what is to become of it.
@@ -26,7 +25,7 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
     if !args.dry_run {
         privilege::require("gc")?;
     }
-    let network = args.network.places.network(&args.network.network)?;
+    let network = args.network.places.network(ui, &args.network.network)?;
     require_cache(args)?;
     let runtime = args.network.places.runtime(ui).build();
     // Nothing may be attached between the look at what is and the removal of the rest.
@@ -157,14 +156,13 @@ fn is_named(cached: &CachedAttachment, text: &str) -> bool {
             .is_some_and(|(name, ifname)| ifname == endpoint.ifname.as_str() && container(name))
 }
 
-/// Whether a namespace has a name, or a path however written.
+/// Whether a namespace has a name, a path however written, or a process.
 fn is_at(netns: &Path, name: &str) -> bool {
-    if !name.contains('/') {
-        let named = |folder| netns == Path::new(folder).join(name);
-        return NAMESPACES.into_iter().any(named);
-    }
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    absolute(Path::new(name)).is_ok_and(|path| real(&path) == real(netns))
+    let meant = netns::candidates(Path::new(name)).unwrap_or_default();
+    let named = NAMESPACES.map(|folder| Path::new(folder).join(name));
+    let mut meant = meant.iter().chain(&named);
+    meant.any(|path| real(path) == real(netns))
 }
 
 fn names_nothing(name: &str, network: &NetworkList, attachments: &[CachedAttachment]) -> Failure {

@@ -5,10 +5,10 @@ use std::path::Path;
 use linkspan_runtime::{CachedAttachment, CachedFile, NetworkFile, Runtime, load_all};
 use linkspan_spec::{NetworkList, Value};
 
-use super::network::Namespace;
 use super::provenance;
 use crate::args::List;
 use crate::failure::Failure;
+use crate::netns::Namespace;
 use crate::ui::{Ui, object, table};
 
 /// Lists networks and attachments.
@@ -18,7 +18,7 @@ pub(crate) fn list(ui: Ui, args: &List) -> Result<(), Failure> {
     if let (Some(name), true) = (&args.network, networks.is_empty()) {
         // An attachment may outlive its network's configuration.
         if attachments.as_ref().map_or(true, Vec::is_empty) {
-            args.places.network(name)?;
+            args.places.network(ui, name)?;
         }
     }
     if ui.json {

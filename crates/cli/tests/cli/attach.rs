@@ -365,7 +365,7 @@ fn a_namespace_that_is_not_there_is_pointed_out() {
         fs::write("/run/netns/c2", "").unwrap();
         std::os::unix::fs::symlink("loop", "/run/loop").unwrap();
         for (given, advice) in [
-            ("c1", "Name the namespace by its path, /run/netns/c1."),
+            ("c3", "c3, /run/netns/c3. Name one by its path, by its name"),
             (
                 "/run/netns/c2",
                 // `ip netns add` alone fails: the file exists.

@@ -60,12 +60,11 @@ fn del_tells_that_nothing_was_known() {
         let world = World::new();
         host.run("ip netns add c1");
         world.ok(&["add", "mynet", "/run/netns/c1"]);
-        let output = world.run(&["del", "mynet", "c1"]);
+        let output = world.run(&["del", "mynet", "c2"]);
         assert!(output.ok(), "{output}");
-        let note = "nothing was known of cnitool-";
-        assert!(output.stderr.contains(note), "{output}");
-        let advice = "Name the namespace by its path, /run/netns/c1.";
-        assert!(output.stderr.contains(advice), "{output}");
+        for words in ["nothing was known of cnitool-", "there is nothing at "] {
+            assert!(output.stderr.contains(words), "{output}");
+        }
         for detached in [true, false] {
             let output = world.run(&["del", "mynet", "/run/netns/c1", "--json"]);
             assert_eq!(json(output.success())["detached"], detached);

@@ -67,12 +67,17 @@ impl World {
 
     /// The same, started by another program.
     pub(crate) fn linkspan_by(&self, starter: &[&str], args: &[&str]) -> Cmd {
+        self.started_by(&[starter, &[env!("CARGO_BIN_EXE_linkspan")], args].concat())
+    }
+
+    /// Any command, in the program's surroundings.
+    pub(crate) fn started_by(&self, command: &[&str]) -> Cmd {
         // What changes networks is for root, which an ordinary user is in a namespace of its own.
         let root: &[&str] = match rustix::process::geteuid().is_root() {
             true => &[],
             false => &["unshare", "-Ur"],
         };
-        let words = [root, starter, &[env!("CARGO_BIN_EXE_linkspan")], args].concat();
+        let words = [root, command].concat();
         let bare = Cmd::new(words[0])
             .args(&words[1..])
             .current_dir(self.dir.path());

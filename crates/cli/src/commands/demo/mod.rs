@@ -29,7 +29,7 @@ use self::trip::Trip;
 use self::world::{HOST, OUTSIDE, PLUGIN_DIR, Place, World};
 use crate::args;
 use crate::failure::{Failure, Kind};
-use crate::target::pass_on_logs;
+use crate::target::watch;
 use crate::text::one_line;
 use crate::ui::{Ui, object};
 
@@ -279,7 +279,7 @@ fn runtime(ui: Ui) -> Runtime {
     Runtime::builder()
         .plugin_dir(PLUGIN_DIR)
         .timeout(TIMEOUT)
-        .observer(pass_on_logs(ui))
+        .observer(watch(ui))
         .build()
 }
 
