@@ -2,40 +2,11 @@
 
 use std::env;
 use std::fs;
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use linkspan_inspect::namespace::NAMED;
+
 use crate::failure::Failure;
-
-/// Where `ip netns` keeps namespaces, and the older path that leads there.
-pub(crate) const NAMESPACES: [&str; 2] = ["/run/netns", "/var/run/netns"];
-
-/// What is at the path of a network namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Namespace {
-    /// A namespace.
-    There,
-    /// Nothing, or a plain file: what was a mount point before the machine was started again.
-    Gone,
-    /// It cannot be looked at, for this reason.
-    Unknown(io::ErrorKind),
-}
-
-impl Namespace {
-    /// What is at a path.
-    pub(crate) fn at(path: &Path) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        match (fs::metadata(path), fs::metadata("/proc/self/ns/net")) {
-            (Ok(found), Ok(ours)) if found.dev() == ours.dev() => Self::There,
-            (Ok(_), Ok(_)) => Self::Gone,
-            (Err(error), _) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Gone,
-                kind => Self::Unknown(kind),
-            },
-            (_, Err(error)) => Self::Unknown(error.kind()),
-        }
-    }
-}
 
 /// The paths that a text may mean, in the order in which they are looked for: the path that it is, as cnitool has it; if it is no
 /// more than a name, the namespace of that name; if it is a number, that of the process.
@@ -45,7 +16,7 @@ impl Namespace {
 pub(crate) fn candidates(given: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut paths = vec![absolute(given)?];
     if let Some(name) = name(given) {
-        let [folder, _] = NAMESPACES;
+        let [folder, _] = NAMED;
         paths.push(Path::new(folder).join(name));
         if let Ok(pid) = name.parse::<u32>() {
             paths.push(format!("/proc/{pid}/ns/net").into());

@@ -2,6 +2,7 @@
 //!
 //! Read in this order:
 //!
+//! - [`config`] has the keys of a configuration;
 //! - [`range`] has the ranges and the order of their addresses;
 //! - [`choice`] chooses an address, wherever reservations are kept: it is pure but for the [`Pool`] that it is
 //!   given;
@@ -17,6 +18,7 @@ pub mod assign;
 pub mod choice;
 #[cfg(test)]
 mod choice_tests;
+pub mod config;
 pub mod error;
 pub mod range;
 pub mod record;

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use linkspan_inspect::namespace::{AtPath, NAMED};
+use linkspan_inspect::provenance;
 use linkspan_runtime::{CachedAttachment, Endpoint, Error, Outcome, Runtime};
 use linkspan_spec::{ErrorCode, NetworkList, NetworkName, Value};
 
-use super::provenance;
 use crate::args::{Add, Del, Target};
 use crate::failure::Failure;
-use crate::netns::{self, NAMESPACES, Namespace};
+use crate::netns;
 use crate::privilege;
 use crate::ui::{Ui, object};
 
@@ -151,17 +152,17 @@ fn namespace_explained(error: Error, target: &Target, endpoint: &Endpoint) -> Fa
 
 /// What to do when what was given leads to no namespace.
 fn namespace_advice(path: &Path, given: &Path) -> Option<String> {
-    let [folder, _] = NAMESPACES;
+    let [folder, _] = NAMED;
     let shown = path.display();
     let tried = netns::candidates(given).unwrap_or_default();
     let name = path.file_name().unwrap_or_default().display();
-    let is_named = NAMESPACES
+    let is_named = NAMED
         .into_iter()
         .any(|folder| path.parent() == Some(Path::new(folder)));
-    match Namespace::at(path) {
-        Namespace::There => None,
-        Namespace::Unknown(kind) => Some(format!("{shown} cannot be looked at: {kind}.")),
-        Namespace::Gone => Some(match fs::symlink_metadata(path) {
+    match AtPath::look(path) {
+        AtPath::There => None,
+        AtPath::Unknown(kind) => Some(format!("{shown} cannot be looked at: {kind}.")),
+        AtPath::Gone => Some(match fs::symlink_metadata(path) {
             Err(_) if tried.len() > 1 => {
                 let tried = tried.iter().map(|path| path.display().to_string());
                 let tried = tried.collect::<Vec<_>>().join(", ");

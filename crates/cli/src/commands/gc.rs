@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 
+use linkspan_inspect::namespace::{AtPath, NAMED};
+use linkspan_inspect::provenance;
 use linkspan_runtime::{CachedAttachment, Endpoint, Runtime};
 use linkspan_spec::{Command, NetworkList, Value};
 
-use super::provenance;
 use crate::args::Gc;
 use crate::failure::{Failure, Kind};
-use crate::netns::{self, NAMESPACES, Namespace};
+use crate::netns;
 use crate::privilege;
 use crate::ui::{Ui, object, table};
 
@@ -86,9 +87,9 @@ fn judge(
         _ if !args.keep.is_empty() => (false, "no --keep names it"),
         // Better one too many.
         None => (true, "its namespace is not known"),
-        Some(path) => match Namespace::at(path) {
-            Namespace::There => (true, "its namespace is there"),
-            Namespace::Gone => match provenance::reason_to_live(file) {
+        Some(path) => match AtPath::look(path) {
+            AtPath::There => (true, "its namespace is there"),
+            AtPath::Gone => match provenance::reason_to_live(file) {
                 Some(reason) => {
                     return (
                         true,
@@ -97,7 +98,7 @@ fn judge(
                 }
                 None => (false, "its namespace is gone"),
             },
-            Namespace::Unknown(_) => (true, "its namespace cannot be looked at"),
+            AtPath::Unknown(_) => (true, "its namespace cannot be looked at"),
         },
     };
     (stays, why.to_owned())
@@ -160,7 +161,7 @@ fn is_named(cached: &CachedAttachment, text: &str) -> bool {
 fn is_at(netns: &Path, name: &str) -> bool {
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let meant = netns::candidates(Path::new(name)).unwrap_or_default();
-    let named = NAMESPACES.map(|folder| Path::new(folder).join(name));
+    let named = NAMED.map(|folder| Path::new(folder).join(name));
     let mut meant = meant.iter().chain(&named);
     meant.any(|path| real(path) == real(netns))
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use linkspan_inspect::namespace::AtPath;
+use linkspan_inspect::provenance;
 use linkspan_runtime::{CachedAttachment, CachedFile, NetworkFile, Runtime, load_all};
 use linkspan_spec::{NetworkList, Value};
 
-use super::provenance;
 use crate::args::List;
 use crate::failure::Failure;
-use crate::netns::Namespace;
 use crate::ui::{Ui, object, table};
 
 /// Lists networks and attachments.
@@ -113,22 +113,22 @@ fn namespace(attachment: &CachedAttachment, file: &Path) -> String {
     let Some(path) = &attachment.endpoint.netns else {
         return "unknown".to_owned();
     };
-    let remark = match Namespace::at(path) {
-        Namespace::There => "",
-        Namespace::Gone if provenance::reason_to_live(file).is_none() => " (gone)",
+    let remark = match AtPath::look(path) {
+        AtPath::There => "",
+        AtPath::Gone if provenance::reason_to_live(file).is_none() => " (gone)",
         // It may be that of another mount namespace, or have been unmounted with processes inside.
-        Namespace::Gone => " (not seen)",
-        Namespace::Unknown(_) => " (unknown)",
+        AtPath::Gone => " (not seen)",
+        AtPath::Unknown(_) => " (unknown)",
     };
     format!("{}{remark}", path.display())
 }
 
 /// Whether it is there, where that is certain.
 fn is_alive(netns: &Path, file: &Path) -> Option<bool> {
-    match Namespace::at(netns) {
-        Namespace::There => Some(true),
-        Namespace::Gone if provenance::reason_to_live(file).is_none() => Some(false),
-        Namespace::Gone | Namespace::Unknown(_) => None,
+    match AtPath::look(netns) {
+        AtPath::There => Some(true),
+        AtPath::Gone if provenance::reason_to_live(file).is_none() => Some(false),
+        AtPath::Gone | AtPath::Unknown(_) => None,
     }
 }
 

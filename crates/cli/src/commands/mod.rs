@@ -8,7 +8,6 @@ pub(crate) mod install;
 pub(crate) mod list;
 mod migrate;
 pub(crate) mod network;
-mod provenance;
 pub(crate) mod reconcile;
 mod replaced;
 pub(crate) mod uninstall;

@@ -8,6 +8,7 @@ mod files;
 mod header;
 mod index;
 mod listing;
+mod look;
 #[cfg(test)]
 mod map_tests;
 #[cfg(test)]
@@ -25,6 +26,8 @@ use linkspan_state::origin::{Boot, Origin, Provenance};
 
 use crate::range::Span;
 use crate::record::Record;
+pub use look::{Entry, Look, look};
+
 use files::{LastReserved, Reservation, State};
 use index::Index;
 use listing::Listing;

@@ -76,11 +76,9 @@ impl Address {
         request
     }
 
-    fn decode(message: &Message<'_>, wanted: u32) -> Option<Self> {
+    fn decode(message: &Message<'_>) -> Option<(u32, Self)> {
         let &[family, prefix, flags, scope, a, b, c, d] = message.header::<HEADER>()?;
-        if u32::from_ne_bytes([a, b, c, d]) != wanted {
-            return None;
-        }
+        let index = u32::from_ne_bytes([a, b, c, d]);
         let attributes = Attributes::new(message.attributes(HEADER));
         let octets = attributes
             .get(libc::IFA_LOCAL)
@@ -89,12 +87,13 @@ impl Address {
         let all_flags = attributes
             .get(libc::IFA_FLAGS)
             .and_then(|flags| flags.as_u32());
-        Some(Self {
+        let address = Self {
             net: IpNet::new(address, prefix).ok()?,
             scope,
             flags: all_flags.unwrap_or_else(|| u32::from(flags)),
             other: Opaque::of(attributes, &[libc::IFA_CACHEINFO, IFA_RT_PRIORITY]),
-        })
+        };
+        Some((index, address))
     }
 }
 
@@ -116,8 +115,19 @@ impl Rtnl {
         let object = format!("addresses of link {index}");
         // Kernels before 4.20 do not filter, so what comes is filtered here as well.
         self.dump_unwatched("list", &object, &request, |message| {
-            Address::decode(message, index)
+            let (of, address) = Address::decode(message)?;
+            (of == index).then_some(address)
         })
+    }
+
+    /// The addresses of all links, each behind the index of its link. For people; nothing on an attachment's way asks for it.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn all_addresses(&self) -> Result<Vec<(u32, Address)>, Error> {
+        let mut request = Request::new(libc::RTM_GETADDR, REQUEST | DUMP);
+        request.header(&[0; HEADER]);
+        self.dump_unwatched("list", &"addresses", &request, Address::decode)
     }
 }
 

@@ -1,9 +1,8 @@
 //! `host-local`: addresses from ranges of this host, reserved by files in a directory.
 //!
 //! The directory's format and its lock are the reference's, so that either can release what the other
-//! reserved. [`config`] is what a configuration may say; ranges, choice and directory are `linkspan_ipam`'s.
+//! reserved. What a configuration may say, ranges, choice and directory are `linkspan_ipam`'s.
 
-pub mod config;
 pub mod resolv_conf;
 
 use std::collections::HashSet;
@@ -11,6 +10,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use linkspan_ipam::assign::{self, Assignment};
+use linkspan_ipam::config::{Config, Request, Requested};
 use linkspan_ipam::error::NOT_RESERVED;
 use linkspan_ipam::range::RangeSet;
 use linkspan_ipam::record::Record;
@@ -18,8 +18,6 @@ use linkspan_ipam::store::{Directory, StoreError};
 use linkspan_plugin::spec::{Error, ErrorCode, NetworkName, Success};
 use linkspan_plugin::{Call, Gc, Plugin, warn};
 use linkspan_state::origin::Origin;
-
-use config::{Config, Request, Requested};
 
 /// The plugin.
 pub struct HostLocal;

@@ -1,10 +1,10 @@
-//! The keys of `host-local`, and what they come to.
+//! What a configuration asks of a pool on this host: the keys of `host-local`, and what they come to.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::range::{RangeError, RangeSet, RangeSpec};
 use ipnet::IpNet;
-use linkspan_ipam::range::{RangeError, RangeSet, RangeSpec};
 use linkspan_plugin::config::{Configuration, Deferred, FromKey, Key, Wrong, joined};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, ErrorCode, PluginConfig, Route, Value, Version};

@@ -4,6 +4,7 @@
 //! namespace's path is no proof: it may be that of another mount namespace, or have been unmounted with processes inside.
 
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use linkspan_state::origin::{Boot, MAX_XATTR, Origin, Provenance, XATTR};
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 
 /// Notes with a cached result for which namespace it is. As far as that is possible: without it, it counts as in use.
-pub(super) fn note(file: &Path, netns: Option<&Path>) {
+pub fn note(file: &Path, netns: Option<&Path>) {
     let netns = netns.and_then(|path| Netns::open(path).ok());
     let (Ok(boot), Ok(meta)) = (Boot::current(), fs::metadata(file)) else {
         return;
@@ -24,21 +25,28 @@ pub(super) fn note(file: &Path, netns: Option<&Path>) {
 
 /// Why the attachment of a cached result may still be there, though nothing is at its namespace's path; `None` when it certainly
 /// is not: it was made in an earlier boot, or its namespace is nowhere.
-pub(super) fn reason_to_live(file: &Path) -> Option<String> {
-    let looked = fs::metadata(file).and_then(|meta| Ok((meta.modified()?, meta)));
-    let (written, meta) = match looked {
-        Ok(looked) => looked,
+pub fn reason_to_live(file: &Path) -> Option<String> {
+    let provenance = match of(file) {
+        Ok(provenance) => provenance,
         Err(error) => return Some(format!("its cached result cannot be looked at: {error}")),
     };
     let boot = match Boot::current() {
         Ok(boot) => boot,
         Err(error) => return Some(format!("the boot is not known: {error}")),
     };
-    let provenance = Provenance {
-        written,
-        origin: noted(file, &meta).as_deref().and_then(Origin::parse),
-    };
     provenance.reason_to_live(&boot)
+}
+
+/// When a cached result was written, and for which namespace as far as that was noted.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn of(file: &Path) -> io::Result<Provenance> {
+    let meta = fs::metadata(file)?;
+    Ok(Provenance {
+        written: meta.modified()?,
+        origin: noted(file, &meta).as_deref().and_then(Origin::parse),
+    })
 }
 
 /// What was noted, unless the file has been written since: the reference's runtime knows nothing of it.

@@ -1,0 +1,109 @@
+//! What is attached to what: put together from all that tells of an attachment.
+//!
+//! An attachment is told by network, container and interface. The kept results of the runtimes tell most; a reservation without
+//! one, or what Linkspan wrote on a link, is an attachment too, of which less is known. What is inside comes from the kernel where
+//! the namespace can be looked into, and from the result of ADD otherwise.
+
+mod arguments;
+mod gather;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::Seen;
+use crate::containers::Name;
+use crate::life::Life;
+
+pub use arguments::{Limits, Port};
+pub(crate) use gather::{Sources, gather};
+
+/// A container's interface on a network.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachment {
+    /// The network's name.
+    pub network: String,
+    /// The container's ID.
+    #[serde(rename = "containerID")]
+    pub container: String,
+    /// The interface in the container; `None` where nothing tells it: in reservations of before 2018.
+    pub ifname: Option<String>,
+    /// What people call the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Whether the container is still there.
+    #[serde(flatten)]
+    pub life: Life,
+    /// The path of the container's network namespace at ADD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netns: Option<PathBuf>,
+    /// The inode of the container's network namespace, where it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<u64>,
+    /// The addresses that the interface has, or was given where it cannot be looked at.
+    pub addresses: Vec<IpNet>,
+    /// The addresses that ADD answered.
+    pub assigned: Vec<IpNet>,
+    /// The hardware address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// The largest packet, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// The kind of the interface: `veth`, `macvlan`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The link of the host that it leads to: the other end, or the link that it is made on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_link: Option<String>,
+    /// The bridge, bond or vrf that the host's link is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<String>,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// Limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// Addresses that are reserved for it.
+    pub reserved: BTreeSet<IpAddr>,
+    /// When it was attached, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// Where it was seen.
+    pub seen: Vec<Seen>,
+}
+
+impl Attachment {
+    /// Whether it is called so: by network, container's ID or the beginning of it (six characters at least), name, namespace's
+    /// name or path, address, hardware address, or link of the host.
+    pub fn is_called(&self, word: &str) -> bool {
+        let is_address = |address: IpAddr| {
+            let of_net = |net: &IpNet| net.addr() == address;
+            self.addresses.iter().any(of_net) || self.reserved.contains(&address)
+        };
+        let is_name = |name: &Name| name.to_string() == word || name.name == word;
+        self.network == word
+            || self.container == word
+            || (word.len() >= 6 && self.container.starts_with(word))
+            || self.name.as_ref().is_some_and(is_name)
+            || word.parse().is_ok_and(is_address)
+            || self
+                .mac
+                .as_deref()
+                .is_some_and(|mac| mac.eq_ignore_ascii_case(word))
+            || [&self.host_link, &self.bridge].contains(&&Some(word.to_owned()))
+            || self.netns.as_deref().is_some_and(|netns| {
+                netns == std::path::Path::new(word)
+                    || netns.file_name().is_some_and(|name| name == word)
+            })
+    }
+
+    /// Whether a runtime has kept that it was attached.
+    pub fn is_kept(&self) -> bool {
+        self.seen.iter().any(|seen| matches!(seen, Seen::Cache(_)))
+    }
+}

@@ -1,0 +1,30 @@
+//! What there is on this host that has to do with its containers' networks, as data.
+//!
+//! [`Host::look`] gathers it: the networks of the configuration directories ([`network`]); what is attached, from the caches of
+//! the runtimes, the pools and the kernel ([`attachment`]); the pools and who holds what ([`pool`]); network namespaces by every
+//! means ([`namespace`]) and the links, addresses and routes in them ([`link`]). Each fact says where it was seen ([`Seen`]).
+//! [`finding`] is what is wrong with that, and what mends it.
+//!
+//! Nothing is changed and nobody is kept waiting: files are read without their locks, and no plugin is run. It needs none of our
+//! plugins: what those of the reference have left is read in the same way. Whoever may not read something is told so
+//! ([`Host::blind_spots`]), and nothing is concluded from what was not seen.
+#![forbid(unsafe_code)]
+
+pub mod attachment;
+pub mod containers;
+pub mod finding;
+mod host;
+pub mod life;
+pub mod link;
+pub mod namespace;
+pub mod network;
+mod places;
+pub mod pool;
+mod problem;
+pub mod provenance;
+mod seen;
+
+pub use host::Host;
+pub use places::{CACHE_DIRS, CONFIG_DIRS, Places};
+pub use problem::Problem;
+pub use seen::Seen;

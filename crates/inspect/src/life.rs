@@ -1,0 +1,166 @@
+//! Whether what something was made for is still there.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use linkspan_kernel::netns::{self, Known};
+use linkspan_state::origin::{Boot, Provenance};
+use serde::Serialize;
+
+use crate::namespace::{Namespace, Namespaces};
+
+/// Whether an attachment's container is still there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "state", content = "why")]
+pub enum Life {
+    /// Its network namespace was seen.
+    Alive,
+    /// It certainly is not, for a reason.
+    Gone(String),
+    /// It may be or not, for a reason.
+    Unknown(String),
+}
+
+impl Life {
+    /// Its network namespace was seen.
+    pub fn is_alive(&self) -> bool {
+        *self == Self::Alive
+    }
+
+    /// It certainly is not there any more.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone(_))
+    }
+
+    /// Why it is thought so; nothing of what was seen.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Alive => None,
+            Self::Gone(why) | Self::Unknown(why) => Some(why),
+        }
+    }
+}
+
+/// What is known of a container's namespace.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traces<'t> {
+    /// The path that it had at ADD.
+    pub(crate) path: Option<&'t Path>,
+    /// When and for which namespace it was kept.
+    pub(crate) provenance: Option<&'t Provenance>,
+    /// The container's interface.
+    pub(crate) ifname: Option<&'t str>,
+    /// The addresses that the interface got.
+    pub(crate) addresses: &'t [IpAddr],
+}
+
+/// Where the container is, and whether it is.
+pub(crate) fn judge<'n>(
+    traces: Traces<'_>,
+    namespaces: &'n Namespaces,
+    boot: Option<&Boot>,
+) -> (Life, Option<&'n Namespace>) {
+    if let (Some(provenance), Some(boot)) = (traces.provenance, boot)
+        && provenance.is_of_earlier_boot(boot)
+    {
+        return (
+            gone("it was made before the machine was started again"),
+            None,
+        );
+    }
+    let noted = traces
+        .provenance
+        .and_then(|provenance| provenance.origin.as_ref()?.netns());
+    if let Some(wanted) = noted {
+        if let Some(found) = namespaces.all.iter().find(|one| one.is(wanted)) {
+            return (Life::Alive, Some(found));
+        }
+        return match netns::look_up(wanted) {
+            Known::There(_) => (Life::Alive, None),
+            Known::Gone => (gone("its network namespace is gone"), None),
+            Known::Untold if namespaces.complete => {
+                (gone("its network namespace is nowhere"), None)
+            }
+            Known::Untold => (unknown(NOT_ALL), None),
+        };
+    }
+    if let Some(path) = traces.path
+        && let Some(found) = namespaces.at(path)
+    {
+        // A path below /proc is another's once the process has ended.
+        return match (found.host, traces.may_be_in(found)) {
+            (true, _) => (
+                gone("its path leads to the host's own namespace by now"),
+                None,
+            ),
+            (false, true) => (Life::Alive, Some(found)),
+            (false, false) => (
+                Life::Unknown(format!(
+                    "the namespace at its path has no interface {} with its address",
+                    traces.ifname.unwrap_or_default()
+                )),
+                Some(found),
+            ),
+        };
+    }
+    by_interface(traces, namespaces)
+}
+
+/// The same where nobody has noted which namespace it is, as the reference does not, and its path leads nowhere: what tells
+/// then is the interface with its addresses.
+fn by_interface<'n>(
+    traces: Traces<'_>,
+    namespaces: &'n Namespaces,
+) -> (Life, Option<&'n Namespace>) {
+    let mut others = namespaces.all.iter().filter(|one| !one.host);
+    let found = match traces.addresses.is_empty() {
+        true => None,
+        false => others.find(|one| traces.may_be_in(one)),
+    };
+    let seen_into_all = namespaces.all.iter().all(|one| one.links.is_some());
+    match (found, traces.path) {
+        (Some(found), _) => (Life::Alive, Some(found)),
+        (None, _) if !namespaces.complete || !seen_into_all => (unknown(NOT_ALL), None),
+        (None, None) if traces.addresses.is_empty() => {
+            (unknown("nothing tells its network namespace"), None)
+        }
+        (None, Some(_)) if traces.addresses.is_empty() => (
+            unknown(
+                "nothing is at its namespace's path, and it has no address by which to look for it",
+            ),
+            None,
+        ),
+        (None, _) => (
+            gone("no network namespace has its interface with its address"),
+            None,
+        ),
+    }
+}
+
+const NOT_ALL: &str = "not all processes and namespaces can be seen from here";
+
+impl Traces<'_> {
+    /// Whether a namespace has the interface, with one of the addresses if there are any.
+    fn may_be_in(&self, namespace: &Namespace) -> bool {
+        let Some(links) = &namespace.links else {
+            return true;
+        };
+        let may_be = |name: &str| self.ifname.is_none_or(|wanted| wanted == name);
+        let has = |link: &crate::link::Link| {
+            let mut addresses = self.addresses.iter();
+            self.addresses.is_empty() || addresses.any(|address| link.has(*address))
+        };
+        links
+            .links
+            .iter()
+            .any(|link| may_be(&link.name) && has(link))
+    }
+}
+
+fn gone(why: &str) -> Life {
+    Life::Gone(why.to_owned())
+}
+
+fn unknown(why: &str) -> Life {
+    Life::Unknown(why.to_owned())
+}

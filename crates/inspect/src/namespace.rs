@@ -1,0 +1,274 @@
+//! Network namespaces, by every means: files that keep them, processes in them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use linkspan_kernel::netns::{Identity, Netns};
+use linkspan_kernel::rtnl::Rtnl;
+use serde::Serialize;
+
+use crate::Problem;
+use crate::link::Links;
+
+/// Where `ip netns` keeps namespaces, and the older path that leads there.
+pub const NAMED: [&str; 2] = ["/run/netns", "/var/run/netns"];
+
+/// The inode of the PID namespace that a kernel starts with (`PROC_PID_INIT_INO`, linux/nsfs.h): only there all processes are
+/// seen.
+const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// How many of a namespace's processes are told.
+const PROCESSES: usize = 8;
+
+/// What is at the path of a network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtPath {
+    /// A namespace.
+    There,
+    /// Nothing, or a plain file: what was a mount point before the machine was started again.
+    Gone,
+    /// It cannot be looked at, for this reason.
+    Unknown(io::ErrorKind),
+}
+
+impl AtPath {
+    /// What is at a path.
+    pub fn look(path: &Path) -> Self {
+        match (fs::metadata(path), fs::metadata(OWN)) {
+            (Ok(found), Ok(ours)) if found.dev() == ours.dev() => Self::There,
+            (Ok(_), Ok(_)) => Self::Gone,
+            (Err(error), _) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Gone,
+                kind => Self::Unknown(kind),
+            },
+            (_, Err(error)) => Self::Unknown(error.kind()),
+        }
+    }
+}
+
+const OWN: &str = "/proc/self/ns/net";
+
+/// A network namespace.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Namespace {
+    /// By which it is found.
+    pub inode: u64,
+    /// A number that no other one of this boot gets; not known to kernels before 5.14.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<u64>,
+    /// It is the one that this was asked from.
+    pub host: bool,
+    /// Files that keep it.
+    pub files: Vec<PathBuf>,
+    /// Some of the processes that are in it.
+    pub processes: Vec<u32>,
+    /// What is in it; `None` where it cannot be looked at.
+    #[serde(flatten)]
+    pub links: Option<Links>,
+    /// How it numbers the host's namespace, by which its links tell where their other ends are.
+    #[serde(skip)]
+    pub host_number: Option<i32>,
+}
+
+impl Namespace {
+    /// What `ip netns` calls it.
+    pub fn name(&self) -> Option<&str> {
+        let named = |file: &&PathBuf| NAMED.iter().any(|folder| file.starts_with(folder));
+        self.files.iter().find(named)?.file_name()?.to_str()
+    }
+
+    /// Whether it may be the one that is told from others so.
+    pub fn is(&self, wanted: Identity) -> bool {
+        let differs = |(one, other)| one != other;
+        self.inode == wanted.inode && !self.cookie.zip(wanted.cookie).is_some_and(differs)
+    }
+
+    /// What is in it, or nothing.
+    pub fn links(&self) -> &Links {
+        static NOTHING: Links = Links {
+            links: Vec::new(),
+            routes: Vec::new(),
+        };
+        self.links.as_ref().unwrap_or(&NOTHING)
+    }
+}
+
+/// All namespaces that are seen.
+#[derive(Debug, Default)]
+pub(crate) struct Namespaces {
+    pub(crate) all: Vec<Namespace>,
+    /// Whether there can be no others with a process in them or a file that keeps them, as far as processes tell.
+    pub(crate) complete: bool,
+}
+
+impl Namespaces {
+    /// Looks for them and into them.
+    pub(crate) fn read(problems: &mut Vec<Problem>) -> Self {
+        let mut found: BTreeMap<u64, Namespace> = BTreeMap::new();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        for (inode, file) in mounts.lines().filter_map(mounted) {
+            found.entry(inode).or_default().files.push(file);
+        }
+        let complete = match processes() {
+            Ok((processes, complete)) => {
+                for (inode, process) in processes {
+                    let namespace = found.entry(inode).or_default();
+                    if namespace.processes.len() < PROCESSES {
+                        namespace.processes.push(process);
+                    }
+                }
+                complete
+            }
+            Err(error) => {
+                let words = "cannot list the processes below /proc";
+                problems.push(Problem::new(words, &error));
+                false
+            }
+        };
+        let host = Netns::current().ok();
+        let own = fs::metadata(OWN).map(|meta| meta.ino()).ok();
+        let mut unseen = 0;
+        for (inode, namespace) in &mut found {
+            namespace.inode = *inode;
+            namespace.host = Some(*inode) == own;
+            unseen += usize::from(namespace.enter(host.as_ref()).is_none());
+        }
+        if unseen > 0 {
+            problems.push(blind(unseen));
+        }
+        Self {
+            all: found.into_values().collect(),
+            complete,
+        }
+    }
+
+    /// The one at a path.
+    pub(crate) fn at(&self, path: &Path) -> Option<&Namespace> {
+        let inode = fs::metadata(path).ok()?.ino();
+        match AtPath::look(path) {
+            AtPath::There => self.all.iter().find(|one| one.inode == inode),
+            AtPath::Gone | AtPath::Unknown(_) => None,
+        }
+    }
+
+    pub(crate) fn host(&self) -> Option<&Namespace> {
+        self.all.iter().find(|one| one.host)
+    }
+}
+
+impl Namespace {
+    /// Reads what is in it.
+    fn enter(&mut self, host: Option<&Netns>) -> Option<()> {
+        let processes = self.processes.iter();
+        let processes = processes.map(|process| format!("/proc/{process}/ns/net").into());
+        let places = self.files.iter().cloned().chain(processes);
+        let mut opened = places.filter_map(|place: PathBuf| Netns::open(place).ok());
+        // A process may have ended, and its number be another's by now.
+        let netns = opened.find(|netns| netns.id().ino == self.inode)?;
+        self.cookie = netns.cookie().ok().flatten();
+        let rtnl = Rtnl::open_in(&netns).ok()?;
+        self.host_number = host.and_then(|host| rtnl.netns_id(host).ok().flatten());
+        self.links = Links::read(&rtnl).ok();
+        self.links.as_ref().map(|_| ())
+    }
+}
+
+fn blind(count: usize) -> Problem {
+    Problem {
+        what: format!("cannot look into {count} network namespaces"),
+        why: vec!["that needs root's rights over them".to_owned()],
+        next: Some("Run it as root.".to_owned()),
+        path: None,
+    }
+}
+
+/// The inode and the mount point of a line of mountinfo that is about a network namespace.
+fn mounted(line: &str) -> Option<(u64, PathBuf)> {
+    let mut words = line.split(' ').skip(3);
+    let inode = inode_of(words.next()?)?;
+    Some((inode, unescaped(words.next()?).into()))
+}
+
+fn inode_of(link: &str) -> Option<u64> {
+    link.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// A path of mountinfo, where white space and backslashes are three octal digits behind a backslash.
+fn unescaped(path: &str) -> String {
+    let mut parts = path.split('\\');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part
+            .get(..3)
+            .and_then(|code| u8::from_str_radix(code, 8).ok());
+        match code {
+            Some(code) => {
+                text.push(char::from(code));
+                text.push_str(&part[3..]);
+            }
+            None => {
+                text.push('\\');
+                text.push_str(part);
+            }
+        }
+    }
+    text
+}
+
+/// The network namespace's inode of each process, and whether that is all that there are.
+fn processes() -> io::Result<(Vec<(u64, u32)>, bool)> {
+    let mut found = Vec::new();
+    let mut complete =
+        fs::metadata("/proc/self/ns/pid").is_ok_and(|own| own.ino() == FIRST_PID_NAMESPACE);
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(process) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        match fs::read_link(entry.path().join("ns/net")) {
+            Ok(link) => found.extend(
+                link.to_str()
+                    .and_then(inode_of)
+                    .map(|inode| (inode, process)),
+            ),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => complete = false,
+            Err(_) => {}
+        }
+    }
+    Ok((found, complete))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_of_a_namespace_is_read() {
+        let line =
+            |root: &str, path: &str| format!("36 35 0:4 {root} {path} rw shared:1 - nsfs nsfs rw");
+        for (root, path, expected) in [
+            (
+                "net:[4026532247]",
+                "/run/netns/a",
+                Some((4_026_532_247, "/run/netns/a")),
+            ),
+            (
+                "net:[7]",
+                r"/run/netns/a\040b\134",
+                Some((7, r"/run/netns/a b\")),
+            ),
+            ("mnt:[7]", "/x", None),
+            ("/", "/x", None),
+        ] {
+            let expected = expected.map(|(inode, path)| (inode, PathBuf::from(path)));
+            assert_eq!(mounted(&line(root, path)), expected, "{path}");
+        }
+    }
+}
