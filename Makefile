@@ -29,11 +29,19 @@ demo: build
 build: setup-build
 	@$(RELEASE) -p linkspan -p linkspan-plugins
 
-## make install      linkspan to $(PREFIX)/bin, the plugins to $(CNI_BIN); DESTDIR is put before both
+## make install      linkspan to $(PREFIX)/bin, its manual and completions to $(PREFIX)/share, the plugins to $(CNI_BIN);
+##                   DESTDIR is put before all
 .PHONY: install
 install: build
 	install -D -m 755 $(BIN)/linkspan $(DESTDIR)$(PREFIX)/bin/linkspan
+	$(BIN)/linkspan man --dir $(SHARE)/man/man1
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(BIN)/linkspan completions bash >$(SHARE)/bash-completion/completions/linkspan
+	$(BIN)/linkspan completions zsh >$(SHARE)/zsh/site-functions/_linkspan
+	$(BIN)/linkspan completions fish >$(SHARE)/fish/vendor_completions.d/linkspan.fish
 	$(BIN)/linkspan install --from $(BIN)/linkspan-plugins --bin-dir $(DESTDIR)$(CNI_BIN)
+
+SHARE := $(DESTDIR)$(PREFIX)/share
 
 ## make test         everything: formatting, lints, all tests (those that need it in a virtual machine), documentation
 .PHONY: test

@@ -17,6 +17,7 @@
 
 mod args;
 mod commands;
+mod complete;
 mod failure;
 mod netns;
 mod privilege;
@@ -32,11 +33,11 @@ use std::process::ExitCode;
 use crate::args::{Cli, Command};
 use crate::failure::{Failure, Kind};
 use crate::ui::{Loudness, Ui};
-use clap::Parser;
 
 fn main() -> ExitCode {
     linkspan_start::prepare();
-    let cli = match Cli::try_parse() {
+    complete::answer();
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error),
     };
@@ -77,5 +78,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Install(args) => commands::install::install(ui, args),
         Command::Uninstall(args) => commands::uninstall::uninstall(ui, args),
         Command::Demo(args) => commands::demo::demo(ui, args),
+        Command::Completions(args) => commands::shell::completions(ui, args),
+        Command::Man(args) => commands::man::man(ui, args),
     }
 }

@@ -5,21 +5,22 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Places;
+use crate::complete;
 
 /// An attachment: which container's end, on which network.
 #[derive(Args, Debug)]
 pub(crate) struct Target {
     /// Name of the network
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = complete::networks())]
     pub(crate) network: String,
     /// The network namespace: its path, its name in /run/netns, or the PID of a process in it
-    #[arg(value_name = "NETNS")]
+    #[arg(value_name = "NETNS", add = complete::namespaces())]
     pub(crate) netns: PathBuf,
     /// Name of the interface in the container [env: CNI_IFNAME] [default: eth0]
     #[arg(short, long, value_name = "NAME")]
     pub(crate) ifname: Option<String>,
     /// ID of the container [default: derived from NETNS, as cnitool does]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = complete::containers())]
     pub(crate) container_id: Option<String>,
     /// Arguments for the plugins, such as 'IgnoreUnknown=1;IP=10.22.0.9' [env: CNI_ARGS]
     #[arg(long, value_name = "KEY=VALUE;...")]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -20,7 +20,7 @@ Examples:
 pub(crate) struct Demo {
     /// Directory of the plugins to show [default: Linkspan's own, from the file linkspan-plugins beside
     /// this program or in CNI_PATH]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) plugins: Option<PathBuf>,
     /// Start a shell in the sandbox before the containers are detached
     #[arg(long)]

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use linkspan_netfilter::Backend;
 
 use super::Places;
+use crate::complete;
 
 const INSTALL_EXAMPLES: &str = "\
 Examples:
@@ -17,7 +18,7 @@ Examples:
 #[command(after_help = INSTALL_EXAMPLES)]
 pub(crate) struct Install {
     /// Where to; container runtimes look in /opt/cni/bin
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) bin_dir: PathBuf,
     /// The plugins' file [default: linkspan-plugins beside this program or in CNI_PATH]
     #[arg(long, value_name = "FILE")]
@@ -42,7 +43,7 @@ Examples:
 #[command(after_help = UNINSTALL_EXAMPLES)]
 pub(crate) struct Uninstall {
     /// Where the plugins were installed
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) bin_dir: PathBuf,
     /// Tell what would be done, and change nothing
     #[arg(long)]
@@ -62,7 +63,7 @@ Examples:
 #[command(after_help = VERSION_EXAMPLES)]
 pub(crate) struct Version {
     /// Plugins to ask
-    #[arg(value_name = "PLUGIN")]
+    #[arg(value_name = "PLUGIN", add = complete::plugins())]
     pub(crate) plugins: Vec<String>,
     #[command(flatten)]
     pub(crate) places: Places,

@@ -3,18 +3,21 @@
 
 mod attach;
 mod demo;
+mod groups;
 mod host;
 mod network;
 mod places;
+mod shell;
 mod values;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use attach::{Add, Del, Target};
 pub(crate) use demo::Demo;
 pub(crate) use host::{Install, Reconcile, Uninstall, Version};
 pub(crate) use network::{Gc, List, OneNetwork};
 pub(crate) use places::Places;
+pub(crate) use shell::{Completions, Man, Shell};
 
 use crate::ui::Loudness;
 
@@ -26,20 +29,40 @@ use crate::ui::Loudness;
 #[command(name = "linkspan", version, after_help = FIRST_STEPS, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Print errors, and what the command has to tell, as JSON: one object on standard error, one on standard output.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
     /// Tell errors and what was asked for, and no more
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        display_order = 901,
+        conflicts_with = "verbose"
+    )]
     quiet: bool,
     /// Tell also which files were read, and which plugins were run, with how long each took
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 902)]
     verbose: bool,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
+/// The command line as it is defined, with the help that lists the commands by what they are for.
+pub(crate) fn command() -> clap::Command {
+    groups::listed(Cli::command())
+}
+
 impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// What is wrong with it; or the help or the version that it asks for.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let matches = command().try_get_matches()?;
+        Self::from_arg_matches(&matches)
+    }
+
     /// How much the command tells beside its result.
     pub(crate) fn loudness(&self) -> Loudness {
         match (self.quiet, self.verbose) {
@@ -68,7 +91,8 @@ Exit status:
   3  the network is not there, or its configuration cannot be used
   4  failed, but may work later: a deadline has passed, or a plugin asks for it
   5  not begun, since it changes networks, which only root may do
-  130, 143  ended by Ctrl-C or SIGTERM; what `add` had begun is detached again. So with other signals: 128 and their number";
+  130, 143  ended by Ctrl-C or SIGTERM; what `add` had begun is detached again.
+            So with other signals: 128 and their number";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -121,16 +145,18 @@ pub(crate) enum Command {
     /// namespace as well: nothing of this machine is touched, and no program but the plugins is run.
     /// What has another outcome than it should is an error.
     Demo(Demo),
+    /// Print what lets a shell complete commands, networks, containers and namespaces.
+    Completions(Completions),
+    /// Print a manual page, or write all of them.
+    Man(Man),
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

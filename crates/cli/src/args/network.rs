@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Places;
+use crate::complete;
 
 /// A network as a whole.
 #[derive(Args, Debug)]
 pub(crate) struct OneNetwork {
     /// Name of the network
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = complete::networks())]
     pub(crate) network: String,
     /// Not used; cnitool asks for it
-    #[arg(value_name = "NETNS", hide = true)]
+    #[arg(value_name = "NETNS", hide = true, add = complete::namespaces())]
     pub(crate) netns: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) places: Places,
@@ -23,7 +24,7 @@ pub(crate) struct OneNetwork {
 #[derive(Args, Debug)]
 pub(crate) struct List {
     /// Only this network
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = complete::networks())]
     pub(crate) network: Option<String>,
     #[command(flatten)]
     pub(crate) places: Places,
@@ -48,7 +49,7 @@ pub(crate) struct Gc {
     pub(crate) network: OneNetwork,
     /// A container that is in use, and no other but those named so: by its ID, or its namespace's name
     /// or path; all its interfaces, or the one behind a colon
-    #[arg(long, value_name = "CONTAINER[:IFNAME]")]
+    #[arg(long, value_name = "CONTAINER[:IFNAME]", add = complete::containers())]
     pub(crate) keep: Vec<String>,
     /// No attachment is in use: remove all, as cnitool does
     #[arg(long, conflicts_with = "keep")]

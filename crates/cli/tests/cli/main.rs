@@ -15,5 +15,6 @@ mod manners;
 mod migrate;
 mod network;
 mod reconcile;
+mod shell;
 mod signals;
 mod world;
