@@ -18,6 +18,7 @@
 mod args;
 mod commands;
 mod complete;
+mod draw;
 mod failure;
 mod netns;
 mod privilege;
@@ -73,6 +74,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Gc(args) => commands::gc::gc(ui, args),
         Command::Status(args) => commands::network::status(ui, args),
         Command::List(args) => commands::list::list(ui, args),
+        Command::Ipam(args) => commands::ipam::ipam(ui, args),
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),
         Command::Version(args) => commands::version::version(ui, args),
         Command::Install(args) => commands::install::install(ui, args),

@@ -44,6 +44,11 @@ impl Style {
         self.columns
     }
 
+    /// Whether a person reads it as it comes.
+    pub(crate) fn is_terminal(self) -> bool {
+        self.columns.is_some()
+    }
+
     /// How many columns a line may have: those of the terminal, and never more than 80.
     pub(crate) fn width(self) -> usize {
         self.columns.unwrap_or(COLUMNS).min(COLUMNS)

@@ -13,7 +13,7 @@ use linkspan_runtime::{
 use linkspan_spec::{ContainerId, Map, NetworkList, Value, decode};
 use sha2::{Digest, Sha512};
 
-use crate::args::{Places, Target};
+use crate::args::{Look, Places, Target};
 use crate::failure::Failure;
 use crate::netns;
 use crate::signals;
@@ -61,6 +61,24 @@ impl Places {
             Some(cancel) => builder.cancel(cancel),
             None => builder,
         }
+    }
+}
+
+impl Look {
+    /// Where things are said to be, and otherwise wherever they usually are.
+    pub(crate) fn places(&self) -> linkspan_inspect::Places {
+        let mut places = linkspan_inspect::Places::usual();
+        let conf_dir = self.conf_dir.clone();
+        if let Some(directory) = conf_dir.or_else(|| variable("NETCONFPATH").map(PathBuf::from)) {
+            places.config_dirs = vec![directory];
+        }
+        if let Some(directory) = &self.cache_dir {
+            places.cache_dirs = vec![directory.clone()];
+        }
+        if self.cni_path.is_some() || variable("CNI_PATH").is_some() {
+            places.plugin_dirs = plugin_dirs(self.cni_path.as_deref());
+        }
+        places
     }
 }
 

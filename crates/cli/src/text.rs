@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use linkspan_spec::Value;
 
-use crate::style::LOOKS;
+use crate::style::{LOOKS, Style};
 
 /// JSON in one line with spaces, as people write it.
 pub(crate) fn one_line(value: &Value) -> String {
@@ -115,6 +115,18 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     }
     let kept: String = text.chars().take(width.saturating_sub(1)).collect();
     format!("{kept}…")
+}
+
+/// Characters of a container's ID that a person reads, as the runtimes' own commands show it.
+const SHORT_ID: usize = 12;
+
+/// A container's ID: on a terminal the beginning of one that is a long number, elsewhere all of it.
+pub(crate) fn short_id(style: Style, id: &str) -> String {
+    let is_number = id.len() > 2 * SHORT_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match style.is_terminal() && is_number {
+        true => id[..SHORT_ID].to_owned(),
+        false => id.to_owned(),
+    }
 }
 
 #[cfg(test)]

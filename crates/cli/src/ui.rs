@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use linkspan_inspect::{Host, Places};
 use linkspan_spec::{Map, Value, pretty};
+use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::progress::{self, Progress};
@@ -72,6 +74,31 @@ impl Ui {
     /// Prints JSON on standard output, as CNI's own tools indent it.
     pub(crate) fn print_json(&self, value: &Value) -> Result<(), Failure> {
         self.print(&format!("{}\n", pretty(value)))
+    }
+
+    /// The JSON of something that was seen.
+    pub(crate) fn value(&self, seen: &impl Serialize) -> Result<Value, Failure> {
+        serde_json::to_value(seen).map_err(|error| {
+            Failure::new(
+                crate::failure::Kind::Failed,
+                "what was seen cannot be written as JSON",
+            )
+            .because(error)
+        })
+    }
+
+    /// Looks at this host; what cannot be seen is told to a person at once.
+    pub(crate) fn look(&self, places: &Places) -> Host {
+        let _progress = self.progress("looking at this host");
+        let host = Host::look(places);
+        for blind in &host.blind_spots {
+            let next = blind.next.as_ref().map(|next| format!(" {next}"));
+            self.note(&format!(
+                "not everything is seen: {blind}.{}",
+                next.unwrap_or_default()
+            ));
+        }
+        host
     }
 
     /// Tells that it was done: a program by an object, a person on a terminal in words. Scripts read the

@@ -32,7 +32,7 @@ impl Host {
     pub fn look(places: &Places) -> Self {
         let mut problems = Vec::new();
         let networks = network::read(&places.config_dirs, &mut problems);
-        let pools = pool::read(places, &networks, &mut problems);
+        let mut pools = pool::read(places, &networks, &mut problems);
         let namespaces = Namespaces::read(&mut problems);
         let (names, boot) = (Names::read(), Boot::current().ok());
         let sources = Sources {
@@ -43,6 +43,7 @@ impl Host {
             boot: boot.as_ref(),
         };
         let attachments = attachment::gather(&sources, &mut problems);
+        pool::tell_holders(&mut pools, &attachments);
         Self {
             networks,
             attachments,

@@ -3,7 +3,7 @@
 //! [`Host::look`] gathers it: the networks of the configuration directories ([`network`]); what is attached, from the caches of
 //! the runtimes, the pools and the kernel ([`attachment`]); the pools and who holds what ([`pool`]); network namespaces by every
 //! means ([`namespace`]) and the links, addresses and routes in them ([`link`]). Each fact says where it was seen ([`Seen`]).
-//! [`finding`] is what is wrong with that, and what mends it.
+//! [`audit`] is what is wrong with the pools, [`finding`] what is wrong with all the rest, and what mends it.
 //!
 //! Nothing is changed and nobody is kept waiting: files are read without their locks, and no plugin is run. It needs none of our
 //! plugins: what those of the reference have left is read in the same way. Whoever may not read something is told so
@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attachment;
+pub mod audit;
 pub mod containers;
 pub mod finding;
 mod host;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use linkspan_kernel::netns::{self, Known};
 use linkspan_state::origin::{Boot, Provenance};
@@ -53,6 +54,10 @@ pub(crate) struct Traces<'t> {
     /// The addresses that the interface got.
     pub(crate) addresses: &'t [IpAddr],
 }
+
+/// What is younger may be of an ADD that is still under way: reserved before the interface is there. Runtimes give a plugin two to
+/// four minutes.
+const YOUNG: Duration = Duration::from_secs(300);
 
 /// Where the container is, and whether it is.
 pub(crate) fn judge<'n>(
@@ -113,10 +118,7 @@ fn by_interface<'n>(
     namespaces: &'n Namespaces,
 ) -> (Life, Option<&'n Namespace>) {
     let mut others = namespaces.all.iter().filter(|one| !one.host);
-    let found = match traces.addresses.is_empty() {
-        true => None,
-        false => others.find(|one| traces.may_be_in(one)),
-    };
+    let found = others.find(|one| traces.has_left_address_in(one));
     let seen_into_all = namespaces.all.iter().all(|one| one.links.is_some());
     match (found, traces.path) {
         (Some(found), _) => (Life::Alive, Some(found)),
@@ -130,16 +132,32 @@ fn by_interface<'n>(
             ),
             None,
         ),
-        (None, _) => (
-            gone("no network namespace has its interface with its address"),
+        (None, _) if traces.is_young() => (
+            unknown("it was made a moment ago, and may not be ready yet"),
             None,
         ),
+        (None, _) => (gone("no network namespace has its address"), None),
     }
 }
 
 const NOT_ALL: &str = "not all processes and namespaces can be seen from here";
 
 impl Traces<'_> {
+    fn is_young(&self) -> bool {
+        let age = |provenance: &Provenance| provenance.written.elapsed();
+        // The clock may have been set back since.
+        self.provenance
+            .is_some_and(|provenance| age(provenance).is_ok_and(|age| age < YOUNG))
+    }
+
+    /// Whether a link of a namespace has one of the addresses, under whatever name.
+    fn has_left_address_in(&self, namespace: &Namespace) -> bool {
+        let links = &namespace.links().links;
+        self.addresses
+            .iter()
+            .any(|address| links.iter().any(|link| link.has(*address)))
+    }
+
     /// Whether a namespace has the interface, with one of the addresses if there are any.
     fn may_be_in(&self, namespace: &Namespace) -> bool {
         let Some(links) = &namespace.links else {

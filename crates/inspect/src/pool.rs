@@ -1,6 +1,6 @@
 //! Pools of addresses: the directories of host-local, with what their networks' configurations say of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::net::IpAddr;
@@ -13,8 +13,11 @@ use linkspan_ipam::store::{Entry, look};
 use linkspan_state::origin::Provenance;
 use serde::Serialize;
 
+use crate::attachment::Attachment;
+use crate::containers::Name;
+use crate::life::Life;
 use crate::network::Network;
-use crate::{Places, Problem};
+use crate::{Places, Problem, Seen};
 
 /// A pool: a network's directory, whether or not a configuration leads to it.
 #[derive(Clone, Debug, Serialize)]
@@ -65,6 +68,12 @@ pub struct Reservation {
     pub since: Option<u64>,
     /// It is in a range of the configuration; `None` where there is no configuration.
     pub in_range: Option<bool>,
+    /// What people call the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Whether the container is still there.
+    #[serde(flatten)]
+    pub life: Life,
     /// For which namespace, as far as that is known.
     #[serde(skip)]
     pub provenance: Option<Provenance>,
@@ -90,6 +99,8 @@ impl Reservation {
             ifname,
             since,
             in_range: (!sets.is_empty()).then_some(in_range),
+            name: None,
+            life: Life::Unknown("nothing tells whose it is".to_owned()),
             provenance: entry.provenance,
         }
     }
@@ -140,6 +151,18 @@ impl Set {
 }
 
 impl Pool {
+    /// The reservation of an address.
+    pub fn reservation(&self, address: IpAddr) -> Option<&Reservation> {
+        let reservations = &self.reservations;
+        let found = reservations.binary_search_by_key(&address, |held| held.address);
+        found.ok().map(|index| &reservations[index])
+    }
+
+    /// The file of an address's reservation.
+    pub fn file(&self, address: IpAddr) -> PathBuf {
+        self.directory.join(address.to_string())
+    }
+
     fn read(directory: PathBuf, mut sets: Vec<Set>) -> Self {
         let (look, problem) = match look(&directory) {
             Ok(look) => (look.unwrap_or_default(), None),
@@ -167,6 +190,30 @@ impl Pool {
             sets,
             problem,
             directory,
+        }
+    }
+}
+
+/// Tells of each reservation what is known of the attachment that it is for.
+pub(crate) fn tell_holders(pools: &mut [Pool], attachments: &[Attachment]) {
+    let holders: HashMap<&Path, &Attachment> = attachments
+        .iter()
+        .flat_map(|attachment| {
+            let files = attachment.seen.iter().filter_map(|seen| match seen {
+                Seen::Reservation(file) => Some(file.as_path()),
+                _ => None,
+            });
+            files.map(move |file| (file, attachment))
+        })
+        .collect();
+    for pool in pools {
+        let directory = &pool.directory;
+        for held in &mut pool.reservations {
+            let file = directory.join(held.address.to_string());
+            if let Some(holder) = holders.get(file.as_path()) {
+                held.life = holder.life.clone();
+                held.name.clone_from(&holder.name);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What could not be read, or not be understood.
 
 use std::error::Error as _;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -42,6 +43,13 @@ impl Problem {
     pub fn at(mut self, path: &Path) -> Self {
         self.path = Some(path.to_owned());
         self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.why.iter().try_for_each(|why| write!(f, ": {why}"))
     }
 }
 

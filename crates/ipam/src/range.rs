@@ -30,6 +30,11 @@ impl Span {
         Self::new(next(address)?, self.last)
     }
 
+    /// How many of its addresses come before one that is in it.
+    pub fn offset(&self, address: IpAddr) -> u128 {
+        bits(address).saturating_sub(bits(self.first))
+    }
+
     /// How many addresses it has; saturates for all of IPv6.
     pub fn size(&self) -> u128 {
         (bits(self.last) - bits(self.first)).saturating_add(1)

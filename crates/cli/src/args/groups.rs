@@ -6,7 +6,10 @@ use clap::Command;
 
 /// What a reader looks for, and the commands for it.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("See what is there", &["list", "status", "check", "version"]),
+    (
+        "See what is there",
+        &["list", "status", "check", "ipam", "version"],
+    ),
     ("Attach and detach", &["add", "del", "gc", "reconcile"]),
     ("Install", &["install", "uninstall", "demo"]),
     ("Shell and manual", &["completions", "man", "help"]),

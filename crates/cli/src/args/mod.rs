@@ -5,6 +5,8 @@ mod attach;
 mod demo;
 mod groups;
 mod host;
+mod ipam;
+mod look;
 mod network;
 mod places;
 mod shell;
@@ -15,6 +17,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use attach::{Add, Del, Target};
 pub(crate) use demo::Demo;
 pub(crate) use host::{Install, Reconcile, Uninstall, Version};
+pub(crate) use ipam::{Ipam, IpamCheck, IpamCommand, IpamFree, IpamShow};
+pub(crate) use look::Look;
 pub(crate) use network::{Gc, List, OneNetwork};
 pub(crate) use places::Places;
 pub(crate) use shell::{Completions, Man, Shell};
@@ -116,6 +120,8 @@ pub(crate) enum Command {
     Status(OneNetwork),
     /// List the networks on disk and the attachments made.
     List(List),
+    /// Tell who holds which address, find addresses that nobody holds any more, and give those back.
+    Ipam(Ipam),
     /// Put back what others removed from netfilter.
     ///
     /// A firewall that is reloaded, or a ruleset that is flushed, takes the masquerading, published ports and

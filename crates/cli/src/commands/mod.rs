@@ -5,6 +5,7 @@ mod bin_dir;
 pub(crate) mod demo;
 pub(crate) mod gc;
 pub(crate) mod install;
+pub(crate) mod ipam;
 pub(crate) mod list;
 pub(crate) mod man;
 mod migrate;

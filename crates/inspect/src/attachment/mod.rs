@@ -102,6 +102,12 @@ impl Attachment {
             })
     }
 
+    /// What to call the container: its name, or otherwise its ID.
+    pub fn label(&self) -> String {
+        let name = self.name.as_ref().map(ToString::to_string);
+        name.unwrap_or_else(|| self.container.clone())
+    }
+
     /// Whether a runtime has kept that it was attached.
     pub fn is_kept(&self) -> bool {
         self.seen.iter().any(|seen| matches!(seen, Seen::Cache(_)))

@@ -369,8 +369,20 @@ impl Directory {
     /// # Errors
     /// When the directory cannot be read, or a file cannot be removed.
     pub fn sweep(&mut self) -> Result<(), StoreError> {
-        let rubbish = std::mem::take(&mut self.listing()?.rubbish);
-        for name in rubbish {
+        self.sweep_those(|_| true)
+    }
+
+    /// Removes those of the files that a crash left and that reserve nothing whose name `is_meant` accepts.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or a file cannot be removed.
+    pub fn sweep_those(&mut self, is_meant: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        let listing = self.listing()?;
+        let rubbish = std::mem::take(&mut listing.rubbish);
+        let (meant, spared): (Vec<_>, Vec<_>) =
+            rubbish.into_iter().partition(|name| is_meant(name));
+        listing.rubbish = spared;
+        for name in meant {
             self.changed = true;
             files::remove(self.fd.as_fd(), &name)
                 .map_err(failed("remove", &self.path.join(&name)))?;

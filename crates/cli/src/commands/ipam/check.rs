@@ -1,0 +1,144 @@
+//! `ipam check`.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use linkspan_inspect::audit::{Item, Kind as Wrong, Report};
+
+use crate::args::IpamCheck;
+use crate::draw::age;
+use crate::failure::{Failure, Kind};
+use crate::style::Style;
+use crate::text::short_id;
+use crate::ui::{Ui, table};
+
+/// Tells what is wrong with the pools, and writes it down where that is wanted.
+pub(crate) fn check(ui: Ui, args: &IpamCheck) -> Result<(), Failure> {
+    let host = ui.look(&args.look.places());
+    let mut report = Report::of(&host);
+    if let Some(network) = &args.network {
+        report.retain(network);
+    }
+    if let Some(path) = &args.report {
+        write(path, &report)?;
+    }
+    match ui.json {
+        true => ui.print_json(&ui.value(&report)?)?,
+        false => ui.print(&text(ui.style(), &report))?,
+    }
+    match report.items.is_empty() {
+        true => Ok(()),
+        false => Err(found(&report, args.report.as_deref())),
+    }
+}
+
+fn found(report: &Report, path: Option<&Path>) -> Failure {
+    let count = report.items.len();
+    let words = match count {
+        1 => "1 address is not as it should be".to_owned(),
+        count => format!("{count} addresses are not as they should be"),
+    };
+    let failure = Failure::new(Kind::Failed, words);
+    let freed = report
+        .items
+        .iter()
+        .filter(|item| item.kind.is_freed())
+        .count();
+    match (freed, path) {
+        (0, _) => failure,
+        (_, Some(path)) => failure.advise(format!("`linkspan ipam free --from-report {}` gives back {freed} of them.", path.display())),
+        (_, None) => failure.advise(format!(
+            "`linkspan ipam check --report FILE` writes them down, and `linkspan ipam free --from-report FILE` gives back {freed} of them."
+        )),
+    }
+}
+
+fn text(style: Style, report: &Report) -> String {
+    let mut text = match report.items.is_empty() {
+        true => "Nothing is wrong with the pools.\n".to_owned(),
+        false => String::new(),
+    };
+    for kind in Wrong::ALL {
+        let items: Vec<_> = report
+            .items
+            .iter()
+            .filter(|item| item.kind == kind)
+            .collect();
+        if items.is_empty() {
+            continue;
+        }
+        text.push_str(&format!(
+            "{} {}\n",
+            style.bold(&format!("{} {}:", items.len(), kind.words())),
+            kind.next()
+        ));
+        text.push_str(&rows(style, &items));
+        text.push('\n');
+    }
+    for blind in &report.blind_spots {
+        text.push_str(&format!("not looked at: {blind}\n"));
+    }
+    text
+}
+
+fn rows(style: Style, items: &[&Item]) -> String {
+    let mut rows = vec![
+        [
+            "  ADDRESS",
+            "NETWORK",
+            "CONTAINER",
+            "INTERFACE",
+            "SINCE",
+            "WHY",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    rows.extend(items.iter().map(|item| {
+        let address = item.address.map(|address| address.to_string());
+        let file = || {
+            item.file
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        };
+        vec![
+            format!("  {}", address.unwrap_or_else(file)),
+            item.network.clone(),
+            item.container
+                .as_ref()
+                .map(|id| short_id(style, id))
+                .unwrap_or_default(),
+            item.ifname.clone().unwrap_or_default(),
+            item.since.map(age).unwrap_or_default(),
+            item.why.clone(),
+        ]
+    }));
+    table(style, &rows)
+}
+
+/// Writes a report: the old file stays or the new one is there whole.
+fn write(path: &Path, report: &Report) -> Result<(), Failure> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, report)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_data()?;
+        file.persist(path)?;
+        fs::metadata(path).map(drop)
+    };
+    write().map_err(|error: std::io::Error| {
+        Failure::new(
+            Kind::Failed,
+            format!("cannot write the report {}", path.display()),
+        )
+        .because(error)
+        .advise("Name a file in a directory that is there and can be written to.")
+    })
+}
