@@ -11,6 +11,7 @@ mod detach;
 mod dhcp;
 mod gc;
 mod install;
+mod json;
 mod manners;
 mod migrate;
 mod network;

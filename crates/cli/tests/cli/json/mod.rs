@@ -1,0 +1,158 @@
+//! What `--json` prints is what docs/json.md says: every command is run, and what it printed compared with the document.
+
+mod shape;
+
+use std::fs;
+use std::path::Path;
+
+use linkspan_testkit::{Cmd, Output, Sandbox, sandbox};
+use serde_json::json;
+
+use crate::demo::build_plugins;
+use crate::world::json;
+use shape::Shapes;
+
+const LINKSPAN: &str = env!("CARGO_BIN_EXE_linkspan");
+const DOCUMENT: &str = include_str!("../../../../../docs/json.md");
+
+/// Commands in the order in which they are run, each with the heading that it is documented under: on a host with the reference's
+/// plugins, the network `mynet` of CNI 1.0.0 and the namespaces c1 to c3.
+const RUNS: &[(&str, &str)] = &[
+    ("linkspan install", "install --bin-dir /opt/cni/bin"),
+    ("linkspan version", "version"),
+    ("linkspan version PLUGIN", "version bridge"),
+    ("linkspan status NET", "status mynet"),
+    ("linkspan add NET NETNS", "add mynet c1"),
+    ("linkspan add NET NETNS", "add mynet c2 --container-id two"),
+    ("linkspan check NET NETNS", "check mynet c1"),
+    ("linkspan list", "list"),
+    ("linkspan gc NET", "gc mynet --keep c1 --dry-run"),
+    ("linkspan reconcile", "reconcile"),
+    (
+        "linkspan reconcile --backend BACKEND",
+        "reconcile --backend iptables --dry-run",
+    ),
+    (
+        "linkspan uninstall",
+        "uninstall --bin-dir /opt/cni/bin --dry-run",
+    ),
+    ("linkspan del NET NETNS", "del mynet c1"),
+    ("linkspan demo", "demo"),
+    ("linkspan completions SHELL", "completions bash"),
+    ("linkspan man", "man add"),
+    ("linkspan man --dir DIR", "man --dir /run/man"),
+];
+
+/// What none of the runs shows.
+const UNSEEN: &[&str] = &[
+    // Leases are held by a running daemon, and what is kept or left alone is of others: tests of `uninstall` have them.
+    "linkspan uninstall.leases[].address",
+    "linkspan uninstall.leases[].attachment",
+    "linkspan uninstall.leases[]",
+    "linkspan uninstall.kept[]",
+    "linkspan uninstall.leftAlone[]",
+    // The whole of Linkspan is installed.
+    "linkspan install.notInIt[]",
+];
+
+fn host_with_networks(host: &Sandbox) {
+    fs::create_dir_all("/opt/cni/bin").unwrap();
+    for entry in fs::read_dir("/usr/lib/cni").unwrap().flatten() {
+        fs::copy(
+            entry.path(),
+            Path::new("/opt/cni/bin").join(entry.file_name()),
+        )
+        .unwrap();
+    }
+    fs::create_dir_all("/etc/cni/net.d").unwrap();
+    let network = json!({ "cniVersion": "1.0.0", "name": "mynet", "plugins": [
+        { "type": "bridge", "isGateway": true, "ipMasq": true, "ipam": { "type": "host-local", "subnet": "10.22.0.0/16" } }] });
+    fs::write("/etc/cni/net.d/10-mynet.conflist", network.to_string()).unwrap();
+    fs::write("/etc/cni/net.d/90-broken.conflist", "{}").unwrap();
+    for name in ["c1", "c2", "c3"] {
+        host.run(&format!("ip netns add {name}"));
+    }
+}
+
+fn run(words: &str) -> Output {
+    Cmd::new(LINKSPAN)
+        .args(words.split(' '))
+        .arg("--json")
+        .output()
+}
+
+#[test]
+fn every_command_prints_what_is_documented() {
+    build_plugins();
+    sandbox(|host| {
+        host_with_networks(host);
+        let shapes = Shapes::read(DOCUMENT);
+        for (heading, words) in RUNS {
+            if *heading == "linkspan reconcile" {
+                host.run("nft flush ruleset");
+            }
+            let output = run(words);
+            shapes.check(heading, &json(output.success()));
+            if !output.stderr.is_empty() {
+                shapes.check("Notes", &json(&output.stderr));
+            }
+        }
+        failures(host, &shapes);
+        let unseen = shapes.unseen();
+        let unseen: Vec<_> = unseen
+            .iter()
+            .filter(|place| !UNSEEN.contains(&place.as_str()))
+            .collect();
+        assert!(
+            unseen.is_empty(),
+            "nothing shows that docs/json.md is right on {unseen:#?}"
+        );
+    });
+}
+
+/// Failures of every kind, each with other keys.
+fn failures(host: &Sandbox, shapes: &Shapes) {
+    let dir = host.dir();
+    let failing = dir.join("failing");
+    let script =
+        "#!/bin/sh\necho log >&2\necho '{\"code\":7,\"msg\":\"m\",\"details\":\"d\"}'\nexit 1\n";
+    fs::write(&failing, script).unwrap();
+    host.run(&format!("chmod 755 {}", failing.display()));
+    let network = r#"{ "cniVersion": "1.0.0", "name": "unlucky", "plugins": [{ "type": "failing" }, { "type": "failing" }] }"#;
+    fs::write(dir.join("unlucky.conflist"), network).unwrap();
+    let places = format!("--cni-path {0} --conf-dir {0}", dir.display());
+    for words in [
+        "add nonet c1".to_owned(),
+        "addd mynet c1".to_owned(),
+        format!("add unlucky c3 -v {places}"),
+        format!("del unlucky c3 --keep-going {places}"),
+    ] {
+        let output = run(&words);
+        assert!(!output.ok() && output.stdout.is_empty(), "{output}");
+        shapes.check("Error", &json(&output.stderr));
+    }
+}
+
+#[test]
+fn every_command_is_documented_and_run() {
+    let help = Cmd::new(LINKSPAN).arg("--help").output();
+    let lines = help
+        .success()
+        .lines()
+        .take_while(|line| *line != "Options:");
+    let names = lines.filter_map(|line| Some(line.strip_prefix("  ")?.split_once(' ')?.0));
+    let shapes = Shapes::read(DOCUMENT);
+    for name in names.filter(|name| *name != "help") {
+        let is_of = |heading: &str| heading.split(' ').nth(1) == Some(name);
+        assert!(
+            shapes.commands().any(is_of),
+            "docs/json.md does not tell what `linkspan {name} --json` prints"
+        );
+    }
+    for heading in shapes.commands() {
+        assert!(
+            RUNS.iter().any(|(run, _)| *run == heading),
+            "`{heading}` is not run"
+        );
+    }
+}
