@@ -75,6 +75,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Status(args) => commands::network::status(ui, args),
         Command::List(args) => commands::list::list(ui, args),
         Command::Ipam(args) => commands::ipam::ipam(ui, args),
+        Command::Doctor(args) => commands::doctor::doctor(ui, args),
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),
         Command::Version(args) => commands::version::version(ui, args),
         Command::Install(args) => commands::install::install(ui, args),

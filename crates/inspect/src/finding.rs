@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::repair::Repair;
+
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +35,39 @@ pub struct Finding {
     pub why: Option<String>,
     /// What mends it.
     pub mend: Mend,
+    /// What `linkspan doctor --fix` does about it: nothing where a person has to decide.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repairs: Vec<Repair>,
+}
+
+impl Finding {
+    /// The same with what it means for containers, and how it is known.
+    #[must_use]
+    pub fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    /// The same with the command that mends it.
+    #[must_use]
+    pub fn run(mut self, command: impl Into<String>) -> Self {
+        self.mend = Mend::Run(command.into());
+        self
+    }
+
+    /// The same with what a person has to decide or do.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.mend = Mend::Do(advice.into());
+        self
+    }
+
+    /// The same, which needs nobody's decision to be put right so.
+    #[must_use]
+    pub fn repaired_by(mut self, repairs: impl IntoIterator<Item = Repair>) -> Self {
+        self.repairs.extend(repairs);
+        self
+    }
 }
 
 /// What mends a finding.

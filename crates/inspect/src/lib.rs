@@ -3,15 +3,18 @@
 //! [`Host::look`] gathers it: the networks of the configuration directories ([`network`]); what is attached, from the caches of
 //! the runtimes, the pools and the kernel ([`attachment`]); the pools and who holds what ([`pool`]); network namespaces by every
 //! means ([`namespace`]) and the links, addresses and routes in them ([`link`]). Each fact says where it was seen ([`Seen`]).
-//! [`audit`] is what is wrong with the pools, [`finding`] what is wrong with all the rest, and what mends it.
+//! [`System`] is what else matters to containers: kernel parameters, files of plugins, modes of directories, who else manages
+//! links. [`audit`] is what is wrong with the pools, [`checks`] find what is wrong with all that ([`finding`]), and [`repair`]
+//! puts right what needs nobody's decision.
 //!
-//! Nothing is changed and nobody is kept waiting: files are read without their locks, and no plugin is run. It needs none of our
-//! plugins: what those of the reference have left is read in the same way. Whoever may not read something is told so
+//! Nothing is changed by looking, and nobody is kept waiting: files are read without their locks, and no plugin is run. It needs
+//! none of our plugins: what those of the reference have left is read in the same way. Whoever may not read something is told so
 //! ([`Host::blind_spots`]), and nothing is concluded from what was not seen.
 #![forbid(unsafe_code)]
 
 pub mod attachment;
 pub mod audit;
+pub mod checks;
 pub mod containers;
 pub mod finding;
 mod host;
@@ -23,9 +26,12 @@ mod places;
 pub mod pool;
 mod problem;
 pub mod provenance;
+pub mod repair;
 mod seen;
+pub mod system;
 
 pub use host::Host;
 pub use places::{CACHE_DIRS, CONFIG_DIRS, Places};
 pub use problem::Problem;
 pub use seen::Seen;
+pub use system::System;

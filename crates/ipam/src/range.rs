@@ -298,6 +298,11 @@ impl RangeSet {
         self.ranges.iter().flat_map(Range::withheld)
     }
 
+    /// Its ranges, in the order in which they are tried.
+    pub fn ranges(&self) -> &[Range] {
+        &self.ranges
+    }
+
     /// Whether its addresses are of IPv4.
     pub fn is_ipv4(&self) -> bool {
         self.ranges.iter().any(|range| range.gateway.is_ipv4())

@@ -3,6 +3,7 @@
 
 mod attach;
 mod demo;
+mod doctor;
 mod groups;
 mod host;
 mod ipam;
@@ -16,6 +17,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use attach::{Add, Del, Target};
 pub(crate) use demo::Demo;
+pub(crate) use doctor::Doctor;
 pub(crate) use host::{Install, Reconcile, Uninstall, Version};
 pub(crate) use ipam::{Ipam, IpamCheck, IpamCommand, IpamFree, IpamShow};
 pub(crate) use look::Look;
@@ -122,6 +124,12 @@ pub(crate) enum Command {
     List(List),
     /// Tell who holds which address, find addresses that nobody holds any more, and give those back.
     Ipam(Ipam),
+    /// Find what is wrong on this host, and tell what mends it.
+    ///
+    /// Looks at configurations, plugins, pools, attachments, links, kernel parameters, netfilter, permissions, and who else
+    /// manages links, and changes nothing. Each finding says what is wrong, on what, what that means for containers, and the
+    /// command that mends it. --fix puts right what needs nobody's decision.
+    Doctor(Doctor),
     /// Put back what others removed from netfilter.
     ///
     /// A firewall that is reloaded, or a ruleset that is flushed, takes the masquerading, published ports and

@@ -11,26 +11,7 @@ use crate::failure::{Failure, Kind};
 pub(super) const BINARY: &str = "linkspan-plugins";
 
 /// The plugins that can be in it.
-pub(super) const NAMES: &[&str] = &[
-    "bandwidth",
-    "bridge",
-    "dhcp",
-    "dummy",
-    "firewall",
-    "host-device",
-    "host-local",
-    "ipvlan",
-    "loopback",
-    "macvlan",
-    "portmap",
-    "ptp",
-    "sbr",
-    "static",
-    "tap",
-    "tuning",
-    "vlan",
-    "vrf",
-];
+pub(super) use linkspan_inspect::system::PLUGINS as NAMES;
 
 /// Something could not be done with a file there.
 pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {

@@ -3,6 +3,7 @@
 pub(crate) mod attach;
 mod bin_dir;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod gc;
 pub(crate) mod install;
 pub(crate) mod ipam;

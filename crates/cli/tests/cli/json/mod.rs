@@ -26,6 +26,13 @@ const RUNS: &[(&str, &str)] = &[
     ("linkspan add NET NETNS", "add mynet c2 --container-id two"),
     ("linkspan check NET NETNS", "check mynet c1"),
     ("linkspan list", "list"),
+    (
+        "linkspan doctor",
+        "doctor --check pool-leftovers --check config-shadowed",
+    ),
+    ("linkspan doctor --fix", "doctor --fix --dry-run"),
+    ("linkspan doctor --fix", "doctor --fix --yes"),
+    ("linkspan doctor --list", "doctor --list"),
     ("linkspan gc NET", "gc mynet --keep c1 --dry-run"),
     ("linkspan reconcile", "reconcile"),
     (
@@ -88,8 +95,13 @@ fn every_command_prints_what_is_documented() {
         host_with_networks(host);
         let shapes = Shapes::read(DOCUMENT);
         for (heading, words) in RUNS {
-            if *heading == "linkspan reconcile" {
-                host.run("nft flush ruleset");
+            match *heading {
+                "linkspan reconcile" => drop(host.run("nft flush ruleset")),
+                "linkspan doctor" => {
+                    host.run("touch /var/lib/cni/networks/mynet/10.22.0.99");
+                    host.run("cd /etc/cni/net.d; cp 10-mynet.conflist 20-mynet.conflist");
+                }
+                _ => {}
             }
             let output = run(words);
             shapes.check(heading, &json(output.success()));

@@ -1,0 +1,155 @@
+//! `doctor --fix`.
+
+use std::io::{self, IsTerminal, Write};
+
+use linkspan_inspect::checks::Report;
+use linkspan_inspect::finding::Finding;
+use linkspan_inspect::repair::{Outcome, Repair};
+use linkspan_inspect::{Host, Problem};
+use linkspan_spec::Value;
+
+use super::look;
+use crate::args::Doctor;
+use crate::failure::{Failure, Kind};
+use crate::privilege;
+use crate::style::Style;
+use crate::ui::{Ui, object};
+
+/// Says what it will do, asks, does it, and looks again.
+pub(super) fn fix(ui: Ui, args: &Doctor) -> Result<(), Failure> {
+    if !args.dry_run {
+        privilege::require("doctor --fix")?;
+    }
+    let before = look(ui, args);
+    let repairs: Vec<(&Finding, &Repair)> = before
+        .findings
+        .iter()
+        .flat_map(|found| found.repairs.iter().map(move |repair| (found, repair)))
+        .collect();
+    if args.dry_run || repairs.is_empty() {
+        return tell(ui, args, &before, &repairs, Vec::new());
+    }
+    if !ui.json {
+        ui.print(&plan(ui.style(), &repairs))?;
+    }
+    if !args.yes && !is_wanted(ui)? {
+        ui.note("nothing was changed");
+        return Ok(());
+    }
+    let host = Host::look(&args.look.places());
+    let outcomes = repairs
+        .iter()
+        .map(|(_, repair)| repair.carry_out(&host))
+        .collect();
+    tell(ui, args, &before, &repairs, outcomes)
+}
+
+fn plan(style: Style, repairs: &[(&Finding, &Repair)]) -> String {
+    let mut text = "This will:\n".to_owned();
+    for (finding, repair) in repairs {
+        text.push_str(&format!(
+            "  {repair} {}\n",
+            style.dim(&format!("[{}]", finding.check))
+        ));
+    }
+    text
+}
+
+/// Asks on a terminal. Who cannot be asked has to say so beforehand.
+fn is_wanted(ui: Ui) -> Result<bool, Failure> {
+    if ui.json || !io::stdin().is_terminal() {
+        return Err(
+            Failure::usage("nobody can be asked whether that is wanted").advise(
+                "Nothing was changed. `--yes` says that it is, `--dry-run` tells what it would be.",
+            ),
+        );
+    }
+    ui.print("Go on? [y/N] ")?;
+    let mut answer = String::new();
+    let read = io::stdout()
+        .flush()
+        .and_then(|()| io::stdin().read_line(&mut answer));
+    read.map_err(|error| Failure::new(Kind::Failed, "cannot read the answer").because(error))?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
+fn tell(
+    ui: Ui,
+    args: &Doctor,
+    before: &Report,
+    repairs: &[(&Finding, &Repair)],
+    outcomes: Vec<Result<Outcome, Problem>>,
+) -> Result<(), Failure> {
+    let left = before.findings.iter();
+    let left = left.filter(|found| found.repairs.is_empty()).count();
+    if ui.json {
+        let told = repairs.iter().enumerate();
+        let told: Value = told
+            .map(|(index, (finding, repair))| json(finding, repair, outcomes.get(index)))
+            .collect();
+        ui.print_json(&object([
+            ("dryRun", args.dry_run.into()),
+            ("repairs", told),
+            ("left", left.into()),
+        ]))?;
+    } else {
+        ui.print(&text(ui.style(), args, repairs, &outcomes, left))?;
+    }
+    let failed: Vec<Failure> = outcomes
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|problem| Failure::new(Kind::Failed, problem.what).because(problem.why.join(": ")))
+        .collect();
+    match failed.len() {
+        0 => Ok(()),
+        count => Err(
+            Failure::new(Kind::Failed, format!("{count} could not be put right"))
+                .with_others(failed),
+        ),
+    }
+}
+
+fn text(
+    style: Style,
+    args: &Doctor,
+    repairs: &[(&Finding, &Repair)],
+    outcomes: &[Result<Outcome, Problem>],
+    left: usize,
+) -> String {
+    let mut text = String::new();
+    if args.dry_run && !repairs.is_empty() {
+        text.push_str(&plan(style, repairs).replacen("will", "would", 1));
+    }
+    for ((_, repair), outcome) in repairs.iter().zip(outcomes) {
+        text.push_str(&match outcome {
+            Ok(Outcome::Done) => format!("{} {repair}\n", style.good("✓")),
+            Ok(Outcome::LeftAlone(why)) => format!("– {repair}: left alone, since {why}\n"),
+            Err(problem) => format!("{} {problem}\n", style.bad("✗")),
+        });
+    }
+    if repairs.is_empty() {
+        text.push_str("Nothing is wrong that can be put right without a decision.\n");
+    }
+    if left > 0 {
+        text.push_str(&format!(
+            "{left} more findings are for a person to decide: `linkspan doctor` tells what to do.\n"
+        ));
+    }
+    text
+}
+
+fn json(finding: &Finding, repair: &Repair, outcome: Option<&Result<Outcome, Problem>>) -> Value {
+    let (word, why) = match outcome {
+        None => ("planned", None),
+        Some(Ok(Outcome::Done)) => ("done", None),
+        Some(Ok(Outcome::LeftAlone(why))) => ("left-alone", Some(why.clone())),
+        Some(Err(problem)) => ("failed", Some(problem.to_string())),
+    };
+    object([
+        ("check", finding.check.into()),
+        ("subject", finding.subject.as_str().into()),
+        ("what", repair.to_string().into()),
+        ("outcome", word.into()),
+        ("why", why.into()),
+    ])
+}

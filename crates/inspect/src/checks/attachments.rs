@@ -1,0 +1,86 @@
+//! Attachments whose containers are gone, or that are not as they were made.
+
+use std::collections::BTreeMap;
+
+use super::{Check, listed, quoted};
+use crate::attachment::Attachment;
+use crate::finding::Finding;
+use crate::{Host, Seen, System, provenance};
+
+pub(super) const STALE: Check = Check {
+    id: "attachment-stale",
+    title: "every kept attachment has its container",
+    looks_at: "the results that runtimes keep, and where the network namespace of each is",
+    find: stale,
+};
+
+fn stale(host: &Host, _: &System) -> Vec<Finding> {
+    let mut by_network: BTreeMap<&str, Vec<&Attachment>> = BTreeMap::new();
+    for one in host.stale().filter(|one| one.is_kept()) {
+        by_network.entry(&one.network).or_default().push(one);
+    }
+    let finding = |(network, gone): (&str, Vec<&Attachment>)| {
+        let names: Vec<String> = gone.iter().map(|one| told(one)).collect();
+        let what = match gone.len() {
+            1 => format!("1 attachment outlived its container: {}", listed(&names)),
+            many => format!(
+                "{many} attachments outlived their containers: {}",
+                listed(&names)
+            ),
+        };
+        let why = format!(
+            "They hold their addresses and published ports. Known of the first: {}.",
+            gone[0].life.why().unwrap_or_default()
+        );
+        STALE
+            .warning(format!("network {network}"), what)
+            .why(why)
+            .run(detach(host, network, &gone))
+    };
+    by_network.into_iter().map(finding).collect()
+}
+
+fn told(one: &Attachment) -> String {
+    const SHOWN: usize = 12;
+    match &one.name {
+        Some(name) => name.to_string(),
+        None => one.container.chars().take(SHOWN).collect(),
+    }
+}
+
+/// The command that detaches them: that for the whole network, where it would take them for gone, too.
+fn detach(host: &Host, network: &str, gone: &[&Attachment]) -> String {
+    let is_collected = |one: &&Attachment| {
+        cached(one).is_some_and(|file| provenance::reason_to_live(file).is_none())
+    };
+    let place = gone.first().and_then(|one| cache_dir(one));
+    let place = place.map(|dir| format!(" --cache-dir {}", quoted(dir.display())));
+    let place = place.unwrap_or_default();
+    if host.network(network).is_some() && gone.iter().all(is_collected) {
+        return format!("linkspan gc {}{place}", quoted(network));
+    }
+    let one = |one: &&Attachment| {
+        let netns = one.netns.as_ref().map(|path| path.display().to_string());
+        format!(
+            "linkspan del {} {} --container-id {} --ifname {}{place}",
+            quoted(network),
+            quoted(netns.unwrap_or_default()),
+            quoted(&one.container),
+            quoted(one.ifname.as_deref().unwrap_or_default()),
+        )
+    };
+    gone.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn cached(one: &Attachment) -> Option<&std::path::Path> {
+    one.seen.iter().find_map(|seen| match seen {
+        Seen::Cache(path) => Some(path.as_path()),
+        _ => None,
+    })
+}
+
+/// The cache that it is kept in, unless that is the usual one.
+fn cache_dir(one: &Attachment) -> Option<&std::path::Path> {
+    let dir = cached(one)?.parent()?.parent()?;
+    (dir != std::path::Path::new(crate::CACHE_DIRS[0])).then_some(dir)
+}

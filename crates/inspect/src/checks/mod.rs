@@ -1,0 +1,208 @@
+//! What can be wrong, and how it is found.
+//!
+//! A [`Check`] is a function over data alone, that of [`Host`] and of [`System`]: whatever it needs of the machine is gathered
+//! first. It speaks up where something certainly is wrong; what it cannot see it says nothing about.
+//!
+//! A new check takes a function and a constant in the file of its theme, and a line in [`CHECKS`].
+
+mod attachments;
+mod kernel;
+mod networks;
+mod permissions;
+mod plugins;
+mod pools;
+mod promise;
+
+use serde::Serialize;
+
+use crate::finding::{Finding, Mend, Severity};
+use crate::{Host, System};
+
+/// Something that is looked after.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// A word that stays the same from version to version.
+    pub id: &'static str,
+    /// What should be so.
+    pub title: &'static str,
+    /// What it is told by.
+    pub looks_at: &'static str,
+    find: fn(&Host, &System) -> Vec<Finding>,
+}
+
+/// All checks, in the order in which they are told.
+pub const CHECKS: &[Check] = &[
+    networks::BROKEN,
+    networks::SHADOWED,
+    networks::OVERLAP,
+    plugins::MISSING,
+    plugins::BROKEN,
+    pools::FULL,
+    pools::NEARLY_FULL,
+    pools::LEAKED,
+    pools::LEFTOVERS,
+    pools::UNREADABLE,
+    pools::UNRESERVED,
+    pools::DUPLICATE,
+    pools::OUTSIDE,
+    attachments::STALE,
+    kernel::IP_FORWARD,
+    kernel::IPV6_DISABLED,
+    kernel::CONNTRACK,
+    permissions::WRITABLE,
+    permissions::READ_ONLY,
+    permissions::NO_SPACE,
+];
+
+/// What the checks have found.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The checks that were made.
+    pub checked: Vec<&'static str>,
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Makes all checks, or those with these IDs.
+    pub fn of(host: &Host, system: &System, only: &[String]) -> Self {
+        let is_wanted =
+            |check: &&Check| only.is_empty() || only.iter().any(|wanted| wanted == check.id);
+        let mut report = Self::default();
+        for check in CHECKS.iter().filter(is_wanted) {
+            report.checked.push(check.id);
+            report.findings.extend((check.find)(host, system));
+        }
+        report
+            .findings
+            .sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        report
+    }
+
+    /// The worst of what was found.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.first().map(|finding| finding.severity)
+    }
+
+    /// Those that found nothing.
+    pub fn passed(&self) -> impl Iterator<Item = &'static Check> {
+        let has_found = |check: &Check| self.findings.iter().any(|found| found.check == check.id);
+        CHECKS
+            .iter()
+            .filter(move |check| self.checked.contains(&check.id) && !has_found(check))
+    }
+}
+
+impl Check {
+    fn error(&self, subject: impl Into<String>, what: impl Into<String>) -> Finding {
+        self.finding(Severity::Error, subject, what)
+    }
+
+    fn warning(&self, subject: impl Into<String>, what: impl Into<String>) -> Finding {
+        self.finding(Severity::Warning, subject, what)
+    }
+
+    fn note(&self, subject: impl Into<String>, what: impl Into<String>) -> Finding {
+        self.finding(Severity::Note, subject, what)
+    }
+
+    fn finding(
+        &self,
+        severity: Severity,
+        subject: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Finding {
+        Finding {
+            check: self.id,
+            severity,
+            subject: subject.into(),
+            what: what.into(),
+            why: None,
+            mend: Mend::Do(String::new()),
+            repairs: Vec::new(),
+        }
+    }
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: impl std::fmt::Display) -> String {
+    let word = word.to_string();
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-:+=@%".contains(letter);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// Some of many words, and how many more there are.
+fn listed(words: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = words.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    let shown = shown.join(", ");
+    match words.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_words_and_each_is_one_check() {
+        let ids: BTreeSet<_> = CHECKS.iter().map(|check| check.id).collect();
+        assert_eq!(ids.len(), CHECKS.len());
+        for id in ids {
+            let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(id.chars().all(is_word), "{id}");
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        for (word, expected) in [
+            ("/etc/cni/net.d/10-a.conf", "/etc/cni/net.d/10-a.conf"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+
+    #[test]
+    fn the_documentation_has_every_check() {
+        let document = include_str!("../../../../docs/operate/doctor.md");
+        let mut rows = vec![
+            "| check | what should be so | what it looks at |",
+            "|---|---|---|",
+        ]
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+        rows.extend(CHECKS.iter().map(|check| {
+            let Check {
+                id,
+                title,
+                looks_at,
+                ..
+            } = check;
+            format!("| `{id}` | {title} | {looks_at} |")
+        }));
+        let table = rows.join("\n");
+        assert!(document.contains(&table), "the table is to be:\n{table}");
+    }
+
+    /// No networks, nothing to see: nothing to complain of.
+    #[test]
+    fn an_empty_host_is_healthy() {
+        let report = Report::of(&Host::default(), &System::default(), &[]);
+        assert_eq!(report.findings, []);
+        assert_eq!(report.passed().count(), CHECKS.len());
+    }
+}

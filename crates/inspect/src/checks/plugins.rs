@@ -1,0 +1,125 @@
+//! Plugins that are missing, or cannot be run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Check, listed, quoted};
+use crate::finding::Finding;
+use crate::repair::Repair;
+use crate::system::{Fitness, PLUGINS, Program};
+use crate::{Host, System};
+
+/// The plugins that the networks in force need, each with the networks that do.
+fn needed(host: &Host) -> BTreeMap<&str, Vec<String>> {
+    let mut needed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for network in host.networks.iter().filter(|network| network.is_in_force()) {
+        let name = network.name.clone().unwrap_or_default();
+        for plugin in network.plugins.iter().chain(&network.ipam) {
+            let networks = needed.entry(plugin).or_default();
+            if !networks.contains(&name) {
+                networks.push(name.clone());
+            }
+        }
+    }
+    needed
+}
+
+pub(super) const MISSING: Check = Check {
+    id: "plugin-missing",
+    title: "the plugins of all networks are there",
+    looks_at: "the types in the configurations and the files of the plugin directories",
+    find: missing,
+};
+
+fn missing(host: &Host, system: &System) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (plugin, networks) in needed(host) {
+        if system.program(plugin).is_some() {
+            continue;
+        }
+        let dirs: Vec<String> = system
+            .plugin_dirs
+            .iter()
+            .map(|dir| dir.display().to_string())
+            .collect();
+        let what = match system.named(plugin).next().map(|program| &program.fitness) {
+            Some(Fitness::Dangling(to)) => {
+                format!("is a link that leads nowhere: {}", to.display())
+            }
+            _ => format!("is in none of {}", listed(&dirs)),
+        };
+        let finding = MISSING
+            .error(
+                format!("plugin {plugin}"),
+                format!("plugin {plugin} {what}"),
+            )
+            .why(format!(
+                "No container can be attached to {}, nor detached.",
+                listed(&networks)
+            ));
+        findings.push(match dirs.first() {
+            Some(dir) if PLUGINS.contains(&plugin) => {
+                finding.run(format!("linkspan install --bin-dir {}", quoted(dir)))
+            }
+            _ => finding.advise(format!(
+                "Install {plugin} where the runtime looks for plugins; a search elsewhere: --cni-path DIRS."
+            )),
+        });
+    }
+    findings
+}
+
+pub(super) const BROKEN: Check = Check {
+    id: "plugin-broken",
+    title: "the plugins of all networks can be run",
+    looks_at: "modes, headers, lengths and interpreters of the plugins' files",
+    find: broken,
+};
+
+fn broken(host: &Host, system: &System) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (plugin, networks) in needed(host) {
+        let Some(program) = system.program(plugin) else {
+            continue;
+        };
+        let Some(what) = trouble(program) else {
+            continue;
+        };
+        let path = program.path.display().to_string();
+        let finding = BROKEN.error(&path, format!("{path} {what}")).why(format!(
+            "No container can be attached to {}, nor detached.",
+            listed(&networks)
+        ));
+        findings.push(mended(finding, plugin, program));
+    }
+    findings
+}
+
+fn trouble(program: &Program) -> Option<String> {
+    Some(match &program.fitness {
+        Fitness::Fit | Fitness::Unknown | Fitness::Dangling(_) => return None,
+        Fitness::Empty => "is empty".to_owned(),
+        Fitness::NotExecutable => "may be executed by nobody".to_owned(),
+        Fitness::NoProgram => "is neither a program nor a script".to_owned(),
+        Fitness::CutShort => "is cut short: a copy of it was not finished".to_owned(),
+        Fitness::OtherProcessor => "is for another processor".to_owned(),
+        Fitness::NoInterpreter(path) => {
+            format!("needs {}, which is not here", path.display())
+        }
+    })
+}
+
+fn mended(finding: Finding, plugin: &str, program: &Program) -> Finding {
+    let path = &program.path;
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    match program.fitness {
+        Fitness::NotExecutable => finding
+            .run(format!("chmod a+x {}", quoted(path.display())))
+            .repaired_by([Repair::Executable { path: path.clone() }]),
+        _ if PLUGINS.contains(&plugin) => finding.run(format!(
+            "linkspan install --force --bin-dir {}",
+            quoted(dir.display())
+        )),
+        _ => finding.advise(format!("Install {plugin} anew in {}.", dir.display())),
+    }
+}

@@ -1,0 +1,115 @@
+//! What can be put right without anybody's decision.
+//!
+//! Each looks again at what it is about to change and leaves alone what is not as it was found: between the look and the repair
+//! a container may have been attached.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use linkspan_kernel::sysctl;
+use serde::Serialize;
+
+use crate::audit::{self, Freed, Item, Report};
+use crate::{Host, Problem};
+
+/// Something that is put right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Repair {
+    /// Sets a kernel parameter.
+    Parameter {
+        /// Its path below `/proc/sys`.
+        path: String,
+        /// The value that it gets.
+        value: String,
+    },
+    /// Gives a leaked address back, or removes what a crash has left in a pool.
+    Free(Item),
+    /// Takes from others the right to write.
+    Mode {
+        /// The directory or file.
+        path: PathBuf,
+        /// The mode that it gets.
+        mode: u32,
+    },
+    /// Lets a file be executed.
+    Executable {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What has become of a repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It was left alone, for a reason: something has changed since it was found.
+    LeftAlone(String),
+}
+
+impl Repair {
+    /// Does it; `host` is a fresh look.
+    ///
+    /// # Errors
+    /// What could not be done, and why.
+    pub fn carry_out(&self, host: &Host) -> Result<Outcome, Problem> {
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            Problem::new(format!("cannot {self}"), error)
+        };
+        let done = match self {
+            Self::Parameter { path, value } => {
+                sysctl::write(path, value).map_err(|error| failed(&error))
+            }
+            Self::Free(item) => return free(item, host),
+            Self::Mode { path, mode } => set_mode(path, |_| *mode).map_err(|error| failed(&error)),
+            Self::Executable { path } => {
+                set_mode(path, |mode| mode | 0o111).map_err(|error| failed(&error))
+            }
+        };
+        done.map(|()| Outcome::Done)
+    }
+}
+
+/// What is done, as it stands after "will" and "cannot".
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter { path, value } => {
+                write!(f, "set {} to {value}", crate::system::dotted(path))
+            }
+            Self::Free(item) => match (&item.container, item.address) {
+                (Some(container), Some(address)) => {
+                    write!(f, "give {address} of {container} back to {}", item.network)
+                }
+                _ => write!(f, "remove {}", item.file.display()),
+            },
+            Self::Mode { path, mode } => {
+                write!(f, "set the mode of {} to {mode:03o}", path.display())
+            }
+            Self::Executable { path } => write!(f, "let {} be executed", path.display()),
+        }
+    }
+}
+
+fn free(item: &Item, host: &Host) -> Result<Outcome, Problem> {
+    let report = Report {
+        items: vec![item.clone()],
+        ..Report::of(host)
+    };
+    let freed = audit::free(&report, host, false).pop();
+    match freed.map(|(_, freed)| freed) {
+        Some(Freed::No(why)) => Ok(Outcome::LeftAlone(why)),
+        Some(Freed::Failed(problem)) => Err(problem),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+fn set_mode(path: &Path, mode: impl Fn(u32) -> u32) -> io::Result<()> {
+    let file = File::open(path)?;
+    let now = file.metadata()?.permissions().mode();
+    file.set_permissions(fs::Permissions::from_mode(mode(now & 0o7777)))
+}

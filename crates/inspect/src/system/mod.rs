@@ -1,0 +1,54 @@
+//! What else of this host matters to its containers' networks, as data.
+
+mod directory;
+mod parameters;
+mod program;
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::{Host, Places};
+
+pub use directory::{Directory, Use};
+pub use parameters::{Parameters, dotted};
+pub use program::{Fitness, PLUGINS, Program};
+
+/// What a look at the host beside its networks and attachments has found.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct System {
+    /// Kernel parameters.
+    pub parameters: Parameters,
+    /// The directories in which runtimes look for plugins, in their order.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// The files in them.
+    pub programs: Vec<Program>,
+    /// The directories of plugins, configurations and state, and the files of configurations.
+    pub directories: Vec<Directory>,
+}
+
+impl System {
+    /// Looks at all of it, as far as it matters to what was found on the host.
+    pub fn look(host: &Host, places: &Places) -> Self {
+        Self {
+            parameters: Parameters::read(host),
+            plugin_dirs: places.plugin_dirs.clone(),
+            programs: program::read(&places.plugin_dirs),
+            directories: directory::read(host, places),
+        }
+    }
+
+    /// The file that a runtime runs for a plugin: the first of that name which is a file.
+    pub fn program(&self, plugin: &str) -> Option<&Program> {
+        let mut named = self.named(plugin);
+        named.find(|program| program.fitness.is_file())
+    }
+
+    /// Every file of a plugin's name, in the order of the directories.
+    pub fn named(&self, plugin: &str) -> impl Iterator<Item = &Program> {
+        let programs = self.programs.iter();
+        programs.filter(move |program| program.path.file_name() == Some(OsStr::new(plugin)))
+    }
+}

@@ -1,0 +1,274 @@
+//! Files of plugins: whether the kernel can run them.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// The plugins of the reference's set, which `linkspan install` can put in place.
+pub const PLUGINS: &[&str] = &[
+    "bandwidth",
+    "bridge",
+    "dhcp",
+    "dummy",
+    "firewall",
+    "host-device",
+    "host-local",
+    "ipvlan",
+    "loopback",
+    "macvlan",
+    "portmap",
+    "ptp",
+    "sbr",
+    "static",
+    "tap",
+    "tuning",
+    "vlan",
+    "vrf",
+];
+
+/// A file in a directory of plugins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Program {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it can be run.
+    pub fitness: Fitness,
+}
+
+/// Whether a file can be run, as far as a look at it tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "state", content = "path")]
+pub enum Fitness {
+    /// It can.
+    Fit,
+    /// It has no content.
+    Empty,
+    /// Nobody may execute it.
+    NotExecutable,
+    /// It is a link that leads nowhere, to this path.
+    Dangling(PathBuf),
+    /// It is neither a program nor a script.
+    NoProgram,
+    /// A part of it is missing: a copy was cut short.
+    CutShort,
+    /// It is for another processor.
+    OtherProcessor,
+    /// What it is started by is not there: the loader of a dynamically linked program, or a script's interpreter.
+    NoInterpreter(PathBuf),
+    /// It cannot be looked at.
+    Unknown,
+}
+
+impl Fitness {
+    /// Whether a runtime would take it: it takes any file.
+    pub fn is_file(&self) -> bool {
+        !matches!(self, Self::Dangling(_))
+    }
+}
+
+/// The files of directories, in their order.
+pub(super) fn read(directories: &[PathBuf]) -> Vec<Program> {
+    let mut programs = Vec::new();
+    for directory in directories {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        paths.sort();
+        programs.extend(paths.into_iter().filter_map(Program::look));
+    }
+    programs
+}
+
+impl Program {
+    /// Looks at a file; `None` where there is a directory or a device.
+    fn look(path: PathBuf) -> Option<Self> {
+        let fitness = match fs::metadata(&path) {
+            Ok(meta) if !meta.is_file() => return None,
+            Ok(meta) if meta.len() == 0 => Fitness::Empty,
+            Ok(meta) if meta.permissions().mode() & 0o111 == 0 => Fitness::NotExecutable,
+            Ok(meta) => fitness(&path, meta.len()).unwrap_or(Fitness::Unknown),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Fitness::Dangling(fs::read_link(&path).ok()?)
+            }
+            Err(_) => Fitness::Unknown,
+        };
+        Some(Self { path, fitness })
+    }
+}
+
+/// Bytes of a file's beginning in which the headers of a program are, and the first line of a script.
+const HEAD: usize = 4096;
+
+fn fitness(path: &Path, length: u64) -> io::Result<Fitness> {
+    let file = File::open(path)?;
+    // A file that is no file any more would be waited for.
+    if !file.metadata()?.is_file() {
+        return Ok(Fitness::Unknown);
+    }
+    let mut head = vec![0; HEAD];
+    let size = file.read_at(&mut head, 0)?;
+    head.truncate(size);
+    Ok(match head.strip_prefix(b"#!") {
+        Some(line) => of_script(line),
+        None => Elf::read(&head).map_or_else(
+            || {
+                let is_begun = head.starts_with(&MAGIC);
+                if is_begun {
+                    Fitness::CutShort
+                } else {
+                    Fitness::NoProgram
+                }
+            },
+            |elf| elf.fitness(length),
+        ),
+    })
+}
+
+fn of_script(line: &[u8]) -> Fitness {
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    match line.split_whitespace().next() {
+        Some(interpreter) if !Path::new(interpreter).exists() => {
+            Fitness::NoInterpreter(interpreter.into())
+        }
+        Some(_) => Fitness::Fit,
+        None => Fitness::NoProgram,
+    }
+}
+
+const MAGIC: [u8; 4] = *b"\x7fELF";
+
+/// What the headers of a program say (elf.h), of this machine's byte order.
+#[derive(Debug, PartialEq, Eq)]
+struct Elf {
+    machine: u16,
+    /// Where the last of what its headers name ends.
+    end: u64,
+    interpreter: Option<PathBuf>,
+}
+
+impl Elf {
+    /// Reads them from a file's beginning; `None` where it has none that can be read.
+    fn read(head: &[u8]) -> Option<Self> {
+        if !head.starts_with(&MAGIC) {
+            return None;
+        }
+        let wide = *head.get(4)? == 2;
+        let own_order = if cfg!(target_endian = "little") { 1 } else { 2 };
+        if *head.get(5)? != own_order {
+            return Some(Self {
+                machine: 0,
+                end: 0,
+                interpreter: None,
+            });
+        }
+        let number = |at: usize, at_narrow: usize| match wide {
+            true => Some(u64::from_ne_bytes(*head.get(at..)?.first_chunk()?)),
+            false => Some(u64::from(u32::from_ne_bytes(
+                *head.get(at_narrow..)?.first_chunk()?,
+            ))),
+        };
+        let short = |at: usize, at_narrow: usize| {
+            let at = if wide { at } else { at_narrow };
+            Some(u16::from_ne_bytes(*head.get(at..)?.first_chunk()?))
+        };
+        let sections = number(40, 32)?;
+        let table = u64::from(short(58, 46)?) * u64::from(short(60, 48)?);
+        let mut end = if sections == 0 {
+            0
+        } else {
+            sections.saturating_add(table)
+        };
+        let mut interpreter = None;
+        let (first, size) = (number(32, 28)?, usize::from(short(54, 42)?));
+        for index in 0..usize::from(short(56, 44)?) {
+            let at = usize::try_from(first).ok()?.checked_add(index * size)?;
+            let kind = u32::from_ne_bytes(*head.get(at..)?.first_chunk()?);
+            let (offset, length) = (number(at + 8, at + 4)?, number(at + 32, at + 16)?);
+            end = end.max(offset.saturating_add(length));
+            if kind == INTERPRETER {
+                interpreter = text_at(head, offset);
+            }
+        }
+        Some(Self {
+            machine: short(18, 18)?,
+            end,
+            interpreter,
+        })
+    }
+
+    fn fitness(self, length: u64) -> Fitness {
+        if own_machine().is_some_and(|own| own != self.machine) {
+            return Fitness::OtherProcessor;
+        }
+        if length < self.end {
+            return Fitness::CutShort;
+        }
+        match self.interpreter {
+            Some(path) if !path.exists() => Fitness::NoInterpreter(path),
+            _ => Fitness::Fit,
+        }
+    }
+}
+
+/// `PT_INTERP`
+const INTERPRETER: u32 = 3;
+
+fn text_at(head: &[u8], offset: u64) -> Option<PathBuf> {
+    let bytes = head.get(usize::try_from(offset).ok()?..)?;
+    let text = bytes.split(|byte| *byte == 0).next()?;
+    Some(String::from_utf8_lossy(text).into_owned().into())
+}
+
+/// The processor that this program is for.
+fn own_machine() -> Option<u16> {
+    let mut head = [0; 20];
+    let own = File::open("/proc/self/exe").ok()?;
+    own.read_exact_at(&mut head, 0).ok()?;
+    Some(u16::from_ne_bytes(*head.get(18..)?.first_chunk()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = fs::read("/proc/self/exe").unwrap();
+        let mut foreign = own.clone();
+        foreign[18] ^= 0xff;
+        let at = |name: &str| dir.path().join(name);
+        let missing = PathBuf::from("/nonexistent/interpreter");
+        let script = format!("#!{} -x\n", missing.display());
+        let cases: [(&str, &[u8], u32, Fitness); 9] = [
+            ("whole", &own, 0o755, Fitness::Fit),
+            ("half", &own[..own.len() / 2], 0o755, Fitness::CutShort),
+            ("hardly", &own[..30], 0o755, Fitness::CutShort),
+            ("foreign", &foreign, 0o755, Fitness::OtherProcessor),
+            ("empty", b"", 0o755, Fitness::Empty),
+            ("data", b"{}", 0o755, Fitness::NoProgram),
+            ("plain", &own, 0o644, Fitness::NotExecutable),
+            ("script", b"#!/bin/sh\n", 0o755, Fitness::Fit),
+            (
+                "lost",
+                script.as_bytes(),
+                0o755,
+                Fitness::NoInterpreter(missing),
+            ),
+        ];
+        for (name, bytes, mode, expected) in cases {
+            fs::write(at(name), bytes).unwrap();
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+            let found = Program::look(at(name)).unwrap().fitness;
+            assert_eq!(found, expected, "{name}");
+        }
+        std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
+        let dangling = Program::look(at("link")).unwrap().fitness;
+        assert_eq!(dangling, Fitness::Dangling("nowhere".into()));
+        fs::create_dir(at("folder")).unwrap();
+        assert_eq!(Program::look(at("folder")), None);
+    }
+}
