@@ -80,10 +80,16 @@ fn pod(args: &[(String, String)]) -> Option<Name> {
         let found = args.iter().find(|(name, _)| name == key);
         found.map(|(_, value)| value.clone())
     };
+    let namespace = arg("K8S_POD_NAMESPACE");
+    // Podman passes its containers' names so, for its dnsname plugin.
+    let known_by = match namespace {
+        Some(_) => "kubernetes",
+        None => "podman",
+    };
     Some(Name {
         name: arg("K8S_POD_NAME")?,
-        namespace: arg("K8S_POD_NAMESPACE"),
-        known_by: "kubernetes".to_owned(),
+        namespace,
+        known_by: known_by.to_owned(),
     })
 }
 

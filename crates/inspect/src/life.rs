@@ -59,12 +59,29 @@ pub(crate) struct Traces<'t> {
 /// four minutes.
 const YOUNG: Duration = Duration::from_secs(300);
 
+/// A container's namespace, and how it was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Home<'n> {
+    pub(crate) namespace: &'n Namespace,
+    /// By nothing but the address, which may be another container's by now.
+    pub(crate) by_address: bool,
+}
+
+impl<'n> Home<'n> {
+    fn certain(namespace: &'n Namespace) -> Self {
+        Self {
+            namespace,
+            by_address: false,
+        }
+    }
+}
+
 /// Where the container is, and whether it is.
 pub(crate) fn judge<'n>(
     traces: Traces<'_>,
     namespaces: &'n Namespaces,
     boot: Option<&Boot>,
-) -> (Life, Option<&'n Namespace>) {
+) -> (Life, Option<Home<'n>>) {
     if let (Some(provenance), Some(boot)) = (traces.provenance, boot)
         && provenance.is_of_earlier_boot(boot)
     {
@@ -78,7 +95,7 @@ pub(crate) fn judge<'n>(
         .and_then(|provenance| provenance.origin.as_ref()?.netns());
     if let Some(wanted) = noted {
         if let Some(found) = namespaces.all.iter().find(|one| one.is(wanted)) {
-            return (Life::Alive, Some(found));
+            return (Life::Alive, Some(Home::certain(found)));
         }
         return match netns::look_up(wanted) {
             Known::There(_) => (Life::Alive, None),
@@ -89,26 +106,27 @@ pub(crate) fn judge<'n>(
             Known::Untold => (unknown(NOT_ALL), None),
         };
     }
-    if let Some(path) = traces.path
-        && let Some(found) = namespaces.at(path)
-    {
-        // A path below /proc is another's once the process has ended.
-        return match (found.host, traces.may_be_in(found)) {
-            (true, _) => (
-                gone("its path leads to the host's own namespace by now"),
-                None,
-            ),
-            (false, true) => (Life::Alive, Some(found)),
-            (false, false) => (
-                Life::Unknown(format!(
-                    "the namespace at its path has no interface {} with its address",
-                    traces.ifname.unwrap_or_default()
-                )),
-                Some(found),
-            ),
-        };
+    let at_path = traces.path.and_then(|path| namespaces.at(path));
+    if let Some(found) = at_path.filter(|found| !found.host && traces.may_be_in(found)) {
+        return (Life::Alive, Some(Home::certain(found)));
     }
-    by_interface(traces, namespaces)
+    let (life, found) = by_interface(traces, namespaces);
+    let by_address = |namespace| Home {
+        namespace,
+        by_address: true,
+    };
+    let life = match at_path {
+        // A path below /proc is another's once the process has ended.
+        Some(found) if life.is_gone() && found.host => {
+            gone("its path leads to the host's own namespace by now")
+        }
+        Some(_) if life.is_gone() => Life::Unknown(format!(
+            "the namespace at its path has no interface {} with its address",
+            traces.ifname.unwrap_or_default()
+        )),
+        _ => life,
+    };
+    (life, found.map(by_address))
 }
 
 /// The same where nobody has noted which namespace it is, as the reference does not, and its path leads nowhere: what tells
@@ -132,7 +150,8 @@ fn by_interface<'n>(
             ),
             None,
         ),
-        (None, _) if traces.is_young() => (
+        // What has a path was kept once ADD was done.
+        (None, None) if traces.is_young() => (
             unknown("it was made a moment ago, and may not be ready yet"),
             None,
         ),

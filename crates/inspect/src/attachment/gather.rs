@@ -7,12 +7,12 @@ use std::time::UNIX_EPOCH;
 
 use linkspan_netfilter::Owner;
 use linkspan_runtime::{CachedAttachment, CachedFile, Runtime};
-use linkspan_spec::{PluginConfig, Success};
+use linkspan_spec::{Interface, PluginConfig, Success};
 use linkspan_state::origin::{Boot, Provenance};
 
 use super::{Attachment, arguments};
 use crate::containers::Names;
-use crate::life::{Life, Traces, judge};
+use crate::life::{Home, Life, Traces, judge};
 use crate::link::{Link, Links};
 use crate::namespace::{Namespace, Namespaces};
 use crate::pool::{Pool, Reservation};
@@ -30,9 +30,17 @@ pub(crate) struct Sources<'s> {
 /// By what an attachment is told from others.
 type Key = (String, String, Option<String>);
 
+/// An attachment, and where its container is.
+struct Candidate<'s> {
+    attachment: Attachment,
+    home: Option<Home<'s>>,
+}
+
+type Found<'s> = BTreeMap<Key, Candidate<'s>>;
+
 /// Every attachment, in the order of networks, containers and interfaces; files that cannot be read are problems.
 pub(crate) fn gather(sources: &Sources<'_>, problems: &mut Vec<Problem>) -> Vec<Attachment> {
-    let mut found: BTreeMap<Key, Attachment> = BTreeMap::new();
+    let mut found = Found::new();
     for directory in sources.cache_dirs {
         let runtime = Runtime::builder().cache_dir(directory).build();
         match runtime.cached_files() {
@@ -47,22 +55,38 @@ pub(crate) fn gather(sources: &Sources<'_>, problems: &mut Vec<Problem>) -> Vec<
             sources.reserve(pool, reservation, &mut found);
         }
     }
-    if let Some(host) = sources.namespaces.host() {
-        for link in &host.links().links {
-            sources.mark(link, &mut found);
+    tell_apart(&mut found);
+    let host = sources.namespaces.host();
+    for Candidate { attachment, home } in found.values_mut() {
+        if let Some(home) = home {
+            attachment.look_inside(home.namespace, host);
         }
     }
-    found.into_values().collect()
+    sources.marks(&mut found);
+    found.into_values().map(|one| one.attachment).collect()
 }
 
-impl Sources<'_> {
+/// An address that was given back by nobody is given again once somebody has removed its reservation: whoever is found by it alone
+/// is gone where another is in that namespace for certain.
+fn tell_apart(found: &mut Found<'_>) {
+    let certain = |one: &Candidate<'_>| {
+        let home = one.home.filter(|home| !home.by_address)?;
+        Some((home.namespace.inode, one.attachment.container.clone()))
+    };
+    let owners: BTreeMap<u64, String> = found.values().filter_map(certain).collect();
+    for one in found.values_mut() {
+        let by_address = one.home.filter(|home| home.by_address);
+        let owner = by_address.and_then(|home| owners.get(&home.namespace.inode));
+        if let Some(owner) = owner.filter(|owner| **owner != one.attachment.container) {
+            one.home = None;
+            one.attachment.life = Life::Gone(format!("container {owner} has its address by now"));
+        }
+    }
+}
+
+impl<'s> Sources<'s> {
     /// What a runtime has kept.
-    fn keep(
-        &self,
-        file: CachedFile,
-        found: &mut BTreeMap<Key, Attachment>,
-        problems: &mut Vec<Problem>,
-    ) {
+    fn keep(&self, file: CachedFile, found: &mut Found<'s>, problems: &mut Vec<Problem>) {
         let cached = match file.attachment {
             Ok(cached) => cached,
             Err(error) => return problems.push(Problem::from(&error).at(&file.path)),
@@ -75,28 +99,29 @@ impl Sources<'_> {
         );
         let seen = Seen::Cache(file.path.clone());
         match found.get_mut(&key) {
-            Some(known) => known.seen.push(seen),
+            Some(known) => known.attachment.seen.push(seen),
             None => {
-                let mut attachment = self.kept(&cached, &file.path);
-                attachment.seen.insert(0, seen);
-                found.insert(key, attachment);
+                let mut candidate = self.kept(&cached, &file.path);
+                candidate.attachment.seen.push(seen);
+                found.insert(key, candidate);
             }
         }
     }
 
-    fn kept(&self, cached: &CachedAttachment, file: &Path) -> Attachment {
+    fn kept(&self, cached: &CachedAttachment, file: &Path) -> Candidate<'s> {
         let endpoint = &cached.endpoint;
         let result = cached.success().ok().flatten().unwrap_or_default();
         let provenance = provenance::of(file).ok();
         let addresses: Vec<IpAddr> = result.ips.iter().map(|ip| ip.address.addr()).collect();
         let ifname = endpoint.ifname.as_str();
+        let netns = netns_of(cached, &result);
         let traces = Traces {
-            path: endpoint.netns.as_deref(),
+            path: netns.as_deref(),
             provenance: provenance.as_ref(),
             ifname: Some(ifname),
             addresses: &addresses,
         };
-        let (life, namespace) = judge(traces, self.namespaces, self.boot);
+        let (life, home) = judge(traces, self.namespaces, self.boot);
         let mut attachment = Attachment {
             network: cached.network.to_string(),
             container: endpoint.container_id.to_string(),
@@ -104,28 +129,20 @@ impl Sources<'_> {
             name: self
                 .names
                 .of(endpoint.container_id.as_str(), &endpoint.args),
-            netns: endpoint.netns.clone(),
             ports: arguments::ports(&endpoint.capability_args),
             limits: limits(cached),
             since: provenance.as_ref().and_then(seconds),
             assigned: result.ips.iter().map(|ip| ip.address).collect(),
+            netns,
             ..Attachment::unknown(life)
         };
         attachment.addresses.clone_from(&attachment.assigned);
         attachment.told_by(&result, ifname);
-        if let Some(namespace) = namespace {
-            attachment.look_inside(namespace, self.namespaces.host());
-        }
-        attachment
+        Candidate { attachment, home }
     }
 
     /// What host-local has reserved.
-    fn reserve(
-        &self,
-        pool: &Pool,
-        reservation: &Reservation,
-        found: &mut BTreeMap<Key, Attachment>,
-    ) {
+    fn reserve(&self, pool: &Pool, reservation: &Reservation, found: &mut Found<'s>) {
         let Some(container) = &reservation.container else {
             return;
         };
@@ -137,14 +154,16 @@ impl Sources<'_> {
         let seen = Seen::reservation(&pool.directory, reservation.address);
         // Of before 2018, which belongs to whatever interface the container has on the network.
         let older = reservation.ifname.is_none();
-        let of_container = |one: &&mut Attachment| one.network == key.0 && one.container == key.1;
+        let of_container = |one: &&mut Candidate<'_>| {
+            one.attachment.network == key.0 && one.attachment.container == key.1
+        };
         let known = match found.get_mut(&key) {
             None if older => found.values_mut().find(of_container),
             known => known,
         };
         if let Some(known) = known {
-            known.reserved.insert(reservation.address);
-            known.seen.push(seen);
+            known.attachment.reserved.insert(reservation.address);
+            known.attachment.seen.push(seen);
             return;
         }
         let addresses = [reservation.address];
@@ -154,8 +173,8 @@ impl Sources<'_> {
             ifname: reservation.ifname.as_deref(),
             addresses: &addresses,
         };
-        let (life, namespace) = judge(traces, self.namespaces, self.boot);
-        let mut attachment = Attachment {
+        let (life, home) = judge(traces, self.namespaces, self.boot);
+        let attachment = Attachment {
             network: pool.network.clone(),
             container: container.clone(),
             ifname: reservation.ifname.clone(),
@@ -165,50 +184,67 @@ impl Sources<'_> {
             seen: vec![seen],
             ..Attachment::unknown(life)
         };
-        if let Some(namespace) = namespace {
-            attachment.look_inside(namespace, self.namespaces.host());
+        found.insert(key, Candidate { attachment, home });
+    }
+
+    /// What Linkspan has written on links of the host.
+    fn marks(&self, found: &mut Found<'s>) {
+        let Some(host) = self.namespaces.host() else {
+            return;
+        };
+        // What is too long for a link is written as hashes.
+        let told = |(key, one): (&Key, &Candidate<'_>)| {
+            let one = &one.attachment;
+            let ifname = one.ifname.as_deref()?;
+            let owner = Owner::from_texts(&one.network, &one.container, ifname);
+            Some((owner.to_string(), key.clone()))
+        };
+        let known: BTreeMap<String, Key> = found.iter().filter_map(told).collect();
+        for link in &host.links().links {
+            let alias = link.alias.as_deref().unwrap_or_default();
+            // On other kinds of links anybody may have written what has this form.
+            let may_be_ours = ["veth", "ifb"].contains(&link.kind.as_deref().unwrap_or_default());
+            let key = known.get(alias).cloned().or_else(|| key_in(alias));
+            if let Some(key) = key.filter(|_| may_be_ours) {
+                self.mark(host, link, key, found);
+            }
         }
-        found.insert(key, attachment);
     }
 
     /// What Linkspan has written on a link of the host.
-    fn mark(&self, link: &Link, found: &mut BTreeMap<Key, Attachment>) {
-        let alias = link.alias.as_deref().unwrap_or_default();
-        let Ok(owner) = alias.parse::<Owner>() else {
-            return;
-        };
-        let key = (
-            owner.network().to_owned(),
-            owner.container().to_owned(),
-            Some(owner.ifname().to_owned()),
-        );
+    fn mark(&self, host: &Namespace, link: &Link, key: Key, found: &mut Found<'s>) {
         let seen = Seen::Link(link.name.clone());
-        let host = self.namespaces.host();
-        let attachment = found.entry(key).or_insert_with(|| {
-            let name = self.names.of(owner.container(), &[]);
+        let (network, container, ifname) = key.clone();
+        let candidate = found.entry(key).or_insert_with(|| {
             let mut attachment = Attachment {
-                network: owner.network().to_owned(),
-                container: owner.container().to_owned(),
-                ifname: Some(owner.ifname().to_owned()),
-                name,
+                name: self.names.of(&container, &[]),
+                network,
+                container,
+                ifname,
                 ..Attachment::unknown(Life::Unknown(
                     "only a link of the host tells of it".to_owned(),
                 ))
             };
             if let Some(namespace) = self.behind(link) {
                 attachment.life = Life::Alive;
-                attachment.look_inside(namespace, host);
+                attachment.look_inside(namespace, Some(host));
             }
-            attachment
+            Candidate {
+                attachment,
+                home: None,
+            }
         });
-        if attachment.host_link.is_none() {
-            attachment.leads_to(link, host.map(Namespace::links));
+        let attachment = &mut candidate.attachment;
+        // The other kind, ifb, limits what it sends and leads nowhere.
+        let leads = link.kind.as_deref() == Some("veth") || attachment.seen.is_empty();
+        if leads && attachment.host_link.is_none() {
+            attachment.leads_to(link, Some(host.links()));
         }
         attachment.seen.push(seen);
     }
 
     /// The namespace in which the other end of a link is.
-    fn behind(&self, link: &Link) -> Option<&Namespace> {
+    fn behind(&self, link: &Link) -> Option<&'s Namespace> {
         let leads_back = |namespace: &&Namespace| {
             namespace.host_number.is_some()
                 && namespace.links().links.iter().any(|inside| {
@@ -221,9 +257,17 @@ impl Sources<'_> {
     }
 }
 
+/// The attachment that a link's alias names.
+fn key_in(alias: &str) -> Option<Key> {
+    let owner: Owner = alias.parse().ok()?;
+    let texts = [owner.network(), owner.container(), owner.ifname()];
+    let [network, container, ifname] = texts.map(str::to_owned);
+    Some((network, container, Some(ifname)))
+}
+
 impl Attachment {
     /// One of which nothing is known yet.
-    fn unknown(life: Life) -> Self {
+    pub(super) fn unknown(life: Life) -> Self {
         Self {
             network: String::new(),
             container: String::new(),
@@ -249,10 +293,7 @@ impl Attachment {
 
     /// What the result of ADD tells of its interface.
     fn told_by(&mut self, result: &Success, ifname: &str) {
-        let own = |interface: &&linkspan_spec::Interface| {
-            interface.name == ifname && !interface.sandbox.is_empty()
-        };
-        if let Some(own) = result.interfaces.iter().find(own) {
+        if let Some(own) = interface_in(result, ifname) {
             self.mac = Some(own.mac.clone()).filter(|mac| !mac.is_empty());
             self.mtu = own.mtu;
         }
@@ -297,6 +338,21 @@ impl Attachment {
         let master = link.master.and_then(|master| host?.at(master));
         self.bridge = master.map(|master| master.name.clone());
     }
+}
+
+/// The path of the container's namespace. libcni of before 2024 keeps it in the result alone, where that has interfaces (since 0.3.0).
+fn netns_of(cached: &CachedAttachment, result: &Success) -> Option<PathBuf> {
+    let in_result = || {
+        let own = interface_in(result, cached.endpoint.ifname.as_str())?;
+        Some(PathBuf::from(&own.sandbox))
+    };
+    cached.endpoint.netns.clone().or_else(in_result)
+}
+
+/// The container's interface in the result of ADD.
+fn interface_in<'r>(result: &'r Success, ifname: &str) -> Option<&'r Interface> {
+    let mut interfaces = result.interfaces.iter();
+    interfaces.find(|one| one.name == ifname && !one.sandbox.is_empty())
 }
 
 /// Limits that the runtime asks for, or otherwise the configuration.

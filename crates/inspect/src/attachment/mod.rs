@@ -5,6 +5,7 @@
 //! the namespace can be looked into, and from the result of ADD otherwise.
 
 mod arguments;
+mod called;
 mod gather;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::containers::Name;
 use crate::life::Life;
 
 pub use arguments::{Limits, Port};
+pub use called::{called, words_near};
 pub(crate) use gather::{Sources, gather};
 
 /// A container's interface on a network.
@@ -78,30 +80,6 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Whether it is called so: by network, container's ID or the beginning of it (six characters at least), name, namespace's
-    /// name or path, address, hardware address, or link of the host.
-    pub fn is_called(&self, word: &str) -> bool {
-        let is_address = |address: IpAddr| {
-            let of_net = |net: &IpNet| net.addr() == address;
-            self.addresses.iter().any(of_net) || self.reserved.contains(&address)
-        };
-        let is_name = |name: &Name| name.to_string() == word || name.name == word;
-        self.network == word
-            || self.container == word
-            || (word.len() >= 6 && self.container.starts_with(word))
-            || self.name.as_ref().is_some_and(is_name)
-            || word.parse().is_ok_and(is_address)
-            || self
-                .mac
-                .as_deref()
-                .is_some_and(|mac| mac.eq_ignore_ascii_case(word))
-            || [&self.host_link, &self.bridge].contains(&&Some(word.to_owned()))
-            || self.netns.as_deref().is_some_and(|netns| {
-                netns == std::path::Path::new(word)
-                    || netns.file_name().is_some_and(|name| name == word)
-            })
-    }
-
     /// What to call the container: its name, or otherwise its ID.
     pub fn label(&self) -> String {
         let name = self.name.as_ref().map(ToString::to_string);
