@@ -94,6 +94,19 @@ pub(crate) fn containers() -> ArgValueCandidates {
     })
 }
 
+/// Networks and containers of what is attached.
+pub(crate) fn attached() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let mut words = BTreeMap::new();
+        for kept in attachments(&places()) {
+            let (network, container) = (kept.network, kept.endpoint.container_id);
+            words.insert(container.to_string(), network.to_string());
+            words.insert(network.to_string(), "a network".to_owned());
+        }
+        candidates(words)
+    })
+}
+
 /// Names of plugins in the directories of plugins.
 pub(crate) fn plugins() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {

@@ -28,6 +28,7 @@ mod style;
 mod target;
 mod text;
 mod ui;
+mod units;
 
 use std::process::ExitCode;
 
@@ -74,6 +75,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Gc(args) => commands::gc::gc(ui, args),
         Command::Status(args) => commands::network::status(ui, args),
         Command::List(args) => commands::list::list(ui, args),
+        Command::Show(args) => commands::show::show(ui, args),
         Command::Ipam(args) => commands::ipam::ipam(ui, args),
         Command::Doctor(args) => commands::doctor::doctor(ui, args),
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),

@@ -117,6 +117,20 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
+/// A text that is one part of a line, whoever wrote it: line ends and tabs spelt out as well.
+pub(crate) fn one_word(text: &str) -> Cow<'_, str> {
+    match text.contains(|c: char| c.is_control()) {
+        false => text.into(),
+        true => {
+            let spelt = |c: char| match c.is_control() {
+                true => c.escape_unicode().to_string(),
+                false => c.to_string(),
+            };
+            text.chars().map(spelt).collect::<String>().into()
+        }
+    }
+}
+
 /// Characters of a container's ID that a person reads, as the runtimes' own commands show it.
 const SHORT_ID: usize = 12;
 

@@ -110,7 +110,11 @@ impl Namespaces {
         let mut found: BTreeMap<u64, Namespace> = BTreeMap::new();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         for (inode, file) in mounts.lines().filter_map(mounted) {
-            found.entry(inode).or_default().files.push(file);
+            let files = &mut found.entry(inode).or_default().files;
+            // What is mounted twice at a place is one file.
+            if !files.contains(&file) {
+                files.push(file);
+            }
         }
         let complete = match processes() {
             Ok((processes, complete)) => {

@@ -8,7 +8,9 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 4] = [
     (
         "See what is there",
-        &["list", "status", "check", "ipam", "doctor", "version"],
+        &[
+            "list", "show", "status", "check", "ipam", "doctor", "version",
+        ],
     ),
     ("Attach and detach", &["add", "del", "gc", "reconcile"]),
     ("Install", &["install", "uninstall", "demo"]),

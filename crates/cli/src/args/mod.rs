@@ -11,6 +11,7 @@ mod look;
 mod network;
 mod places;
 mod shell;
+mod show;
 mod values;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -24,6 +25,7 @@ pub(crate) use look::Look;
 pub(crate) use network::{Gc, List, OneNetwork};
 pub(crate) use places::Places;
 pub(crate) use shell::{Completions, Man, Shell};
+pub(crate) use show::Show;
 
 use crate::ui::Loudness;
 
@@ -122,6 +124,11 @@ pub(crate) enum Command {
     Status(OneNetwork),
     /// List the networks on disk and the attachments made.
     List(List),
+    /// Show what is attached, by which interface, address, link and bridge, and whether it is still there.
+    ///
+    /// Reads what runtimes keep, host-local's reservations and the kernel; runs no plugin and changes nothing. What other runtimes
+    /// and other plugins have attached is shown as well. Only root sees all of it.
+    Show(Show),
     /// Tell who holds which address, find addresses that nobody holds any more, and give those back.
     Ipam(Ipam),
     /// Find what is wrong on this host, and tell what mends it.

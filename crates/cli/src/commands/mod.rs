@@ -14,5 +14,6 @@ pub(crate) mod network;
 pub(crate) mod reconcile;
 mod replaced;
 pub(crate) mod shell;
+pub(crate) mod show;
 pub(crate) mod uninstall;
 pub(crate) mod version;

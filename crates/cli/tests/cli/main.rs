@@ -17,5 +17,6 @@ mod migrate;
 mod network;
 mod reconcile;
 mod shell;
+mod show;
 mod signals;
 mod world;

@@ -1,0 +1,214 @@
+//! Attachments, a line for each.
+
+use linkspan_inspect::Host;
+use linkspan_inspect::attachment::Attachment;
+use linkspan_inspect::life::Life;
+
+use crate::style::Style;
+use crate::text::{cut, one_word, short_id};
+use crate::ui::table;
+
+/// How many of those that belong to nothing are named.
+const NAMED: usize = 10;
+
+const HEADINGS: [&str; 8] = [
+    "NETWORK",
+    "CONTAINER",
+    "IFNAME",
+    "ADDRESSES",
+    "HOST-LINK",
+    "BRIDGE",
+    "PORTS",
+    "STATE",
+];
+
+// Columns by their place in the heading.
+const NETWORK: usize = 0;
+const CONTAINER: usize = 1;
+const HOST_LINK: usize = 4;
+const BRIDGE: usize = 5;
+const PORTS: usize = 6;
+const STATE: usize = 7;
+
+/// What is given up, one after another, until the table fits a terminal.
+const SACRIFICES: [Sacrifice; 8] = [
+    Sacrifice::Lists,
+    Sacrifice::Cut(CONTAINER, 24),
+    Sacrifice::Drop(HOST_LINK),
+    Sacrifice::Cut(CONTAINER, 12),
+    Sacrifice::Cut(NETWORK, 10),
+    Sacrifice::Cut(PORTS, 12),
+    Sacrifice::Drop(BRIDGE),
+    Sacrifice::Drop(PORTS),
+];
+
+#[derive(Clone, Copy)]
+enum Sacrifice {
+    /// Of several addresses or ports the first is told, and how many there are more.
+    Lists,
+    /// A column is cut to what fits, and no further than to so many characters.
+    Cut(usize, usize),
+    /// A column is left out.
+    Drop(usize),
+}
+
+/// The attachments as a table, and below it, for all of a host, what belongs to nothing.
+pub(super) fn text(style: Style, attachments: &[&Attachment], host: Option<&Host>) -> String {
+    let mut rows = fitted(style, attachments);
+    for (row, one) in rows.iter_mut().skip(1).zip(attachments) {
+        if let (Life::Gone(_), Some(state)) = (&one.life, row.last_mut()) {
+            *state = style.bad(state);
+        }
+    }
+    table(style, &rows) + &host.map(|host| remains(style, host)).unwrap_or_default()
+}
+
+/// The rows, with as much as a terminal has room for.
+fn fitted(style: Style, attachments: &[&Attachment]) -> Vec<Vec<String>> {
+    let mut rows = rows(style, attachments, false);
+    let Some(room) = style.columns() else {
+        return rows;
+    };
+    let mut dropped: Vec<usize> = Vec::new();
+    for sacrifice in SACRIFICES {
+        let excess = width(&rows).saturating_sub(room);
+        if excess == 0 {
+            break;
+        }
+        match sacrifice {
+            Sacrifice::Lists => rows = self::rows(style, attachments, true),
+            Sacrifice::Cut(column, least) => {
+                let place = column - dropped.iter().filter(|one| **one < column).count();
+                let width = column_width(&rows, place).saturating_sub(excess).max(least);
+                rows.iter_mut()
+                    .for_each(|row| row[place] = cut(&row[place], width));
+            }
+            Sacrifice::Drop(column) => {
+                let place = column - dropped.iter().filter(|one| **one < column).count();
+                rows.iter_mut().for_each(|row| drop(row.remove(place)));
+                dropped.push(column);
+            }
+        }
+    }
+    rows
+}
+
+fn column_width(rows: &[Vec<String>], column: usize) -> usize {
+    let cells = rows.iter().filter_map(|row| row.get(column));
+    cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+}
+
+fn width(rows: &[Vec<String>]) -> usize {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: usize = (0..columns).map(|column| column_width(rows, column)).sum();
+    widths + 2 * columns.saturating_sub(1)
+}
+
+fn rows(style: Style, attachments: &[&Attachment], short: bool) -> Vec<Vec<String>> {
+    let row = |one: &&Attachment| {
+        let mut row = vec![String::new(); HEADINGS.len()];
+        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+        row[NETWORK].clone_from(&one.network);
+        row[CONTAINER] = container(style, one);
+        row[2] = one.ifname.clone().unwrap_or_else(|| "?".to_owned());
+        row[3] = listed(&addresses(one), short);
+        row[HOST_LINK] = optional(&one.host_link);
+        row[BRIDGE] = optional(&one.bridge);
+        row[PORTS] = listed(&one.ports, short);
+        row[STATE] = state(&one.life).to_owned();
+        row.iter().map(|cell| one_word(cell).into_owned()).collect()
+    };
+    let heading = HEADINGS.map(str::to_owned).to_vec();
+    std::iter::once(heading)
+        .chain(attachments.iter().map(row))
+        .collect()
+}
+
+/// What a person calls the container.
+pub(super) fn container(style: Style, one: &Attachment) -> String {
+    match &one.name {
+        Some(name) => name.to_string(),
+        None => short_id(style, &one.container),
+    }
+}
+
+/// The addresses of its interface, or else those that are reserved for it.
+pub(super) fn addresses(one: &Attachment) -> Vec<String> {
+    match one.addresses.is_empty() {
+        true => one.reserved.iter().map(ToString::to_string).collect(),
+        false => one.addresses.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn listed(items: &[impl ToString], short: bool) -> String {
+    match items {
+        [first, rest @ ..] if short && !rest.is_empty() => {
+            format!("{} +{}", first.to_string(), rest.len())
+        }
+        all => all
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}
+
+/// Whether its container is there, in one word.
+pub(super) fn state(life: &Life) -> &'static str {
+    match life {
+        Life::Alive => "alive",
+        Life::Gone(_) => "gone",
+        Life::Unknown(_) => "unknown",
+    }
+}
+
+/// What belongs to nothing: of which containers are gone, and reservations that are nobody's.
+fn remains(style: Style, host: &Host) -> String {
+    let stale: Vec<_> = host.stale().collect();
+    let mut text = String::new();
+    if !stale.is_empty() {
+        let (belong, gc) = match stale.len() {
+            1 => ("1 attachment belongs", &stale[0].network[..]),
+            _ => ("attachments belong", "NET"),
+        };
+        let count = if stale.len() == 1 {
+            String::new()
+        } else {
+            format!("{} ", stale.len())
+        };
+        let next = format!("`linkspan gc {gc} --dry-run` says what would go.");
+        text.push_str(&format!("\n{count}{belong} to nothing any more; {next}\n"));
+        for one in stale.iter().take(NAMED) {
+            let why = one.life.why().unwrap_or_default();
+            let words = format!("{}: {why}", title(style, one));
+            text.push_str(&format!(
+                "  {}\n",
+                style.behind_margin(&one_word(&words), 2)
+            ));
+        }
+        if let Some(more @ 1..) = stale.len().checked_sub(NAMED) {
+            text.push_str(&format!("  and {more} more\n"));
+        }
+    }
+    let unread = host.pools.iter().flat_map(|pool| {
+        let unread = pool
+            .reservations
+            .iter()
+            .filter(|held| held.container.is_none());
+        unread.map(|held| pool.file(held.address).display().to_string())
+    });
+    let unread: Vec<_> = unread.collect();
+    if !unread.is_empty() {
+        text.push_str("\nReserved for nobody, since the file does not say for whom; `linkspan ipam check` says more.\n");
+        for path in unread.iter().take(NAMED) {
+            text.push_str(&format!("  {path}\n"));
+        }
+    }
+    text
+}
+
+/// Network, container and interface.
+pub(super) fn title(style: Style, one: &Attachment) -> String {
+    let ifname = one.ifname.as_deref().unwrap_or("?");
+    format!("{} {} {ifname}", one.network, container(style, one))
+}
