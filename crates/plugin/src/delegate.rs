@@ -9,11 +9,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitStatus, Stdio};
 use std::thread::Builder;
+use std::time::Instant;
 
 use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
 
 use crate::invocation::WRONG_CONFIGURATION;
+use crate::report::Delegated;
 use crate::{Handler, Invocation, Undo, executable, find};
 
 /// The IPAM plugin of a configuration.
@@ -131,6 +133,18 @@ impl<'a> Ipam<'a> {
     }
 
     fn run(&self, command: Command) -> Result<Answer, Error> {
+        let began = Instant::now();
+        let answer = self.ask(command);
+        self.invocation.note(Delegated {
+            plugin: self.name().to_owned(),
+            command,
+            took: began.elapsed(),
+            code: answer.as_ref().err().map(|error| error.code),
+        });
+        answer
+    }
+
+    fn ask(&self, command: Command) -> Result<Answer, Error> {
         match self.program()? {
             Program::BuiltIn(handler) => self.run_here(*handler, command).map(Answer::Result),
             Program::File(file) => self.run_process(file, command).map(Answer::Printed),

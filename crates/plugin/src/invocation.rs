@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{
     Command, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Success, Version,
 };
 
+use crate::report::Delegated;
 use crate::variables::Variables;
 use crate::warn;
 
@@ -44,6 +45,8 @@ pub struct Invocation<'a> {
     pub config: Arc<PluginConfig>,
     /// The plugins of this executable, for delegation without a process.
     pub table: &'a Table,
+    /// What IPAM plugins were asked for so far, also by threads that do so beside other work.
+    delegated: Arc<Mutex<Vec<Delegated>>>,
 }
 
 impl<'a> Invocation<'a> {
@@ -95,7 +98,26 @@ impl<'a> Invocation<'a> {
             version,
             config: Arc::new(config),
             table,
+            delegated: Arc::default(),
         })
+    }
+
+    /// Keeps in mind what an IPAM plugin was asked for.
+    pub(crate) fn note(&self, delegated: Delegated) {
+        let mut all = self
+            .delegated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.push(delegated);
+    }
+
+    /// What IPAM plugins were asked for, to be told once.
+    pub(crate) fn delegated(&self) -> Vec<Delegated> {
+        let mut all = self
+            .delegated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *all)
     }
 
     /// The same parameters with another command, for a delegate.

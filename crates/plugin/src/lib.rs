@@ -25,6 +25,7 @@ mod identity;
 mod invocation;
 mod keys;
 mod plugin;
+mod report;
 mod serve;
 mod undo;
 mod variables;
@@ -36,7 +37,8 @@ pub use config::Configuration;
 pub use delegate::{Ipam, find_in_path};
 pub use invocation::{Handler, Invocation, Refusal, Table, find};
 pub use plugin::Plugin;
-pub use serve::{Answer, IsOwn, main, run, serve};
+pub use report::{Delegated, Report};
+pub use serve::{Answer, Host, IsOwn, main, run, serve};
 pub use undo::Undo;
 pub use warn::warn;
 

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use linkspan_spec::{Command, Error, ErrorCode, Success, Version, VersionInfo, pretty};
 
@@ -14,6 +15,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::identity::Identity;
 use crate::invocation::version_on;
+use crate::report::{Report, report};
 use crate::{Handler, Invocation, Table, called, warn};
 
 /// Runs the plugin that the executable was started as: by the file name of `argv[0]`, which may be a link to a plugin or a
@@ -21,17 +23,30 @@ use crate::{Handler, Invocation, Table, called, warn};
 /// as JSON on standard output; that of the plugin's [program](crate::Plugin::program) where that was asked for.
 pub fn main(table: &'static Table) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    ExitCode::from(run(table, &arguments, is_own_namespace))
+    let host = Host {
+        is_own: is_own_namespace,
+        observe: |_| (),
+    };
+    ExitCode::from(run(table, &arguments, &host))
 }
 
 /// Tells whether an open file is the network namespace of the calling thread.
 pub type IsOwn = fn(BorrowedFd<'_>) -> io::Result<bool>;
 
+/// What the kit, which touches neither the kernel nor files, asks of the host.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// Tells whether an open file is the network namespace of the calling thread; [`main`] looks below `/proc`, which takes
+    /// 0.03 ms.
+    pub is_own: IsOwn,
+    /// Is told of each call but VERSION once its answer is printed; [`main`] tells nobody. The runtime waits as long as this
+    /// takes.
+    pub observe: fn(&Report<'_>),
+}
+
 /// The same for a program that is told its arguments, with the exit status as a number.
-///
-/// `is_own` tells whether an open file is the network namespace of the calling thread; [`main`] looks below `/proc`,
-/// which takes 0.03 ms.
-pub fn run(table: &'static Table, arguments: &[OsString], is_own: IsOwn) -> u8 {
+pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
+    let began = Instant::now();
     let env = |name: &str| std::env::var(name).ok();
     let mut stdout = Stdout;
     let called = called::plugin(table, arguments, called::started());
@@ -40,28 +55,36 @@ pub fn run(table: &'static Table, arguments: &[OsString], is_own: IsOwn) -> u8 {
     {
         return status;
     }
-    let chosen = called.map(|(handler, _)| handler);
-    let (answer, invocation) = match chosen {
-        Some(handler) => answer(handler, table, &env, &mut Stdin, is_own),
-        None if env("CNI_COMMAND").is_none_or(|command| command.is_empty()) => return usage(table),
-        None => {
-            let error = called::unknown(table, arguments);
-            let version = version_on(&mut Stdin);
-            (Answer::Failure(pretty(&error.to_json(version))), None)
+    let Some((handler, _)) = called else {
+        if env("CNI_COMMAND").is_none_or(|command| command.is_empty()) {
+            return usage(table);
         }
-    };
-    match print(&answer, &mut stdout) {
-        Ok(code) => code,
-        Err(error) => {
-            warn(&format!("cannot write the answer to stdout: {error}"));
-            if let (Answer::Success(_), Some(invocation), Some(handler)) =
-                (&answer, invocation, chosen)
-            {
-                undo(handler, &invocation);
-            }
+        let error = called::unknown(table, arguments);
+        let answer = Answer::Failure(pretty(&error.to_json(version_on(&mut Stdin))));
+        return print(&answer, &mut stdout).unwrap_or_else(|error| {
+            warn(&unprinted(&error).msg);
             1
+        });
+    };
+    let mut done = carry_out(handler, table, &env, &mut Stdin, host.is_own);
+    let status = print(&done.answer, &mut stdout).unwrap_or_else(|error| {
+        let error = unprinted(&error);
+        warn(&error.msg);
+        if let (None, Some(invocation)) = (&done.error, &done.invocation) {
+            undo(handler, invocation);
         }
-    }
+        done.error.get_or_insert(error);
+        1
+    });
+    done.observed(handler, &env, began, &host.observe);
+    status
+}
+
+fn unprinted(error: &io::Error) -> Error {
+    Error::new(
+        ErrorCode::IO_FAILURE,
+        format!("cannot write the answer to stdout: {error}"),
+    )
 }
 
 /// Undoes an ADD of whose result nobody will ever know.
@@ -85,7 +108,42 @@ pub enum Answer {
     About(String),
 }
 
-/// Runs one command of `handler` with an injected environment and standard input; `is_own` as [`run`] takes it.
+/// What came of a call.
+struct Done<'a> {
+    answer: Answer,
+    /// What was asked, when it could be read and was more than VERSION.
+    invocation: Option<Invocation<'a>>,
+    /// Why it failed.
+    error: Option<Error>,
+}
+
+impl Done<'_> {
+    /// For what asks for no work.
+    fn told(answer: Answer) -> Self {
+        Self {
+            answer,
+            invocation: None,
+            error: None,
+        }
+    }
+
+    /// Tells an observer, unless there was no work.
+    fn observed(
+        &self,
+        handler: &'static dyn Handler,
+        env: &dyn Fn(&str) -> Option<String>,
+        began: Instant,
+        observe: &dyn Fn(&Report<'_>),
+    ) {
+        let (invocation, error) = (self.invocation.as_ref(), self.error.as_ref());
+        if invocation.is_some() || error.is_some() {
+            let outcome = (began.elapsed(), error);
+            report(handler.name(), invocation, env, outcome, observe);
+        }
+    }
+}
+
+/// Runs one command of `handler` with an injected environment and standard input; `is_own` as [`Host`] has it.
 ///
 /// A panic inside is an answer too, with [`ErrorCode::INTERNAL`].
 pub fn serve(
@@ -95,23 +153,22 @@ pub fn serve(
     stdin: &mut dyn Read,
     is_own: IsOwn,
 ) -> Answer {
-    answer(handler, table, env, stdin, is_own).0
+    carry_out(handler, table, env, stdin, is_own).answer
 }
 
-/// The answer, and what was asked, when it could be read.
-fn answer<'a>(
+fn carry_out<'a>(
     handler: &'static dyn Handler,
     table: &'a Table,
     env: &dyn Fn(&str) -> Option<String>,
     stdin: &mut dyn Read,
     is_own: IsOwn,
-) -> (Answer, Option<Invocation<'a>>) {
+) -> Done<'a> {
     let command = env("CNI_COMMAND").unwrap_or_default();
     if command.is_empty() {
-        return (Answer::About(about(handler)), None);
+        return Done::told(Answer::About(about(handler)));
     }
     if command == Command::Version.as_str() {
-        return (version_answer(), None);
+        return Done::told(version_answer());
     }
     // In which version the error is printed, once that is known.
     let mut version = Version::LATEST;
@@ -122,19 +179,26 @@ fn answer<'a>(
             refusal.error
         })?;
         version = read.version;
-        let success = carry_out(handler, invocation.insert(read), is_own)?;
+        let success = handle(handler, invocation.insert(read), is_own)?;
         Ok::<_, Error>(
             success
                 .map(|success| success.to_json(version))
                 .transpose()?,
         )
     }));
-    let answer = match outcome.unwrap_or_else(|panic| Err(panicked(handler.name(), panic.as_ref())))
-    {
-        Ok(json) => Answer::Success(json.map(|json| pretty(&json))),
-        Err(error) => Answer::Failure(pretty(&error.to_json(version))),
-    };
-    (answer, invocation)
+    let (answer, error) =
+        match outcome.unwrap_or_else(|panic| Err(panicked(handler.name(), panic.as_ref()))) {
+            Ok(json) => (Answer::Success(json.map(|json| pretty(&json))), None),
+            Err(error) => {
+                let json = error.to_json(version);
+                (Answer::Failure(pretty(&json)), Some(error))
+            }
+        };
+    Done {
+        answer,
+        invocation,
+        error,
+    }
 }
 
 /// Carries the command out; keeps the plugin away from the host's own namespace.
@@ -143,7 +207,7 @@ fn answer<'a>(
 /// spoke of has died and its number was given to another (kubernetes#100648). ADD and CHECK then
 /// fail before anything is touched. DEL still frees what the host holds for the attachment, as if the
 /// namespace were gone, and then says so.
-fn carry_out(
+fn handle(
     handler: &'static dyn Handler,
     invocation: &mut Invocation<'_>,
     is_own: IsOwn,

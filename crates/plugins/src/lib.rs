@@ -21,6 +21,9 @@ pub mod vlan;
 pub mod vrf;
 
 pub mod attach;
+mod record;
+
+pub use record::record;
 
 use linkspan_plugin::Table;
 

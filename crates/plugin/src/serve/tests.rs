@@ -67,19 +67,21 @@ impl Plugin for Echo {
 const TABLE: &Table = &[&Echo];
 
 /// The usual variables, with some replaced; an empty value is an absent variable.
-fn call(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Answer {
-    let env = |name: &str| {
-        let replaced = replaced.iter().find(|(key, _)| *key == name);
-        let usual = match name {
-            "CNI_COMMAND" => command,
-            "CNI_CONTAINERID" => "c1",
-            "CNI_IFNAME" => "eth0",
-            "CNI_NETNS" => "/nowhere/c1",
-            "CNI_PATH" => "/nowhere/bin",
-            _ => "",
-        };
-        Some(replaced.map_or(usual, |(_, value)| value).to_owned())
+fn variable(command: &str, replaced: &[(&str, &str)], name: &str) -> Option<String> {
+    let replaced = replaced.iter().find(|(key, _)| *key == name);
+    let usual = match name {
+        "CNI_COMMAND" => command,
+        "CNI_CONTAINERID" => "c1",
+        "CNI_IFNAME" => "eth0",
+        "CNI_NETNS" => "/nowhere/c1",
+        "CNI_PATH" => "/nowhere/bin",
+        _ => "",
     };
+    Some(replaced.map_or(usual, |(_, value)| value).to_owned())
+}
+
+fn call(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Answer {
+    let env = |name: &str| variable(command, replaced, name);
     serve(&Echo, TABLE, &env, &mut stdin.as_bytes(), is_own_namespace)
 }
 
@@ -269,4 +271,54 @@ fn del_goes_on_without_what_cannot_be_read() {
     // Without a name nothing more can be freed than was, and the runtime need not call again.
     let net = r#"{"cniVersion":"1.1.0","name":5,"mode":"gone"}"#;
     assert_eq!(call("DEL", &[], net), Answer::Success(None));
+}
+
+/// What an observer is told of a call: command, network, container, interface and the error's code; `None` when nothing.
+fn observed(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Option<(String, u32)> {
+    let env = |name: &str| variable(command, replaced, name);
+    let done = carry_out(&Echo, TABLE, &env, &mut stdin.as_bytes(), is_own_namespace);
+    let told = std::cell::RefCell::new(None);
+    let observe = |report: &Report<'_>| {
+        assert_eq!(report.plugin, "echo");
+        let Report {
+            command,
+            network,
+            container,
+            ifname,
+            ..
+        } = report;
+        let words = format!("{command} {network}/{container}/{ifname}");
+        *told.borrow_mut() = Some((words, report.error.map_or(0, |error| error.code.0)));
+    };
+    done.observed(&Echo, &env, Instant::now(), &observe);
+    told.into_inner()
+}
+
+#[test]
+fn an_observer_is_told_of_every_call_by_what_was_understood_of_it() {
+    let (net, panicking) = (NET, NET.replace("\"type\"", "\"mode\":\"panic\",\"type\""));
+    let quoted = [("CNI_CONTAINERID", "a\"b")];
+    for (command, replaced, stdin, told) in [
+        ("ADD", &[][..], net, Some(("ADD net/c1/eth0", 0))),
+        (
+            "DEL",
+            &[("CNI_NETNS", "")],
+            net,
+            Some(("DEL net/c1/eth0", 0)),
+        ),
+        ("STATUS", &[], net, Some(("STATUS net//", 0))),
+        ("ADD", &[], &panicking, Some(("ADD net/c1/eth0", 999))),
+        ("ADD", &[], "{", Some(("ADD /c1/eth0", 6))),
+        ("ADD", &quoted, net, Some(("ADD /a\"b/eth0", 4))),
+        ("FLY", &[], net, Some(("FLY /c1/eth0", 4))),
+        ("VERSION", &[], "", None),
+        ("", &[], "", None),
+    ] {
+        let told = told.map(|(words, code): (&str, u32)| (words.to_owned(), code));
+        assert_eq!(
+            observed(command, replaced, stdin),
+            told,
+            "{command} {stdin}"
+        );
+    }
 }

@@ -10,9 +10,9 @@ static ALLOCATOR: linkspan_start::Allocator = linkspan_start::Allocator;
 linkspan_start::program!(run);
 
 fn run(arguments: &[OsString]) -> u8 {
-    linkspan_plugin::run(
-        linkspan_plugins::PLUGINS,
-        arguments,
-        linkspan_kernel::netns::is_own,
-    )
+    let host = linkspan_plugin::Host {
+        is_own: linkspan_kernel::netns::is_own,
+        observe: linkspan_plugins::record,
+    };
+    linkspan_plugin::run(linkspan_plugins::PLUGINS, arguments, &host)
 }

@@ -16,10 +16,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use linkspan_kernel::netns::Identity;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use place::{NETNS, enter, find, make, of_host};
+use place::{NETNS, enter, find, find_in_memory, make, make_in_memory, of_host};
 use trust::{FILE, OF_OTHERS, is_owner_trusted, mode_of, trust};
 
 pub use trust::{create_directory, withdraw_above};
@@ -50,6 +50,23 @@ impl Folder {
     /// When it cannot be opened, or belongs to a user.
     pub fn of_host_if_there(name: &str) -> io::Result<Option<Self>> {
         find(&of_host(name)?)
+    }
+
+    /// The folder of this name for what concerns the caller's network namespace and is worth no place on a disk: below /run
+    /// or nowhere, made if need be.
+    ///
+    /// # Errors
+    /// As [`of_host`](Self::of_host).
+    pub fn of_host_in_memory(name: &str) -> io::Result<Self> {
+        make_in_memory(&of_host(name)?)
+    }
+
+    /// The same; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`of_host_if_there`](Self::of_host_if_there).
+    pub fn of_host_in_memory_if_there(name: &str) -> io::Result<Option<Self>> {
+        find_in_memory(&of_host(name)?)
     }
 
     /// The folder of this name for what concerns no single network namespace, made if need be.
@@ -182,6 +199,26 @@ impl Folder {
     /// When it cannot be opened.
     pub fn open_to_write(&self, name: &str) -> io::Result<Option<File>> {
         self.open_by(name, OFlags::RDWR)
+    }
+
+    /// The file of this name, made if need be, to be appended to, and its size; `None` when a user has put something there,
+    /// or it is no file.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn append(&self, name: &str) -> io::Result<Option<(File, u64)>> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(&self.fd, name, flags, FILE) {
+            // A link, a pipe that nobody reads, a directory.
+            Err(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => return Ok(None),
+            opened => opened?,
+        };
+        let status = rustix::fs::fstat(&fd)?;
+        let is_ours = is_owner_trusted(status.st_uid)
+            && FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
+        let size = u64::try_from(status.st_size).unwrap_or_default();
+        Ok(is_ours.then(|| (fd.into(), size)))
     }
 
     fn open_by(&self, name: &str, flags: OFlags) -> io::Result<Option<File>> {

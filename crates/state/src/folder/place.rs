@@ -114,11 +114,19 @@ pub(super) fn find(name: &Path) -> io::Result<Option<Folder>> {
     }
 }
 
-pub(super) fn make(name: &Path) -> io::Result<Folder> {
-    if let Some(folder) = Base::run().open(name)? {
-        return Ok(folder);
+pub(super) fn find_in_memory(name: &Path) -> io::Result<Option<Folder>> {
+    Base::run().open(name)
+}
+
+pub(super) fn make_in_memory(name: &Path) -> io::Result<Folder> {
+    match find_in_memory(name)? {
+        Some(folder) => Ok(folder),
+        None => Base::run().walk(name, true),
     }
-    match Base::run().walk(name, true) {
+}
+
+pub(super) fn make(name: &Path) -> io::Result<Folder> {
+    match make_in_memory(name) {
         Err(error) if is_read_only(&error) => {
             let lib = Base::lib()?;
             // What others tell of /run is what the host's owner has to know.

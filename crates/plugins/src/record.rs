@@ -1,0 +1,40 @@
+//! What a call was, told to whoever looks later (`linkspan events`).
+
+use std::time::SystemTime;
+
+use linkspan_events::{Delegated, Event, Ring};
+use linkspan_plugin::Report;
+
+/// Appends the call to the host's ring. Where that cannot be written, nothing is told: no call fails, warns or waits for it.
+pub fn record(report: &Report<'_>) {
+    // There is nobody to be told.
+    let _ = Ring::open().and_then(|ring| ring.append(&event(report)));
+}
+
+fn event(report: &Report<'_>) -> Event {
+    let now = SystemTime::now();
+    let ipam = report.delegated.iter().map(|one| Delegated {
+        plugin: one.plugin.clone(),
+        command: one.command.to_string(),
+        took: one.took,
+        code: one.code,
+    });
+    Event {
+        began: now.checked_sub(report.took).unwrap_or(now),
+        took: report.took,
+        command: report.command.to_owned(),
+        plugin: report.plugin.to_owned(),
+        network: report.network.to_owned(),
+        container: report.container.to_owned(),
+        ifname: report.ifname.to_owned(),
+        caller: caller(),
+        ipam: ipam.collect(),
+        error: report.error.cloned(),
+    }
+}
+
+/// The process that started this one.
+fn caller() -> u32 {
+    let parent = rustix::process::getppid();
+    parent.map_or(0, |parent| parent.as_raw_nonzero().get().unsigned_abs())
+}
