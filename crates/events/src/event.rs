@@ -33,6 +33,8 @@ pub struct Event {
     pub container: String,
     /// CNI_IFNAME.
     pub ifname: String,
+    /// The pod that the container is of, `namespace/name`, as Kubernetes' runtimes tell in CNI_ARGS.
+    pub pod: String,
     /// The process that called, by its number; it may be gone.
     pub caller: u32,
     /// What IPAM plugins were asked for on the way, in order.
@@ -82,6 +84,7 @@ impl Event {
             ("network", &self.network),
             ("containerID", &self.container),
             ("ifname", &self.ifname),
+            ("pod", &self.pod),
         ] {
             insert(&mut map, key, text, limit);
         }
@@ -122,6 +125,7 @@ impl Event {
             network: text(map, "network"),
             container: text(map, "containerID"),
             ifname: text(map, "ifname"),
+            pod: text(map, "pod"),
             caller: number(map, "caller").and_then(|pid| pid.try_into().ok())?,
             ipam: ipam.filter_map(Delegated::from_json).collect(),
             error: key(map, "error").and_then(error),
@@ -212,6 +216,7 @@ mod tests {
             network: "mynet".into(),
             container: "c1".into(),
             ifname: "eth0".into(),
+            pod: "default/web-1".into(),
             caller: 4711,
             ipam: vec![Delegated {
                 plugin: "host-local".into(),
@@ -228,7 +233,7 @@ mod tests {
         assert_eq!(
             event().to_line(),
             "{\"v\":1,\"time\":1764537600123456,\"took\":1905,\"command\":\"ADD\",\"plugin\":\"bridge\",\"network\":\"mynet\",\
-             \"containerID\":\"c1\",\"ifname\":\"eth0\",\"caller\":4711,\
+             \"containerID\":\"c1\",\"ifname\":\"eth0\",\"pod\":\"default/web-1\",\"caller\":4711,\
              \"ipam\":[{\"plugin\":\"host-local\",\"command\":\"ADD\",\"took\":55,\"code\":11}],\
              \"error\":{\"code\":11,\"msg\":\"the pool is full\",\"details\":\"free some\"}}\n"
         );
@@ -242,6 +247,7 @@ mod tests {
             network: String::new(),
             container: String::new(),
             ifname: String::new(),
+            pod: String::new(),
             ipam: Vec::new(),
             error: None,
             ..event()
@@ -271,6 +277,7 @@ mod tests {
                 network: long.clone(),
                 container: long.clone(),
                 ifname: long.clone(),
+                pod: long.clone(),
                 ipam: vec![
                     Delegated {
                         plugin: long.clone(),

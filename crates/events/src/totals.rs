@@ -179,6 +179,7 @@ mod tests {
             network: String::new(),
             container: String::new(),
             ifname: String::new(),
+            pod: String::new(),
             caller: 1,
             ipam: Vec::new(),
             error: code.map(|code| Error::new(ErrorCode(code), "failed")),

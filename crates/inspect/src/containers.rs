@@ -48,11 +48,11 @@ const MAX_FILE: u64 = 64 << 20;
 
 /// The names that runtimes know, by the container's ID.
 #[derive(Debug, Default)]
-pub(crate) struct Names(BTreeMap<String, Name>);
+pub struct Names(BTreeMap<String, Name>);
 
 impl Names {
     /// Reads the lists that are there. What cannot be read gives no names.
-    pub(crate) fn read() -> Self {
+    pub fn read() -> Self {
         let mut names = BTreeMap::new();
         let drivers = fs::read_dir(STORAGE).into_iter().flatten().flatten();
         for driver in drivers {
@@ -68,7 +68,7 @@ impl Names {
     }
 
     /// The name of a container: as a runtime passed it in CNI_ARGS, or keeps it.
-    pub(crate) fn of(&self, container: &str, args: &[(String, String)]) -> Option<Name> {
+    pub fn of(&self, container: &str, args: &[(String, String)]) -> Option<Name> {
         pod(args)
             .or_else(|| self.0.get(container).cloned())
             .or_else(|| running(container))

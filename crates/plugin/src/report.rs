@@ -21,6 +21,8 @@ pub struct Report<'a> {
     pub container: &'a str,
     /// CNI_IFNAME; empty where there is none.
     pub ifname: &'a str,
+    /// CNI_ARGS.
+    pub args: &'a str,
     /// From the entry of the program to its answer.
     pub took: Duration,
     /// What IPAM plugins were asked for on the way, in order.
@@ -58,6 +60,7 @@ pub(crate) fn report(
             network: "",
             container: &text("CNI_CONTAINERID"),
             ifname: &text("CNI_IFNAME"),
+            args: &text("CNI_ARGS"),
             took,
             delegated: &[],
             error,
@@ -71,6 +74,7 @@ pub(crate) fn report(
         network: invocation.network.as_str(),
         container: container.unwrap_or_default(),
         ifname: ifname.unwrap_or_default(),
+        args: &invocation.args,
         took,
         delegated: &invocation.delegated(),
         error,

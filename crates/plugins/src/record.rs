@@ -27,10 +27,24 @@ fn event(report: &Report<'_>) -> Event {
         network: report.network.to_owned(),
         container: report.container.to_owned(),
         ifname: report.ifname.to_owned(),
+        pod: pod(report.args).unwrap_or_default(),
         caller: caller(),
         ipam: ipam.collect(),
         error: report.error.cloned(),
     }
+}
+
+/// The pod that the kubelet's runtimes name in CNI_ARGS.
+fn pod(args: &str) -> Option<String> {
+    let value = |key: &str| {
+        let mut pairs = args.split(';').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+    };
+    Some(format!(
+        "{}/{}",
+        value("K8S_POD_NAMESPACE")?,
+        value("K8S_POD_NAME")?
+    ))
 }
 
 /// The process that started this one.

@@ -59,7 +59,7 @@ pub use iptables::iptables;
 pub use netns::Netns;
 pub use plugins::{Attachment, Call, Outcome, PLUGIN_NAMES, Plugins};
 pub use sandbox::{Sandbox, Setup, sandbox};
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, tells_of_calls};
 pub use topology::Outside;
 
 /// Tests that are each made for several subjects. `works: ipvlan vlan;` makes the tests `works::ipvlan` and `works::vlan`,

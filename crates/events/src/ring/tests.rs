@@ -21,6 +21,7 @@ fn event(container: &str) -> Event {
         network: "mynet".into(),
         container: container.into(),
         ifname: "eth0".into(),
+        pod: String::new(),
         caller: 1,
         ipam: Vec::new(),
         error: None,

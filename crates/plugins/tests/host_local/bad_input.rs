@@ -138,7 +138,7 @@ fn refused(host: &Host, config: &Value, args: &str, code: u64, part: &str) {
             .all(|name| name == "lock" || name.starts_with("last_reserved_ip.")),
         "{names:?}"
     );
-    assert!(!fs::exists("/run/cni/linkspan").unwrap());
+    assert!(!fs::exists("/run/cni/linkspan/host-local").unwrap());
 }
 
 /// What anybody can have put into a directory that was open to all.

@@ -12,6 +12,8 @@ use serde_json::Value;
 
 use crate::netns::Netns;
 
+pub use files::tells_of_calls;
+
 /// Everything in some namespaces and directories that a plugin may change, one fact to a line.
 ///
 /// From each namespace: links, addresses, routes of all tables, rules, permanent neighbours, bridge ports and VLANs, the

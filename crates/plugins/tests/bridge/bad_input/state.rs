@@ -105,7 +105,7 @@ fn directories_that_cannot_be_written_to() {
         );
         let (read_only, back) = (
             "for d in /run/cni /var/lib/cni/linkspan; do mkdir -p $d; mount -t tmpfs -o ro none $d; done",
-            "for d in /run/cni /var/lib/cni/linkspan; do umount $d; rmdir $d; done",
+            "for d in /run/cni /var/lib/cni/linkspan; do umount $d; rm -r $d; done",
         );
         row(
             &mut bad,
@@ -121,7 +121,7 @@ fn directories_that_cannot_be_written_to() {
         let full = "mkdir -p /run/cni; mount -t tmpfs -o nr_inodes=3 none /run/cni; mkdir -p /run/cni/linkspan";
         row(
             &mut bad,
-            [full, "umount /run/cni; rmdir /run/cni"],
+            [full, "umount /run/cni; rm -r /run/cni"],
             masq,
             IO,
             &["/run/cni/linkspan", "No space left"],
