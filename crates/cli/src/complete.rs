@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use clap::FromArgMatches;
+use clap::ArgMatches;
 use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
@@ -145,12 +145,23 @@ fn attachments(places: &Places) -> Vec<CachedAttachment> {
 /// Where the command that is being written will look. It is not complete, so what it lacks or has too much is no error.
 fn places() -> Places {
     let words = env::args_os().skip_while(|word| word != "--").skip(1);
-    let matches = args::command()
-        .ignore_errors(true)
-        .try_get_matches_from(words);
-    let places = matches.ok().and_then(|matches| {
-        let (_, matches) = matches.subcommand()?;
-        Places::from_arg_matches(matches).ok()
-    });
-    places.unwrap_or_default()
+    let command = args::command().ignore_errors(true);
+    let Ok(all) = command.try_get_matches_from(words) else {
+        return Places::default();
+    };
+    let mut matches = &all;
+    while let Some((_, inner)) = matches.subcommand() {
+        matches = inner;
+    }
+    Places {
+        cni_path: given(matches, "cni_path"),
+        conf_dir: given(matches, "conf_dir"),
+        cache_dir: given(matches, "cache_dir"),
+        ..Places::default()
+    }
+}
+
+/// What is given for an argument, of commands that have it.
+fn given<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Option<T> {
+    matches.try_get_one(name).ok().flatten().cloned()
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::Look;
+use crate::complete;
 
 /// `ipam`.
 #[derive(Args, Debug)]
@@ -45,7 +46,7 @@ Examples:
 #[command(after_help = SHOW_EXAMPLES)]
 pub(crate) struct IpamShow {
     /// Only this network, and who holds each of its addresses
-    #[arg(value_name = "NET", conflicts_with = "ip")]
+    #[arg(value_name = "NET", conflicts_with = "ip", add = complete::networks())]
     pub(crate) network: Option<String>,
     /// Tell who holds this address
     #[arg(long, value_name = "ADDRESS")]
@@ -67,7 +68,7 @@ Examples:
 #[command(after_help = CHECK_EXAMPLES)]
 pub(crate) struct IpamCheck {
     /// Only this network
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = complete::networks())]
     pub(crate) network: Option<String>,
     /// Write what is found to this file, for `ipam free`
     #[arg(long, value_name = "FILE")]

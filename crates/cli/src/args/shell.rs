@@ -46,7 +46,7 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = MAN_EXAMPLES)]
 pub(crate) struct Man {
-    /// The command whose page is printed [default: the page of the program]
+    /// The command whose page is printed, such as add or ipam-show [default: the page of the program]
     #[arg(value_name = "COMMAND", conflicts_with = "dir")]
     pub(crate) command: Option<String>,
     /// Write the pages of all commands into this directory, which is made if need be

@@ -26,7 +26,9 @@ pub(crate) fn man(ui: Ui, args: &Man) -> Result<(), Failure> {
     let command = match &args.command {
         None => &program,
         Some(name) => {
-            let found = pages(&program).find(|command| command.get_name() == name);
+            let found = pages(&program)
+                .into_iter()
+                .find(|command| name_below(command) == name);
             found.ok_or_else(|| unknown(&program, name))?
         }
     };
@@ -46,7 +48,8 @@ fn write(ui: Ui, program: &Command, dir: &Path) -> Result<(), Failure> {
         page(command).and_then(|page| fs::write(&path, page))?;
         Ok(path)
     };
-    let written = fs::create_dir_all(dir).and_then(|()| pages(program).map(write).collect());
+    let written =
+        fs::create_dir_all(dir).and_then(|()| pages(program).into_iter().map(write).collect());
     let paths: Vec<_> = written.map_err(|error: io::Error| {
         cannot(&format!("write manual pages into {}", dir.display()), error)
     })?;
@@ -60,7 +63,7 @@ fn cannot(what: &str, error: io::Error) -> Failure {
 }
 
 fn unknown(program: &Command, name: &str) -> Failure {
-    let names: Vec<_> = pages(program).skip(1).map(Command::get_name).collect();
+    let names: Vec<_> = pages(program).into_iter().skip(1).map(name_below).collect();
     Failure::usage(format!("there is no command {name:?}"))
         .advise(format!("The commands are: {}.", names.join(", ")))
 }
@@ -72,10 +75,14 @@ fn program() -> Command {
     program
 }
 
-/// What has a page of its own: the program, then its commands.
-fn pages(program: &Command) -> impl Iterator<Item = &Command> {
-    let commands = program.get_subcommands();
-    std::iter::once(program).chain(commands.filter(|command| !command.is_hide_set()))
+/// What has a page of its own: the program, then its commands, each before those that are below it.
+fn pages(command: &Command) -> Vec<&Command> {
+    let below = command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    std::iter::once(command)
+        .chain(below.flat_map(pages))
+        .collect()
 }
 
 fn file_name(command: &Command) -> String {
@@ -87,6 +94,12 @@ fn full_name(command: &Command) -> &str {
     command
         .get_display_name()
         .unwrap_or_else(|| command.get_name())
+}
+
+/// The same without the program's name: `add`, `ipam-show`.
+fn name_below(command: &Command) -> &str {
+    let name = full_name(command);
+    name.split_once('-').map_or(name, |(_, name)| name)
 }
 
 fn page(command: &Command) -> io::Result<String> {
@@ -139,7 +152,7 @@ fn more_sections(roff: &mut Roff, text: &str) {
 }
 
 fn see_also(roff: &mut Roff, command: &Command) {
-    if command.has_subcommands() {
+    if full_name(command) == command.get_name() {
         return;
     }
     roff.control("SH", ["SEE ALSO"]);
