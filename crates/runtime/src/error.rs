@@ -353,7 +353,12 @@ impl Error {
                 "Nothing was begun. Detach the other first, or name network or container without the hyphen."
                     .to_owned(),
             ),
-            Self::Configuration { .. } | Self::Network { .. } => None,
+            Self::Configuration { .. } => Some(
+                "Mend the file, or move it out of its directory: those behind it in the alphabet may not be looked at while it \
+                 is so."
+                    .to_owned(),
+            ),
+            Self::Network { .. } => None,
         }
     }
 }

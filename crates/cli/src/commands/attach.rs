@@ -25,9 +25,12 @@ pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
         .runtime(ui)
         .detach_failed(args.cleanup)
         .build();
+    // Beside the plugins, who holds a lock may be waited for.
+    let progress = ui.progress(format!("attaching to network {}", network.name));
     let result = runtime
         .add(&network, &endpoint)
         .map_err(|error| not_attached(error, args, &endpoint))?;
+    drop(progress);
     let kept = runtime.cached_path(&network.name, &endpoint);
     provenance::note(&kept, endpoint.netns.as_deref());
     ui.detail(|| format!("the result is kept in {}", kept.display()));
@@ -103,6 +106,7 @@ pub(crate) fn check(ui: Ui, target: &Target) -> Result<(), Failure> {
     let network = target.places.network(ui, &target.network)?;
     let runtime = target.places.runtime(ui).build();
     let name = &network.name;
+    let _progress = ui.progress(format!("checking an attachment to network {name}"));
     let checked = runtime.check(&network, &endpoint);
     let outcome = checked.map_err(|error| namespace_explained(error, target, &endpoint))?;
     let is_checked = outcome == Outcome::Done;
@@ -207,6 +211,7 @@ pub(crate) fn del(ui: Ui, args: &Del) -> Result<(), Failure> {
         Err(_) => target.places.network(ui, &target.network)?.name,
     };
     let mut is_known = false;
+    let _progress = ui.progress(format!("detaching from network {name}"));
     runtime.del_with(&name, &endpoint, |kept| {
         // What cannot be read is something that is known.
         is_known = !matches!(kept, Ok(None));

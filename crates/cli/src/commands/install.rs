@@ -33,7 +33,9 @@ pub(crate) fn install(ui: Ui, args: &Install) -> Result<(), Failure> {
         Some(path) => path.clone(),
         None => plugins_file().map_err(|failure| failure.advise("Name it with --from."))?,
     };
+    let progress = ui.progress("trying the plugins");
     let installed = place(&source, &args.bin_dir, args.force, !args.no_backup)?;
+    drop(progress);
     tell(ui, &args.bin_dir, &source, &installed)
 }
 

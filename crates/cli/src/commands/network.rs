@@ -11,6 +11,7 @@ pub(crate) fn status(ui: Ui, args: &OneNetwork) -> Result<(), Failure> {
     let network = args.places.network(ui, &args.network)?;
     let runtime = args.places.runtime(ui).build();
     let name = &network.name;
+    let _progress = ui.progress(format!("asking the plugins of network {name}"));
     let is_asked = match runtime.status(&network)? {
         Outcome::NotInVersion => {
             runtime.validate(&network)?;

@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
-use linkspan_testkit::sandbox;
+use linkspan_testkit::{Cmd, sandbox};
 use serde_json::json;
 
-use crate::world::{World, json, status};
+use crate::demo::build_plugins;
+use crate::world::{World, json, status, wait_for_ports};
+
+const LINKSPAN: &str = env!("CARGO_BIN_EXE_linkspan");
 
 /// Makes a cached result one of before the machine was started.
 fn age(world: &World, container: &str) {
@@ -220,7 +223,7 @@ fn gc_shows_beforehand_what_would_go() {
                     "why": "no --keep names it"}],
                 "kept": [{"containerID": "gone", "ifname": "eth0", "netns": "/run/netns/gone",
                     "why": "--keep names it"}],
-                "pluginsAsked": true,
+                "unknown": [], "pluginsAsked": true,
             })
         );
         assert!(!world.called("GC") && !world.called("DEL"));
@@ -269,4 +272,51 @@ fn gc_does_not_begin_where_it_does_not_know_all_attachments() {
     fs::remove_file(&broken).unwrap();
     world.ok(&["add", "mynet", "/run/netns/c1"]);
     world.ok(&["gc", "mynet"]);
+}
+
+/// What the plugins would remove is told, and that of a running container does not go though another runtime has attached it.
+#[test]
+fn gc_does_not_disconnect_whom_it_does_not_know() {
+    build_plugins();
+    sandbox(|host| {
+        fs::create_dir_all("/etc/cni/net.d").unwrap();
+        let network = json!({ "cniVersion": "1.1.0", "name": "mynet", "plugins": [
+            { "type": "bridge", "ipam": { "type": "host-local", "subnet": "10.22.0.0/16" } }] });
+        fs::write("/etc/cni/net.d/10-mynet.conflist", network.to_string()).unwrap();
+        let linkspan = |args: &str| Cmd::new(LINKSPAN).args(args.split(' ')).output();
+        let ok = |args: &str| Cmd::new(LINKSPAN).args(args.split(' ')).run();
+        ok("install --bin-dir /opt/cni/bin");
+        for name in ["known", "running", "gone"] {
+            host.run(&format!("ip netns add {name}"));
+            ok(&format!("add mynet {name} --container-id {name}"));
+        }
+        for name in ["running", "gone"] {
+            fs::remove_file(format!("/var/lib/cni/results/mynet-{name}-eth0")).unwrap();
+        }
+        host.run("ip netns del gone");
+        wait_for_ports(host, 2);
+        let would = || ok("gc mynet --dry-run");
+        let told = would();
+        for words in [
+            "not known here, its container is running: reservation /var/lib/cni/networks/mynet/10.22.0.3, link veth",
+            "not known here, its container is gone: reservation /var/lib/cni/networks/mynet/10.22.0.4\n",
+            "Nothing would, as it is now: running containers are attached to network mynet that /var/lib/cni does not know: running.",
+        ] {
+            assert!(told.contains(words), "{told}");
+        }
+        let output = linkspan("gc mynet");
+        assert_eq!(status(&output), 1, "{output}");
+        assert!(
+            output.stderr.contains("does not know: running\n"),
+            "{output}"
+        );
+        assert_eq!(would(), told, "nothing was removed");
+        // Whoever names those in use means it.
+        ok("gc mynet --keep known");
+        assert!(!would().contains("not known"));
+        assert!(
+            host.run("ls /var/lib/cni/networks/mynet")
+                .contains("10.22.0.2\n")
+        );
+    });
 }

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use linkspan_testkit::{Cmd, Output};
+use linkspan_testkit::{Cmd, Output, Sandbox};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -125,6 +127,16 @@ impl World {
         entries
             .filter(|entry| entry.as_ref().unwrap().path().is_file())
             .count()
+    }
+}
+
+/// Waits until the bridge `cni0` has so many ports: the kernel takes a moment to end a namespace, and its links go last.
+pub(crate) fn wait_for_ports(host: &Sandbox, count: usize) {
+    let ports = || host.run("ip -o link show master cni0").lines().count();
+    let end = Instant::now() + Duration::from_secs(20);
+    while ports() != count {
+        assert!(Instant::now() < end, "cni0 has {} ports", ports());
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -9,7 +9,7 @@ use linkspan_testkit::{Cmd, Output, Sandbox, sandbox};
 use serde_json::json;
 
 use crate::demo::build_plugins;
-use crate::world::json;
+use crate::world::{json, wait_for_ports};
 use shape::Shapes;
 
 const LINKSPAN: &str = env!("CARGO_BIN_EXE_linkspan");
@@ -36,6 +36,8 @@ const RUNS: &[(&str, &str)] = &[
     ("linkspan doctor --fix", "doctor --fix --yes"),
     ("linkspan doctor --list", "doctor --list"),
     ("linkspan gc NET", "gc mynet --keep c1 --dry-run"),
+    (HOST, "rm /var/lib/cni/results/mynet-two-eth0"),
+    ("linkspan gc NET", "gc mynet --dry-run"),
     (HOST, "nft flush ruleset"),
     ("linkspan reconcile", "reconcile"),
     (
@@ -50,9 +52,7 @@ const RUNS: &[(&str, &str)] = &[
         "linkspan ipam show --ip ADDRESS",
         "ipam show --ip 10.22.0.2",
     ),
-    // The kernel takes a moment until a namespace is gone.
     (HOST, "ip netns del c2"),
-    (HOST, "sleep 0.5"),
     ("linkspan ipam show", "ipam show"),
     (
         "linkspan ipam check",
@@ -129,6 +129,9 @@ fn every_command_prints_what_is_documented() {
         for (heading, words) in RUNS {
             if *heading == HOST {
                 host.run(words);
+                if words.starts_with("ip netns del") {
+                    wait_for_ports(host, 1);
+                }
                 continue;
             }
             let output = run(words);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use linkspan_inspect::attachment::Attachment;
 use linkspan_inspect::namespace::{AtPath, NAMED};
 use linkspan_inspect::provenance;
 use linkspan_runtime::{CachedAttachment, Endpoint, Runtime};
@@ -14,11 +15,24 @@ use crate::netns;
 use crate::privilege;
 use crate::ui::{Ui, object, table};
 
+mod unknown;
+
+use unknown::{Unknown, refuse_running};
+
 /// An attachment, and what is to become of it.
 struct Decision {
     endpoint: Endpoint,
     stays: bool,
     why: String,
+}
+
+impl Decision {
+    /// Whether it is on an attachment that was found otherwise.
+    fn is(&self, other: &Attachment) -> bool {
+        let ifname = other.ifname.as_deref();
+        other.container == self.endpoint.container_id.as_str()
+            && ifname.is_none_or(|ifname| ifname == self.endpoint.ifname.as_str())
+    }
 }
 
 /// Removes what belongs to no attachment in use, or tells what that is.
@@ -29,13 +43,19 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
     let network = args.network.places.network(ui, &args.network.network)?;
     require_cache(args)?;
     let runtime = args.network.places.runtime(ui).build();
+    let _progress = ui.progress(format!(
+        "looking for what network {} has left",
+        network.name
+    ));
     // Nothing may be attached between the look at what is and the removal of the rest.
     let collection = match args.dry_run {
         true => None,
         false => Some(runtime.collection(&network)?),
     };
     let decisions = decide(args, &runtime, &network)?;
+    let unknown = Unknown::of(args, &network, &decisions);
     if let Some(collection) = collection {
+        refuse_running(args, &network, &unknown)?;
         refuse_blind(args, &network, &decisions)?;
         let staying = decisions.iter().filter(|decision| decision.stays);
         let in_use: Vec<_> = staying
@@ -43,7 +63,7 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
             .collect();
         collection.remove_all_but(&in_use)?;
     }
-    tell(ui, args, &network, &decisions)
+    tell(ui, args, &network, &decisions, &unknown)
 }
 
 fn decide(args: &Gc, runtime: &Runtime, network: &NetworkList) -> Result<Vec<Decision>, Failure> {
@@ -190,7 +210,13 @@ fn name_of(cached: &CachedAttachment) -> String {
     format!("{id}:{ifname}{}", netns.unwrap_or_default())
 }
 
-fn tell(ui: Ui, args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Result<(), Failure> {
+fn tell(
+    ui: Ui,
+    args: &Gc,
+    network: &NetworkList,
+    decisions: &[Decision],
+    unknown: &[Unknown],
+) -> Result<(), Failure> {
     let (kept, removed): (Vec<_>, Vec<_>) = decisions.iter().partition(|decision| decision.stays);
     let name = &network.name;
     let list = |decisions: &[&Decision]| decisions.iter().map(|one| json(one)).collect();
@@ -199,6 +225,7 @@ fn tell(ui: Ui, args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Res
         ("dryRun", args.dry_run.into()),
         ("removed", list(&removed)),
         ("kept", list(&kept)),
+        ("unknown", unknown.iter().map(Unknown::json).collect()),
         ("pluginsAsked", asks_plugins(network).into()),
     ]);
     if !network.disable_gc && !asks_plugins(network) {
@@ -211,7 +238,7 @@ fn tell(ui: Ui, args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Res
         ));
     }
     if args.dry_run && !ui.json {
-        return ui.print(&dry_run(ui, network, decisions));
+        return ui.print(&dry_run(ui, args, network, decisions, unknown));
     }
     let words = match network.disable_gc {
         true => format!("nothing was removed: the configuration of network {name} sets disableGC"),
@@ -225,10 +252,16 @@ fn tell(ui: Ui, args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Res
 }
 
 /// What would go, and why.
-fn dry_run(ui: Ui, network: &NetworkList, decisions: &[Decision]) -> String {
+fn dry_run(
+    ui: Ui,
+    args: &Gc,
+    network: &NetworkList,
+    decisions: &[Decision],
+    unknown: &[Unknown],
+) -> String {
     let name = &network.name;
     let mut text = String::new();
-    if decisions.is_empty() {
+    if decisions.is_empty() && unknown.is_empty() {
         text = format!("Nothing that is known here is attached to network {name}.\n");
     } else {
         let heading = ["CONTAINER", "INTERFACE", "NAMESPACE", "WOULD", "WHY"];
@@ -244,10 +277,18 @@ fn dry_run(ui: Ui, network: &NetworkList, decisions: &[Decision]) -> String {
                 decision.why.clone(),
             ]
         }));
+        let would = if asks_plugins(network) { "go" } else { "stay" };
+        rows.extend(unknown.iter().map(|one| one.row(would).to_vec()));
         text.push_str(&table(ui.style(), &rows));
     }
     if asks_plugins(network) {
         text.push_str("What the network's plugins hold for any other attachment would go too.\n");
+        if let Err(failure) = refuse_running(args, network, unknown) {
+            text.push_str(&format!(
+                "Nothing would, as it is now: {}.\n",
+                failure.behind()
+            ));
+        }
     }
     text
 }

@@ -1,0 +1,120 @@
+//! What the plugins of a network hold for attachments that are not known here, and would remove.
+
+use std::path::PathBuf;
+
+use linkspan_inspect::attachment::Attachment;
+use linkspan_inspect::{Host, Places, Seen};
+use linkspan_spec::{NetworkList, Value};
+
+use super::{Decision, asks_plugins};
+use crate::args::Gc;
+use crate::failure::{Failure, Kind};
+use crate::ui::object;
+
+/// An attachment that only what its plugins hold tells of, or the cache of another runtime.
+pub(super) struct Unknown {
+    attachment: Attachment,
+    /// What would go with it.
+    held: Vec<Seen>,
+}
+
+impl Unknown {
+    /// All of a network.
+    pub(super) fn of(args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Vec<Self> {
+        let given = &args.network.places;
+        let mut places = Places::usual();
+        places.config_dirs = vec![given.config_dir()];
+        let cache_dir = given.cache_dir();
+        if !places.cache_dirs.contains(&cache_dir) {
+            places.cache_dirs.push(cache_dir);
+        }
+        let host = Host::look(&places);
+        let attachments = host.attachments.into_iter().filter(|one| {
+            one.network == network.name.as_str() && !decisions.iter().any(|known| known.is(one))
+        });
+        let unknown = attachments.map(|attachment| Self {
+            held: held(&attachment),
+            attachment,
+        });
+        unknown.filter(|one| !one.held.is_empty()).collect()
+    }
+
+    pub(super) fn row(&self, would: &str) -> [String; 5] {
+        let one = &self.attachment;
+        let held = self.held.iter().map(ToString::to_string);
+        let held = held.collect::<Vec<_>>().join(", ");
+        [
+            one.container.clone(),
+            one.ifname.clone().unwrap_or_else(|| "?".to_owned()),
+            netns(one).map_or("unknown".to_owned(), |path| path.display().to_string()),
+            would.to_owned(),
+            format!("not known here{}: {held}", self.life()),
+        ]
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let one = &self.attachment;
+        let held = self.held.iter().map(ToString::to_string);
+        object([
+            ("containerID", one.container.as_str().into()),
+            ("ifname", one.ifname.clone().into()),
+            (
+                "netns",
+                netns(one)
+                    .map(|path| path.to_string_lossy().into_owned())
+                    .into(),
+            ),
+            ("alive", self.alive().into()),
+            ("held", held.collect::<Vec<_>>().into()),
+        ])
+    }
+
+    /// Whether its container is there, where that is certain.
+    fn alive(&self) -> Option<bool> {
+        let life = &self.attachment.life;
+        (life.is_alive() || life.is_gone()).then(|| life.is_alive())
+    }
+
+    fn life(&self) -> &'static str {
+        match self.alive() {
+            Some(true) => ", its container is running",
+            Some(false) => ", its container is gone",
+            None => "",
+        }
+    }
+}
+
+/// Refuses to have plugins remove what running containers have: of another runtime, whose attachments are not known here.
+pub(super) fn refuse_running(
+    args: &Gc,
+    network: &NetworkList,
+    unknown: &[Unknown],
+) -> Result<(), Failure> {
+    let running = unknown.iter().filter(|one| one.alive() == Some(true));
+    let running: Vec<_> = running
+        .map(|one| one.attachment.container.as_str())
+        .collect();
+    if args.all || !args.keep.is_empty() || !asks_plugins(network) || running.is_empty() {
+        return Ok(());
+    }
+    let name = &network.name;
+    let words = format!(
+        "running containers are attached to network {name} that {} does not know: {}",
+        args.network.places.cache_dir().display(),
+        running.join(", ")
+    );
+    Err(Failure::new(Kind::Failed, words).advise(format!(
+        "Nothing was removed; the plugins would disconnect them. Look with `linkspan gc {name} --dry-run`, and name the cache of \
+         the runtime that attached them with --cache-dir, or detach them by that runtime."
+    )))
+}
+
+/// What plugins remove when they are told that an attachment is not in use.
+fn held(attachment: &Attachment) -> Vec<Seen> {
+    let is_held = |seen: &&Seen| !matches!(seen, Seen::Cache(_) | Seen::Interface { .. });
+    attachment.seen.iter().filter(is_held).cloned().collect()
+}
+
+fn netns(attachment: &Attachment) -> Option<&PathBuf> {
+    attachment.netns.as_ref()
+}
