@@ -78,6 +78,8 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Show(args) => commands::show::show(ui, args),
         Command::Ipam(args) => commands::ipam::ipam(ui, args),
         Command::Doctor(args) => commands::doctor::doctor(ui, args),
+        Command::Events(args) => commands::events::events(ui, args),
+        Command::Metrics(args) => commands::metrics::metrics(ui, args),
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),
         Command::Version(args) => commands::version::version(ui, args),
         Command::Install(args) => commands::install::install(ui, args),

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "See what is there",
         &[
-            "list", "show", "status", "check", "ipam", "doctor", "version",
+            "list", "show", "status", "check", "ipam", "events", "metrics", "doctor", "version",
         ],
     ),
     ("Attach and detach", &["add", "del", "gc", "reconcile"]),

@@ -4,6 +4,7 @@
 mod attach;
 mod demo;
 mod doctor;
+mod events;
 mod groups;
 mod host;
 mod ipam;
@@ -19,6 +20,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use attach::{Add, Del, Target};
 pub(crate) use demo::Demo;
 pub(crate) use doctor::Doctor;
+pub(crate) use events::{Events, Metrics};
 pub(crate) use host::{Install, Reconcile, Uninstall, Version};
 pub(crate) use ipam::{Ipam, IpamCheck, IpamCommand, IpamFree, IpamShow};
 pub(crate) use look::Look;
@@ -137,6 +139,15 @@ pub(crate) enum Command {
     /// manages links, and changes nothing. Each finding says what is wrong, on what, what that means for containers, and the
     /// command that mends it. --fix puts right what needs nobody's decision.
     Doctor(Doctor),
+    /// Tell which plugins were called lately: when, for whom, how long it took, and why it failed.
+    ///
+    /// Plugins keep the last thousands of calls in memory, in /run/cni/linkspan; what was before the machine was started is gone.
+    /// A plugin that was killed is not among them. Only root may see it, since it tells of containers.
+    Events(Events),
+    /// Write counters for Prometheus: calls of plugins, failures and durations, attachments, pools of addresses.
+    ///
+    /// In the text format that the node exporter's textfile collector reads. Counters begin anew when the machine is started.
+    Metrics(Metrics),
     /// Put back what others removed from netfilter.
     ///
     /// A firewall that is reloaded, or a ruleset that is flushed, takes the masquerading, published ports and

@@ -39,7 +39,8 @@ impl Left {
             } = element;
             format!("nftables element {key} of set {table} {set} is left")
         }));
-        for file in after.files.difference(&before.files) {
+        let files = after.files.difference(&before.files);
+        for file in files.filter(|file| !tells_of_calls(file)) {
             if stays(file) {
                 left.files.push(file.clone());
             } else {
@@ -128,6 +129,12 @@ impl Left {
         );
         Err(self.wrong.iter().fold(failure, Failure::because))
     }
+}
+
+/// Whether plugins tell there of their calls, which is nothing of an attachment.
+fn tells_of_calls(file: &Path) -> bool {
+    let folder = file.parent();
+    file.starts_with("/run/cni/linkspan") && folder.is_some_and(|folder| folder.ends_with("events"))
 }
 
 /// Files that the reference's format keeps: what is locked, and which address was given last.

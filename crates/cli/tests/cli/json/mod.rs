@@ -67,6 +67,12 @@ const RUNS: &[(&str, &str)] = &[
         "ipam free --from-report /run/report.json",
     ),
     ("linkspan del NET NETNS", "del mynet c1"),
+    ("linkspan events", "events"),
+    ("linkspan metrics", "metrics"),
+    (
+        "linkspan metrics --output FILE",
+        "metrics --output /run/linkspan.prom",
+    ),
     ("linkspan demo", "demo"),
     ("linkspan completions SHELL", "completions bash"),
     ("linkspan man", "man add"),
