@@ -73,7 +73,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Del(args) => commands::attach::del(ui, args),
         Command::Check(args) => commands::attach::check(ui, args),
         Command::Gc(args) => commands::gc::gc(ui, args),
-        Command::Status(args) => commands::network::status(ui, args),
+        Command::Status(args) => commands::status::status(ui, args),
         Command::List(args) => commands::list::list(ui, args),
         Command::Show(args) => commands::show::show(ui, args),
         Command::Ipam(args) => commands::ipam::ipam(ui, args),

@@ -51,8 +51,13 @@ impl Places {
 
     /// A runtime that passes on what plugins log, and signals to plugins.
     pub(crate) fn runtime(&self, ui: Ui) -> Builder {
+        self.runtime_of(ui, plugin_dirs(self.cni_path.as_deref()))
+    }
+
+    /// The same with the plugins of other directories.
+    pub(crate) fn runtime_of(&self, ui: Ui, plugin_dirs: Vec<PathBuf>) -> Builder {
         let builder = Runtime::builder()
-            .plugin_dirs(plugin_dirs(self.cni_path.as_deref()))
+            .plugin_dirs(plugin_dirs)
             .cache_dir(self.cache_dir())
             .timeout(self.timeout)
             .observer(watch(ui))
@@ -60,6 +65,17 @@ impl Places {
         match signals::cancel() {
             Some(cancel) => builder.cancel(cancel),
             None => builder,
+        }
+    }
+}
+
+impl Places {
+    /// Where to look that tells what there is.
+    pub(crate) fn look(&self) -> Look {
+        Look {
+            conf_dir: self.conf_dir.clone(),
+            cache_dir: self.cache_dir.clone(),
+            cni_path: self.cni_path.clone(),
         }
     }
 }

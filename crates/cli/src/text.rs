@@ -108,6 +108,14 @@ fn is_hidden(c: char) -> bool {
     turns || (c.is_control() && c != '\n' && c != '\t')
 }
 
+/// How many columns a text takes, whatever its looks.
+pub(crate) fn width(text: &str) -> usize {
+    let looks = LOOKS
+        .iter()
+        .map(|look| look.len() * text.matches(look).count());
+    text.chars().count().saturating_sub(looks.sum())
+}
+
 /// The text, or its beginning when it has more characters.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -181,6 +189,18 @@ mod tests {
             ("evil\u{202e}cod", "evil\\u{202e}cod"),
         ] {
             assert_eq!(visible(text), shown);
+        }
+    }
+
+    #[test]
+    fn looks_take_no_columns() {
+        for (text, columns) in [
+            ("", 0),
+            ("✓ a", 3),
+            ("\x1b[1;31m✗\x1b[0m a", 3),
+            ("\x1b[1mä\x1b[0m", 1),
+        ] {
+            assert_eq!(width(text), columns, "{text:?}");
         }
     }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::progress::{self, Progress};
 use crate::style::{self, Style};
-use crate::text::visible;
+use crate::text::{visible, width};
 
 /// How much a command tells beside its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,16 +196,16 @@ pub(crate) fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
 
 /// Lines of a table with columns as wide as need be; the first line is the heading.
 pub(crate) fn table(style: Style, rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
+    let wanted = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        cells.map(|cell| width(cell)).max().unwrap_or(0)
     };
-    let widths: Vec<_> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
+    let widths: Vec<_> = (0..rows.first().map_or(0, Vec::len)).map(wanted).collect();
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         let cells = row.iter().zip(&widths);
         let line: Vec<_> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
+            .map(|(cell, wanted)| format!("{cell}{:1$}", "", wanted - width(cell)))
             .collect();
         let line = line.join("  ");
         let line = line.trim_end();

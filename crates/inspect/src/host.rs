@@ -53,6 +53,16 @@ impl Host {
         }
     }
 
+    /// Looks at the networks alone.
+    pub fn networks_only(places: &Places) -> Self {
+        let mut problems = Vec::new();
+        Self {
+            networks: network::read(&places.config_dirs, &mut problems),
+            blind_spots: problems,
+            ..Self::default()
+        }
+    }
+
     /// The links of the host itself.
     pub fn links(&self) -> Option<&Links> {
         let host = self.namespaces.iter().find(|namespace| namespace.host)?;

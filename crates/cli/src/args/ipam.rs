@@ -87,4 +87,6 @@ pub(crate) struct IpamFree {
     /// Tell what would be given back, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) look: Look,
 }

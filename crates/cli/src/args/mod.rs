@@ -24,7 +24,7 @@ pub(crate) use events::{Events, Metrics};
 pub(crate) use host::{Install, Reconcile, Uninstall, Version};
 pub(crate) use ipam::{Ipam, IpamCheck, IpamCommand, IpamFree, IpamShow};
 pub(crate) use look::Look;
-pub(crate) use network::{Gc, List, OneNetwork};
+pub(crate) use network::{Gc, List, Status};
 pub(crate) use places::Places;
 pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use show::Show;
@@ -122,8 +122,12 @@ pub(crate) enum Command {
     /// that --keep names. Where none is known, --all must say that none is meant. Attachments of another runtime, with a cache of its own, are not known here: run
     /// this on networks that are used by one runtime alone.
     Gc(Gc),
-    /// Ask whether a network is ready to attach containers.
-    Status(OneNetwork),
+    /// Tell how this host's container networks are, or whether one of them is ready.
+    ///
+    /// Without a name: which networks are ready and which not, with the reason; how full the pools of addresses are; what is
+    /// attached and what is left of containers that are gone; what failed lately. The exit status is 0 when all networks
+    /// are ready, and 1 when one is not or there is none.
+    Status(Status),
     /// List the networks on disk and the attachments made.
     List(List),
     /// Show what is attached, by which interface, address, link and bridge, and whether it is still there.

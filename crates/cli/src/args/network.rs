@@ -1,10 +1,12 @@
 //! Commands on a network as a whole: `status`, `list` and `gc`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::Places;
+use super::values::duration;
 use crate::complete;
 
 /// A network as a whole.
@@ -16,6 +18,39 @@ pub(crate) struct OneNetwork {
     /// Not used; cnitool asks for it
     #[arg(value_name = "NETNS", hide = true, add = complete::namespaces())]
     pub(crate) netns: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  linkspan status
+
+  # Nothing when all is well
+  linkspan status --brief
+
+  # At boot: go on once the networks are ready
+  linkspan status --wait 60s --quiet
+
+  # Whether one network is ready, as cnitool asks
+  linkspan status mynet";
+
+/// `status`.
+#[derive(Args, Debug)]
+#[command(after_help = STATUS_EXAMPLES)]
+pub(crate) struct Status {
+    /// Only whether this network is ready
+    #[arg(value_name = "NET", add = complete::networks())]
+    pub(crate) network: Option<String>,
+    /// Not used; cnitool asks for it
+    #[arg(value_name = "NETNS", hide = true, add = complete::namespaces())]
+    pub(crate) netns: Option<PathBuf>,
+    /// Tell only what is not as it should be
+    #[arg(long, conflicts_with = "network")]
+    pub(crate) brief: bool,
+    /// Wait so long for the networks to be ready, such as 60s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) wait: Option<Duration>,
     #[command(flatten)]
     pub(crate) places: Places,
 }

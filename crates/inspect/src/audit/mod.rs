@@ -54,6 +54,9 @@ pub struct Item {
     /// Who holds it, by the container's ID.
     #[serde(rename = "containerID")]
     pub container: Option<String>,
+    /// What people call the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The interface in the container.
     pub ifname: Option<String>,
     /// When it was reserved, in seconds since 1970.
@@ -115,9 +118,7 @@ impl Kind {
                 "`linkspan ipam free` gives them back; so does `linkspan gc`, with all else that is left of the container."
             }
             Self::Leftover => "`linkspan ipam free` removes them. They are in nobody's way.",
-            Self::Duplicate => {
-                "Restart one of the two containers. Two networks with one subnet need one of them changed."
-            }
+            Self::Duplicate => "Restart one of the two containers.",
             Self::Unreserved => "Restart the container before another one gets its address.",
             Self::OutsideRanges => {
                 "They were given by an earlier configuration, and go back when their containers end. Nothing has to be done."
@@ -130,9 +131,11 @@ impl Kind {
 impl Report {
     /// What is wrong with the pools that were seen.
     pub fn of(host: &Host) -> Self {
-        let mut items: Vec<Item> = host.pools.iter().flat_map(of_pool).collect();
+        let users = Users::of(host);
+        let pools = host.pools.iter();
+        let mut items: Vec<Item> = pools.flat_map(|pool| of_pool(pool, &users)).collect();
         items.extend(unreserved(host));
-        items.extend(duplicates(host));
+        items.extend(duplicates(host, &users));
         items.sort_by(|one, other| {
             let key = |item: &Item| (item.network.clone(), item.address, item.kind);
             key(one).cmp(&key(other))
@@ -158,16 +161,17 @@ impl Report {
     }
 }
 
-fn of_pool(pool: &Pool) -> impl Iterator<Item = Item> {
+fn of_pool(pool: &Pool, users: &Users<'_>) -> impl Iterator<Item = Item> {
     let reservations = pool.reservations.iter();
     let wrong = reservations.filter_map(|reservation| {
-        let (kind, why) = judge(pool, reservation)?;
+        let (kind, why) = judge(pool, reservation, users)?;
         Some(Item {
             kind,
             network: pool.network.clone(),
             file: pool.file(reservation.address),
             address: Some(reservation.address),
             container: reservation.container.clone(),
+            name: reservation.name.as_ref().map(ToString::to_string),
             ifname: reservation.ifname.clone(),
             since: reservation.since,
             why,
@@ -181,6 +185,7 @@ fn of_pool(pool: &Pool) -> impl Iterator<Item = Item> {
             .and_then(|name| name.to_str()?.parse().ok()),
         file: file.clone(),
         container: None,
+        name: None,
         ifname: None,
         since: None,
         why: "the file is empty or unfinished".to_owned(),
@@ -189,12 +194,17 @@ fn of_pool(pool: &Pool) -> impl Iterator<Item = Item> {
 }
 
 /// What is wrong with a reservation by itself.
-fn judge(pool: &Pool, reservation: &Reservation) -> Option<(Kind, String)> {
+fn judge(pool: &Pool, reservation: &Reservation, users: &Users<'_>) -> Option<(Kind, String)> {
     if reservation.container.is_none() {
         let why = "its file says nothing that can be read";
         return Some((Kind::Unreadable, why.to_owned()));
     }
     if let Life::Gone(why) = &reservation.life {
+        // Given back, it would be given to somebody else while it is in use.
+        if let Some(user) = users.other_than(&pool.network, reservation) {
+            let why = format!("{} has it without holding it", user.label());
+            return Some((Kind::Duplicate, why));
+        }
         return Some((Kind::Leaked, why.clone()));
     }
     let is_outside = reservation.in_range == Some(false);
@@ -230,6 +240,7 @@ fn unreserved(host: &Host) -> impl Iterator<Item = Item> {
                 file: pool.file(address),
                 address: Some(address),
                 container: Some(attachment.container.clone()),
+                name: attachment.name.as_ref().map(ToString::to_string),
                 ifname: attachment.ifname.clone(),
                 since: attachment.since,
                 why: "the container runs with it, and there is no reservation".to_owned(),
@@ -238,30 +249,40 @@ fn unreserved(host: &Host) -> impl Iterator<Item = Item> {
     })
 }
 
-/// Addresses that two running containers have.
-fn duplicates(host: &Host) -> Vec<Item> {
-    let mut having: BTreeMap<IpAddr, Vec<&Attachment>> = BTreeMap::new();
-    for attachment in host
-        .attachments
-        .iter()
-        .filter(|attachment| attachment.life.is_alive())
-    {
-        let reserved = attachment.reserved.iter().copied();
-        let mut addresses: Vec<_> = attachment
-            .addresses
-            .iter()
-            .map(|net| net.addr())
-            .chain(reserved)
-            .collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        for address in addresses {
-            having.entry(address).or_default().push(attachment);
+/// The running containers that have an address, by network and address. Networks apart from each other may have the same.
+struct Users<'h>(BTreeMap<(&'h str, IpAddr), Vec<&'h Attachment>>);
+
+impl<'h> Users<'h> {
+    fn of(host: &'h Host) -> Self {
+        let mut users: BTreeMap<_, Vec<&Attachment>> = BTreeMap::new();
+        let living = |attachment: &&Attachment| attachment.life.is_alive();
+        for attachment in host.attachments.iter().filter(living) {
+            let mut addresses = attachment.reserved.clone();
+            // One that only a reservation tells of was found by its address, perhaps with somebody else.
+            if attachment.is_kept() {
+                addresses.extend(attachment.addresses.iter().map(|net| net.addr()));
+            }
+            for address in addresses {
+                let key = (attachment.network.as_str(), address);
+                users.entry(key).or_default().push(attachment);
+            }
         }
+        Self(users)
     }
-    let several = having.into_iter().filter(|(_, having)| having.len() > 1);
+
+    /// One that has the address of a reservation, which is not for it.
+    fn other_than(&self, network: &str, held: &Reservation) -> Option<&'h Attachment> {
+        let users = self.0.get(&(network, held.address))?;
+        let is_other = |user: &&&Attachment| Some(&user.container) != held.container.as_ref();
+        users.iter().copied().find(|user| is_other(&user))
+    }
+}
+
+/// Addresses that two running containers have.
+fn duplicates(host: &Host, users: &Users<'_>) -> Vec<Item> {
+    let several = users.0.iter().filter(|(_, users)| users.len() > 1);
     several
-        .flat_map(|(address, having)| {
+        .flat_map(|((_, address), having)| {
             let item = |attachment: &&Attachment| {
                 let others = having
                     .iter()
@@ -272,9 +293,10 @@ fn duplicates(host: &Host) -> Vec<Item> {
                 Item {
                     kind: Kind::Duplicate,
                     network: attachment.network.clone(),
-                    file: attachment_file(host, attachment, address),
-                    address: Some(address),
+                    file: attachment_file(host, attachment, *address),
+                    address: Some(*address),
                     container: Some(attachment.container.clone()),
+                    name: attachment.name.as_ref().map(ToString::to_string),
                     ifname: attachment.ifname.clone(),
                     since: attachment.since,
                     why: format!("{} has it too", others.join(", ")),

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use linkspan_inspect::audit::{Item, Kind as Wrong, Report};
 
+use super::holder;
 use crate::args::IpamCheck;
 use crate::draw::age;
 use crate::failure::{Failure, Kind};
 use crate::style::Style;
-use crate::text::short_id;
 use crate::ui::{Ui, table};
 
 /// Tells what is wrong with the pools, and writes it down where that is wanted.
@@ -107,10 +107,7 @@ fn rows(style: Style, items: &[&Item]) -> String {
         vec![
             format!("  {}", address.unwrap_or_else(file)),
             item.network.clone(),
-            item.container
-                .as_ref()
-                .map(|id| short_id(style, id))
-                .unwrap_or_default(),
+            holder(style, item).unwrap_or_default(),
             item.ifname.clone().unwrap_or_default(),
             item.since.map(age).unwrap_or_default(),
             item.why.clone(),

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use linkspan_inspect::Places;
 use linkspan_inspect::audit::{Freed, Item, Report, free as free_all};
 use linkspan_spec::Value;
 
@@ -12,7 +11,6 @@ use crate::args::IpamFree;
 use crate::failure::{Failure, Kind};
 use crate::privilege;
 use crate::style::Style;
-use crate::text::short_id;
 use crate::ui::{Ui, object};
 
 /// Bytes of a report that are read: a hundred thousand addresses.
@@ -24,16 +22,7 @@ pub(crate) fn free(ui: Ui, args: &IpamFree) -> Result<(), Failure> {
         privilege::require("ipam free")?;
     }
     let report = read(&args.from_report)?;
-    // The pools that configurations lead to now, and those of the report: it may have been made with other places.
-    let mut places = Places::usual();
-    let directories = report
-        .items
-        .iter()
-        .filter_map(|item| Some(item.file.parent()?.parent()?.to_owned()));
-    places.pool_dirs.extend(directories);
-    places.pool_dirs.sort();
-    places.pool_dirs.dedup();
-    let host = ui.look(&places);
+    let host = ui.look(&args.look.places());
     let outcomes = free_all(&report, &host, args.dry_run);
     let failed: Vec<Failure> = outcomes.iter().filter_map(failure).collect();
     let count = outcomes
@@ -105,10 +94,7 @@ fn name(style: Style, item: &Item) -> String {
         Some(address) => address.to_string(),
         None => item.file.display().to_string(),
     };
-    let holder = item
-        .container
-        .as_ref()
-        .map(|id| format!(" of {}", short_id(style, id)));
+    let holder = super::holder(style, item).map(|holder| format!(" of {holder}"));
     format!("{what}{} in {}", holder.unwrap_or_default(), item.network)
 }
 

@@ -126,7 +126,10 @@ fn usage(set: &Set) -> String {
 /// How many addresses a set has, where that is a number that a person reads.
 fn size(set: &Set) -> String {
     match set.size {
-        u64::MAX => "more than 10^19".to_owned(),
+        size if size >= 1 << 40 => format!(
+            "about 2^{}",
+            size.ilog2() + u32::from(size.count_ones() > 1)
+        ),
         size => size.to_string(),
     }
 }

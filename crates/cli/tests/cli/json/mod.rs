@@ -31,6 +31,7 @@ const RUNS: &[(&str, &str)] = &[
         HOST,
         "cp /etc/cni/net.d/10-mynet.conflist /etc/cni/net.d/20-mynet.conflist",
     ),
+    ("linkspan status", "status"),
     (
         "linkspan doctor",
         "doctor --check pool-leftovers --check config-shadowed --check plugin-missing",
@@ -92,6 +93,7 @@ const UNSEEN: &[&str] = &[
     // Tests of the library that looks have pods, limits and ports, and what cannot be read.
     "linkspan ipam check.blindSpots[]",
     "linkspan show.blindSpots[]",
+    "linkspan status.blindSpots[]",
     "Name",
     "Namespace.links?[].alias?",
     "Namespace.links?[].master?",

@@ -1,15 +1,25 @@
-//! `status`.
+//! `status NET`.
 
 use linkspan_runtime::Outcome;
 
-use crate::args::OneNetwork;
+use crate::args::Places;
 use crate::failure::Failure;
 use crate::ui::{Ui, object};
 
+/// Whether a network is ready.
+pub(super) fn is_ready(ui: Ui, name: &str, places: &Places) -> bool {
+    let asked = || -> Result<(), Failure> {
+        let network = places.network(ui, name)?;
+        places.runtime(ui).build().status(&network)?;
+        Ok(())
+    };
+    asked().is_ok()
+}
+
 /// Asks whether a network is ready.
-pub(crate) fn status(ui: Ui, args: &OneNetwork) -> Result<(), Failure> {
-    let network = args.places.network(ui, &args.network)?;
-    let runtime = args.places.runtime(ui).build();
+pub(super) fn status(ui: Ui, name: &str, places: &Places) -> Result<(), Failure> {
+    let network = places.network(ui, name)?;
+    let runtime = places.runtime(ui).build();
     let name = &network.name;
     let _progress = ui.progress(format!("asking the plugins of network {name}"));
     let is_asked = match runtime.status(&network)? {

@@ -1,0 +1,144 @@
+//! `status` of all networks on one screen.
+
+use super::all::{Counts, NetworkStatus, PoolStatus, Status};
+use crate::draw::{NEARLY_FULL, bar, percent};
+use crate::style::Style;
+use crate::ui::table;
+
+/// The screen; with `brief` only what is not as it should be.
+pub(super) fn text(style: Style, status: &Status, brief: bool) -> String {
+    let parts = [
+        networks(style, status, brief),
+        pools(style, status, brief),
+        attachments(style, &status.attachments, brief),
+    ];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("\n")
+}
+
+fn networks(style: Style, status: &Status, brief: bool) -> String {
+    let mut rows = vec![
+        ["  NETWORK", "VERSION", "PLUGINS", "ATTACHED", "FILE"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let wanted = |network: &&NetworkStatus| !brief || !network.ready;
+    let networks: Vec<_> = status.networks.iter().filter(wanted).collect();
+    rows.extend(networks.iter().map(|network| row(style, network)));
+    if rows.len() == 1 {
+        return String::new();
+    }
+    let mut lines: Vec<String> = table(style, &rows).lines().map(str::to_owned).collect();
+    // What is wrong with a network stands below it.
+    for (index, network) in networks.iter().enumerate().rev() {
+        let below = reasons(style, network);
+        lines.splice(index + 2..index + 2, below);
+    }
+    lines.join("\n") + "\n"
+}
+
+fn row(style: Style, network: &NetworkStatus) -> Vec<String> {
+    let sign = match (network.ready, &network.shadowed_by) {
+        (true, _) => style.good("✓"),
+        (false, Some(_)) => style.dim("–"),
+        (false, None) => style.bad("✗"),
+    };
+    vec![
+        format!("{sign} {}", network.name.as_deref().unwrap_or("?")),
+        network.cni_version.clone().unwrap_or_default(),
+        network.plugins.join(" "),
+        attached(&network.attachments),
+        network.file.display().to_string(),
+    ]
+}
+
+fn attached(counts: &Counts) -> String {
+    let all = counts.alive + counts.gone + counts.unknown;
+    match counts.gone {
+        0 => all.to_string(),
+        gone => format!("{all}, {gone} stale"),
+    }
+}
+
+fn reasons(style: Style, network: &NetworkStatus) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = |label: String, words: &str| {
+        lines.extend(
+            format!("    {label} {}", style.behind_margin(words, 11))
+                .lines()
+                .map(str::to_owned),
+        );
+    };
+    if let Some(file) = &network.shadowed_by {
+        let words = format!(
+            "never used: {} has a network of this name and comes first",
+            file.display()
+        );
+        line(style.dim(" why:"), &words);
+    }
+    if let Some(problem) = &network.problem {
+        line(style.bad(" why:"), &problem.what);
+        for why in &problem.why {
+            line(style.dim("     "), why);
+        }
+        if let Some(next) = &problem.next {
+            line(style.good("next:"), next);
+        }
+    }
+    lines
+}
+
+fn pools(style: Style, status: &Status, brief: bool) -> String {
+    let is_nearly_full = |pool: &PoolStatus| percent(pool.used, pool.size) >= NEARLY_FULL;
+    let pools = status
+        .pools
+        .iter()
+        .filter(|pool| !brief || is_nearly_full(pool));
+    let rows = pools.map(|pool| {
+        let used = format!("{} in use, {} %", pool.used, percent(pool.used, pool.size));
+        vec![
+            format!("  {}", pool.network),
+            pool.ranges.clone(),
+            bar(style, pool.used, pool.size),
+            used,
+        ]
+    });
+    let heading = ["  POOL", "RANGES", "USED", ""].map(str::to_owned).to_vec();
+    let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
+    match rows.len() {
+        1 => String::new(),
+        _ => table(style, &rows),
+    }
+}
+
+fn attachments(style: Style, counts: &Counts, brief: bool) -> String {
+    let all = counts.alive + counts.gone + counts.unknown;
+    let mut text = String::new();
+    if !brief {
+        text = match all {
+            0 => "Nothing is attached.\n".to_owned(),
+            1 => "1 attachment.\n".to_owned(),
+            all => format!(
+                "{all} attachments, {} of containers that are there.\n",
+                counts.alive
+            ),
+        };
+    }
+    if counts.gone > 0 {
+        let words = match counts.gone {
+            1 => "1 is stale: its container is gone.".to_owned(),
+            gone => format!("{gone} are stale: their containers are gone."),
+        };
+        text.push_str(&format!(
+            "{} `linkspan gc NET --dry-run` tells what would go.\n",
+            style.bad(&words)
+        ));
+    }
+    if counts.unknown > 0 && !brief {
+        text.push_str(&format!(
+            "Of {} it cannot be told; `linkspan show` says why.\n",
+            counts.unknown
+        ));
+    }
+    text
+}
