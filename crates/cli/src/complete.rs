@@ -20,6 +20,7 @@ use linkspan_inspect::namespace::NAMED;
 use linkspan_runtime::{CachedAttachment, Runtime, load_all};
 
 use crate::args::{self, Places};
+use crate::commands::man;
 use crate::target::plugin_dirs;
 
 /// The variable by which a shell asks for words, naming itself.
@@ -104,6 +105,20 @@ pub(crate) fn attached() -> ArgValueCandidates {
             words.insert(network.to_string(), "a network".to_owned());
         }
         candidates(words)
+    })
+}
+
+/// Commands that have a manual page.
+pub(crate) fn pages() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let program = man::program();
+        let pages = man::pages(&program).into_iter().skip(1);
+        pages
+            .map(|command| {
+                CompletionCandidate::new(man::name_below(command))
+                    .help(command.get_about().cloned())
+            })
+            .collect()
     })
 }
 

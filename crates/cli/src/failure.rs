@@ -69,7 +69,7 @@ impl Failure {
         let text = error.render().to_string();
         let (words, usage) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
         let words = words.strip_prefix("error: ").unwrap_or(words);
-        Self::usage(words).advise(usage)
+        Self::usage(words).advise(usage.trim())
     }
 
     /// The same failure with others beside it.

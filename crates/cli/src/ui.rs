@@ -91,6 +91,23 @@ impl Ui {
     pub(crate) fn look(&self, places: &Places) -> Host {
         let _progress = self.progress("looking at this host");
         let host = Host::look(places);
+        self.detail(|| {
+            format!(
+                "looked at {} networks, {} attachments, {} pools and {} namespaces, in {}",
+                host.networks.len(),
+                host.attachments.len(),
+                host.pools.len(),
+                host.namespaces.len(),
+                places
+                    .config_dirs
+                    .iter()
+                    .chain(&places.cache_dirs)
+                    .chain(&places.pool_dirs)
+                    .map(|path| path.display().to_string())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
+        });
         for blind in &host.blind_spots {
             let next = blind.next.as_ref().map(|next| format!(" {next}"));
             self.note(&format!(

@@ -1,8 +1,11 @@
 //! The list of commands in the help, by what they are for.
 
 use std::fmt::Write;
+use std::io;
 
 use clap::Command;
+
+use crate::style::Style;
 
 /// What a reader looks for, and the commands for it.
 const GROUPS: [(&str, &[&str]); 4] = [
@@ -23,9 +26,10 @@ const OTHERS: &str = "Others";
 /// The command line with the commands of its help in groups, which clap has for options alone.
 pub(super) fn listed(command: Command) -> Command {
     let list = list(&command);
+    let heading = *command.get_styles().get_header();
     command.help_template(format!(
         "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}\
-         Options:\n{{options}}{{after-help}}"
+         {heading}Options:{heading:#}\n{{options}}{{after-help}}"
     ))
 }
 
@@ -39,6 +43,8 @@ fn list(command: &Command) -> String {
     groups.push((OTHERS, &others));
     let width = named.iter().chain(&others).map(|name| name.len()).max();
     let width = width.unwrap_or(0);
+    let margin = width + 4;
+    let lines = Style::of(io::stdout());
     let mut text = String::new();
     for (heading, names) in groups.iter().filter(|(_, names)| !names.is_empty()) {
         let style = command.get_styles().get_header();
@@ -46,7 +52,7 @@ fn list(command: &Command) -> String {
         let _ = writeln!(text, "{style}{heading}:{style:#}");
         let style = command.get_styles().get_literal();
         for name in *names {
-            let about = about(command, name);
+            let about = lines.behind_margin(&about(command, name), margin);
             let _ = writeln!(text, "  {style}{name:width$}{style:#}  {about}");
         }
         text.push('\n');

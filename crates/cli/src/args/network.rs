@@ -82,8 +82,8 @@ Examples:
 pub(crate) struct Gc {
     #[command(flatten)]
     pub(crate) network: OneNetwork,
-    /// A container that is in use, and no other but those named so: by its ID, or its namespace's name
-    /// or path; all its interfaces, or the one behind a colon
+    /// A container that is in use, and no other but those named so: by its ID, or its namespace's name,
+    /// path or process; all its interfaces, or the one behind a colon
     #[arg(long, value_name = "CONTAINER[:IFNAME]", add = complete::containers())]
     pub(crate) keep: Vec<String>,
     /// No attachment is in use: remove all, as cnitool does

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use crate::complete;
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   # In ~/.bashrc; `make install` puts it where bash looks by itself
@@ -47,7 +49,7 @@ Examples:
 #[command(after_help = MAN_EXAMPLES)]
 pub(crate) struct Man {
     /// The command whose page is printed, such as add or ipam-show [default: the page of the program]
-    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    #[arg(value_name = "COMMAND", conflicts_with = "dir", add = complete::pages())]
     pub(crate) command: Option<String>,
     /// Write the pages of all commands into this directory, which is made if need be
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

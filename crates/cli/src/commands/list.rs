@@ -15,6 +15,14 @@ use crate::ui::{Ui, object, table};
 pub(crate) fn list(ui: Ui, args: &List) -> Result<(), Failure> {
     let networks = networks(args)?;
     let attachments = attachments(args);
+    ui.detail(|| {
+        let [networks, kept] = [args.places.config_dir(), args.places.cache_dir()];
+        format!(
+            "networks are read from {}, kept results from {}",
+            networks.display(),
+            kept.display()
+        )
+    });
     if let (Some(name), true) = (&args.network, networks.is_empty()) {
         // An attachment may outlive its network's configuration.
         if attachments.as_ref().map_or(true, Vec::is_empty) {

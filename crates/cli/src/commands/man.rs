@@ -69,14 +69,14 @@ fn unknown(program: &Command, name: &str) -> Failure {
 }
 
 /// The whole command line, where each command knows its whole name.
-fn program() -> Command {
+pub(crate) fn program() -> Command {
     let mut program = args::command().disable_help_subcommand(true);
     program.build();
     program
 }
 
 /// What has a page of its own: the program, then its commands, each before those that are below it.
-fn pages(command: &Command) -> Vec<&Command> {
+pub(crate) fn pages(command: &Command) -> Vec<&Command> {
     let below = command
         .get_subcommands()
         .filter(|command| !command.is_hide_set());
@@ -97,7 +97,7 @@ fn full_name(command: &Command) -> &str {
 }
 
 /// The same without the program's name: `add`, `ipam-show`.
-fn name_below(command: &Command) -> &str {
+pub(crate) fn name_below(command: &Command) -> &str {
     let name = full_name(command);
     name.split_once('-').map_or(name, |(_, name)| name)
 }

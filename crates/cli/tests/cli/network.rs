@@ -67,7 +67,7 @@ fn list_tells_networks_and_attachments() {
         ]
     );
     assert_eq!(
-        lines[6..],
+        lines[7..],
         [
             "NETWORK  CONTAINER  INTERFACE  ADDRESSES     NAMESPACE",
             "mynet    c1         eth0       10.22.0.2/16  /run/netns/no-such (not seen)",

@@ -8,7 +8,7 @@ use linkspan_testkit::{Cmd, Sandbox, sandbox};
 use crate::world::World;
 
 /// Command lines up to the cursor, what is offered and what is not.
-const LINES: [(&str, &[&str], &[&str]); 10] = [
+const LINES: [(&str, &[&str], &[&str]); 11] = [
     ("linkspan ins", &["install"], &["add"]),
     ("linkspan add m", &["mynet"], &["add"]),
     ("linkspan add --conf-dir other.d t", &["third"], &["mynet"]),
@@ -26,6 +26,7 @@ const LINES: [(&str, &[&str], &[&str]); 10] = [
     ("linkspan del --cache-dir cache go", &["gone"], &["mynet"]),
     ("linkspan version r", &["rec"], &["reconcile"]),
     ("linkspan list --co", &["--conf-dir"], &["--cache-dir"]),
+    ("linkspan man ipam-f", &["ipam-free"], &["ipam"]),
     ("linkspan completions f", &["fish"], &["bash"]),
 ];
 

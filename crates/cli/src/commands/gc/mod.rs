@@ -53,7 +53,7 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
         false => Some(runtime.collection(&network)?),
     };
     let decisions = decide(args, &runtime, &network)?;
-    let unknown = Unknown::of(args, &network, &decisions);
+    let unknown = Unknown::of(ui, args, &network, &decisions);
     if let Some(collection) = collection {
         refuse_running(args, &network, &unknown)?;
         refuse_blind(args, &network, &decisions)?;

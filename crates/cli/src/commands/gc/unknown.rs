@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use linkspan_inspect::attachment::Attachment;
-use linkspan_inspect::{Host, Places, Seen};
+use linkspan_inspect::{Places, Seen};
 use linkspan_spec::{NetworkList, Value};
 
 use super::{Decision, asks_plugins};
 use crate::args::Gc;
 use crate::failure::{Failure, Kind};
-use crate::ui::object;
+use crate::ui::{Ui, object};
 
 /// An attachment that only what its plugins hold tells of, or the cache of another runtime.
 pub(super) struct Unknown {
@@ -20,7 +20,12 @@ pub(super) struct Unknown {
 
 impl Unknown {
     /// All of a network.
-    pub(super) fn of(args: &Gc, network: &NetworkList, decisions: &[Decision]) -> Vec<Self> {
+    pub(super) fn of(
+        ui: Ui,
+        args: &Gc,
+        network: &NetworkList,
+        decisions: &[Decision],
+    ) -> Vec<Self> {
         let given = &args.network.places;
         let mut places = Places::usual();
         places.config_dirs = vec![given.config_dir()];
@@ -28,7 +33,7 @@ impl Unknown {
         if !places.cache_dirs.contains(&cache_dir) {
             places.cache_dirs.push(cache_dir);
         }
-        let host = Host::look(&places);
+        let host = ui.look(&places);
         let attachments = host.attachments.into_iter().filter(|one| {
             one.network == network.name.as_str() && !decisions.iter().any(|known| known.is(one))
         });
