@@ -68,6 +68,10 @@ const RUNS: &[(&str, &str)] = &[
         "ipam free --from-report /run/report.json",
     ),
     ("linkspan del NET NETNS", "del mynet c1"),
+    (
+        HOST,
+        concat!("! ", env!("CARGO_BIN_EXE_linkspan"), " add mynet nowhere"),
+    ),
     ("linkspan events", "events"),
     ("linkspan metrics", "metrics"),
     (
