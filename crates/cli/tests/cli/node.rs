@@ -63,7 +63,8 @@ impl<'s> Node<'s> {
             fs::write(Path::new(CONF_DIR).join(file), text).unwrap();
         }
         host.run(
-            "sysctl -qw net.ipv4.ip_forward=1
+            "chmod 755 /etc/cni /var/lib/cni /opt/cni
+             sysctl -qw net.ipv4.ip_forward=1
              ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up
              ip address add 192.0.2.1/24 dev up0",
         );

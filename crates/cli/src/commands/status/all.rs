@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 use std::thread;
 
+use linkspan_inspect::checks::Report;
+use linkspan_inspect::finding::Severity;
 use linkspan_inspect::life::Life;
 use linkspan_inspect::network::Network;
-use linkspan_inspect::{Host, Problem};
+use linkspan_inspect::{Host, Places, Problem, System};
 use linkspan_runtime::{Error, Runtime};
 use serde::Serialize;
 
 use super::draw;
+use super::failures::{self, Failures};
 use crate::args;
 use crate::failure::{Failure, Kind};
 use crate::ui::Ui;
@@ -23,6 +26,8 @@ pub(super) struct Status {
     pub(super) networks: Vec<NetworkStatus>,
     pub(super) pools: Vec<PoolStatus>,
     pub(super) attachments: Counts,
+    pub(super) failures: Vec<Failures>,
+    pub(super) findings: Findings,
     pub(super) blind_spots: Vec<Problem>,
     /// Where networks were looked for.
     pub(super) config_dirs: Vec<PathBuf>,
@@ -58,6 +63,27 @@ pub(super) struct Counts {
     pub(super) unknown: usize,
 }
 
+/// How many findings `doctor` would tell.
+#[derive(Clone, Copy, Default, Serialize)]
+pub(super) struct Findings {
+    pub(super) errors: usize,
+    pub(super) warnings: usize,
+}
+
+impl Findings {
+    fn of(host: &Host, places: &Places) -> Self {
+        let report = Report::of(host, &System::look(host, places), &[]);
+        let count = |severity| {
+            let findings = report.findings.iter();
+            findings.filter(|found| found.severity == severity).count()
+        };
+        Self {
+            errors: count(Severity::Error),
+            warnings: count(Severity::Warning),
+        }
+    }
+}
+
 /// How full a set of ranges is.
 #[derive(Serialize)]
 pub(super) struct PoolStatus {
@@ -86,7 +112,7 @@ pub(super) fn status(ui: Ui, args: &args::Status) -> Result<(), Failure> {
     let places = args.places.look().places();
     let host = ui.look(&places);
     let runtime = runtime(ui, args);
-    let status = Status::of(&host, &runtime, places.config_dirs);
+    let status = Status::of(&host, &runtime, &places);
     match ui.json {
         true => ui.print_json(&ui.value(&status)?)?,
         false => ui.print(&draw::text(ui.style(), &status, args.brief))?,
@@ -111,7 +137,7 @@ fn runtime(ui: Ui, args: &args::Status) -> Runtime {
 }
 
 impl Status {
-    fn of(host: &Host, runtime: &Runtime, config_dirs: Vec<PathBuf>) -> Self {
+    fn of(host: &Host, runtime: &Runtime, places: &Places) -> Self {
         let networks = networks(host, runtime);
         let pools = host.pools.iter().flat_map(|pool| {
             pool.sets.iter().map(|set| PoolStatus {
@@ -126,8 +152,10 @@ impl Status {
             networks,
             pools: pools.collect(),
             attachments: Counts::of(host.attachments.iter().map(|one| &one.life)),
+            failures: failures::lately(),
+            findings: Findings::of(host, places),
             blind_spots: host.blind_spots.clone(),
-            config_dirs,
+            config_dirs: places.config_dirs.clone(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `status` of all networks on one screen.
 
-use super::all::{Counts, NetworkStatus, PoolStatus, Status};
-use crate::draw::{NEARLY_FULL, bar, percent};
+use super::all::{Counts, Findings, NetworkStatus, PoolStatus, Status};
+use super::failures::Failures;
+use crate::draw::{NEARLY_FULL, age, bar, percent};
 use crate::style::Style;
 use crate::ui::table;
 
@@ -11,6 +12,8 @@ pub(super) fn text(style: Style, status: &Status, brief: bool) -> String {
         networks(style, status, brief),
         pools(style, status, brief),
         attachments(style, &status.attachments, brief),
+        failures(style, &status.failures),
+        findings(style, status.findings),
     ];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n")
@@ -141,4 +144,55 @@ fn attachments(style: Style, counts: &Counts, brief: bool) -> String {
         ));
     }
     text
+}
+
+/// Kinds of failures that are told.
+const FAILURES: usize = 3;
+
+fn failures(style: Style, failures: &[Failures]) -> String {
+    if failures.is_empty() {
+        return String::new();
+    }
+    let count: usize = failures.iter().map(|one| one.count).sum();
+    let words = match count {
+        1 => "1 call of a plugin failed in the last hour:".to_owned(),
+        count => format!("{count} calls of plugins failed in the last hour:"),
+    };
+    let mut text = format!(
+        "{} `linkspan events --failed` has all.\n",
+        style.bad(&words)
+    );
+    for one in failures.iter().take(FAILURES) {
+        let network = match one.network.is_empty() {
+            true => String::new(),
+            false => format!(" on {}", one.network),
+        };
+        let words = format!(
+            "{} of {}{network}, {} times, last {} ago: {}",
+            one.command,
+            one.plugin,
+            one.count,
+            age(one.last),
+            one.msg
+        );
+        text.push_str(&format!("  {}\n", style.behind_margin(&words, 2)));
+    }
+    text
+}
+
+fn findings(style: Style, findings: Findings) -> String {
+    let kinds = [(findings.errors, "error"), (findings.warnings, "warning")];
+    let kinds = kinds.iter().filter(|(count, _)| *count > 0);
+    let words = kinds.map(|(count, word)| match count {
+        1 => format!("1 {word}"),
+        count => format!("{count} {word}s"),
+    });
+    let words: Vec<_> = words.collect();
+    match words.is_empty() {
+        true => String::new(),
+        false => format!(
+            "{} found by `linkspan doctor`.\n",
+            style.bad(&words.join(", "))
+        ),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod all;
 mod draw;
+mod failures;
 mod one;
 
 use std::thread;

@@ -31,6 +31,11 @@ const RUNS: &[(&str, &str)] = &[
         HOST,
         "cp /etc/cni/net.d/10-mynet.conflist /etc/cni/net.d/20-mynet.conflist",
     ),
+    (
+        HOST,
+        "echo '{\"cniVersion\":\"1.0.0\",\"name\":\"mynet\",\"type\":\"bridge\"}' | CNI_COMMAND=ADD CNI_CONTAINERID=x \
+            CNI_IFNAME=eth0 CNI_NETNS=/nowhere CNI_PATH=/opt/cni/bin /opt/cni/bin/bridge || true",
+    ),
     ("linkspan status", "status"),
     (
         "linkspan doctor",
