@@ -30,6 +30,7 @@
 
 mod call;
 mod contestant;
+mod events;
 mod floor;
 mod leases;
 mod pods;

@@ -9,7 +9,7 @@ use crate::call::{Attachment, bandwidth, bridge, firewall, forget, portmap};
 use crate::contestant::Contestant;
 use crate::report::Row;
 use crate::stats::Samples;
-use crate::{floor, leases, pods, ports};
+use crate::{events, floor, leases, pods, ports};
 
 /// How often each command of each contestant is timed.
 const RUNS: usize = 30;
@@ -68,6 +68,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ("ports", ports::published),
     ("host-local", host_local),
     ("floor", floor::removal),
+    ("events", events::cost),
 ];
 
 fn without(mut config: Value, key: &str) -> Value {

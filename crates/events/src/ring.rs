@@ -197,7 +197,11 @@ impl Ring {
     }
 
     fn tail(&self, name: &str) -> io::Result<Option<Tail>> {
-        Ok(self.folder.open(name)?.map(Tail::of))
+        let Some(file) = self.folder.open(name)? else {
+            return Ok(None);
+        };
+        // What was planted is no file.
+        Ok(file.metadata()?.is_file().then(|| Tail::of(file)))
     }
 
     /// The numbers of the old files, sorted.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::Look;
 use super::values::duration;
@@ -28,7 +29,7 @@ Examples:
 pub(crate) struct Events {
     /// Only calls for this network, this container (its ID, four or more characters from its beginning, or its pod), or of this
     /// plugin
-    #[arg(value_name = "NET|CONTAINER|PLUGIN", add = complete::networks())]
+    #[arg(value_name = "NET|CONTAINER|PLUGIN", value_parser = NonEmptyStringValueParser::new(), add = complete::networks())]
     pub(crate) of: Option<String>,
     /// Only calls that began in the last time, such as 30s, 10m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]

@@ -9,6 +9,7 @@ mod attach;
 mod demo;
 mod detach;
 mod dhcp;
+mod events;
 mod gc;
 mod install;
 mod ipam;

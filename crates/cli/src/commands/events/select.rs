@@ -156,7 +156,6 @@ mod tests {
             ("web-1", true),
             ("web", false),
             ("eth0", false),
-            ("", false),
         ] {
             assert_eq!(is_of(&event, word), expected, "{word}");
         }
