@@ -7,6 +7,7 @@ use crate::attachment::{self, Attachment, Sources};
 use crate::containers::Names;
 use crate::link::Links;
 use crate::namespace::{Namespace, Namespaces};
+use crate::netfilter::Netfilter;
 use crate::network::{self, Network};
 use crate::pool::{self, Pool};
 use crate::{Places, Problem};
@@ -23,6 +24,9 @@ pub struct Host {
     pub pools: Vec<Pool>,
     /// The network namespaces, in the order of their inodes.
     pub namespaces: Vec<Namespace>,
+    /// What netfilter says of containers.
+    #[serde(skip)]
+    pub netfilter: Netfilter,
     /// What could not be read: what is told is less than there is.
     pub blind_spots: Vec<Problem>,
 }
@@ -35,10 +39,12 @@ impl Host {
         let mut pools = pool::read(places, &networks, &mut problems);
         let namespaces = Namespaces::read(&mut problems);
         let (names, boot) = (Names::read(), Boot::current().ok());
+        let netfilter = Netfilter::read(&mut problems);
         let sources = Sources {
             cache_dirs: &places.cache_dirs,
             pools: &pools,
             namespaces: &namespaces,
+            netfilter: &netfilter,
             names: &names,
             boot: boot.as_ref(),
         };
@@ -49,6 +55,7 @@ impl Host {
             attachments,
             pools,
             namespaces: namespaces.all,
+            netfilter,
             blind_spots: problems,
         }
     }

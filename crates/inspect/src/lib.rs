@@ -21,6 +21,7 @@ mod host;
 pub mod life;
 pub mod link;
 pub mod namespace;
+pub mod netfilter;
 pub mod network;
 mod places;
 pub mod pool;

@@ -10,8 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use linkspan_kernel::sysctl;
+use linkspan_netfilter::Owner;
 use serde::Serialize;
 
+use crate::attachment::Attachment;
 use crate::audit::{self, Freed, Item, Report};
 use crate::{Host, Problem};
 
@@ -28,6 +30,18 @@ pub enum Repair {
     },
     /// Gives a leaked address back, or removes what a crash has left in a pool.
     Free(Item),
+    /// Puts back what others removed from netfilter.
+    Reconcile,
+    /// Removes what netfilter has of an attachment whose container is certainly gone.
+    Forget {
+        /// The network.
+        network: String,
+        /// The container's ID.
+        #[serde(rename = "containerID")]
+        container: String,
+        /// Its interface, where that is known.
+        ifname: Option<String>,
+    },
     /// Takes from others the right to write.
     Mode {
         /// The directory or file.
@@ -65,6 +79,12 @@ impl Repair {
                 sysctl::write(path, value).map_err(|error| failed(&error))
             }
             Self::Free(item) => return free(item, host),
+            Self::Reconcile => return reconcile(),
+            Self::Forget {
+                network,
+                container,
+                ifname,
+            } => return forget(network, container, ifname.as_deref(), host),
             Self::Mode { path, mode } => set_mode(path, |_| *mode).map_err(|error| failed(&error)),
             Self::Executable { path } => {
                 set_mode(path, |mode| mode | 0o111).map_err(|error| failed(&error))
@@ -87,6 +107,10 @@ impl fmt::Display for Repair {
                 }
                 _ => write!(f, "remove {}", item.file.display()),
             },
+            Self::Reconcile => f.write_str("put back what others removed from netfilter"),
+            Self::Forget {
+                network, container, ..
+            } => write!(f, "remove what netfilter has of {container} on {network}"),
             Self::Mode { path, mode } => {
                 write!(f, "set the mode of {} to {mode:03o}", path.display())
             }
@@ -106,6 +130,42 @@ fn free(item: &Item, host: &Host) -> Result<Outcome, Problem> {
         Some(Freed::Failed(problem)) => Err(problem),
         _ => Ok(Outcome::Done),
     }
+}
+
+fn reconcile() -> Result<Outcome, Problem> {
+    let failed = |error: &linkspan_spec::Error| {
+        Problem::new("cannot put back what others removed from netfilter", error)
+    };
+    let outcomes = linkspan_netfilter::reconcile().map_err(|error| failed(&error))?;
+    match outcomes.into_iter().find_map(|(_, outcome)| outcome.err()) {
+        Some(error) => Err(failed(&error)),
+        None => Ok(Outcome::Done),
+    }
+}
+
+fn forget(
+    network: &str,
+    container: &str,
+    ifname: Option<&str>,
+    host: &Host,
+) -> Result<Outcome, Problem> {
+    let is_of = |one: &&Attachment| one.network == network && one.container == container;
+    if host
+        .attachments
+        .iter()
+        .filter(is_of)
+        .any(|one| !one.life.is_gone())
+    {
+        return Ok(Outcome::LeftAlone("its container may be there".to_owned()));
+    }
+    let owner = Owner::from_texts(network, container, ifname.unwrap_or_default());
+    let forgotten = linkspan_netfilter::forget(&owner);
+    forgotten.map(|()| Outcome::Done).map_err(|error| {
+        Problem::new(
+            format!("cannot remove what netfilter has of {owner}"),
+            &error,
+        )
+    })
 }
 
 fn set_mode(path: &Path, mode: impl Fn(u32) -> u32) -> io::Result<()> {

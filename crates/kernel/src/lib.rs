@@ -10,6 +10,7 @@ pub mod conntrack;
 pub mod echo;
 mod error;
 mod exchange;
+pub mod features;
 pub mod link_events;
 pub mod monitor;
 mod netfilter;

@@ -6,7 +6,7 @@ use std::io;
 
 use linkspan_netlink::{Message, Request};
 use linkspan_nft::{
-    Batch, Chain, Element, Encoded, Family, InstalledRule, Query, Set, Table, Translation,
+    Batch, Chain, Element, Encoded, Family, InstalledRule, Outline, Query, Set, Table, Translation,
     generation,
 };
 
@@ -242,6 +242,14 @@ impl Nftables {
     /// Those of the kernel.
     pub fn rules(&self, chain: &Chain) -> Result<Vec<InstalledRule>, Error> {
         self.dump(&Query::rules(chain), InstalledRule::decode)
+    }
+
+    /// The same, as far as they decide on the first packet of a connection.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn outlines(&self, chain: &Chain) -> Result<Vec<Outline>, Error> {
+        self.dump(&Query::rules(chain), Outline::decode)
     }
 
     /// Those of them that lead a port elsewhere, and what they say of it.

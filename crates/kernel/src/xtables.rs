@@ -9,6 +9,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use linkspan_nft::{Action, Outline};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 
 use crate::Error;
@@ -62,6 +63,48 @@ impl Protocol {
             Self::Ipv4 => pair::<4>(entry, which).map(IpAddr::from),
             Self::Ipv6 => pair::<16>(entry, which).map(IpAddr::from),
         }
+    }
+
+    /// What an entry is about by itself, without its matches and its target.
+    fn outline(self, entry: &[u8]) -> Option<Outline> {
+        let (length, interfaces, protocol, inverted) = match self {
+            Self::Ipv4 => (4, 16, 80, 83),
+            Self::Ipv6 => (16, 64, 128, 132),
+        };
+        let net = |which: usize| -> Option<(IpAddr, u8)> {
+            let at = |place: usize| entry.get(place * length..(place + 1) * length);
+            let (address, mask) = (at(which)?, at(which + 2)?);
+            let address = match self {
+                Self::Ipv4 => <[u8; 4]>::try_from(address).ok()?.into(),
+                Self::Ipv6 => <[u8; 16]>::try_from(address).ok()?.into(),
+            };
+            let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
+            (ones > 0).then_some((address, u8::try_from(ones).ok()?))
+        };
+        let interface = |which: usize| -> Option<String> {
+            let name = entry
+                .get(interfaces + which * IFNAMSIZ..)?
+                .get(..IFNAMSIZ)?;
+            let mask = entry.get(interfaces + (which + 2) * IFNAMSIZ..)?;
+            let name = text(name);
+            match (name.is_empty(), mask.get(name.len())) {
+                (true, _) => None,
+                (_, Some(0)) => Some(name + "*"),
+                _ => Some(name),
+            }
+        };
+        Some(Outline {
+            input: interface(0),
+            output: interface(1),
+            source: net(0),
+            destination: net(1),
+            is_ipv6: Some(self == Self::Ipv6),
+            protocol: u16_at(entry, protocol)
+                .and_then(|number| u8::try_from(number).ok())
+                .filter(|number| *number != 0),
+            is_partial: *entry.get(inverted)? != 0,
+            ..Outline::default()
+        })
     }
 
     /// The length of the same, after which its matches begin.
@@ -121,6 +164,21 @@ pub struct Table {
     pub rules: Vec<Rule>,
 }
 
+impl Table {
+    /// Whether somebody has placed a rule in it: else the kernel's own chains have a policy each, and there are no others.
+    pub fn has_rules(&self) -> bool {
+        let is_policy = |rule: &Rule| {
+            let policy = Outline {
+                is_ipv6: rule.outline.is_ipv6,
+                action: rule.outline.action.clone(),
+                ..Outline::default()
+            };
+            rule.outline == policy && [Action::Accept, Action::Drop].contains(&policy.action)
+        };
+        !self.chains.is_empty() || !self.rules.iter().all(is_policy)
+    }
+}
+
 /// A rule of a [`Table`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -138,6 +196,8 @@ pub struct Rule {
     pub source: Option<IpAddr>,
     /// The one destination address that it is about.
     pub destination: Option<IpAddr>,
+    /// What it says, as far as it decides on the first packet of a connection.
+    pub outline: Outline,
 }
 
 /// Where FORWARD is among the entries: from its first to its policy. A table without it has it nowhere.
@@ -187,6 +247,9 @@ fn forward(info: &[u8]) -> Forward {
 /// The verdict NF_ACCEPT as a standard target has it: `-NF_ACCEPT - 1`.
 const ACCEPT: u32 = (-2_i32).cast_unsigned();
 
+/// The longest name of an interface, with the zero behind it.
+const IFNAMSIZ: usize = 16;
+
 /// `XT_TABLE_MAXNAMELEN`
 const NAME_LEN: usize = 32;
 
@@ -229,6 +292,7 @@ struct Entry<'a> {
     at: usize,
     comment: Option<String>,
     addresses: [Option<IpAddr>; 2],
+    outline: Outline,
     target: &'a str,
     data: &'a [u8],
 }
@@ -262,11 +326,32 @@ fn parse(protocol: Protocol, forward: Forward, bytes: &[u8]) -> Table {
             accepts: verdict == Some(ACCEPT),
             source: entry.addresses[0],
             destination: entry.addresses[1],
+            outline: Outline {
+                action: action(entry, verdict, jump.map(|(_, name)| name)),
+                ..entry.outline.clone()
+            },
         });
     }
     Table {
         chains: chains.into_iter().map(|(_, name)| name).collect(),
         rules,
+    }
+}
+
+/// What becomes of a packet that meets an entry.
+fn action(entry: &Entry<'_>, verdict: Option<u32>, jump: Option<&String>) -> Action {
+    const DROP: u32 = (-1_i32).cast_unsigned();
+    const RETURN: u32 = (-5_i32).cast_unsigned();
+    match (verdict, jump) {
+        (None, _) => entry.outline.action.clone(),
+        // A goto is told by a flag of the entry; what it leads to may come back here, too, in the eyes of who is careful.
+        (_, Some(chain)) => Action::Jump(chain.clone()),
+        (Some(ACCEPT), _) => Action::Accept,
+        (Some(DROP), _) => Action::Drop,
+        (Some(RETURN), _) => Action::Return,
+        // On to the next rule, by its offset.
+        (Some(verdict), _) if verdict.cast_signed() >= 0 => Action::Nothing,
+        _ => Action::Unknown,
     }
 }
 
@@ -289,9 +374,13 @@ fn entries(protocol: Protocol, bytes: &[u8]) -> Vec<Entry<'_>> {
         let Some((name, data)) = extension(target) else {
             break;
         };
+        let mut outline = protocol.outline(entry).unwrap_or_default();
+        read_matches(matches, |name, info| outline.matched(name, info));
+        outline.targeted(name);
         entries.push(Entry {
             at,
             comment: comment(matches),
+            outline,
             addresses: [0, 1].map(|which| protocol.address(entry, which)),
             target: name,
             data,
@@ -302,18 +391,28 @@ fn entries(protocol: Protocol, bytes: &[u8]) -> Vec<Entry<'_>> {
 }
 
 /// `-m comment` among the matches.
-fn comment(mut matches: &[u8]) -> Option<String> {
+fn comment(matches: &[u8]) -> Option<String> {
+    let mut found = None;
+    read_matches(matches, |name, data| {
+        if name == "comment" {
+            found = found.take().or(Some(text(data)));
+        }
+    });
+    found
+}
+
+/// Shows each match, its name and its data, as far as they can be read.
+fn read_matches(mut matches: &[u8], mut show: impl FnMut(&str, &[u8])) {
     while let Some(length) = u16_at(matches, 0)
         .map(usize::from)
         .filter(|length| *length != 0)
     {
-        let (name, data) = extension(matches.get(..length)?)?;
-        if name == "comment" {
-            return Some(text(data));
-        }
+        let Some((name, data)) = matches.get(..length).and_then(extension) else {
+            return;
+        };
+        show(name, data);
         matches = &matches[length..];
     }
-    None
 }
 
 /// The name and the data of a match or target.

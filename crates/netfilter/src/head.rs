@@ -97,6 +97,13 @@ pub(super) enum Found<T> {
 }
 
 impl<T> Found<T> {
+    pub(super) fn record(self) -> Option<T> {
+        match self {
+            Self::Record(one) => Some(one),
+            Self::Unreadable | Self::Nothing => None,
+        }
+    }
+
     pub(super) fn and_then<U>(self, read: impl FnOnce(T) -> Option<U>) -> Found<U> {
         match self {
             Self::Record(one) => read(one).map_or(Found::Unreadable, Found::Record),

@@ -36,6 +36,7 @@ mod group;
 mod head;
 mod inet;
 mod iptables;
+mod look;
 mod migrate;
 mod owner;
 mod part;
@@ -52,6 +53,9 @@ pub use backend::{Backend, UnknownBackend};
 pub use collect::collect;
 pub use firewalld::{is_running as firewalld_is_running, require_free_ports};
 pub use forward::obstacles as forwarding_obstacles;
+pub use look::{
+    Filter, Keeper, Recorded, Trace, filters, forget, iptables_in_use, missing, recorded, traces,
+};
 pub use migrate::{HandedOver, Migration, hand_over, migrate, plan_migration};
 pub use owner::{NotAnOwner, Owner};
 pub use part::{

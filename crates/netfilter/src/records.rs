@@ -39,6 +39,13 @@ impl Records {
         }
     }
 
+    /// Those that there are, left as they are: what an earlier version has kept is not taken over. `None` where there are none.
+    pub(super) fn if_there() -> Result<Option<Self>, Error> {
+        let records = Self::default();
+        let there = records.open(|| Folder::of_host_if_there(FOLDER))?;
+        Ok(there.map(|_| records))
+    }
+
     /// The folder; `None` where there is none, and so no record.
     pub(super) fn folder(&self) -> Result<Option<Arc<Folder>>, Error> {
         self.open(|| {

@@ -1,5 +1,7 @@
 //! Putting attachments together.
 
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use crate::containers::Names;
 use crate::life::{Home, Life, Traces, judge};
 use crate::link::{Link, Links};
 use crate::namespace::{Namespace, Namespaces};
+use crate::netfilter::Netfilter;
 use crate::pool::{Pool, Reservation};
 use crate::{Problem, Seen, provenance};
 
@@ -23,6 +26,7 @@ pub(crate) struct Sources<'s> {
     pub(crate) cache_dirs: &'s [PathBuf],
     pub(crate) pools: &'s [Pool],
     pub(crate) namespaces: &'s Namespaces,
+    pub(crate) netfilter: &'s Netfilter,
     pub(crate) names: &'s Names,
     pub(crate) boot: Option<&'s Boot>,
 }
@@ -55,6 +59,7 @@ pub(crate) fn gather(sources: &Sources<'_>, problems: &mut Vec<Problem>) -> Vec<
             sources.reserve(pool, reservation, &mut found);
         }
     }
+    sources.rules(&mut found);
     tell_apart(&mut found);
     let host = sources.namespaces.host();
     for Candidate { attachment, home } in found.values_mut() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, listed, quoted};
+use super::{Check, listed, named, quoted};
 use crate::attachment::Attachment;
 use crate::finding::Finding;
 use crate::{Host, Seen, System, provenance};
@@ -20,7 +20,7 @@ fn stale(host: &Host, _: &System) -> Vec<Finding> {
         by_network.entry(&one.network).or_default().push(one);
     }
     let finding = |(network, gone): (&str, Vec<&Attachment>)| {
-        let names: Vec<String> = gone.iter().map(|one| told(one)).collect();
+        let names: Vec<String> = gone.iter().map(|one| named(one)).collect();
         let what = match gone.len() {
             1 => format!("1 attachment outlived its container: {}", listed(&names)),
             many => format!(
@@ -38,14 +38,6 @@ fn stale(host: &Host, _: &System) -> Vec<Finding> {
             .run(detach(host, network, &gone))
     };
     by_network.into_iter().map(finding).collect()
-}
-
-fn told(one: &Attachment) -> String {
-    const SHOWN: usize = 12;
-    match &one.name {
-        Some(name) => name.to_string(),
-        None => one.container.chars().take(SHOWN).collect(),
-    }
 }
 
 /// The command that detaches them: that for the whole network, where it would take them for gone, too.

@@ -18,10 +18,10 @@ pub(super) const IP_FORWARD: Check = Check {
 
 fn ip_forward(host: &Host, system: &System) -> Vec<Finding> {
     let mut paths: Vec<(String, String)> = Vec::new();
-    for (_, name, promise) in promises(host).filter(|(_, _, promise)| promise.leads_outside) {
-        for path in off(host, system, name, &promise) {
+    for promise in promises(host).filter(|promise| promise.leads_outside) {
+        for path in off(host, system, &promise) {
             if !paths.iter().any(|(known, _)| *known == path) {
-                paths.push((path, name.to_owned()));
+                paths.push((path, promise.name.to_owned()));
             }
         }
     }
@@ -44,10 +44,10 @@ fn ip_forward(host: &Host, system: &System) -> Vec<Finding> {
 
 /// The parameters that are off and should not be, the host's before its links'. Only containers that are there show that
 /// something has switched them off.
-fn off(host: &Host, system: &System, network: &str, promise: &Promise) -> Vec<String> {
+fn off(host: &Host, system: &System, promise: &Promise<'_>) -> Vec<String> {
     let mut paths = Vec::new();
     let is_off = |path: &str| system.parameters.get(path) == Some("0");
-    let in_use: Vec<IpAddr> = addresses_in_use(host, network).collect();
+    let in_use: Vec<IpAddr> = addresses_in_use(host, promise.name).collect();
     if in_use.iter().any(IpAddr::is_ipv4) {
         let of_link = promise.bridge.as_ref();
         let of_link = of_link.map(|link| format!("net/ipv4/conf/{link}/forwarding"));
@@ -76,7 +76,8 @@ pub(super) const IPV6_DISABLED: Check = Check {
 
 fn ipv6_disabled(host: &Host, system: &System) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (_, name, promise) in promises(host) {
+    for promise in promises(host) {
+        let name = promise.name;
         let gives_ipv6 = gateways(host, name).iter().any(|net| net.addr().is_ipv6());
         if !gives_ipv6 || !promise.routes {
             continue;

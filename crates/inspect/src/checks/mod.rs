@@ -6,7 +6,11 @@
 //! A new check takes a function and a constant in the file of its theme, and a line in [`CHECKS`].
 
 mod attachments;
+mod fate;
+mod forwarding;
 mod kernel;
+mod links;
+mod netfilter;
 mod networks;
 mod permissions;
 mod plugins;
@@ -15,6 +19,7 @@ mod promise;
 
 use serde::Serialize;
 
+use crate::attachment::Attachment;
 use crate::finding::{Finding, Mend, Severity};
 use crate::{Host, System};
 
@@ -46,8 +51,21 @@ pub const CHECKS: &[Check] = &[
     pools::DUPLICATE,
     pools::OUTSIDE,
     attachments::STALE,
+    links::BRIDGE,
+    links::ADDRESS,
+    links::UNPLUGGED,
+    links::MASTER,
+    links::MTU_ENDS,
+    links::MTU_UPLINK,
+    links::OVERLAP,
     kernel::IP_FORWARD,
     kernel::IPV6_DISABLED,
+    forwarding::DROPPED,
+    netfilter::MISSING,
+    netfilter::UNREADABLE,
+    netfilter::STALE,
+    netfilter::BOTH,
+    netfilter::UNUSABLE,
     kernel::CONNTRACK,
     permissions::WRITABLE,
     permissions::READ_ONLY,
@@ -133,6 +151,18 @@ fn quoted(word: impl std::fmt::Display) -> String {
         true => word,
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
+}
+
+/// The beginning of a container's ID, as people tell containers apart by it.
+fn short(container: &str) -> String {
+    const SHOWN: usize = 12;
+    container.chars().take(SHOWN).collect()
+}
+
+/// What to call an attachment's container.
+fn named(one: &Attachment) -> String {
+    let name = one.name.as_ref().map(ToString::to_string);
+    name.unwrap_or_else(|| short(&one.container))
 }
 
 /// Some of many words, and how many more there are.

@@ -13,10 +13,12 @@ use crate::pool::Pool;
 const DEFAULT_BRIDGE: &str = "cni0";
 
 /// What the interface's plugin of a network says, the first of its chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Promise {
-    /// Its type.
-    pub(super) kind: String,
+#[derive(Clone, Debug)]
+pub(super) struct Promise<'h> {
+    /// The network.
+    pub(super) network: &'h Network,
+    /// Its name.
+    pub(super) name: &'h str,
     /// The bridge, where it is one.
     pub(super) bridge: Option<String>,
     /// The link of the host that containers' links are made on, where one is named.
@@ -31,20 +33,20 @@ pub(super) struct Promise {
     pub(super) mtu: Option<u32>,
 }
 
-impl Promise {
+impl<'h> Promise<'h> {
     /// That of a network.
-    pub(super) fn of(network: &Network) -> Self {
-        let Some(plugin) = network.list.as_ref().and_then(|list| list.plugins.first()) else {
-            return Self::default();
-        };
-        let kind = network.plugins.first().cloned().unwrap_or_default();
+    fn of(network: &'h Network) -> Option<Self> {
+        let plugin = network.list.as_ref()?.plugins.first()?;
+        let kind = network.plugins.first()?;
         let is_bridge = kind == "bridge";
         let is_ptp = kind == "ptp";
         let default_gateway = is_bridge && flag(plugin, "isDefaultGateway");
         let masquerades = (is_bridge || is_ptp) && flag(plugin, "ipMasq");
         let routes =
             is_ptp || (is_bridge && (default_gateway || masquerades || flag(plugin, "isGateway")));
-        Self {
+        Some(Self {
+            network,
+            name: network.name.as_deref()?,
             bridge: is_bridge.then(|| text(plugin, "bridge").unwrap_or(DEFAULT_BRIDGE.to_owned())),
             master: text(plugin, "master").filter(|_| !flag(plugin, "linkInContainer")),
             routes,
@@ -54,8 +56,12 @@ impl Promise {
                 .and_then(Value::as_u64)
                 .and_then(|mtu| u32::try_from(mtu).ok())
                 .filter(|mtu| *mtu > 0),
-            kind,
-        }
+        })
+    }
+
+    /// Whether a plugin is in the network's chain.
+    pub(super) fn has(&self, plugin: &str) -> bool {
+        self.network.plugins.iter().any(|one| one == plugin)
     }
 }
 
@@ -86,11 +92,12 @@ fn text(plugin: &PluginConfig, name: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The networks in force with what they promise.
-pub(super) fn promises(host: &Host) -> impl Iterator<Item = (&Network, &str, Promise)> {
+/// What the networks in force promise.
+pub(super) fn promises(host: &Host) -> impl Iterator<Item = Promise<'_>> {
     let networks = host.networks.iter();
-    let in_force = networks.filter(|network| network.is_in_force());
-    in_force.filter_map(|network| Some((network, network.name.as_deref()?, Promise::of(network))))
+    networks
+        .filter(|network| network.is_in_force())
+        .filter_map(Promise::of)
 }
 
 /// The pools of a network.

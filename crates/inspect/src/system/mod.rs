@@ -1,6 +1,7 @@
 //! What else of this host matters to its containers' networks, as data.
 
 mod directory;
+mod firewall;
 mod parameters;
 mod program;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use crate::{Host, Places};
 
 pub use directory::{Directory, Use};
+pub use firewall::{Firewall, Missing};
 pub use parameters::{Parameters, dotted};
 pub use program::{Fitness, PLUGINS, Program};
 
@@ -21,6 +23,9 @@ pub use program::{Fitness, PLUGINS, Program};
 pub struct System {
     /// Kernel parameters.
     pub parameters: Parameters,
+    /// What stands in the way of packets, and what should and does not.
+    #[serde(skip)]
+    pub firewall: Firewall,
     /// The directories in which runtimes look for plugins, in their order.
     pub plugin_dirs: Vec<PathBuf>,
     /// The files in them.
@@ -34,6 +39,7 @@ impl System {
     pub fn look(host: &Host, places: &Places) -> Self {
         Self {
             parameters: Parameters::read(host),
+            firewall: Firewall::read(),
             plugin_dirs: places.plugin_dirs.clone(),
             programs: program::read(&places.plugin_dirs),
             directories: directory::read(host, places),

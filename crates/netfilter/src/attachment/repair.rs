@@ -49,6 +49,15 @@ fn has_interface(record: &Record, netns: &Netns) -> Result<bool, linkspan_kernel
 }
 
 impl Attachment {
+    /// What of a record [`check`](Self::check) finds missing; nothing where nobody misses it.
+    pub(crate) fn missing(&self, record: &Record) -> Result<Vec<String>, Error> {
+        let missing = unique(self.check()?.into_iter());
+        match missing.is_empty() || is_in_use(record) {
+            true => Ok(missing),
+            false => Ok(Vec::new()),
+        }
+    }
+
     /// Sets up anew what [`check`](Self::check) finds missing, and tells what that was; nothing when the
     /// attachment has been removed meanwhile, or its namespace or its interface there is gone: what it had is GC's then.
     pub(crate) fn check_and_repair(&self) -> Result<Vec<String>, Error> {

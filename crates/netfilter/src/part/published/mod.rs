@@ -67,7 +67,7 @@ impl PublishedPorts {
     pub const DEFAULT_MARK_BIT: u8 = nftables::DEFAULT_MARK_BIT;
 
     /// Every single port.
-    fn single_ports(&self) -> impl Iterator<Item = Port> + '_ {
+    pub fn single_ports(&self) -> impl Iterator<Item = Port> + '_ {
         self.ports.iter().flat_map(PortRange::ports)
     }
 }
