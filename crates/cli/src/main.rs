@@ -27,6 +27,7 @@ mod signals;
 mod style;
 mod target;
 mod text;
+mod tree;
 mod ui;
 mod units;
 

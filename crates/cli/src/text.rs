@@ -125,16 +125,20 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
-/// A text that is one part of a line, whoever wrote it: line ends and tabs spelt out as well.
+/// A text that is one part of a line, whoever wrote it: what a terminal obeys, line ends and tabs spelt out as well.
 pub(crate) fn one_word(text: &str) -> Cow<'_, str> {
-    match text.contains(|c: char| c.is_control()) {
+    let is_spelt = |c: char| is_hidden(c) || c.is_control();
+    match text.contains(is_spelt) {
         false => text.into(),
         true => {
-            let spelt = |c: char| match c.is_control() {
-                true => c.escape_unicode().to_string(),
-                false => c.to_string(),
-            };
-            text.chars().map(spelt).collect::<String>().into()
+            let mut shown = String::with_capacity(text.len());
+            for c in text.chars() {
+                match is_spelt(c) {
+                    true => shown.extend(c.escape_unicode()),
+                    false => shown.push(c),
+                }
+            }
+            shown.into()
         }
     }
 }
@@ -144,11 +148,16 @@ const SHORT_ID: usize = 12;
 
 /// A container's ID: on a terminal the beginning of one that is a long number, elsewhere all of it.
 pub(crate) fn short_id(style: Style, id: &str) -> String {
-    let is_number = id.len() > 2 * SHORT_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match style.is_terminal() && is_number {
-        true => id[..SHORT_ID].to_owned(),
+    match style.is_terminal() {
+        true => first_digits(id).to_owned(),
         false => id.to_owned(),
     }
+}
+
+/// The beginning of an ID that is a long number, and all of others.
+pub(crate) fn first_digits(id: &str) -> &str {
+    let is_number = id.len() > 2 * SHORT_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_number { &id[..SHORT_ID] } else { id }
 }
 
 #[cfg(test)]
@@ -202,6 +211,15 @@ mod tests {
         ] {
             assert_eq!(width(text), columns, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_line_has_no_line_ends() {
+        assert_eq!(one_word("a b/ä"), "a b/ä");
+        assert_eq!(
+            one_word("a\n\x1b[1mb\u{202e}"),
+            "a\\u{a}\\u{1b}[1mb\\u{202e}"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! means ([`namespace`]) and the links, addresses and routes in them ([`link`]). Each fact says where it was seen ([`Seen`]).
 //! [`System`] is what else matters to containers: kernel parameters, files of plugins, modes of directories, who else manages
 //! links. [`audit`] is what is wrong with the pools, [`checks`] find what is wrong with all that ([`finding`]), and [`repair`]
-//! puts right what needs nobody's decision.
+//! puts right what needs nobody's decision. [`topology`] is what is connected to what.
 //!
 //! Nothing is changed by looking, and nobody is kept waiting: files are read without their locks, and no plugin is run. It needs
 //! none of our plugins: what those of the reference have left is read in the same way. Whoever may not read something is told so
@@ -30,6 +30,7 @@ pub mod provenance;
 pub mod repair;
 mod seen;
 pub mod system;
+pub mod topology;
 
 pub use host::Host;
 pub use places::{CACHE_DIRS, CONFIG_DIRS, Places};

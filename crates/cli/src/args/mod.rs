@@ -27,7 +27,7 @@ pub(crate) use look::Look;
 pub(crate) use network::{Gc, List, Status};
 pub(crate) use places::Places;
 pub(crate) use shell::{Completions, Man, Shell};
-pub(crate) use show::Show;
+pub(crate) use show::{Format, Show};
 
 use crate::ui::Loudness;
 

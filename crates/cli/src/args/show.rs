@@ -1,6 +1,6 @@
 //! `show`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Look;
 use crate::complete;
@@ -12,7 +12,11 @@ Examples:
   # One of them, by anything that is known of it
   linkspan show 10.22.0.7
   linkspan show web-0
-  linkspan show 8080/tcp";
+  linkspan show 8080/tcp
+
+  # What is connected to what, on a terminal and for a ticket
+  linkspan show --tree
+  linkspan show mynet --format svg > mynet.svg";
 
 /// `show`.
 #[derive(Args, Debug)]
@@ -22,6 +26,43 @@ pub(crate) struct Show {
     /// published port; of a container the beginning of its ID or name is enough
     #[arg(value_name = "WORD", add = complete::attached())]
     pub(crate) word: Option<String>,
+    /// How it is drawn: table, tree, svg, mermaid, dot or json [default: a table, or for a word that means one attachment all that
+    /// is known of it]
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    format: Option<Format>,
+    /// Draw what is connected to what as a tree; the same as --format tree
+    #[arg(long, conflicts_with = "format")]
+    tree: bool,
     #[command(flatten)]
     pub(crate) look: Look,
+}
+
+/// How it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A line for each attachment.
+    #[value(help = None)]
+    Table,
+    /// From the host to the containers.
+    #[value(help = None)]
+    Tree,
+    /// A picture.
+    #[value(help = None)]
+    Svg,
+    /// A flowchart of Mermaid.
+    #[value(help = None)]
+    Mermaid,
+    /// The language of Graphviz.
+    #[value(help = None)]
+    Dot,
+    /// For programs.
+    #[value(help = None)]
+    Json,
+}
+
+impl Show {
+    /// How it is to be drawn, where that was said.
+    pub(crate) fn format(&self) -> Option<Format> {
+        self.format.or(self.tree.then_some(Format::Tree))
+    }
 }

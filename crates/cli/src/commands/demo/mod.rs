@@ -24,7 +24,6 @@ use linkspan_spec::{Map, NetworkList, Success, Value};
 use self::left::Left;
 use self::look::State;
 use self::screen::{Screen, milliseconds};
-use self::tree::Node;
 use self::trip::Trip;
 use self::world::{HOST, OUTSIDE, PLUGIN_DIR, Place, World};
 use crate::args;
@@ -142,7 +141,7 @@ impl Demo {
     fn topology(&mut self) -> Result<(), Failure> {
         let state = State::look(&self.world)?;
         self.screen.heading("What there is now")?;
-        self.screen.tree(&Node::of(&state))?;
+        self.screen.tree(&tree::host(&state))?;
         self.report.insert("topology".into(), state.to_json());
         Ok(())
     }

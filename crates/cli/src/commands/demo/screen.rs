@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::tree::{Line, Node};
 use crate::failure::Failure;
 use crate::text::{cut, wrap, wrap_json};
+use crate::tree::Node;
 use crate::ui::Ui;
 
 /// Columns before what belongs to a step.
@@ -67,23 +67,9 @@ impl Screen {
     }
 
     pub(super) fn tree(self, tree: &Node) -> Result<(), Failure> {
-        let style = self.ui.style();
-        for Line { branches, node } in tree.lines() {
-            let space = match node.more.chars().next() {
-                None => "",
-                Some('─') => " ",
-                Some(_) => "  ",
-            };
-            let taken = [&branches, &node.name, space].map(|text| text.chars().count());
-            let room = self
-                .width
-                .saturating_sub(INDENT + taken.iter().sum::<usize>());
-            self.print(&format!(
-                "    {}{}{space}{}\n",
-                style.dim(&branches),
-                style.bold(&node.name),
-                cut(&node.more, room)
-            ))?;
+        let width = self.width.saturating_sub(INDENT);
+        for line in tree.draw(self.ui.style(), Some(width)) {
+            self.print(&format!("    {line}\n"))?;
         }
         Ok(())
     }

@@ -1,17 +1,23 @@
 //! `show`: what is attached.
 //!
-//! [`table`] draws several attachments, [`detail`] one; what is told is gathered by `linkspan_inspect`.
+//! [`table`] draws several attachments, [`detail`] one; [`outline`], [`svg`] and [`graph`] draw what is connected to what. What is
+//! told is gathered by `linkspan_inspect`.
 
 mod detail;
+mod graph;
+mod outline;
+mod svg;
 mod table;
 
 use std::collections::BTreeSet;
 
 use linkspan_inspect::Host;
 use linkspan_inspect::attachment::{Attachment, called, words_near};
+use linkspan_inspect::topology::Topology;
 use linkspan_spec::Value;
 
-use crate::args::Show;
+use self::graph::Graph;
+use crate::args::{Format, Show};
 use crate::failure::{Failure, Kind};
 use crate::ui::{Ui, object};
 
@@ -19,16 +25,36 @@ use crate::ui::{Ui, object};
 pub(crate) fn show(ui: Ui, args: &Show) -> Result<(), Failure> {
     let host = ui.look(&args.look.places());
     let chosen = choose(&host, args.word.as_deref())?;
-    if ui.json {
-        return ui.print_json(&json(ui, &host, &chosen)?);
+    let topology = || Topology::of(&host, &chosen);
+    let graph = |topology| Graph {
+        topology,
+        attachments: &chosen,
+    };
+    let format = if ui.json {
+        Some(Format::Json)
+    } else {
+        args.format()
+    };
+    match format {
+        Some(Format::Json) => ui.print_json(&json(ui, &host, &chosen)?),
+        Some(Format::Tree) => ui.print(&outline::text(ui.style(), &topology(), &chosen)),
+        Some(Format::Svg) => ui.print(&svg::text(&host, &topology(), &chosen)),
+        Some(Format::Mermaid) => ui.print(&graph(&topology()).mermaid()),
+        Some(Format::Dot) => ui.print(&graph(&topology()).dot()),
+        Some(Format::Table) => ui.print(&lines(ui, args, &host, &chosen)),
+        None => match (chosen.as_slice(), &args.word) {
+            ([one], Some(_)) => ui.print(&detail::page(ui.style(), &host, one)),
+            _ => ui.print(&lines(ui, args, &host, &chosen)),
+        },
     }
-    match (chosen.as_slice(), &args.word) {
-        ([one], Some(_)) => ui.print(&detail::page(ui.style(), &host, one)),
-        ([], _) => ui.print(&nothing(args.word.as_deref())),
-        (several, _) => {
-            let rest = args.word.is_none().then_some(&host);
-            ui.print(&table::text(ui.style(), several, rest))
-        }
+}
+
+/// A line for each attachment.
+fn lines(ui: Ui, args: &Show, host: &Host, chosen: &[&Attachment]) -> String {
+    let rest = args.word.is_none().then_some(host);
+    match chosen.is_empty() {
+        true => nothing(args.word.as_deref()),
+        false => table::text(ui.style(), chosen, rest),
     }
 }
 
@@ -80,6 +106,7 @@ fn json(ui: Ui, host: &Host, chosen: &[&Attachment]) -> Result<Value, Failure> {
     Ok(object([
         ("attachments", ui.value(&chosen)?),
         ("namespaces", ui.value(&namespaces)?),
+        ("topology", ui.value(&Topology::of(host, chosen))?),
         ("blindSpots", ui.value(&host.blind_spots)?),
     ]))
 }
