@@ -33,6 +33,7 @@ pub enum Node {
         /// Its name.
         name: String,
         /// `bridge`, `vlan`, …; `None` for hardware.
+        #[serde(skip_serializing_if = "Option::is_none")]
         kind: Option<String>,
         /// Its addresses, but for those of IPv6 that every link has.
         addresses: Vec<IpNet>,

@@ -49,7 +49,7 @@ impl Graph<'_> {
 
     /// In the language of Graphviz (<https://graphviz.org/doc/info/lang.html>).
     pub(super) fn dot(&self) -> String {
-        let title = (DOT.quoted)(&[self.topology.host.clone()]);
+        let title = (DOT.quoted)(std::slice::from_ref(&self.topology.host));
         let body = self.body(&DOT);
         format!(
             "graph {title} {{\n  rankdir=LR\n  node [shape=box, style=rounded, fontname=\"sans-serif\", fontsize=11]\n  \

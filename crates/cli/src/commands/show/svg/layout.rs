@@ -202,12 +202,12 @@ impl<'c, 't> Arrangement<'c, 't> {
         let mut next = top;
         for bridge in bridges {
             let y = top_of(bridge).unwrap_or(next).max(next);
-            next = self.place(bridge, bridges_x, y) + GAP;
+            next = self.place(bridge, bridges_x, x - GUTTER, y) + GAP;
             lowest = lowest.max(next - GAP);
         }
         for node in &routing {
             let y = self.first_routed(*node, top_of(*node)).unwrap_or(top);
-            self.place(*node, routing_x, y + PORT - ROUTING);
+            self.place(*node, routing_x, bridges_x - GUTTER, y + PORT - ROUTING);
         }
         next = top;
         for (link, depth) in links {
@@ -217,11 +217,11 @@ impl<'c, 't> Arrangement<'c, 't> {
                 .filter(|_| !routes && depth == 0)
                 .unwrap_or(next)
                 .max(next);
-            next = self.place(link, links_x + depth * INSET, y) + GAP;
+            next = self.place(link, links_x + depth * INSET, routing_x - GUTTER, y) + GAP;
             lowest = lowest.max(next - GAP);
         }
         for node in outside {
-            self.place(node, outside_x, top + PORT - ROUTING);
+            self.place(node, outside_x, host_x - GUTTER, top + PORT - ROUTING);
         }
         self.connect_nodes();
         self.connect_groups(groups);
@@ -261,8 +261,8 @@ impl<'c, 't> Arrangement<'c, 't> {
         widths.max().map_or(0, |width| width + GUTTER)
     }
 
-    /// Puts a node's box to its place. Returns where it ends.
-    fn place(&mut self, node: usize, x: i32, y: i32) -> i32 {
+    /// Puts a node's box to its place; all of a column end at its right. Returns where it ends below.
+    fn place(&mut self, node: usize, x: i32, right: i32, y: i32) -> i32 {
         let text = &self.content.nodes[node];
         let height = match text.class {
             "routing" | "outside" => 2 * ROUTING,
@@ -272,7 +272,7 @@ impl<'c, 't> Arrangement<'c, 't> {
         self.picture.boxes.push(Placed {
             x,
             y,
-            width: text.width(),
+            width: right - x,
             height,
             text,
         });

@@ -4,6 +4,8 @@
 
 mod content;
 mod layout;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write;
 
@@ -13,6 +15,7 @@ use linkspan_inspect::topology::Topology;
 
 use self::content::{Content, Line};
 use self::layout::{Frame, Picture, Placed, Wire};
+use crate::text::one_word;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -121,9 +124,10 @@ fn draw_line(svg: &mut String, x: i32, y: i32, line: &Line) {
     svg.push_str("</text>\n");
 }
 
-/// Text as XML has it. Control characters, which XML 1.0 cannot have, are spelt out by now.
+/// Text as XML has it, which cannot have control characters at all: those are spelt out.
 fn escaped(text: &str) -> String {
-    text.chars()
+    one_word(text)
+        .chars()
         .fold(String::with_capacity(text.len()), |mut escaped, c| {
             match c {
                 '&' => escaped.push_str("&amp;"),
