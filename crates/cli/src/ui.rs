@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkspan_inspect::{Host, Places};
 use linkspan_spec::{Map, Value, pretty};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -69,6 +70,18 @@ impl Ui {
                 Failure::new(crate::failure::Kind::Failed, "cannot print the result").because(error)
             }),
         }
+    }
+
+    /// Prints text in the place of the last `lines` lines, where the terminal can do that, and otherwise below them.
+    pub(crate) fn redraw(&self, text: &str, lines: usize) -> Result<(), Failure> {
+        if lines > 0 && self.terminal && !style::is_dumb() {
+            // ECMA-48: up to the first of them, and everything from there on is erased.
+            let _screen = progress::screen();
+            let _ = write!(io::stdout(), "\x1b[{lines}A\r\x1b[J");
+        } else if lines > 0 {
+            self.print("\n")?;
+        }
+        self.print(text)
     }
 
     /// Prints JSON on standard output, as CNI's own tools indent it.
@@ -189,6 +202,14 @@ fn shown(text: &str, terminal: bool) -> Cow<'_, str> {
         true => visible(text),
         false => text.into(),
     }
+}
+
+/// Whether standard output is not a pipe whose reader has read enough.
+pub(crate) fn is_somebody_reading() -> bool {
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let outcome = poll(&mut polled, Some(&Timespec::default()));
+    outcome.is_err() || !polled[0].revents().contains(PollFlags::ERR)
 }
 
 /// What is still to be told to a program: standard error gets one object.

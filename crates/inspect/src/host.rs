@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use crate::attachment::{self, Attachment, Sources};
 use crate::containers::Names;
-use crate::link::Links;
+use crate::link::{Link, Links};
 use crate::namespace::{Namespace, Namespaces};
 use crate::netfilter::Netfilter;
 use crate::network::{self, Network};
 use crate::pool::{self, Pool};
-use crate::{Places, Problem};
+use crate::{Places, Problem, Seen};
 
 /// What there is on this host.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -80,6 +80,22 @@ impl Host {
     pub fn network(&self, name: &str) -> Option<&Network> {
         let mut networks = self.networks.iter();
         networks.find(|network| network.is_in_force() && network.name.as_deref() == Some(name))
+    }
+
+    /// The namespace in which an attachment's container was found.
+    pub fn namespace_of(&self, attachment: &Attachment) -> Option<&Namespace> {
+        let inode = attachment.namespace?;
+        let mut namespaces = self.namespaces.iter();
+        namespaces.find(|namespace| namespace.inode == inode)
+    }
+
+    /// The container's interface of an attachment, where it was seen.
+    pub fn interface(&self, attachment: &Attachment) -> Option<&Link> {
+        let links = self.namespace_of(attachment)?.links();
+        attachment.seen.iter().find_map(|seen| match seen {
+            Seen::Interface { name, .. } => links.named(name),
+            _ => None,
+        })
     }
 
     /// The attachments of a network.

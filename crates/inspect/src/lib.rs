@@ -5,7 +5,8 @@
 //! means ([`namespace`]) and the links, addresses and routes in them ([`link`]). Each fact says where it was seen ([`Seen`]).
 //! [`System`] is what else matters to containers: kernel parameters, files of plugins, modes of directories, who else manages
 //! links. [`audit`] is what is wrong with the pools, [`checks`] find what is wrong with all that ([`finding`]), and [`repair`]
-//! puts right what needs nobody's decision. [`topology`] is what is connected to what.
+//! puts right what needs nobody's decision. [`topology`] is what is connected to what, [`traffic`] how much
+//! passes.
 //!
 //! Nothing is changed by looking, and nobody is kept waiting: files are read without their locks, and no plugin is run. It needs
 //! none of our plugins: what those of the reference have left is read in the same way. Whoever may not read something is told so
@@ -31,6 +32,7 @@ pub mod repair;
 mod seen;
 pub mod system;
 pub mod topology;
+pub mod traffic;
 
 pub use host::Host;
 pub use places::{CACHE_DIRS, CONFIG_DIRS, Places};

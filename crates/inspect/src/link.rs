@@ -18,7 +18,7 @@ pub struct Links {
 }
 
 /// A link with its addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
     /// Its number in its namespace.

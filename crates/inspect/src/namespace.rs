@@ -164,14 +164,19 @@ impl Namespaces {
 }
 
 impl Namespace {
-    /// Reads what is in it.
-    fn enter(&mut self, host: Option<&Netns>) -> Option<()> {
+    /// Opens it, by a file or a process; `None` where it is gone by now, or may not be opened.
+    pub(crate) fn open(&self) -> Option<Netns> {
         let processes = self.processes.iter();
         let processes = processes.map(|process| format!("/proc/{process}/ns/net").into());
         let places = self.files.iter().cloned().chain(processes);
         let mut opened = places.filter_map(|place: PathBuf| Netns::open(place).ok());
         // A process may have ended, and its number be another's by now.
-        let netns = opened.find(|netns| netns.id().ino == self.inode)?;
+        opened.find(|netns| netns.id().ino == self.inode)
+    }
+
+    /// Reads what is in it.
+    fn enter(&mut self, host: Option<&Netns>) -> Option<()> {
+        let netns = self.open()?;
         self.cookie = netns.cookie().ok().flatten();
         let rtnl = Rtnl::open_in(&netns).ok()?;
         self.host_number = host.and_then(|host| rtnl.netns_id(host).ok().flatten());

@@ -1,8 +1,11 @@
 //! `show`.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 
 use super::Look;
+use super::values::duration;
 use crate::complete;
 
 const SHOW_EXAMPLES: &str = "\
@@ -13,6 +16,9 @@ Examples:
   linkspan show 10.22.0.7
   linkspan show web-0
   linkspan show 8080/tcp
+
+  # How much each receives and sends, every two seconds
+  linkspan show --watch=2s
 
   # What is connected to what, on a terminal and for a ticket
   linkspan show --tree
@@ -33,8 +39,24 @@ pub(crate) struct Show {
     /// Draw what is connected to what as a tree; the same as --format tree
     #[arg(long, conflicts_with = "format")]
     tree: bool,
+    /// Show again and again how much each attachment receives and sends, as its container sees it, until it is interrupted; with
+    /// --json each time in a line (JSON Lines)
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true, default_missing_value = "1s",
+          value_parser = interval, conflicts_with_all = ["format", "tree"])]
+    pub(crate) watch: Option<Duration>,
+    /// End after so many times
+    #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
     #[command(flatten)]
     pub(crate) look: Look,
+}
+
+/// A time after which there is something to see.
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::MAX => Err("without an interval nothing is shown".to_owned()),
+        time => Ok(time),
+    }
 }
 
 /// How it is drawn.

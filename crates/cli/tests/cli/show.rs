@@ -78,7 +78,7 @@ mynet    dead        eth0    10.22.0.4/16 fd00:22::4/64                         
 storage  shop/web-0  net1    192.0.2.2/24                uplink                                                    alive
 
 1 attachment belongs to nothing any more; `linkspan gc mynet --dry-run` says what would go.
-  mynet dead eth0: its network namespace is gone
+  mynet dead eth0: it was made before the machine was started again
 ";
 
 /// The same on a terminal of 80 columns.
@@ -102,7 +102,11 @@ fn five(host: &Sandbox) {
     add("storage", "a2", &["--args", POD, "-i", "net1"]);
     add("direct", "d1", &[]);
     add("mynet", "dead", &[]);
-    host.run("ip netns del dead");
+    // That is certain as any user and on any kernel: it was kept before this boot.
+    host.run(
+        "ip netns del dead; cd /var/lib/cni/results; cp mynet-dead-eth0 x; mv x mynet-dead-eth0
+        touch -d 2001-01-01 mynet-dead-eth0",
+    );
 }
 
 /// What a terminal of so many columns gets, without looks.
@@ -230,7 +234,11 @@ fn a_page_tells_each_fact_with_where_it_was_seen() {
         }
         let page = linkspan(&["show", "dead"]);
         let page = page.success();
-        told(page, "state       gone: its network namespace is gone", "");
+        told(
+            page,
+            "state       gone: it was made before the machine was started again",
+            "",
+        );
         told(
             page,
             "addresses   10.22.0.4/16",
@@ -260,4 +268,186 @@ fn told(page: &str, fact: &str, seen: &str) {
         Some(number) => assert!(page.lines().any(|line| line == number), "{number}:\n{page}"),
         None => assert_eq!(seen, "", "{line}"),
     }
+}
+
+/// What the documentation shows, with the commands that print it: in blocks behind `$ linkspan`, and pictures.
+const DOCUMENT: &str = "../../docs/operate/show.md";
+
+/// `LINKSPAN_UPDATE_DOCS=1` writes what is printed instead of comparing it.
+#[test]
+fn the_documentation_shows_what_is_printed() {
+    build_plugins();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
+    sandbox(|host| {
+        five(host);
+        let document = fs::read_to_string(&path).unwrap();
+        let mut shown = String::new();
+        let mut blocks = 0;
+        for (number, block) in document.split("```\n").enumerate() {
+            let command = block
+                .lines()
+                .next()
+                .and_then(|line| line.strip_prefix("$ linkspan "));
+            match command.filter(|_| number % 2 == 1) {
+                Some(command) => {
+                    blocks += 1;
+                    shown.push_str(&format!("$ linkspan {command}\n{}", printed(host, command)));
+                }
+                None => shown.push_str(block),
+            }
+            shown.push_str("```\n");
+        }
+        let shown = shown.strip_suffix("```\n").unwrap();
+        same(&path, shown);
+        assert!(blocks >= 4, "{blocks}");
+        same(
+            &path.with_file_name("topology-5.svg"),
+            &printed(host, "show --format svg"),
+        );
+        same(
+            &path.with_file_name("topology-3.svg"),
+            &printed(host, "show mynet --format svg"),
+        );
+    });
+}
+
+/// What a command prints on a host called `node1`.
+fn printed(host: &Sandbox, command: &str) -> String {
+    let command = format!("hostname node1; exec {LINKSPAN} {command}");
+    let output = Cmd::new("unshare")
+        .args(["--uts", "sh", "-c", &command])
+        .output();
+    // Times and inodes are of the moment.
+    let inode = host.run("stat -Lc %i /run/netns/a1");
+    let mac = host.run("ip netns exec a1 cat /sys/class/net/eth0/address");
+    let text = output
+        .success()
+        .replace(&inode, "4026532318")
+        .replace(&mac, "c6:0b:22:4e:91:5d");
+    let since = |line: &str| match line.starts_with("  since ") {
+        true => "  since       2026-11-30 21:38:56 UTC, 12 min ago [1]\n".to_owned(),
+        false => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(since).collect()
+}
+
+#[track_caller]
+fn same(path: &Path, text: &str) {
+    if std::env::var_os("LINKSPAN_UPDATE_DOCS").is_some() {
+        fs::write(path, text).unwrap();
+    }
+    let known = fs::read_to_string(path).unwrap_or_default();
+    let name = path.file_name().unwrap().display();
+    assert!(
+        known == text,
+        "{name} is not what is printed, which is:\n{text}"
+    );
+}
+
+#[test]
+fn graphs_are_in_their_languages() {
+    build_plugins();
+    sandbox(|host| {
+        five(host);
+        assert_eq!(printed(host, "show direct --format mermaid"), MERMAID);
+        assert_eq!(printed(host, "show direct --format dot"), DOT);
+        assert_eq!(printed(host, "show storage --tree"), TREE);
+    });
+}
+
+const MERMAID: &str = r#"flowchart LR
+  n1(["the outside"])
+  subgraph host["host node1"]
+    n0["uplink<br/>198.51.100.1/24<br/>2001:db8:51::1/64"]
+    n2["routing"]
+  end
+  subgraph net0["network direct"]
+    n3["d1"]
+  end
+  n1 --- n0
+  n0 -.- n2
+  n2 ---|"eth0<br/>10.23.0.2/16"| n3
+  classDef gone stroke:#cf222e,stroke-dasharray:4
+  classDef unknown stroke:#9a6700,stroke-dasharray:4
+"#;
+
+const DOT: &str = r##"graph "node1" {
+  rankdir=LR
+  node [shape=box, style=rounded, fontname="sans-serif", fontsize=11]
+  edge [fontname="sans-serif", fontsize=9]
+  n1 [label="the outside", shape=ellipse]
+  subgraph cluster_host {
+    label="host node1"; fontname="sans-serif"; fontsize=11; color="#8c959f"
+    n0 [label="uplink\n198.51.100.1/24\n2001:db8:51::1/64"]
+    n2 [label="routing"]
+  }
+  subgraph cluster_net0 {
+    label="network direct"; fontname="sans-serif"; fontsize=11; color="#8c959f"
+    n3 [label="d1"]
+  }
+  n1 -- n0 [label=""]
+  n0 -- n2 [label="", style=dashed]
+  n2 -- n3 [label="eth0\n10.23.0.2/16"]
+}
+"##;
+
+const TREE: &str = "\
+node1
+└── uplink  198.51.100.1/24, 2001:db8:51::1/64, wired to the outside
+    └── macvlan ─── net1 in shop/web-0  192.0.2.2/24
+";
+
+#[test]
+fn rates_are_those_of_the_container() {
+    build_plugins();
+    sandbox(|host| {
+        five(host);
+        // 1000 bytes and 42 of headers, a hundred times a second.
+        let ping = "netns exec a1 ping -qni 0.01 -s 1000 -w 20 10.22.0.1";
+        let _ping = Cmd::new("ip").args(ping.split(' ')).start();
+        let watch = ["show", "mynet", "--watch=1s", "--count", "2", "--json"];
+        let output = linkspan(&watch);
+        let lines: Vec<Value> = output.success().lines().map(json).collect();
+        assert_eq!(lines.len(), 2);
+        for line in &lines {
+            let attachments = line["attachments"].as_array().unwrap();
+            // The one that is gone carries nothing that could be counted.
+            assert_eq!(attachments.len(), 2, "{line}");
+            for direction in ["receive", "send"] {
+                let rate = &attachments[0][direction];
+                let (bits, packets) = (
+                    rate["bitsPerSecond"].as_u64().unwrap(),
+                    rate["packetsPerSecond"].as_u64().unwrap(),
+                );
+                assert!((30..=120).contains(&packets), "{line}");
+                assert!((packets * 7000..packets * 8600).contains(&bits), "{line}");
+                let idle = attachments[1][direction]["packetsPerSecond"]
+                    .as_u64()
+                    .unwrap();
+                assert!(idle < 20, "{line}");
+            }
+        }
+        let watch = "show a1 --watch=200ms --count 2";
+        let output = linkspan(&watch.split(' ').collect::<Vec<_>>());
+        let blocks: Vec<_> = output.success().split("\n\n").collect();
+        assert_eq!(blocks.len(), 2, "{output}");
+        assert!(
+            blocks.iter().all(|block| block.lines().count() == 2),
+            "{output}"
+        );
+        let drawn = on_a_terminal(80, watch);
+        assert!(drawn.contains("\n\x1b[2A\r\x1b[JNETWORK "), "{drawn:?}");
+        let output = linkspan(&["show", "nobody", "--watch"]);
+        assert_eq!(status(&output), 1, "{output}");
+    });
+}
+
+#[test]
+fn whoever_has_read_enough_ends_it() {
+    build_plugins();
+    sandbox(|host| {
+        five(host);
+        let line = format!("{LINKSPAN} show --watch=50ms | head -1");
+        assert!(host.run(&line).starts_with("NETWORK"));
+    });
 }

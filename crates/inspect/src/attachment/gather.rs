@@ -272,7 +272,7 @@ fn key_in(alias: &str) -> Option<Key> {
 
 impl Attachment {
     /// One of which nothing is known yet.
-    pub(super) fn unknown(life: Life) -> Self {
+    pub(crate) fn unknown(life: Life) -> Self {
         Self {
             network: String::new(),
             container: String::new(),

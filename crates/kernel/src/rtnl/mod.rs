@@ -5,6 +5,7 @@
 
 pub(crate) mod address;
 mod bridge;
+mod counters;
 mod link;
 mod link_change;
 mod link_data;
@@ -26,6 +27,7 @@ use linkspan_netlink::{Message, Request};
 
 pub use address::Address;
 pub use bridge::{BridgeVlan, VlanFlags};
+pub use counters::Counters;
 pub use link::{Link, OperState};
 pub use link_change::{LinkChange, PortChange};
 pub use link_data::{IpvlanMode, LinkData, MacvlanMode};

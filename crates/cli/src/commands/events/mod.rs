@@ -8,11 +8,10 @@ use std::io;
 use linkspan_events::{Event, Follow, Ring};
 use linkspan_inspect::containers::Names;
 use linkspan_spec::{Map, Value};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::args::Events;
 use crate::failure::{Failure, Kind};
-use crate::ui::{Ui, object};
+use crate::ui::{Ui, is_somebody_reading, object};
 use draw::Table;
 use select::{Selection, grouped};
 
@@ -71,14 +70,6 @@ fn follow(ui: Ui, args: &Events, selection: &Selection) -> Result<(), Failure> {
         events = follow.wait().map_err(ended)?;
         events.retain(|event| selection.has(event));
     }
-}
-
-/// Whether standard output is not a pipe whose reader has read enough.
-fn is_somebody_reading() -> bool {
-    let stdout = io::stdout();
-    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
-    let outcome = poll(&mut polled, Some(&Timespec::default()));
-    outcome.is_err() || !polled[0].revents().contains(PollFlags::ERR)
 }
 
 /// Why what is kept cannot be read.

@@ -2,7 +2,7 @@
 
 use linkspan_inspect::attachment::{Attachment, Limits};
 use linkspan_inspect::life::Life;
-use linkspan_inspect::link::{Link, Links, Route};
+use linkspan_inspect::link::{Link, Route};
 use linkspan_inspect::namespace::Namespace;
 use linkspan_inspect::{Host, Seen};
 
@@ -103,7 +103,7 @@ impl<'h> Page<'h> {
     /// What is in the container's namespace.
     fn inside(&self, facts: &mut Vec<Fact>) {
         let one = self.one;
-        let namespace = self.namespace();
+        let namespace = self.host.namespace_of(one);
         let path = one.netns.as_ref().map(|path| path.display().to_string());
         match (namespace, path) {
             (Some(namespace), path) => facts.push(fact(
@@ -114,7 +114,7 @@ impl<'h> Page<'h> {
             (None, Some(path)) => facts.push(fact("namespace", path, self.kept())),
             (None, None) => {}
         }
-        let link = self.interface();
+        let link = self.host.interface(one);
         let seen = || match link {
             Some(_) => self.seen(|seen| matches!(seen, Seen::Interface { .. })),
             None => self.kept(),
@@ -189,23 +189,6 @@ impl<'h> Page<'h> {
             });
             facts.push(fact("reserved", address.to_string(), seen));
         }
-    }
-
-    fn namespace(&self) -> Option<&'h Namespace> {
-        let inode = self.one.namespace?;
-        self.host
-            .namespaces
-            .iter()
-            .find(|namespace| namespace.inode == inode)
-    }
-
-    /// The container's interface, as it was seen.
-    fn interface(&self) -> Option<&'h Link> {
-        let links: &Links = self.namespace()?.links();
-        self.one.seen.iter().find_map(|seen| match seen {
-            Seen::Interface { name, .. } => links.named(name),
-            _ => None,
-        })
     }
 
     fn seen(&self, is_wanted: impl Fn(&Seen) -> bool) -> Option<String> {

@@ -1,6 +1,6 @@
 //! `show`: what is attached.
 //!
-//! [`table`] draws several attachments, [`detail`] one; [`outline`], [`svg`] and [`graph`] draw what is connected to what. What is
+//! [`table`] draws several attachments, [`detail`] one; [`outline`], [`svg`] and [`graph`] draw what is connected to what; [`watch`] counts. What is
 //! told is gathered by `linkspan_inspect`.
 
 mod detail;
@@ -8,6 +8,7 @@ mod graph;
 mod outline;
 mod svg;
 mod table;
+mod watch;
 
 use std::collections::BTreeSet;
 
@@ -23,6 +24,9 @@ use crate::ui::{Ui, object};
 
 /// Shows what is attached: all, or what a word means.
 pub(crate) fn show(ui: Ui, args: &Show) -> Result<(), Failure> {
+    if let Some(interval) = args.watch {
+        return watch::watch(ui, args, interval);
+    }
     let host = ui.look(&args.look.places());
     let chosen = choose(&host, args.word.as_deref())?;
     let topology = || Topology::of(&host, &chosen);

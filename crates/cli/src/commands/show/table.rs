@@ -31,8 +31,7 @@ const PORTS: usize = 6;
 const STATE: usize = 7;
 
 /// What is given up, one after another, until the table fits a terminal.
-const SACRIFICES: [Sacrifice; 8] = [
-    Sacrifice::Lists,
+const SACRIFICES: [Sacrifice; 7] = [
     Sacrifice::Cut(CONTAINER, 24),
     Sacrifice::Drop(HOST_LINK),
     Sacrifice::Cut(CONTAINER, 12),
@@ -42,10 +41,9 @@ const SACRIFICES: [Sacrifice; 8] = [
     Sacrifice::Drop(PORTS),
 ];
 
+/// What can be given up for a table to fit; columns by their places in the whole table.
 #[derive(Clone, Copy)]
-enum Sacrifice {
-    /// Of several addresses or ports the first is told, and how many there are more.
-    Lists,
+pub(super) enum Sacrifice {
     /// A column is cut to what fits, and no further than to so many characters.
     Cut(usize, usize),
     /// A column is left out.
@@ -66,31 +64,38 @@ pub(super) fn text(style: Style, attachments: &[&Attachment], host: Option<&Host
 /// The rows, with as much as a terminal has room for.
 fn fitted(style: Style, attachments: &[&Attachment]) -> Vec<Vec<String>> {
     let mut rows = rows(style, attachments, false);
-    let Some(room) = style.columns() else {
-        return rows;
-    };
+    if let Some(room) = style.columns() {
+        if width(&rows) > room {
+            // Of several addresses or ports the first is told, and how many there are more.
+            rows = self::rows(style, attachments, true);
+        }
+        fit(&mut rows, room, &SACRIFICES);
+    }
+    rows
+}
+
+/// Gives up one thing after another until the rows fit into so many columns.
+pub(super) fn fit(rows: &mut [Vec<String>], room: usize, sacrifices: &[Sacrifice]) {
     let mut dropped: Vec<usize> = Vec::new();
-    for sacrifice in SACRIFICES {
-        let excess = width(&rows).saturating_sub(room);
+    for sacrifice in sacrifices {
+        let excess = width(rows).saturating_sub(room);
         if excess == 0 {
             break;
         }
-        match sacrifice {
-            Sacrifice::Lists => rows = self::rows(style, attachments, true),
-            Sacrifice::Cut(column, least) => {
-                let place = column - dropped.iter().filter(|one| **one < column).count();
-                let width = column_width(&rows, place).saturating_sub(excess).max(least);
+        let (Sacrifice::Cut(column, _) | Sacrifice::Drop(column)) = *sacrifice;
+        let place = column - dropped.iter().filter(|one| **one < column).count();
+        match *sacrifice {
+            Sacrifice::Cut(_, least) => {
+                let width = column_width(rows, place).saturating_sub(excess).max(least);
                 rows.iter_mut()
                     .for_each(|row| row[place] = cut(&row[place], width));
             }
-            Sacrifice::Drop(column) => {
-                let place = column - dropped.iter().filter(|one| **one < column).count();
+            Sacrifice::Drop(_) => {
                 rows.iter_mut().for_each(|row| drop(row.remove(place)));
                 dropped.push(column);
             }
         }
     }
-    rows
 }
 
 fn column_width(rows: &[Vec<String>], column: usize) -> usize {

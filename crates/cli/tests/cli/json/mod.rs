@@ -58,6 +58,7 @@ const RUNS: &[(&str, &str)] = &[
         "uninstall --bin-dir /opt/cni/bin --dry-run",
     ),
     ("linkspan show", "show"),
+    ("linkspan show --watch", "show --watch=50ms --count 1"),
     (
         "linkspan ipam show --ip ADDRESS",
         "ipam show --ip 10.22.0.2",
