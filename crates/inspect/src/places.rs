@@ -27,6 +27,7 @@ pub const CACHE_DIRS: [&str; 3] = [
 /// Where host-local keeps who has which address, unless a configuration says otherwise.
 const POOL_DIR: &str = "/var/lib/cni/networks";
 
+/// Where runtimes look for plugins: by convention, then as Debian's and Fedora's packages have it.
 const PLUGIN_DIRS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
 
 /// Where to look.
@@ -43,15 +44,28 @@ pub struct Places {
 }
 
 impl Places {
-    /// All that are usual and are there, and the most usual of each in any case.
+    /// All that are usual and are there, and the most usual of each in any case; of those of plugins the first that holds any.
     pub fn usual() -> Self {
         Self {
             config_dirs: there(&CONFIG_DIRS),
             cache_dirs: there(&CACHE_DIRS),
-            plugin_dirs: there(&PLUGIN_DIRS),
+            plugin_dirs: vec![in_use(&PLUGIN_DIRS).into()],
             pool_dirs: vec![POOL_DIR.into()],
         }
     }
+}
+
+/// The first directory that holds anything, since a runtime looks in one: what another has would hide that this one lacks it.
+fn in_use(directories: &[&'static str]) -> &'static str {
+    let holds = |path: &&&str| {
+        let entries = std::fs::read_dir(path);
+        entries.is_ok_and(|mut entries| entries.next().is_some())
+    };
+    directories
+        .iter()
+        .find(holds)
+        .copied()
+        .unwrap_or(directories[0])
 }
 
 fn there(directories: &[&str]) -> Vec<PathBuf> {

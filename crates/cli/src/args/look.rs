@@ -15,8 +15,8 @@ pub(crate) struct Look {
     /// there]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Directories of plugins, separated by colons [env: CNI_PATH] [default: /opt/cni/bin, /usr/lib/cni and /usr/libexec/cni as far
-    /// as they are there]
+    /// Directories of plugins, separated by colons [env: CNI_PATH] [default: the first of /opt/cni/bin, /usr/lib/cni and
+    /// /usr/libexec/cni that holds any]
     #[arg(long, value_name = "DIRS")]
     pub(crate) cni_path: Option<String>,
 }

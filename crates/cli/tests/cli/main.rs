@@ -23,4 +23,6 @@ mod shell;
 mod show;
 mod signals;
 mod status;
+mod transcript;
+mod trouble;
 mod world;

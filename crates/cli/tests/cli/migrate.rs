@@ -8,11 +8,11 @@ use linkspan_testkit::{Cmd, Netns, Sandbox, kill_at_every_change, needs, sandbox
 use serde_json::{Value, json};
 
 use crate::demo::build_plugins;
+use crate::transcript::replay;
 
 const LINKSPAN: &str = env!("CARGO_BIN_EXE_linkspan");
 const REFERENCE: &str = "/usr/lib/cni";
 const BIN_DIR: &str = "/opt/cni/bin";
-const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/migrate.md");
 
 /// A host with the reference plugins in the usual place, and a network of three plugins.
 struct World<'s> {
@@ -228,48 +228,16 @@ fn a_directory_that_is_mistyped_changes_nothing() {
     });
 }
 
-/// Every command of the guide does what the guide shows; with `LINKSPAN_WRITE` the guide is made from what they do.
+/// Every command of the guide does what the guide shows.
 #[test]
 fn the_guide_shows_what_happens() {
     build_plugins();
     sandbox(|host| {
-        let world = World::new(host);
-        let program = Path::new("/run/linkspan");
-        fs::create_dir(program).unwrap();
-        for name in ["linkspan", "linkspan-plugins"] {
-            fs::copy(Path::new(LINKSPAN).with_file_name(name), program.join(name)).unwrap();
-        }
+        let _world = World::new(host);
         let _containers = ["old", "new"].map(|name| host.netns(name));
-        let text = fs::read_to_string(GUIDE).unwrap();
-        let mut made = String::new();
-        let mut lines = text.lines().peekable();
-        let mut is_shown = false;
-        while let Some(line) = lines.next() {
-            made += &format!("{line}\n");
-            is_shown = if line.starts_with("```") {
-                line == "```console"
-            } else {
-                is_shown
-            };
-            let Some(command) = line.strip_prefix("# ").filter(|_| is_shown) else {
-                continue;
-            };
-            let path = std::env::var("PATH").unwrap();
-            let output = Cmd::new("sh")
-                .args(["-c", command])
-                .env("PATH", format!("/run/linkspan:{path}"))
-                .output();
+        replay("migrate.md", |command, output| {
             assert!(output.ok(), "{command}: {output}");
-            made += &output.stdout;
-            while lines
-                .next_if(|next| !next.starts_with("# ") && !next.starts_with("```"))
-                .is_some()
-            {}
-        }
-        drop(world);
-        if std::env::var_os("LINKSPAN_WRITE").is_some() {
-            return fs::write(GUIDE, &made).unwrap();
-        }
-        assert_eq!(text, made, "run this test with LINKSPAN_WRITE=1");
+            output.stdout.clone()
+        });
     });
 }
