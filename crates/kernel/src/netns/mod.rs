@@ -147,6 +147,23 @@ impl Netns {
             })
     }
 
+    /// Takes a namespace's name away, as `ip netns del` does: unmounts the file and removes it. The namespace ends once nobody
+    /// is in it and nothing of it is open.
+    ///
+    /// # Errors
+    /// When the file cannot be removed. One that is not there is none.
+    pub fn remove(path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        let _ = rustix::mount::unmount(path, rustix::mount::UnmountFlags::DETACH);
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let object = format!("the network namespace {}", path.display());
+                Err(Error::new("remove", object, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What tells it from others.
     pub fn id(&self) -> Id {
         self.id

@@ -1,6 +1,6 @@
 //! Pings between places, and with which source they arrive.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use linkspan_kernel::echo::{self, Listener, Token};
@@ -38,7 +38,7 @@ impl Trip<'_> {
             .run(|| echo::ping(self.address, token, PATIENCE))?;
         let elapsed = answer.map_err(cannot)?;
         let source = listener.source(token, PATIENCE).map_err(cannot)?;
-        if source == self.source {
+        if source == IpAddr::V4(self.source) {
             return Ok(elapsed);
         }
         Err(Failure::new(
