@@ -1,10 +1,22 @@
 //! Text that fits into a line.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use linkspan_spec::Value;
 
 use crate::style::{LOOKS, Style};
+
+/// Times as people compare them: two digits that count.
+pub(crate) fn milliseconds(time: Duration) -> String {
+    let milliseconds = time.as_secs_f64() * 1000.0;
+    let decimals = match milliseconds {
+        ..1.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{milliseconds:.decimals$} ms")
+}
 
 /// JSON in one line with spaces, as people write it.
 pub(crate) fn one_line(value: &Value) -> String {
@@ -233,5 +245,12 @@ mod tests {
         let value = linkspan_spec::decode::value(br#"{"a":[1,{"b":"\""}],"c":{},"d":[]}"#).unwrap();
         let text = r#"{ "a": [ 1, { "b": "\"" } ], "c": {}, "d": [] }"#;
         assert_eq!(one_line(&value), text);
+    }
+
+    #[test]
+    fn times_have_two_digits_that_count() {
+        for (microseconds, text) in [(42, "0.04 ms"), (3_140, "3.1 ms"), (123_456, "123 ms")] {
+            assert_eq!(milliseconds(Duration::from_micros(microseconds)), text);
+        }
     }
 }

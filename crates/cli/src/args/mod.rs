@@ -13,6 +13,7 @@ mod network;
 mod places;
 mod shell;
 mod show;
+mod test;
 mod values;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -28,6 +29,7 @@ pub(crate) use network::{Gc, List, Status};
 pub(crate) use places::Places;
 pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use show::{Format, Show};
+pub(crate) use test::Test;
 
 use crate::ui::Loudness;
 
@@ -158,6 +160,15 @@ pub(crate) enum Command {
     /// admissions of running containers along. What each attachment had stands in /run/cni/linkspan; this
     /// compares it with the kernel and puts back what is missing. It is no failure when nothing is.
     Reconcile(Reconcile),
+    /// Prove a network: attach two throw-away containers, and send packets in every direction that it promises.
+    ///
+    /// From container to container, to the gateway, to and from the host, to the world outside, to published ports, by IPv4
+    /// and IPv6, with the largest packet, within the limits; whatever plugins the network has. A line tells of each what
+    /// came out, and where something did not, why and what to do. Everything is removed again.
+    ///
+    /// No container that is there is touched, and no packet leaves this machine unless --outside names an address: what
+    /// plays the world outside is a namespace with an address of the documentation ranges (192.0.2.0/24, 2001:db8::/32).
+    Test(Test),
     /// Tell the versions of Linkspan, or those that plugins support.
     Version(Version),
     /// Install the plugins: one file, and a link to it for the name of each.

@@ -17,5 +17,6 @@ mod replaced;
 pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod test;
 pub(crate) mod uninstall;
 pub(crate) mod version;

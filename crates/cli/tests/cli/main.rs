@@ -23,6 +23,7 @@ mod shell;
 mod show;
 mod signals;
 mod status;
+mod test;
 mod transcript;
 mod trouble;
 mod world;

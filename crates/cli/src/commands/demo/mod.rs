@@ -23,13 +23,13 @@ use linkspan_spec::{Map, NetworkList, Success, Value};
 
 use self::left::Left;
 use self::look::State;
-use self::screen::{Screen, milliseconds};
+use self::screen::Screen;
 use self::trip::Trip;
 use self::world::{HOST, OUTSIDE, PLUGIN_DIR, Place, World};
 use crate::args;
 use crate::failure::{Failure, Kind};
 use crate::target::watch;
-use crate::text::one_line;
+use crate::text::{milliseconds, one_line};
 use crate::ui::{Ui, object};
 
 /// The network that is shown.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::text::{cut, wrap, wrap_json};
+use crate::text::{cut, milliseconds, wrap, wrap_json};
 use crate::tree::Node;
 use crate::ui::Ui;
 
@@ -72,28 +72,5 @@ impl Screen {
             self.print(&format!("    {line}\n"))?;
         }
         Ok(())
-    }
-}
-
-/// Times as people compare them: two digits that count.
-pub(super) fn milliseconds(time: Duration) -> String {
-    let milliseconds = time.as_secs_f64() * 1000.0;
-    let decimals = match milliseconds {
-        ..1.0 => 2,
-        ..100.0 => 1,
-        _ => 0,
-    };
-    format!("{milliseconds:.decimals$} ms")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_two_digits_that_count() {
-        for (microseconds, text) in [(42, "0.04 ms"), (3_140, "3.1 ms"), (123_456, "123 ms")] {
-            assert_eq!(milliseconds(Duration::from_micros(microseconds)), text);
-        }
     }
 }

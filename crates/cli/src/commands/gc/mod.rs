@@ -62,8 +62,22 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
             .map(|decision| decision.endpoint.attachment())
             .collect();
         collection.remove_all_but(&in_use)?;
+        drop(collection);
+        remove_tests(&runtime, &network)?;
     }
     tell(ui, args, &network, &decisions, &unknown)
+}
+
+/// Removes what tests left that were killed, beside what is kept of them: namespaces, and what of an ADD was begun.
+fn remove_tests(runtime: &Runtime, network: &NetworkList) -> Result<(), Failure> {
+    let mut failures = linkspan_connectivity::sweep(runtime, network, false)
+        .errors
+        .into_iter()
+        .map(Failure::from);
+    match failures.next() {
+        Some(first) => Err(first.with_others(failures.collect())),
+        None => Ok(()),
+    }
 }
 
 fn decide(args: &Gc, runtime: &Runtime, network: &NetworkList) -> Result<Vec<Decision>, Failure> {
@@ -107,6 +121,9 @@ fn judge(
         _ if !args.keep.is_empty() => (false, "no --keep names it"),
         // Better one too many.
         None => (true, "its namespace is not known"),
+        Some(path) if linkspan_connectivity::is_abandoned(path) => {
+            (false, "`linkspan test` was killed before it removed it")
+        }
         Some(path) => match AtPath::look(path) {
             AtPath::There => (true, "its namespace is there"),
             AtPath::Gone => match provenance::reason_to_live(file) {

@@ -84,6 +84,12 @@ const RUNS: &[(&str, &str)] = &[
         "linkspan metrics --output FILE",
         "metrics --output /run/linkspan.prom",
     ),
+    // What bridges pass on, or the host, is dropped: so a check fails.
+    (HOST, "iptables -P FORWARD DROP"),
+    ("linkspan test NET", "test mynet"),
+    (HOST, "iptables -P FORWARD ACCEPT"),
+    ("linkspan test NET", "test mynet --keep"),
+    ("linkspan test NET --clean", "test mynet --clean"),
     ("linkspan demo", "demo"),
     ("linkspan completions SHELL", "completions bash"),
     ("linkspan man", "man add"),
