@@ -129,7 +129,7 @@ impl Records {
         removed.map_err(|error| failed("remove", &folder.path().join(name), &error))
     }
 
-    /// The names of all records.
+    /// The names of all records, in alphabetical order.
     pub(super) fn names(&self) -> Result<Vec<String>, Error> {
         let Some(folder) = self.folder()? else {
             return Ok(Vec::new());
@@ -138,6 +138,7 @@ impl Records {
             .names()
             .map_err(|error| failed("read", folder.path(), &error))?;
         names.retain(|name| name.ends_with(ENDING));
+        names.sort_unstable();
         Ok(names)
     }
 

@@ -29,7 +29,7 @@ pub(crate) const NETWORKS: [(&str, &str); 3] = [
     (
         "20-p2p.conflist",
         r#"{ "cniVersion": "1.0.0", "name": "p2p", "plugins": [
-  { "type": "ptp", "ipam": { "type": "host-local", "subnet": "10.23.0.0/28" } } ] }
+  { "type": "ptp", "ipMasq": true, "ipam": { "type": "host-local", "subnet": "10.23.0.0/28", "routes": [ { "dst": "0.0.0.0/0" } ] } } ] }
 "#,
     ),
     (
@@ -66,7 +66,8 @@ impl<'s> Node<'s> {
             "chmod 755 /etc/cni /var/lib/cni /opt/cni
              sysctl -qw net.ipv4.ip_forward=1
              ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up
-             ip address add 192.0.2.1/24 dev up0",
+             ip address add 192.0.2.1/24 dev up0
+             ip route add default via 192.0.2.254",
         );
         Self { host }
     }

@@ -42,7 +42,12 @@ pub(crate) fn replay(document: &str, shown: impl Fn(&str, &Output) -> String) {
     if std::env::var_os("LINKSPAN_WRITE").is_some() {
         return fs::write(&path, &made).unwrap();
     }
-    assert_eq!(text, made, "run this test with LINKSPAN_WRITE=1");
+    let mut pairs = text.lines().zip(made.lines());
+    let first = pairs.find(|(shown, printed)| shown != printed);
+    assert!(
+        text == made,
+        "{document} shows something else than is printed; LINKSPAN_WRITE=1 makes it anew. The first line: {first:#?}"
+    );
 }
 
 /// A directory with the program and the plugins, in the sandbox.

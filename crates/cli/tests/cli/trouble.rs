@@ -24,6 +24,7 @@ fn shown(_command: &str, output: &Output) -> String {
     let steady = [
         (r"\b\d+ d\b", "300 d"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-12-01 03:00:00"),
+        (r"\bnetns-\d+-\d+\b", "netns-4026532000-1"),
         (r"\b40265\d{5}\b", "4026532000"),
         (r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", "02:00:00:00:00:01"),
     ];
