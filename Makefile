@@ -76,7 +76,7 @@ endif
 .PHONY: bench
 bench: setup build
 	@$(BIN)/linkspan install --from $(BIN)/linkspan-plugins --bin-dir $(TARGET)/bench >/dev/null
-	@LINKSPAN_BIN=$(abspath $(TARGET))/bench $(CARGO) bench --locked -p linkspan-benches --bench plugins $(if $(T),-- $(T))
+	@LINKSPAN=$(abspath $(BIN))/linkspan LINKSPAN_BIN=$(abspath $(TARGET))/bench $(CARGO) bench --locked -p linkspan-benches --bench plugins $(if $(T),-- $(T))
 
 ## make lint         clippy, and that the licences and sources of dependencies are allowed where cargo-deny is installed
 .PHONY: lint

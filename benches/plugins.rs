@@ -37,6 +37,7 @@ mod pods;
 mod ports;
 mod report;
 mod scenarios;
+mod show;
 mod stats;
 
 use std::env;

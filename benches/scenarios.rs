@@ -9,7 +9,7 @@ use crate::call::{Attachment, bandwidth, bridge, firewall, forget, portmap};
 use crate::contestant::Contestant;
 use crate::report::Row;
 use crate::stats::Samples;
-use crate::{events, floor, leases, pods, ports};
+use crate::{events, floor, leases, pods, ports, show};
 
 /// How often each command of each contestant is timed.
 const RUNS: usize = 30;
@@ -66,6 +66,7 @@ pub(crate) const ALL: &[Scenario] = &[
     }),
     ("pods", pods::at_once),
     ("ports", ports::published),
+    ("show", show::full_node),
     ("host-local", host_local),
     ("floor", floor::removal),
     ("events", events::cost),
