@@ -201,3 +201,128 @@ fn gone(why: &str) -> Life {
 fn unknown(why: &str) -> Life {
     Life::Unknown(why.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use linkspan_testkit::rows;
+
+    use super::*;
+    use crate::link::{Link, Links};
+
+    /// A namespace with an interface and its address.
+    fn namespace(inode: u64, ifname: &str, address: &str) -> Namespace {
+        let link = Link {
+            name: ifname.to_owned(),
+            addresses: vec![address.parse().unwrap()],
+            ..Link::default()
+        };
+        Namespace {
+            inode,
+            links: Some(Links {
+                links: vec![link],
+                ..Links::default()
+            }),
+            ..Namespace::default()
+        }
+    }
+
+    const PATH: &str = "/proc/self/ns/net";
+
+    /// What becomes of an attachment with eth0 and 10.22.0.2, of which nothing is noted.
+    fn judged(
+        path: Option<&str>,
+        all: Vec<Namespace>,
+        complete: bool,
+        written: SystemTime,
+    ) -> (Life, Option<(u64, bool)>) {
+        let namespaces = Namespaces { all, complete };
+        let provenance = Provenance {
+            written,
+            origin: None,
+        };
+        let traces = Traces {
+            path: path.map(Path::new),
+            provenance: Some(&provenance),
+            ifname: Some("eth0"),
+            addresses: &["10.22.0.2".parse().unwrap()],
+        };
+        let boot = Boot::current().unwrap();
+        let (life, home) = judge(traces, &namespaces, Some(&boot));
+        (
+            life,
+            home.map(|home| (home.namespace.inode, home.by_address)),
+        )
+    }
+
+    const MISSING: Option<&str> = Some("/no/such/namespace");
+
+    fn own() -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(PATH).unwrap().ino()
+    }
+
+    fn here() -> Namespace {
+        namespace(own(), "eth0", "10.22.0.2/16")
+    }
+
+    fn another() -> Namespace {
+        namespace(own(), "eth0", "10.22.0.9/16")
+    }
+
+    fn host() -> Namespace {
+        Namespace {
+            host: true,
+            ..namespace(own(), "uplink", "192.0.2.1/24")
+        }
+    }
+
+    fn elsewhere() -> Namespace {
+        namespace(7, "eth0", "10.22.0.2/16")
+    }
+
+    fn unseen() -> Namespace {
+        Namespace {
+            inode: 8,
+            ..Namespace::default()
+        }
+    }
+
+    fn state(life: &Life) -> &'static str {
+        match life {
+            Life::Alive => "alive",
+            Life::Gone(_) => "gone",
+            Life::Unknown(_) => "unknown",
+        }
+    }
+
+    #[test]
+    fn doubt_is_for_life_and_certainty_needs_all_to_be_seen() {
+        let at_path = Some((own(), false));
+        let by_address = Some((7, true));
+        let used_again = vec![another(), elsewhere()];
+        let hosts = vec![host(), elsewhere()];
+        for (path, all, complete, expected) in rows![
+            (Some(PATH), vec![here()], false, ("alive", at_path)),
+            // Its path was used again, and is the host's.
+            (Some(PATH), vec![another()], true, ("unknown", None)),
+            (Some(PATH), used_again, true, ("alive", by_address)),
+            (Some(PATH), vec![host()], true, ("gone", None)),
+            (Some(PATH), hosts, true, ("alive", by_address)),
+            // Nothing is at its path; not all processes are seen; not all namespaces can be entered.
+            (MISSING, vec![host()], true, ("gone", None)),
+            (MISSING, vec![host()], false, ("unknown", None)),
+            (MISSING, vec![host(), unseen()], true, ("unknown", None)),
+            (MISSING, vec![elsewhere()], true, ("alive", by_address)),
+            // Reserved a moment ago.
+            (None, vec![host()], true, ("unknown", None)),
+        ] {
+            let told = format!("{path:?} {all:?}");
+            let (life, home) = judged(path, all, complete, SystemTime::now());
+            assert_eq!((state(&life), home), expected, "{told}: {life:?}");
+        }
+        let (life, _) = judged(Some(PATH), vec![here()], true, UNIX_EPOCH);
+        assert_eq!(state(&life), "gone", "before this boot: {life:?}");
+    }
+}

@@ -136,6 +136,15 @@ fn everything_attached_is_in_one_table() {
             let widest = rows.map(|row| row.chars().count()).max().unwrap();
             assert!(widest <= columns.max(60), "{columns}: {shown}");
         }
+        // A file that a crash has left.
+        fs::write("/var/lib/cni/networks/mynet/10.22.0.99", "").unwrap();
+        let shown = linkspan(&["show"]);
+        let shown = shown.success().strip_prefix(TABLE).unwrap();
+        assert!(shown.starts_with("\nReserved for nobody, "), "{shown}");
+        assert!(
+            shown.ends_with("\n  /var/lib/cni/networks/mynet/10.22.0.99\n"),
+            "{shown}"
+        );
         let told = json(linkspan(&["show", "--json"]).success());
         assert_eq!(told["attachments"].as_array().unwrap().len(), 5);
         assert_eq!(told["blindSpots"], value!([]));
@@ -320,13 +329,17 @@ fn printed(host: &Sandbox, command: &str) -> String {
     // Times and inodes are of the moment.
     let inode = host.run("stat -Lc %i /run/netns/a1");
     let mac = host.run("ip netns exec a1 cat /sys/class/net/eth0/address");
+    let records = host.run("cd /run/cni/linkspan; ls -d netns-*");
     let text = output
         .success()
         .replace(&inode, "4026532318")
-        .replace(&mac, "c6:0b:22:4e:91:5d");
-    let since = |line: &str| match line.starts_with("  since ") {
-        true => "  since       2026-11-30 21:38:56 UTC, 12 min ago [1]\n".to_owned(),
-        false => line.to_owned(),
+        .replace(&mac, "c6:0b:22:4e:91:5d")
+        .replace(&records, "netns-4026531840-1");
+    let since = |line: &str| match line.split_once(" ago ") {
+        Some((fact, number)) if fact.starts_with("  since ") => {
+            format!("  since       2026-11-30 21:38:56 UTC, 12 min ago {number}")
+        }
+        _ => line.to_owned(),
     };
     text.split_inclusive('\n').map(since).collect()
 }

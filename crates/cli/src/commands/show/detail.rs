@@ -25,7 +25,7 @@ struct Fact {
 /// All that is known of an attachment; numbers tell where each fact was seen.
 pub(super) fn page(style: Style, host: &Host, one: &Attachment) -> String {
     let facts = Page { host, one }.facts();
-    let mut places: Vec<String> = one.seen.iter().map(Seen::to_string).collect();
+    let mut places: Vec<String> = Vec::new();
     for place in facts.iter().filter_map(|fact| fact.seen.clone()) {
         if !places.contains(&place) {
             places.push(place);
@@ -64,6 +64,8 @@ impl<'h> Page<'h> {
         self.inside(&mut facts);
         self.outside(&mut facts);
         self.asked(&mut facts);
+        self.netfilter(&mut facts);
+        self.others(&mut facts);
         facts
     }
 
@@ -189,6 +191,36 @@ impl<'h> Page<'h> {
             });
             facts.push(fact("reserved", address.to_string(), seen));
         }
+    }
+
+    /// What it has in netfilter: the sets of each table together.
+    fn netfilter(&self, facts: &mut Vec<Fact>) {
+        let mut tables: Vec<(&str, Vec<&str>)> = Vec::new();
+        for seen in &self.one.seen {
+            let Seen::Netfilter(words) = seen else {
+                continue;
+            };
+            let (table, name) = words.rsplit_once(' ').unwrap_or(("", words));
+            match tables.iter_mut().find(|(known, _)| *known == table) {
+                Some((_, names)) => names.push(name),
+                None => tables.push((table, vec![name])),
+            }
+        }
+        for (table, names) in tables {
+            let words = format!("{table} {}", names.join(", "));
+            facts.push(fact("netfilter", words, None));
+        }
+    }
+
+    /// What else tells of it.
+    fn others(&self, facts: &mut Vec<Fact>) {
+        let told: Vec<String> = facts.iter().filter_map(|fact| fact.seen.clone()).collect();
+        let others = self.one.seen.iter();
+        let others = others.filter(|seen| !matches!(seen, Seen::Netfilter(_)));
+        let others = others
+            .map(Seen::to_string)
+            .filter(|seen| !told.contains(seen));
+        facts.extend(others.map(|seen| fact("also", seen, None)));
     }
 
     fn seen(&self, is_wanted: impl Fn(&Seen) -> bool) -> Option<String> {

@@ -1,8 +1,11 @@
 //! Attachments, a line for each.
 
+use std::path::PathBuf;
+
 use linkspan_inspect::Host;
 use linkspan_inspect::attachment::Attachment;
 use linkspan_inspect::life::Life;
+use linkspan_inspect::pool::Pool;
 
 use crate::style::Style;
 use crate::text::{cut, one_word, short_id};
@@ -172,42 +175,48 @@ fn remains(style: Style, host: &Host) -> String {
     let stale: Vec<_> = host.stale().collect();
     let mut text = String::new();
     if !stale.is_empty() {
-        let (belong, gc) = match stale.len() {
-            1 => ("1 attachment belongs", &stale[0].network[..]),
-            _ => ("attachments belong", "NET"),
+        let (belong, network) = match stale.as_slice() {
+            [one] => ("1 attachment belongs".to_owned(), one.network.as_str()),
+            several => (format!("{} attachments belong", several.len()), "NET"),
         };
-        let count = if stale.len() == 1 {
-            String::new()
-        } else {
-            format!("{} ", stale.len())
-        };
-        let next = format!("`linkspan gc {gc} --dry-run` says what would go.");
-        text.push_str(&format!("\n{count}{belong} to nothing any more; {next}\n"));
-        for one in stale.iter().take(NAMED) {
+        text.push_str(&format!(
+            "\n{belong} to nothing any more; `linkspan gc {network} --dry-run` says what would go.\n"
+        ));
+        text.push_str(&listed_below(stale.iter().map(|one| {
             let why = one.life.why().unwrap_or_default();
             let words = format!("{}: {why}", title(style, one));
-            text.push_str(&format!(
-                "  {}\n",
-                style.behind_margin(&one_word(&words), 2)
-            ));
-        }
-        if let Some(more @ 1..) = stale.len().checked_sub(NAMED) {
-            text.push_str(&format!("  and {more} more\n"));
-        }
+            style.behind_margin(&one_word(&words), 2)
+        })));
     }
-    let unread = host.pools.iter().flat_map(|pool| {
-        let unread = pool
-            .reservations
-            .iter()
-            .filter(|held| held.container.is_none());
-        unread.map(|held| pool.file(held.address).display().to_string())
-    });
-    let unread: Vec<_> = unread.collect();
-    if !unread.is_empty() {
-        text.push_str("\nReserved for nobody, since the file does not say for whom; `linkspan ipam check` says more.\n");
-        for path in unread.iter().take(NAMED) {
-            text.push_str(&format!("  {path}\n"));
-        }
+    let nobodys: Vec<_> = host.pools.iter().flat_map(nobodys).collect();
+    if !nobodys.is_empty() {
+        text.push_str(
+            "\nReserved for nobody, since the file does not say for whom; `linkspan ipam check` says more.\n",
+        );
+        text.push_str(&listed_below(
+            nobodys.iter().map(|path| path.display().to_string()),
+        ));
+    }
+    text
+}
+
+/// Files of a pool that do not say whose they are; some plugins take their addresses for given.
+fn nobodys(pool: &Pool) -> Vec<PathBuf> {
+    let held = pool.reservations.iter();
+    let unread = held.filter(|held| held.container.is_none());
+    let unread = unread.map(|held| pool.file(held.address));
+    unread.chain(pool.leftovers.iter().cloned()).collect()
+}
+
+/// Lines below a sentence; of many the first.
+fn listed_below(lines: impl ExactSizeIterator<Item = String>) -> String {
+    let more = lines.len().saturating_sub(NAMED);
+    let mut text: String = lines
+        .take(NAMED)
+        .map(|line| format!("  {line}\n"))
+        .collect();
+    if more > 0 {
+        text.push_str(&format!("  and {more} more\n"));
     }
     text
 }
