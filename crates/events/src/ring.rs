@@ -107,9 +107,8 @@ impl Ring {
         if size >= MAX {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
-        let line = event.to_line();
         // What is written in part, since memory has run out, is no line and is passed over.
-        let written = file.write(line.as_bytes())?;
+        let written = file.write(&event.to_line())?;
         match size + written as u64 >= self.limit {
             true => self.turn(),
             false => Ok(()),

@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use rustix::fs::{OFlags, Stat};
@@ -184,7 +185,10 @@ impl Netns {
     pub fn cookie(&self) -> io::Result<Option<u64>> {
         match namespace_id(self.fd.as_fd()) {
             Some(id) => Ok(Some(id)),
-            None => visit::visit(self.fd.as_fd(), socket_cookie)?,
+            None => {
+                let ask = || socket_cookie(&UnixDatagram::unbound()?);
+                visit::visit(self.fd.as_fd(), ask)?
+            }
         }
     }
 
@@ -247,10 +251,9 @@ fn namespace_id(fd: BorrowedFd<'_>) -> Option<u64> {
     (outcome == 0).then_some(id)
 }
 
-/// The cookie of the calling thread's network namespace, as a socket of it tells; `None` before Linux 5.14.
-fn socket_cookie() -> io::Result<Option<u64>> {
+/// The cookie of a socket's network namespace; `None` before Linux 5.14.
+fn socket_cookie(socket: &UnixDatagram) -> io::Result<Option<u64>> {
     use std::os::fd::AsRawFd;
-    let socket = std::os::unix::net::UnixDatagram::unbound()?;
     let (mut cookie, mut size) = (0u64, size_of::<u64>() as libc::socklen_t);
     // SAFETY: the descriptor is open, and the kernel writes at most `size` bytes to `cookie`, which is
     // that large, and how many to `size`; both outlive the call. rustix has no wrapper for it.
@@ -277,7 +280,8 @@ mod tests {
     #[test]
     fn a_cookie_is_the_same_however_it_is_asked_for() {
         let netns = Netns::current().unwrap();
-        let cookie = socket_cookie().unwrap();
+        let socket = UnixDatagram::unbound().unwrap();
+        let cookie = socket_cookie(&socket).unwrap();
         assert!(cookie.is_some(), "since Linux 5.14");
         let id = namespace_id(netns.as_fd());
         assert_eq!(id.or(cookie), cookie);

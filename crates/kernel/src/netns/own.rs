@@ -7,17 +7,27 @@ use std::os::unix::net::UnixDatagram;
 
 /// Opens it.
 pub(super) fn open() -> io::Result<OwnedFd> {
-    by_socket().or_else(|_| Ok(File::open(path())?.into()))
+    UnixDatagram::unbound()
+        .and_then(|socket| by_socket(&socket))
+        .or_else(|_| by_path())
+}
+
+/// The same by a socket of the calling thread's namespace.
+pub(super) fn open_by(socket: &UnixDatagram) -> io::Result<OwnedFd> {
+    by_socket(socket).or_else(|_| by_path())
+}
+
+fn by_path() -> io::Result<OwnedFd> {
+    Ok(File::open(path())?.into())
 }
 
 /// By a socket, which is in the namespace of whoever made it. Before a path below /proc can be walked the kernel makes all
 /// that the process has there, and takes it away when the process ends: that costs five times as much.
 ///
 /// Fails without rights over the namespace.
-fn by_socket() -> io::Result<OwnedFd> {
+fn by_socket(socket: &UnixDatagram) -> io::Result<OwnedFd> {
     // SIOCGSKNS, linux/sockios.h.
     const GET_NAMESPACE: libc::Ioctl = 0x894c;
-    let socket = UnixDatagram::unbound()?;
     // SAFETY: the descriptor is open; this ioctl takes no argument. rustix has no wrapper for it.
     let fd = unsafe { libc::ioctl(socket.as_raw_fd(), GET_NAMESPACE) };
     if fd < 0 {
@@ -50,7 +60,7 @@ mod tests {
         let by_path = OwnedFd::from(File::open(path()).unwrap());
         let by_path = Id::of(by_path.as_fd()).unwrap();
         assert_eq!(Id::of(open().unwrap().as_fd()).unwrap(), by_path);
-        match by_socket() {
+        match by_socket(&UnixDatagram::unbound().unwrap()) {
             Ok(fd) => {
                 assert_eq!(Id::of(fd.as_fd()).unwrap(), by_path);
                 assert!(fcntl_getfd(&fd).unwrap().contains(FdFlags::CLOEXEC));
