@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
+use linkspan_kernel::netns::Identity;
 use linkspan_spec::{Map, Value, decode, key};
 use linkspan_state::Folder;
 use linkspan_state::lock::{Lock, Mode};
@@ -18,6 +19,9 @@ use crate::{Event, Totals};
 
 /// The folder of the ring, and the file in it that is appended to.
 const NAME: &str = "events";
+
+/// Where that file is.
+const FILE: &str = "events/events";
 
 /// The file of counts.
 const TOTALS: &str = "totals";
@@ -73,6 +77,22 @@ impl Ring {
     /// When it cannot be opened, or belongs to a user.
     pub fn open_if_there() -> io::Result<Option<Self>> {
         Ok(Folder::of_host_in_memory_if_there(NAME)?.map(Self::at))
+    }
+
+    /// Tells of a call to the ring of this host, as [`append`](Self::append) does; by three system calls where it is there and
+    /// not large. `host` is that of the caller's network namespace, `None` where it is to be asked for.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) and [`append`](Self::append).
+    pub fn tell(host: Option<Identity>, event: &Event) -> io::Result<()> {
+        let there = host.and_then(|host| Folder::append_of_host(host, FILE));
+        let line = event.to_line();
+        match there {
+            Some((mut file, size)) if size + (line.len() as u64) < LIMIT => {
+                file.write(&line).map(drop)
+            }
+            _ => Self::open()?.append(event),
+        }
     }
 
     fn at(folder: Folder) -> Self {

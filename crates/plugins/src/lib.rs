@@ -23,7 +23,7 @@ pub mod vrf;
 pub mod attach;
 mod record;
 
-pub use record::record;
+pub use record::{is_host, record};
 
 use linkspan_plugin::Table;
 

@@ -1,14 +1,33 @@
 //! What a call was, told to whoever looks later (`linkspan events`).
 
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use linkspan_events::{Delegated, Event, Ring};
+use linkspan_kernel::netns::{Identity, is_own_and_which};
 use linkspan_plugin::Report;
+
+/// The host's namespace, where it was looked at for the call's sake: to ask twice costs more than to tell.
+static HOST: OnceLock<Identity> = OnceLock::new();
+
+/// Whether an open file is the network namespace of the calling thread, which is the host's.
+///
+/// # Errors
+/// As [`linkspan_kernel::netns::is_own`].
+pub fn is_host(file: BorrowedFd<'_>) -> io::Result<bool> {
+    let (is_own, which) = is_own_and_which(file)?;
+    if let Some(host) = which {
+        HOST.get_or_init(|| host);
+    }
+    Ok(is_own)
+}
 
 /// Appends the call to the host's ring. Where that cannot be written, nothing is told: no call fails, warns or waits for it.
 pub fn record(report: &Report<'_>) {
     // There is nobody to be told.
-    let _ = Ring::open().and_then(|ring| ring.append(&event(report)));
+    let _ = Ring::tell(HOST.get().copied(), &event(report));
 }
 
 fn event(report: &Report<'_>) -> Event {

@@ -182,6 +182,16 @@ fn hostile_lines_are_passed_over() {
     });
 }
 
+fn host_now() -> Option<Identity> {
+    Some(Identity::current().unwrap())
+}
+
+#[track_caller]
+fn refused(ring: &Ring) {
+    ring.append(&event("c1")).unwrap_err();
+    Ring::tell(host_now(), &event("c1")).unwrap_err();
+}
+
 /// As somebody could have planted it while the folder was open to others.
 #[test]
 fn what_is_no_file_of_ours_is_neither_written_nor_read() {
@@ -191,19 +201,29 @@ fn what_is_no_file_of_ours_is_neither_written_nor_read() {
         let elsewhere = host.dir().join("elsewhere");
         fs::write(&elsewhere, "theirs").unwrap();
         symlink(&elsewhere, &file).unwrap();
-        ring.append(&event("c1")).unwrap_err();
+        refused(&ring);
         assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "theirs");
         assert_eq!(count(&ring.read().unwrap()), 0);
         fs::remove_file(&file).unwrap();
         // Nobody reads it: whoever opened it as usual would wait for ever.
         host.run(&format!("mkfifo {}", file.display()));
-        ring.append(&event("c1")).unwrap_err();
+        refused(&ring);
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
-        ring.append(&event("c1")).unwrap_err();
+        refused(&ring);
         fs::remove_dir(&file).unwrap();
+        // Another name of a file elsewhere.
+        fs::write(path(&ring, "theirs"), "theirs").unwrap();
+        fs::set_permissions(path(&ring, "theirs"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::hard_link(path(&ring, "theirs"), &file).unwrap();
+        refused(&ring);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "theirs");
+        fs::remove_file(&file).unwrap();
+        Ring::tell(host_now(), &event("c0")).unwrap();
         ring.append(&event("c1")).unwrap();
-        assert_eq!(count(&ring.read().unwrap()), 1);
+        Ring::tell(host_now(), &event("c2")).unwrap();
+        Ring::tell(None, &event("c3")).unwrap();
+        assert_eq!(count(&ring.read().unwrap()), 4);
     });
 }
 

@@ -218,6 +218,23 @@ pub fn is_own(file: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(Id::of(file)? == Id::of(own::open()?.as_fd())?)
 }
 
+/// The same, with the [`Identity`] of the calling thread's namespace, which costs one system call more; `None` when that cannot be
+/// told.
+///
+/// # Errors
+/// As [`is_own`].
+pub fn is_own_and_which(file: BorrowedFd<'_>) -> io::Result<(bool, Option<Identity>)> {
+    let Ok(socket) = UnixDatagram::unbound() else {
+        return Ok((is_own(file)?, None));
+    };
+    let own = Id::of(own::open_by(&socket)?.as_fd())?;
+    let identity = socket_cookie(&socket).map(|cookie| Identity {
+        inode: own.ino,
+        cookie,
+    });
+    Ok((Id::of(file)? == own, identity.ok()))
+}
+
 /// Mounts a new network namespace on a file. It is made by a thread that ends in it; the calling thread
 /// stays where it is.
 fn pin_new_namespace(path: &Path) -> io::Result<()> {

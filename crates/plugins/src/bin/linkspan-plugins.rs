@@ -11,7 +11,7 @@ linkspan_start::program!(run);
 
 fn run(arguments: &[OsString]) -> u8 {
     let host = linkspan_plugin::Host {
-        is_own: linkspan_kernel::netns::is_own,
+        is_own: linkspan_plugins::is_host,
         observe: linkspan_plugins::record,
     };
     linkspan_plugin::run(linkspan_plugins::PLUGINS, arguments, &host)

@@ -16,11 +16,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use linkspan_kernel::netns::Identity;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use place::{NETNS, enter, find, find_in_memory, make, make_in_memory, of_host};
-use trust::{FILE, OF_OTHERS, is_owner_trusted, mode_of, trust};
+use place::{NETNS, append_in_memory, enter, find, find_in_memory, make, make_in_memory, of_host};
+use trust::{FILE, OF_OTHERS, is_owner_trusted, mode_of, size_if_ours_alone, trust};
 
 pub use trust::{create_directory, withdraw_above};
 
@@ -67,6 +67,12 @@ impl Folder {
     /// As [`of_host_if_there`](Self::of_host_if_there).
     pub fn of_host_in_memory_if_there(name: &str) -> io::Result<Option<Self>> {
         find_in_memory(&of_host(name)?)
+    }
+
+    /// A file in such a folder of this host, as [`append`](Self::append) opens it, by its path: whatever the folders are, the file
+    /// is root's alone. `None` unless it is there.
+    pub fn append_of_host(host: Identity, name: &str) -> Option<(File, u64)> {
+        append_in_memory(host, name)
     }
 
     /// The folder of this name for what concerns no single network namespace, made if need be.
@@ -214,11 +220,7 @@ impl Folder {
             Err(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => return Ok(None),
             opened => opened?,
         };
-        let status = rustix::fs::fstat(&fd)?;
-        let is_ours = is_owner_trusted(status.st_uid)
-            && FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
-        let size = u64::try_from(status.st_size).unwrap_or_default();
-        Ok(is_ours.then(|| (fd.into(), size)))
+        Ok(size_if_ours_alone(fd.as_fd()).map(|size| (fd.into(), size)))
     }
 
     fn open_by(&self, name: &str, flags: OFlags) -> io::Result<Option<File>> {

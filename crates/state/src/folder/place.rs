@@ -1,6 +1,6 @@
 //! Where folders lie.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
@@ -11,7 +11,9 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::Folder;
-use super::trust::{OF_OTHERS, PRIVATE, WRITTEN_BY_OTHERS, is_ours_alone, trust};
+use super::trust::{
+    OF_OTHERS, PRIVATE, WRITTEN_BY_OTHERS, is_ours_alone, size_if_ours_alone, trust,
+};
 use crate::origin::Boot;
 
 /// Where folders lie: a directory of root's that others may look into, and ours in it.
@@ -34,7 +36,11 @@ pub(super) const OWN: &str = "linkspan";
 pub(super) const NETNS: &str = "netns-";
 
 pub(super) fn of_host(name: &str) -> io::Result<PathBuf> {
-    Ok(Path::new(&format!("{NETNS}{}", Identity::current()?)).join(name))
+    Ok(of(Identity::current()?, name))
+}
+
+pub(super) fn of(host: Identity, name: &str) -> PathBuf {
+    Path::new(&format!("{NETNS}{host}")).join(name)
 }
 
 impl Base {
@@ -116,6 +122,16 @@ pub(super) fn find(name: &Path) -> io::Result<Option<Folder>> {
 
 pub(super) fn find_in_memory(name: &Path) -> io::Result<Option<Folder>> {
     Base::run().open(name)
+}
+
+/// Opens a file in a folder of a host to be appended to, in one call, with its size; `None` unless it is there and root's alone.
+pub(super) fn append_in_memory(host: Identity, name: &str) -> Option<(File, u64)> {
+    let path = Base::run().path(&of(host, name));
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::NO_SYMLINKS;
+    let fd = rustix::fs::openat2(CWD, &path, flags, Mode::empty(), resolve).ok()?;
+    let size = size_if_ours_alone(fd.as_fd())?;
+    Some((fd.into(), size))
 }
 
 pub(super) fn make_in_memory(name: &Path) -> io::Result<Folder> {

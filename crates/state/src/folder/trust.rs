@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 pub(super) const PRIVATE: Mode = Mode::RWXU;
@@ -79,6 +79,16 @@ pub(super) fn is_ours_alone(fd: BorrowedFd<'_>) -> bool {
         is_owner_trusted(status.st_uid)
             && !Mode::from_raw_mode(status.st_mode).intersects(OF_OTHERS)
     })
+}
+
+/// The size of a file that is a plain one of this name alone, which nobody else may read or write.
+pub(super) fn size_if_ours_alone(fd: BorrowedFd<'_>) -> Option<u64> {
+    let status = rustix::fs::fstat(fd).ok()?;
+    let is_ours = is_owner_trusted(status.st_uid)
+        && FileType::from_raw_mode(status.st_mode) == FileType::RegularFile
+        && status.st_nlink == 1
+        && !Mode::from_raw_mode(status.st_mode).intersects(OF_OTHERS);
+    is_ours.then(|| u64::try_from(status.st_size).unwrap_or_default())
 }
 
 /// Root, or whoever this process is for want of root.
