@@ -165,8 +165,9 @@ pub struct Table {
 }
 
 impl Table {
-    /// Whether somebody has placed a rule in it: else the kernel's own chains have a policy each, and there are no others.
-    pub fn has_rules(&self) -> bool {
+    /// Whether somebody has placed a rule in it beside these chains: else the kernel's own have a policy each, and there are no
+    /// others.
+    pub fn has_rules(&self, beside: &dyn Fn(&str) -> bool) -> bool {
         let is_policy = |rule: &Rule| {
             let policy = Outline {
                 is_ipv6: rule.outline.is_ipv6,
@@ -175,7 +176,12 @@ impl Table {
             };
             rule.outline == policy && [Action::Accept, Action::Drop].contains(&policy.action)
         };
-        !self.chains.is_empty() || !self.rules.iter().all(is_policy)
+        let is_beside = |name: &Option<String>| name.as_deref().is_some_and(beside);
+        !self.chains.iter().all(|chain| beside(chain))
+            || !self
+                .rules
+                .iter()
+                .all(|rule| is_policy(rule) || is_beside(&rule.chain) || is_beside(&rule.jump))
     }
 }
 

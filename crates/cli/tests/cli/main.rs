@@ -9,6 +9,7 @@ mod attach;
 mod demo;
 mod detach;
 mod dhcp;
+mod doctor;
 mod events;
 mod gc;
 mod install;

@@ -76,3 +76,63 @@ fn cache_dir(one: &Attachment) -> Option<&std::path::Path> {
     let dir = cached(one)?.parent()?.parent()?;
     (dir != std::path::Path::new(crate::CACHE_DIRS[0])).then_some(dir)
 }
+
+pub(super) const CHANGED: Check = Check {
+    id: "attachment-changed",
+    title: "running containers have the interfaces and addresses that they were given",
+    looks_at: "kept results, and the interfaces in the containers' network namespaces",
+    find: changed,
+};
+
+fn changed(host: &Host, _: &System) -> Vec<Finding> {
+    let finding = |one: &Attachment| {
+        let network = host.network(&one.network);
+        // Leases change.
+        if network.is_some_and(|network| network.ipam.iter().any(|ipam| ipam == "dhcp")) {
+            return None;
+        }
+        let (ifname, container) = (one.ifname.as_deref()?, named(one));
+        let mut namespaces = host.namespaces.iter();
+        let inside = namespaces.find(|namespace| Some(namespace.inode) == one.namespace)?;
+        let links = inside.links.as_ref()?;
+        let what = match links.named(ifname) {
+            None => format!("container {container} has no interface {ifname} any more"),
+            Some(link) => {
+                let lost = lost(one, link)?;
+                format!("{ifname} of container {container} has lost the address {lost}")
+            }
+        };
+        Some(
+            CHANGED
+                .error(format!("container {container}"), what)
+                .why(format!(
+                    "It is attached to network {} and cannot be reached as such.",
+                    one.network
+                ))
+                .advise("Restart the container."),
+        )
+    };
+    let alive = host
+        .attachments
+        .iter()
+        .filter(|one| one.life.is_alive() && one.is_kept());
+    alive.filter_map(finding).collect()
+}
+
+/// An address that an interface was given and has no more. Some sandboxes take all from it, which then says nothing.
+fn lost(one: &Attachment, link: &crate::link::Link) -> Option<std::net::IpAddr> {
+    let assigned = one.assigned.iter().map(ipnet::IpNet::addr);
+    let has_others = |address: &std::net::IpAddr| {
+        let mut alike = link.addresses.iter().map(ipnet::IpNet::addr);
+        alike.any(|other| other.is_ipv4() == address.is_ipv4() && !is_link_local(other))
+    };
+    let mut lost = assigned.filter(|address| !link.has(*address) && has_others(address));
+    lost.next()
+}
+
+fn is_link_local(address: std::net::IpAddr) -> bool {
+    match address {
+        std::net::IpAddr::V4(address) => address.is_link_local(),
+        std::net::IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}

@@ -42,6 +42,64 @@ fn dropped(host: &Host, system: &System) -> Vec<Finding> {
     findings
 }
 
+pub(super) const BRIDGED: Check = Check {
+    id: "bridged-drop",
+    title: "no rule drops what containers on one bridge send each other",
+    looks_at: "net.bridge.bridge-nf-call-iptables, and the same chains: a packet between two containers is followed through them",
+    find: bridged,
+};
+
+// plugins#430
+fn bridged(host: &Host, system: &System) -> Vec<Finding> {
+    let is_called = |family: &str| {
+        system
+            .parameters
+            .get(&format!("net/bridge/bridge-nf-call-{family}"))
+            == Some("1")
+    };
+    let mut findings: Vec<Finding> = Vec::new();
+    for promise in promises(host) {
+        let Some(bridge) = &promise.bridge else {
+            continue;
+        };
+        let neighbours = host.attachments_of(promise.name);
+        let mut alive = neighbours.filter(|one| one.life.is_alive());
+        let of_ipv4 = alive.find_map(|one| of_attachment(one, false, bridge));
+        let Some(packet) = of_ipv4.filter(|_| is_called("iptables")) else {
+            continue;
+        };
+        let drops = |filter: &&Filter| {
+            let fate = fate(filter, &packet);
+            fate == Fate::DroppedByPolicy || fate == Fate::DroppedByRule
+        };
+        for filter in system.firewall.filters.iter().filter(drops) {
+            let command = match filter.keeper {
+                Keeper::Legacy => "iptables-legacy",
+                Keeper::Iptables => "iptables",
+                Keeper::Nftables(_) => "",
+            };
+            let name = quoted(bridge);
+            let what =
+                format!("the chain {filter} drops what containers on {bridge} send each other");
+            let finding = BRIDGED
+                .error(format!("network {}", promise.name), what)
+                .why(
+                    "br_netfilter has frames that cross a bridge pass the rules of routed packets.",
+                );
+            findings.push(match (command, filter.keeper) {
+                ("", Keeper::Nftables(family)) => finding.run(format!(
+                    "nft insert rule {family} {} {} iifname {name} oifname {name} accept",
+                    filter.table, filter.chain
+                )),
+                _ => finding.run(format!(
+                    "{command} -I FORWARD -i {name} -o {name} -j ACCEPT"
+                )),
+            });
+        }
+    }
+    findings
+}
+
 /// A packet for each family: of a container that runs, or of one that will.
 fn packets(host: &Host, promise: &Promise<'_>) -> Vec<Packet> {
     let mut packets = Vec::new();

@@ -133,3 +133,96 @@ fn conntrack(_: &Host, system: &System) -> Vec<Finding> {
             .run(format!("sysctl -w net.netfilter.nf_conntrack_max={}", max.saturating_mul(2))),
     ]
 }
+
+pub(super) const NEIGHBOURS: Check = Check {
+    id: "neighbour-table-small",
+    title: "the host can remember the hardware addresses of all containers",
+    looks_at: "net.ipv4.neigh.default.gc_thresh3, and how many containers run",
+    find: neighbours,
+};
+
+fn neighbours(host: &Host, system: &System) -> Vec<Finding> {
+    const PATH: &str = "net/ipv4/neigh/default/gc_thresh3";
+    let Some(max) = system.parameters.number(PATH).filter(|max| *max > 0) else {
+        return Vec::new();
+    };
+    let alive = host.attachments.iter().filter(|one| one.life.is_alive());
+    let count = alive.filter(|one| one.bridge.is_some()).count() as u64;
+    if count.saturating_mul(100) < max.saturating_mul(NEARLY_FULL) {
+        return Vec::new();
+    }
+    let shown = dotted(PATH);
+    vec![
+        NEIGHBOURS
+            .warning(&shown, format!("{shown} is {max}, and {count} containers are on bridges of this host"))
+            .why("When the table overflows, packets to containers are dropped (\"neighbour table overflow\" in dmesg).")
+            .run(format!("sysctl -w {shown}={}", count.max(max).saturating_mul(4))),
+    ]
+}
+
+pub(super) const RP_FILTER: Check = Check {
+    id: "rp-filter-strict",
+    title: "answers of containers on several networks pass the check of their source",
+    looks_at: "rp_filter of the links to containers that have interfaces on several networks that the host routes for",
+    find: rp_filter,
+};
+
+fn rp_filter(host: &Host, system: &System) -> Vec<Finding> {
+    let routed: Vec<Promise<'_>> = promises(host).filter(|one| one.routes).collect();
+    let is_routed = |network: &str| routed.iter().find(|one| one.name == network);
+    let filter = |link: &str| {
+        let of = |name: &str| {
+            system
+                .parameters
+                .number(&format!("net/ipv4/conf/{name}/rp_filter"))
+        };
+        of(link).max(of("all"))
+    };
+    let mut links: Vec<(String, String)> = Vec::new();
+    for one in host.attachments.iter().filter(|one| one.life.is_alive()) {
+        let Some(promise) = is_routed(&one.network).filter(|promise| !promise.has("sbr")) else {
+            continue;
+        };
+        let mut others = host.attachments.iter().filter(|other| {
+            other.container == one.container
+                && other.network != one.network
+                && other.life.is_alive()
+        });
+        let has_other = others.any(|other| is_routed(&other.network).is_some());
+        let link = one.bridge.as_ref().or(one.host_link.as_ref());
+        if let (true, Some(link)) = (has_other, link)
+            && filter(link) == Some(1)
+            && !links.iter().any(|(known, _)| known == link)
+        {
+            links.push((link.clone(), promise.name.to_owned()));
+        }
+    }
+    let finding = |(link, network): (String, String)| {
+        RP_FILTER
+            .note(&link, format!("rp_filter of {link} is strict, and containers of network {network} are on other networks, too"))
+            .why("A container answers by its default route, and the host drops what comes from the address of another link.")
+            .advise(format!(
+                "Add the plugin sbr to the chain of network {network}, or accept it: `sysctl -w net.ipv4.conf.all.rp_filter=2`."
+            ))
+    };
+    links.into_iter().map(finding).collect()
+}
+
+pub(super) const LINK_KINDS: Check = Check {
+    id: "kernel-link-kind-missing",
+    title: "the kernel can make the links that networks need",
+    looks_at: "the plugins of the networks in force; links of each kind that is not there yet are made in a namespace of their own",
+    find: link_kinds,
+};
+
+fn link_kinds(_: &Host, system: &System) -> Vec<Finding> {
+    let finding = |kind: &String| {
+        LINK_KINDS
+            .error(format!("link kind {kind}"), format!("this kernel cannot make links of the kind {kind}"))
+            .why("Networks that need such attach no container.")
+            .advise(format!(
+                "`modprobe {kind}` loads it where the kernel has it as a module that it may not load by itself; else another kernel is needed."
+            ))
+    };
+    system.missing_link_kinds.iter().map(finding).collect()
+}

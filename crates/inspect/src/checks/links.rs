@@ -321,9 +321,9 @@ fn overlap(host: &Host, _: &System) -> Vec<Finding> {
     let Some(links) = host.links() else {
         return Vec::new();
     };
-    let of_containers: Vec<&str> = host
-        .attachments
-        .iter()
+    let is_pair = |one: &&Attachment| one.kind.as_deref() == Some("veth");
+    let of_containers = host.attachments.iter().filter(is_pair);
+    let of_containers: Vec<&str> = of_containers
         .filter_map(|one| one.host_link.as_deref())
         .collect();
     let mut findings = Vec::new();

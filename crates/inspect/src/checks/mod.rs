@@ -10,6 +10,7 @@ mod fate;
 mod forwarding;
 mod kernel;
 mod links;
+mod managers;
 mod netfilter;
 mod networks;
 mod permissions;
@@ -35,13 +36,15 @@ pub struct Check {
     find: fn(&Host, &System) -> Vec<Finding>,
 }
 
-/// All checks, in the order in which they are told.
+/// All checks, in the order in which they are told: what others follow from comes first.
 pub const CHECKS: &[Check] = &[
     networks::BROKEN,
     networks::SHADOWED,
     networks::OVERLAP,
     plugins::MISSING,
     plugins::BROKEN,
+    plugins::SCATTERED,
+    plugins::DHCP_DAEMON,
     pools::FULL,
     pools::NEARLY_FULL,
     pools::LEAKED,
@@ -51,6 +54,9 @@ pub const CHECKS: &[Check] = &[
     pools::DUPLICATE,
     pools::OUTSIDE,
     attachments::STALE,
+    attachments::CHANGED,
+    kernel::IP_FORWARD,
+    kernel::IPV6_DISABLED,
     links::BRIDGE,
     links::ADDRESS,
     links::UNPLUGGED,
@@ -58,15 +64,21 @@ pub const CHECKS: &[Check] = &[
     links::MTU_ENDS,
     links::MTU_UPLINK,
     links::OVERLAP,
-    kernel::IP_FORWARD,
-    kernel::IPV6_DISABLED,
     forwarding::DROPPED,
+    forwarding::BRIDGED,
     netfilter::MISSING,
     netfilter::UNREADABLE,
     netfilter::STALE,
     netfilter::BOTH,
     netfilter::UNUSABLE,
     kernel::CONNTRACK,
+    kernel::NEIGHBOURS,
+    kernel::RP_FILTER,
+    kernel::LINK_KINDS,
+    managers::NETWORK_MANAGER,
+    managers::NETWORKD,
+    managers::MAC_POLICY,
+    managers::FLUSHED,
     permissions::WRITABLE,
     permissions::READ_ONLY,
     permissions::NO_SPACE,

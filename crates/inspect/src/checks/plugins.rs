@@ -1,7 +1,7 @@
 //! Plugins that are missing, or cannot be run.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Check, listed, quoted};
 use crate::finding::Finding;
@@ -122,4 +122,85 @@ fn mended(finding: Finding, plugin: &str, program: &Program) -> Finding {
         )),
         _ => finding.advise(format!("Install {plugin} anew in {}.", dir.display())),
     }
+}
+
+pub(super) const SCATTERED: Check = Check {
+    id: "plugins-scattered",
+    title: "the plugins of each network are in one directory",
+    looks_at: "in which of the plugin directories the plugins of each network are",
+    find: scattered,
+};
+
+fn scattered(host: &Host, system: &System) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for network in host.networks.iter().filter(|network| network.is_in_force()) {
+        let plugins: Vec<&String> = network.plugins.iter().chain(&network.ipam).collect();
+        let is_in = |plugin: &str, dir: &Path| {
+            let mut named = system.named(plugin);
+            named.any(|program| program.path.parent() == Some(dir))
+        };
+        let all_in = |dir: &PathBuf| plugins.iter().all(|plugin| is_in(plugin, dir));
+        let are_there = plugins
+            .iter()
+            .all(|plugin| system.program(plugin).is_some());
+        if !are_there || system.plugin_dirs.iter().any(all_in) {
+            continue;
+        }
+        let most = |dir: &&PathBuf| plugins.iter().filter(|plugin| is_in(plugin, dir)).count();
+        // The first of those with the most, as the usual one comes first.
+        let Some(dir) = system.plugin_dirs.iter().rev().max_by_key(most) else {
+            continue;
+        };
+        let elsewhere: Vec<String> = plugins
+            .iter()
+            .filter(|plugin| !is_in(plugin, dir))
+            .map(|plugin| plugin.to_string())
+            .collect();
+        let name = network.name.clone().unwrap_or_default();
+        let what = format!(
+            "{} of network {name} is not in {}, where its other plugins are",
+            listed(&elsewhere),
+            dir.display()
+        );
+        let finding = SCATTERED.warning(format!("network {name}"), what).why(
+            "A runtime that looks in one directory alone, as most do, does not find it, and attaches no container to the network.",
+        );
+        findings.push(
+            match elsewhere
+                .iter()
+                .all(|plugin| PLUGINS.contains(&plugin.as_str()))
+            {
+                true => finding.run(format!(
+                    "linkspan install --bin-dir {}",
+                    quoted(dir.display())
+                )),
+                false => finding.advise(format!("Install it in {}.", dir.display())),
+            },
+        );
+    }
+    findings
+}
+
+pub(super) const DHCP_DAEMON: Check = Check {
+    id: "dhcp-daemon-silent",
+    title: "the daemon of dhcp answers where networks need it",
+    looks_at: "whether somebody listens on the socket of the daemon, /run/cni/dhcp.sock unless a configuration says otherwise",
+    find: dhcp_daemon,
+};
+
+fn dhcp_daemon(_: &Host, system: &System) -> Vec<Finding> {
+    let finding = |socket: &PathBuf| {
+        let path = socket.display().to_string();
+        let daemon = system
+            .program("dhcp")
+            .map(|program| program.path.display().to_string());
+        DHCP_DAEMON
+            .error(&path, format!("nobody listens on {path}"))
+            .why("Networks whose addresses come from DHCP attach no container, and leases of running ones are not renewed.")
+            .advise(format!(
+                "Start the daemon: `systemctl enable --now linkspan-dhcp.socket` where its unit is installed, or `{} daemon`.",
+                daemon.unwrap_or("/opt/cni/bin/dhcp".to_owned())
+            ))
+    };
+    system.silent_daemons.iter().map(finding).collect()
 }

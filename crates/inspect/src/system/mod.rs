@@ -2,6 +2,8 @@
 
 mod directory;
 mod firewall;
+mod kernel;
+mod managers;
 mod parameters;
 mod program;
 
@@ -14,6 +16,7 @@ use crate::{Host, Places};
 
 pub use directory::{Directory, Use};
 pub use firewall::{Firewall, Missing};
+pub use managers::{Managed, Manager, Managers};
 pub use parameters::{Parameters, dotted};
 pub use program::{Fitness, PLUGINS, Program};
 
@@ -23,6 +26,12 @@ pub use program::{Fitness, PLUGINS, Program};
 pub struct System {
     /// Kernel parameters.
     pub parameters: Parameters,
+    /// Kinds of links that the networks need and the kernel cannot make.
+    pub missing_link_kinds: Vec<String>,
+    /// The sockets of DHCP daemons that the networks need, and nobody listens on.
+    pub silent_daemons: Vec<PathBuf>,
+    /// Who else manages links and rules.
+    pub managers: Managers,
     /// What stands in the way of packets, and what should and does not.
     #[serde(skip)]
     pub firewall: Firewall,
@@ -39,6 +48,9 @@ impl System {
     pub fn look(host: &Host, places: &Places) -> Self {
         Self {
             parameters: Parameters::read(host),
+            missing_link_kinds: kernel::missing_link_kinds(host),
+            silent_daemons: kernel::silent_daemons(host),
+            managers: Managers::read(host),
             firewall: Firewall::read(),
             plugin_dirs: places.plugin_dirs.clone(),
             programs: program::read(&places.plugin_dirs),

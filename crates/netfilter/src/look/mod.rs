@@ -5,8 +5,10 @@ mod trace;
 
 use std::path::PathBuf;
 
+use linkspan_kernel::Error as KernelError;
+use linkspan_kernel::nftables::Nftables;
 use linkspan_kernel::xtables;
-use linkspan_nft::Chain;
+use linkspan_nft::InstalledRule;
 use linkspan_spec::Error;
 use linkspan_state::origin::Origin;
 
@@ -87,24 +89,43 @@ pub fn forget(owner: &Owner) -> Result<(), Error> {
     all.fold(unrecorded, Attachment::expect).remove()
 }
 
-/// Which filter and nat tables of iptables have rules: those of the newer one, in nf_tables, and those of the older one.
+/// Which filter and nat tables of iptables have rules of others than plugins: those of the newer one, in nf_tables, and those of
+/// the older one.
 ///
 /// # Errors
 /// When the kernel does not tell.
 pub fn iptables_in_use() -> Result<[bool; 2], Error> {
     let mut in_use = [false; 2];
     for protocol in Protocol::BOTH {
-        in_use[0] |= ask(|kernel| {
-            let is_iptables = |chain: &Chain| ["filter", NAT].contains(&chain.table.as_str());
-            let mut chains = kernel.chains(protocol.family())?.into_iter();
-            Ok(chains.any(|chain| is_iptables(&chain) && chain.references.unwrap_or_default() > 0))
-        })?;
+        in_use[0] |= ask(|kernel| has_rules(kernel, protocol))?;
         for name in ["filter", NAT] {
             let table = xtables::table(protocol.into(), name).map_err(explain)?;
-            in_use[1] |= table.is_some_and(|table| table.has_rules());
+            in_use[1] |= table.is_some_and(|table| table.has_rules(&|chain| is_ours(chain)));
         }
     }
     Ok(in_use)
+}
+
+/// Whether the newer iptables has rules of others than plugins.
+fn has_rules(kernel: &Nftables, protocol: Protocol) -> Result<bool, KernelError> {
+    for chain in kernel.chains(protocol.family())? {
+        let is_iptables = ["filter", NAT].contains(&chain.table.as_str()) && !is_ours(&chain.name);
+        if !is_iptables || chain.references.unwrap_or_default() == 0 {
+            continue;
+        }
+        let leads_to_ours = |rule: &InstalledRule| rule.target.as_deref().is_some_and(is_ours);
+        if !kernel.rules(&chain)?.iter().all(leads_to_ours) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a chain is one that plugins make, of whichever iptables they find.
+fn is_ours(chain: &str) -> bool {
+    ["CNI-", "LINKSPAN-"]
+        .iter()
+        .any(|first| chain.starts_with(first))
 }
 
 impl Record {

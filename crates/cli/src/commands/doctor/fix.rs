@@ -130,11 +130,14 @@ fn text(
     if repairs.is_empty() {
         text.push_str("Nothing is wrong that can be put right without a decision.\n");
     }
-    if left > 0 {
-        text.push_str(&format!(
-            "{left} more findings are for a person to decide: `linkspan doctor` tells what to do.\n"
-        ));
-    }
+    let findings = match left {
+        0 => return text,
+        1 => "1 more finding is".to_owned(),
+        many => format!("{many} more findings are"),
+    };
+    text.push_str(&format!(
+        "{findings} for a person to decide: `linkspan doctor` tells what to do.\n"
+    ));
     text
 }
 
