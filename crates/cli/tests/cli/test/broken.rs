@@ -5,7 +5,9 @@ use std::fs;
 use linkspan_testkit::{Output, Setup, rows, sandbox};
 use serde_json::json;
 
-use super::{LONG, NOTHING, Node, bridge, checks, failures, ipam, line, with_outcome};
+use super::{
+    BRIDGES_ALONE, LONG, NOTHING, Node, bridge, checks, failures, ipam, line, with_outcome,
+};
 use crate::demo::build_plugins;
 use crate::world::status;
 
@@ -13,8 +15,7 @@ use crate::world::status;
 fn what_is_broken_is_told_on_the_line_that_it_breaks() {
     build_plugins();
     Setup::default().deadline(LONG).sandbox(|host| {
-        // So what a bridge passes on is the bridge's alone, as where br_netfilter is not loaded.
-        host.run("for file in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $file ] || echo 0 > $file; done");
+        host.run(BRIDGES_ALONE);
         let node = Node::new(host);
         node.network(&json!([bridge(), {"type": "breaker"}]));
         fs::write(node.bin.join("break"), "").unwrap();

@@ -2,6 +2,7 @@
 
 mod broken;
 mod ending;
+mod page;
 mod proven;
 
 use std::fs;
@@ -18,6 +19,10 @@ const LINKSPAN: &str = env!("CARGO_BIN_EXE_linkspan");
 
 /// What is to be as it was, once the test is over.
 const DIRECTORIES: [&str; 4] = ["/run/netns", "/run/cni", "/var/lib/cni", "/etc/cni"];
+
+/// What a bridge passes on is then the bridge's alone, as where br_netfilter is not loaded.
+const BRIDGES_ALONE: &str =
+    "for file in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $file ] || echo 0 > $file; done";
 
 /// How long many networks in turn may take.
 const LONG: Duration = Duration::from_secs(240);
