@@ -37,6 +37,9 @@ use crate::args::{Cli, Command};
 use crate::failure::{Failure, Kind};
 use crate::ui::{Loudness, Ui};
 
+#[global_allocator]
+static ALLOCATOR: linkspan_start::Allocator = linkspan_start::Allocator;
+
 fn main() -> ExitCode {
     linkspan_start::prepare();
     complete::answer();

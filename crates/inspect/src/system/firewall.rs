@@ -31,9 +31,10 @@ pub struct Missing {
 }
 
 impl Firewall {
-    /// Reads it. What nobody may read is not there: the look at the host has said so.
-    pub(super) fn read() -> Self {
-        let missing = linkspan_netfilter::missing().unwrap_or_default();
+    /// Reads it, with what so many attachments of each plugin miss. What nobody may read is not there: the look at the host has
+    /// said so.
+    pub(super) fn read(records_of_each_plugin: usize) -> Self {
+        let missing = linkspan_netfilter::missing(records_of_each_plugin).unwrap_or_default();
         let missing = missing.into_iter().filter_map(|(record, sentences)| {
             Some(Missing {
                 network: record.owner().network().to_owned(),

@@ -3,6 +3,7 @@
 mod forwarding;
 mod trace;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use linkspan_kernel::Error as KernelError;
@@ -57,13 +58,15 @@ pub fn recorded() -> Result<Vec<Recorded>, Error> {
 /// What [`reconcile`](super::reconcile()) would put back of each record, a sentence each, or why that cannot be told. Those of
 /// which nothing is missing are left out.
 ///
+/// At most so many records of each plugin are looked at, evenly among all of them: what flushes the ruleset takes all of it.
+///
 /// # Errors
 /// When the records cannot be read.
-pub fn missing() -> Result<Vec<Reconciled>, Error> {
+pub fn missing(of_each_plugin: usize) -> Result<Vec<Reconciled>, Error> {
     let Some(records) = Records::if_there()? else {
         return Ok(Vec::new());
     };
-    let all = Record::all(&records)?.into_iter();
+    let all = sample(Record::all(&records)?, of_each_plugin).into_iter();
     let look = |record: Record| {
         let missing = Attachment::recorded(&record, &records).missing(&record);
         (record, missing)
@@ -72,6 +75,20 @@ pub fn missing() -> Result<Vec<Reconciled>, Error> {
         .map(look)
         .filter(|(_, missing)| missing.as_ref().map_or(true, |one| !one.is_empty()))
         .collect())
+}
+
+/// At most so many records of each plugin, evenly among all of them.
+fn sample(records: Vec<Record>, of_each_plugin: usize) -> Vec<Record> {
+    let mut by_plugin: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+    for record in records {
+        let plugin = record.plugin().to_owned();
+        by_plugin.entry(plugin).or_default().push(record);
+    }
+    let evenly = |all: Vec<Record>| {
+        let step = all.len().div_ceil(of_each_plugin.max(1)).max(1);
+        all.into_iter().step_by(step)
+    };
+    by_plugin.into_values().flat_map(evenly).collect()
 }
 
 /// Removes all that names an attachment whose container is gone: what its records say, and whatever else of ours or of the
