@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use linkspan_kernel::netns::{Identity, Netns};
 use linkspan_kernel::rtnl::Rtnl;
@@ -134,19 +136,18 @@ impl Namespaces {
         };
         let host = Netns::current().ok();
         let own = fs::metadata(OWN).map(|meta| meta.ino()).ok();
-        let mut unseen = 0;
-        for (inode, namespace) in &mut found {
-            namespace.inode = *inode;
-            namespace.host = Some(*inode) == own;
-            unseen += usize::from(namespace.enter(host.as_ref()).is_none());
-        }
+        let told = |(inode, namespace): (u64, Namespace)| Namespace {
+            inode,
+            host: Some(inode) == own,
+            ..namespace
+        };
+        let mut all: Vec<Namespace> = found.into_iter().map(told).collect();
+        enter_all(&mut all, host.as_ref());
+        let unseen = all.iter().filter(|one| one.links.is_none()).count();
         if unseen > 0 {
             problems.push(blind(unseen));
         }
-        Self {
-            all: found.into_values().collect(),
-            complete,
-        }
+        Self { all, complete }
     }
 
     /// The one at a path.
@@ -183,6 +184,28 @@ impl Namespace {
         self.links = Links::read(&rtnl).ok();
         self.links.as_ref().map(|_| ())
     }
+}
+
+/// Namespaces that one thread reads at least: starting another takes as long as to read some of them.
+const FOR_A_THREAD: usize = 16;
+
+/// Reads what is in namespaces, several at a time.
+fn enter_all(namespaces: &mut [Namespace], host: Option<&Netns>) {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = namespaces.len().div_ceil(threads).max(FOR_A_THREAD);
+    let (own, others) = namespaces.split_at_mut(share.min(namespaces.len()));
+    let enter = |namespaces: &mut [Namespace]| {
+        for namespace in namespaces {
+            // What cannot be entered is told by its links that are missing.
+            let _ = namespace.enter(host);
+        }
+    };
+    thread::scope(|scope| {
+        for share in others.chunks_mut(share) {
+            scope.spawn(move || enter(share));
+        }
+        enter(own);
+    });
 }
 
 fn blind(count: usize) -> Problem {
