@@ -283,6 +283,14 @@ impl Planner<'_> {
                     .to_owned(),
             ),
             None if address.is_loopback() => without_snat(),
+            None if !published.masquerades_all
+                && matches!(self.first.next_hops[family], NextHop::None) =>
+            {
+                Some(format!(
+                    "the network gives {} no route there, so that its answers would get nowhere",
+                    self.first.who
+                ))
+            }
             None => None,
             Some(_) if published.isolated => Some(
                 "the \"ingressPolicy\" isolated of firewall keeps it from going back to the bridge".to_owned(),

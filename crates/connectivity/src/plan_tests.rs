@@ -184,6 +184,29 @@ fn back_to_where_it_came_from_goes_what_the_bridge_lets_back() {
     }
 }
 
+/// Two families, and a default route for the first alone: what is published answers nobody of the second.
+#[test]
+fn who_has_no_route_back_answers_nobody() {
+    let mut ends = ends();
+    for end in &mut ends {
+        end.next_hops[1] = NextHop::None;
+    }
+    let mut everybodys = portmap();
+    everybodys["masqAll"] = json!(true);
+    for (plugin, sign) in [(portmap(), '-'), (everybodys, '+')] {
+        let lines = planned(&json!([bridge(), plugin]), &ends, &facts());
+        for from in ["outside", "host"] {
+            let to = |family: &str| {
+                let line = format!("{from} → c1 by tcp {family}");
+                let found = lines.iter().find(|one| one.contains(&line));
+                found.and_then(|line| line.chars().next())
+            };
+            assert_eq!(to("192.0.2.1"), Some('+'), "{lines:#?}");
+            assert_eq!(to("[2001:db8::1]"), Some(sign), "{lines:#?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_to_be_kept_apart_must_not_pass() {
     let isolated = json!({"type": "firewall", "ingressPolicy": "isolated"});
