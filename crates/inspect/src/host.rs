@@ -37,18 +37,29 @@ impl Host {
         let mut problems = Vec::new();
         let networks = network::read(&places.config_dirs, &mut problems);
         let mut pools = pool::read(places, &networks, &mut problems);
-        let namespaces = Namespaces::read(&mut problems);
+        let mut namespaces = Namespaces::read(&mut problems);
         let (names, boot) = (Names::read(), Boot::current().ok());
         let netfilter = Netfilter::read(&mut problems);
-        let sources = Sources {
-            cache_dirs: &places.cache_dirs,
-            pools: &pools,
-            namespaces: &namespaces,
-            netfilter: &netfilter,
-            names: &names,
-            boot: boot.as_ref(),
+        let gather = |namespaces: &Namespaces| {
+            let sources = Sources {
+                cache_dirs: &places.cache_dirs,
+                pools: &pools,
+                namespaces,
+                netfilter: &netfilter,
+                names: &names,
+                boot: boot.as_ref(),
+            };
+            let mut problems = Vec::new();
+            (attachment::gather(&sources, &mut problems), problems)
         };
-        let attachments = attachment::gather(&sources, &mut problems);
+        let mut gathered = gather(&namespaces);
+        // Nothing is taken for gone before it was looked for everywhere.
+        let is_unseen = |one: &Attachment| one.life.is_unseen();
+        if gathered.0.iter().any(is_unseen) && namespaces.look_deeper() {
+            gathered = gather(&namespaces);
+        }
+        let (attachments, unread) = gathered;
+        problems.extend(unread);
         pool::tell_holders(&mut pools, &attachments);
         Self {
             networks,

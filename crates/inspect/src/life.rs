@@ -33,6 +33,11 @@ impl Life {
         matches!(self, Self::Gone(_))
     }
 
+    /// Whether all that tells that it is gone is that nothing of it was found.
+    pub(crate) fn is_unseen(&self) -> bool {
+        matches!(self, Self::Gone(why) if why == NOWHERE || why == NO_ADDRESS)
+    }
+
     /// Why it is thought so; nothing of what was seen.
     pub fn why(&self) -> Option<&str> {
         match self {
@@ -100,9 +105,7 @@ pub(crate) fn judge<'n>(
         return match netns::look_up(wanted) {
             Known::There(_) => (Life::Alive, None),
             Known::Gone => (gone("its network namespace is gone"), None),
-            Known::Untold if namespaces.complete => {
-                (gone("its network namespace is nowhere"), None)
-            }
+            Known::Untold if namespaces.complete => (gone(NOWHERE), None),
             Known::Untold => (unknown(NOT_ALL), None),
         };
     }
@@ -155,10 +158,12 @@ fn by_interface<'n>(
             unknown("it was made a moment ago, and may not be ready yet"),
             None,
         ),
-        (None, _) => (gone("no network namespace has its address"), None),
+        (None, _) => (gone(NO_ADDRESS), None),
     }
 }
 
+const NOWHERE: &str = "its network namespace is nowhere";
+const NO_ADDRESS: &str = "no network namespace has its address";
 const NOT_ALL: &str = "not all processes and namespaces can be seen from here";
 
 impl Traces<'_> {

@@ -1,6 +1,8 @@
 //! Network namespaces, by every means: files that keep them, processes in them.
 
-use std::collections::BTreeMap;
+mod hidden;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::num::NonZero;
@@ -14,6 +16,7 @@ use serde::Serialize;
 
 use crate::Problem;
 use crate::link::Links;
+use hidden::Hidden;
 
 /// Where `ip netns` keeps namespaces, and the older path that leads there.
 pub const NAMED: [&str; 2] = ["/run/netns", "/var/run/netns"];
@@ -67,6 +70,9 @@ pub struct Namespace {
     pub files: Vec<PathBuf>,
     /// Some of the processes that are in it.
     pub processes: Vec<u32>,
+    /// Where else it can be opened: by descriptors and threads of processes, and where other mount namespaces have it.
+    #[serde(skip)]
+    pub hidden: Vec<PathBuf>,
     /// What is in it; `None` where it cannot be looked at.
     #[serde(flatten)]
     pub links: Option<Links>,
@@ -150,6 +156,26 @@ impl Namespaces {
         Self { all, complete }
     }
 
+    /// Looks also where hardly any namespace is: in each descriptor, each thread and each mount namespace, which takes long. Whether
+    /// that has told anything.
+    pub(crate) fn look_deeper(&mut self) -> bool {
+        let known: BTreeSet<u64> = self.all.iter().map(|one| one.inode).collect();
+        let hidden = Hidden::read(&known);
+        let is_told = !hidden.places.is_empty() || (hidden.incomplete && self.complete);
+        self.complete &= !hidden.incomplete;
+        let host = Netns::current().ok();
+        for (inode, places) in hidden.places {
+            let mut namespace = Namespace {
+                inode,
+                hidden: places,
+                ..Namespace::default()
+            };
+            namespace.enter(host.as_ref());
+            self.all.push(namespace);
+        }
+        is_told
+    }
+
     /// The one at a path.
     pub(crate) fn at(&self, path: &Path) -> Option<&Namespace> {
         let inode = fs::metadata(path).ok()?.ino();
@@ -169,7 +195,8 @@ impl Namespace {
     pub(crate) fn open(&self) -> Option<Netns> {
         let processes = self.processes.iter();
         let processes = processes.map(|process| format!("/proc/{process}/ns/net").into());
-        let places = self.files.iter().cloned().chain(processes);
+        let files = self.files.iter().chain(&self.hidden);
+        let places = files.cloned().chain(processes);
         let mut opened = places.filter_map(|place: PathBuf| Netns::open(place).ok());
         // A process may have ended, and its number be another's by now.
         opened.find(|netns| netns.id().ino == self.inode)

@@ -1,5 +1,6 @@
 //! Putting attachments together.
 
+mod certainty;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +61,8 @@ pub(crate) fn gather(sources: &Sources<'_>, problems: &mut Vec<Problem>) -> Vec<
         }
     }
     sources.rules(&mut found);
-    tell_apart(&mut found);
+    certainty::tell_apart(&mut found);
+    certainty::doubt(&mut found, sources.namespaces);
     let host = sources.namespaces.host();
     for Candidate { attachment, home } in found.values_mut() {
         if let Some(home) = home {
@@ -69,24 +71,6 @@ pub(crate) fn gather(sources: &Sources<'_>, problems: &mut Vec<Problem>) -> Vec<
     }
     sources.marks(&mut found);
     found.into_values().map(|one| one.attachment).collect()
-}
-
-/// An address that was given back by nobody is given again once somebody has removed its reservation: whoever is found by it alone
-/// is gone where another is in that namespace for certain.
-fn tell_apart(found: &mut Found<'_>) {
-    let certain = |one: &Candidate<'_>| {
-        let home = one.home.filter(|home| !home.by_address)?;
-        Some((home.namespace.inode, one.attachment.container.clone()))
-    };
-    let owners: BTreeMap<u64, String> = found.values().filter_map(certain).collect();
-    for one in found.values_mut() {
-        let by_address = one.home.filter(|home| home.by_address);
-        let owner = by_address.and_then(|home| owners.get(&home.namespace.inode));
-        if let Some(owner) = owner.filter(|owner| **owner != one.attachment.container) {
-            one.home = None;
-            one.attachment.life = Life::Gone(format!("container {owner} has its address by now"));
-        }
-    }
 }
 
 impl<'s> Sources<'s> {
