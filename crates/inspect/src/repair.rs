@@ -6,11 +6,12 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use linkspan_kernel::sysctl;
 use linkspan_netfilter::Owner;
+use rustix::fs::OFlags;
 use serde::Serialize;
 
 use crate::attachment::Attachment;
@@ -74,22 +75,24 @@ impl Repair {
         let failed = |error: &(dyn std::error::Error + 'static)| {
             Problem::new(format!("cannot {self}"), error)
         };
-        let done = match self {
-            Self::Parameter { path, value } => {
-                sysctl::write(path, value).map_err(|error| failed(&error))
-            }
-            Self::Free(item) => return free(item, host),
-            Self::Reconcile => return reconcile(),
-            Self::Forget {
-                network,
-                container,
-                ifname,
-            } => return forget(network, container, ifname.as_deref(), host),
-            Self::Mode { path, mode } => set_mode(path, |_| *mode).map_err(|error| failed(&error)),
-            Self::Executable { path } => {
-                set_mode(path, |mode| mode | 0o111).map_err(|error| failed(&error))
-            }
-        };
+        let done =
+            match self {
+                Self::Parameter { path, value } => {
+                    sysctl::write(path, value).map_err(|error| failed(&error))
+                }
+                Self::Free(item) => return free(item, host),
+                Self::Reconcile => return reconcile(),
+                Self::Forget {
+                    network,
+                    container,
+                    ifname,
+                } => return forget(network, container, ifname.as_deref(), host),
+                // Rights are only taken away, and not from what a link leads to: that others put it there is what is mended.
+                Self::Mode { path, mode } => set_mode(path, OFlags::NOFOLLOW, |now| now & *mode)
+                    .map_err(|error| failed(&error)),
+                Self::Executable { path } => set_mode(path, OFlags::empty(), |now| now | 0o111)
+                    .map_err(|error| failed(&error)),
+            };
         done.map(|()| Outcome::Done)
     }
 }
@@ -168,8 +171,23 @@ fn forget(
     })
 }
 
-fn set_mode(path: &Path, mode: impl Fn(u32) -> u32) -> io::Result<()> {
-    let file = File::open(path)?;
-    let now = file.metadata()?.permissions().mode();
+/// Changes the mode of a file or directory to what it is made of the present one.
+///
+/// Whoever may write where it lies can put another thing there, between the look and this: what is no file or directory by now is
+/// not waited for.
+fn set_mode(path: &Path, flags: OFlags, mode: impl Fn(u32) -> u32) -> io::Result<()> {
+    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() && !meta.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is neither a file nor a directory",
+        ));
+    }
+    let now = meta.permissions().mode();
     file.set_permissions(fs::Permissions::from_mode(mode(now & 0o7777)))
 }

@@ -146,7 +146,7 @@ impl Report {
             boot: Boot::current().ok().map(|boot| boot.id().to_owned()),
             written: now.map_or(0, |now| now.as_secs()),
             items,
-            blind_spots: host.blind_spots.iter().map(ToString::to_string).collect(),
+            blind_spots: blind_spots(host),
         }
     }
 
@@ -159,6 +159,29 @@ impl Report {
     pub fn retain(&mut self, network: &str) {
         self.items.retain(|item| item.network == network);
     }
+}
+
+/// What could not be read, and the reservations of which it is not known whether they are leaked.
+fn blind_spots(host: &Host) -> Vec<String> {
+    let mut spots: Vec<String> = host.blind_spots.iter().map(ToString::to_string).collect();
+    for pool in &host.pools {
+        spots.extend(pool.problem.iter().map(ToString::to_string));
+        let mut unknown: BTreeMap<&str, u64> = BTreeMap::new();
+        let held = pool.reservations.iter();
+        for held in held.filter(|held| held.container.is_some()) {
+            if let Life::Unknown(why) = &held.life {
+                *unknown.entry(why).or_default() += 1;
+            }
+        }
+        spots.extend(unknown.into_iter().map(|(why, count)| {
+            let addresses = if count == 1 { "address" } else { "addresses" };
+            format!(
+                "whether the holders of {count} {addresses} of {} are there: {why}",
+                pool.network
+            )
+        }));
+    }
+    spots
 }
 
 fn of_pool(pool: &Pool, users: &Users<'_>) -> impl Iterator<Item = Item> {

@@ -42,14 +42,14 @@ fn writable(_: &Host, system: &System) -> Vec<Finding> {
             let finding = WRITABLE
                 .error(&path, format!("{who} may write to {path}"))
                 .why(why);
-            return Some(
-                finding
-                    .run(format!("chmod go-w {}", quoted(&path)))
-                    .repaired_by([Repair::Mode {
-                        path: place.path.clone(),
-                        mode: place.mode & !(GROUP | EVERYBODY),
-                    }]),
-            );
+            let repair = Repair::Mode {
+                path: place.path.clone(),
+                mode: place.mode & !(GROUP | EVERYBODY),
+            };
+            // What a link leads to may be for others as well: somebody has to look at it.
+            let repair = Some(repair).filter(|_| !place.is_link);
+            let command = format!("chmod go-w {}", quoted(&path));
+            return Some(finding.run(command).repaired_by(repair));
         }
         let owner = place.owner.filter(|owner| *owner != 0)?;
         let what = format!("user {owner} owns {path}, and may write to it");

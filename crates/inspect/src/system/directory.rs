@@ -29,6 +29,9 @@ pub struct Directory {
     pub path: PathBuf,
     /// What is in it.
     pub purpose: Use,
+    /// A link leads to it.
+    #[serde(skip)]
+    pub is_link: bool,
     /// Its permissions.
     pub mode: u32,
     /// Who owns it; `None` where that cannot be told, as in a user namespace.
@@ -73,12 +76,17 @@ pub(super) fn read(host: &Host, places: &Places) -> Vec<Directory> {
 impl Directory {
     fn look(path: &Path, purpose: Use) -> Option<Self> {
         let meta = fs::metadata(path).ok()?;
+        // A configuration is switched off by a link to /dev/null, which is for everybody to write to.
+        if !meta.is_file() && !meta.is_dir() {
+            return None;
+        }
         let space = statvfs(path).ok();
         // What has no room for anything has no count of it, as /proc.
         let counted = |total: u64, free: u64| (total > 0).then_some(free);
         Some(Self {
             path: path.to_owned(),
             purpose,
+            is_link: fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()),
             mode: meta.mode() & 0o7777,
             owner: Some(meta.uid()).filter(|owner| *owner != unmapped()),
             group: meta.gid(),

@@ -6,10 +6,14 @@
     reason = "a helper of tests fails the test that uses it"
 )]
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::Read;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Stdio};
 
 use linkspan_inspect::attachment::Attachment;
 use linkspan_inspect::life::Life;
+use linkspan_inspect::repair::{Outcome, Repair};
 use linkspan_inspect::{Host, Places, Seen};
 use linkspan_testkit::{Sandbox, sandbox};
 use serde_json::{Value, json};
@@ -308,5 +312,90 @@ fn what_cannot_be_read_is_told_and_the_rest_is_seen() {
             .map(|path| path.display().to_string())
             .collect();
         assert_eq!(left, ["/var/lib/cni/networks/podman/10.88.0.15"]);
+    });
+}
+
+/// What the plugins of the reference have reserved tells no namespace, and what is given back while it is in use is given twice.
+#[test]
+fn nothing_is_gone_that_is_hard_to_find() {
+    sandbox(|host| {
+        // Where the first process may not be looked at, nothing is ever taken for gone.
+        host.run("mount -t tmpfs none /proc/1 2>/dev/null || true");
+        attach(host, "pod", "veth1", "10.88.0.20/16");
+        host.run("ip -n pod link add net1 type dummy; ip -n pod addr add 10.99.0.20/24 dev net1");
+        let pod = result("10.88.0.20/16", "/run/netns/pod");
+        keep("podman", ID, &json!([]), &json!({}), &pod);
+        reserve("other", "10.99.0.20", "by-another-runtime", Some("net1"));
+
+        attach(host, "opened", "veth2", "10.88.0.21/16");
+        let kept = fs::File::open("/run/netns/opened").unwrap();
+        attach(host, "mounted", "veth3", "10.88.0.22/16");
+        let mut keeper = Command::new("unshare")
+            .args([
+                "-m",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                "echo; exec cat",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = keeper.stdout.as_mut().unwrap();
+        told.read_exact(&mut [0]).unwrap();
+        for netns in ["opened", "mounted"] {
+            host.run(&format!("umount /run/netns/{netns}; rm /run/netns/{netns}"));
+        }
+        attach(host, "bare", "veth4", "10.88.0.23/16");
+        host.run("ip -n bare addr flush dev eth0");
+        for (address, container) in [
+            ("10.88.0.21", "opened"),
+            ("10.88.0.22", "mounted"),
+            ("10.88.0.23", "bare"),
+        ] {
+            reserve("podman", address, container, Some("eth0"));
+        }
+        host.run("touch -d '-10 minutes' /var/lib/cni/networks/*/10.*");
+        let all = look();
+        for container in ["by-another-runtime", "opened", "mounted", "bare"] {
+            let one = of(&all, container);
+            assert!(!one.life.is_gone(), "{one:?}");
+        }
+        drop(kept);
+        drop(keeper.stdin.take());
+        keeper.wait().unwrap();
+    });
+}
+
+/// Whoever may write to a directory can put links there: rights are taken from no others' files, and given to nobody.
+#[test]
+fn a_mode_is_mended_of_the_file_alone_that_was_found() {
+    sandbox(|host| {
+        let path = |name: &str| host.dir().join(name);
+        let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o7777;
+        let seen = Host::default();
+        for (name, before, after) in [("wide", 0o666, 0o644), ("narrow", 0o600, 0o600)] {
+            fs::write(path(name), "").unwrap();
+            fs::set_permissions(path(name), Permissions::from_mode(before)).unwrap();
+            let link = path(&format!("link-to-{name}"));
+            symlink(path(name), &link).unwrap();
+            let mended = |path| Repair::Mode { path, mode: 0o644 }.carry_out(&seen);
+            assert!(mended(link).is_err(), "a link");
+            assert_eq!(mode(name), before);
+            assert_eq!(mended(path(name)).unwrap(), Outcome::Done);
+            assert_eq!(mode(name), after);
+        }
+        host.run(&format!("mkfifo {}", path("pipe").display()));
+        for repair in [
+            Repair::Executable { path: path("pipe") },
+            Repair::Mode {
+                path: path("pipe"),
+                mode: 0o644,
+            },
+        ] {
+            assert!(repair.carry_out(&seen).is_err(), "a pipe");
+        }
     });
 }
