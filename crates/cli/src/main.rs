@@ -20,6 +20,7 @@ mod commands;
 mod complete;
 mod draw;
 mod failure;
+mod file;
 mod netns;
 mod privilege;
 mod progress;

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use linkspan_testkit::{Cmd, Plugins, sandbox};
+use linkspan_testkit::{Plugins, sandbox};
 use serde_json::{Value, json};
 
-use crate::node::{LINKSPAN, Node};
+use crate::node::Node;
 use crate::world::status;
 
 const POOLS: &str = "/var/lib/cni/networks";
@@ -183,13 +183,15 @@ fn a_report_that_is_none_is_refused() {
             assert_eq!(status(&output), code, "{text}: {output}");
         }
         assert!(Path::new("/etc/passwd").exists() && elsewhere.exists());
-        let output = Cmd::new(LINKSPAN)
-            .args(["ipam", "free", "--from-report", "/nowhere"])
-            .output();
-        assert!(
-            output.stderr.contains("ipam check --report FILE"),
-            "{output}"
-        );
+        // A pipe whose writer never comes is not waited for.
+        let pipe = host.dir().join("pipe");
+        host.run(&format!("mkfifo {}", pipe.display()));
+        for path in ["/nowhere", pipe.to_str().unwrap()] {
+            let output = node.run(&["ipam", "free", "--from-report", path]);
+            assert_eq!(status(&output), 1, "{output}");
+            let advice = "ipam check --report FILE";
+            assert!(output.stderr.contains(advice), "{output}");
+        }
     });
 }
 

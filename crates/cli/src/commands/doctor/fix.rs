@@ -20,7 +20,7 @@ pub(super) fn fix(ui: Ui, args: &Doctor) -> Result<(), Failure> {
     if !args.dry_run {
         privilege::require("doctor --fix")?;
     }
-    let before = look(ui, args);
+    let (before, _) = look(ui, args);
     let repairs: Vec<(&Finding, &Repair)> = before
         .findings
         .iter()

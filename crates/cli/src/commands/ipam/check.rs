@@ -1,7 +1,5 @@
 //! `ipam check`.
 
-use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use linkspan_inspect::audit::{Item, Kind as Wrong, Report};
@@ -10,8 +8,12 @@ use super::holder;
 use crate::args::IpamCheck;
 use crate::draw::age;
 use crate::failure::{Failure, Kind};
+use crate::file;
 use crate::style::Style;
 use crate::ui::{Ui, table};
+
+/// Who is attached is nobody's business.
+const MODE: u32 = 0o600;
 
 /// Tells what is wrong with the pools, and writes it down where that is wanted.
 pub(crate) fn check(ui: Ui, args: &IpamCheck) -> Result<(), Failure> {
@@ -55,9 +57,10 @@ fn found(report: &Report, path: Option<&Path>) -> Failure {
 }
 
 fn text(style: Style, report: &Report) -> String {
-    let mut text = match report.items.is_empty() {
-        true => "Nothing is wrong with the pools.\n".to_owned(),
-        false => String::new(),
+    let mut text = match (report.items.is_empty(), report.blind_spots.is_empty()) {
+        (true, true) => "Nothing is wrong with the pools.\n".to_owned(),
+        (true, false) => "Nothing is wrong with what is seen of the pools.\n".to_owned(),
+        (false, _) => String::new(),
     };
     for kind in Wrong::ALL {
         let items: Vec<_> = report
@@ -116,26 +119,18 @@ fn rows(style: Style, items: &[&Item]) -> String {
     table(style, &rows)
 }
 
-/// Writes a report: the old file stays or the new one is there whole.
 fn write(path: &Path, report: &Report) -> Result<(), Failure> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, report)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_data()?;
-        file.persist(path)?;
-        fs::metadata(path).map(drop)
+        let mut text = serde_json::to_vec_pretty(report)?;
+        text.push(b'\n');
+        file::replace(path, &text, MODE)
     };
-    write().map_err(|error: std::io::Error| {
+    write().map_err(|error| {
         Failure::new(
             Kind::Failed,
             format!("cannot write the report {}", path.display()),
         )
         .because(error)
-        .advise("Name a file in a directory that is there and can be written to.")
+        .advise("Name a file in a directory that is there and can be written to; `--json` prints the report.")
     })
 }

@@ -1,7 +1,5 @@
 //! `ipam free`.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use linkspan_inspect::audit::{Freed, Item, Report, free as free_all};
@@ -9,6 +7,7 @@ use linkspan_spec::Value;
 
 use crate::args::IpamFree;
 use crate::failure::{Failure, Kind};
+use crate::file;
 use crate::privilege;
 use crate::style::Style;
 use crate::ui::{Ui, object};
@@ -56,19 +55,7 @@ pub(crate) fn free(ui: Ui, args: &IpamFree) -> Result<(), Failure> {
 fn read(path: &Path) -> Result<Report, Failure> {
     let words = format!("cannot read the report {}", path.display());
     let advice = "`linkspan ipam check --report FILE` writes one.";
-    let read = || {
-        let file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is no regular file",
-            ));
-        }
-        let mut text = String::new();
-        file.take(MAX_REPORT).read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let text = read().map_err(|error| {
+    let text = file::read(path, MAX_REPORT).map_err(|error| {
         Failure::new(Kind::Failed, words.as_str())
             .because(error)
             .advise(advice)
