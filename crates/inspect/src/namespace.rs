@@ -115,41 +115,8 @@ pub(crate) struct Namespaces {
 impl Namespaces {
     /// Looks for them and into them.
     pub(crate) fn read(problems: &mut Vec<Problem>) -> Self {
-        let mut found: BTreeMap<u64, Namespace> = BTreeMap::new();
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        for (inode, file) in mounts.lines().filter_map(mounted) {
-            let files = &mut found.entry(inode).or_default().files;
-            // What is mounted twice at a place is one file.
-            if !files.contains(&file) {
-                files.push(file);
-            }
-        }
-        let complete = match processes() {
-            Ok((processes, complete)) => {
-                for (inode, process) in processes {
-                    let namespace = found.entry(inode).or_default();
-                    if namespace.processes.len() < PROCESSES {
-                        namespace.processes.push(process);
-                    }
-                }
-                complete
-            }
-            Err(error) => {
-                let words = "cannot list the processes below /proc";
-                problems.push(Problem::new(words, &error));
-                false
-            }
-        };
-        let host = Netns::current().ok();
-        let own = fs::metadata(OWN).map(|meta| meta.ino()).ok();
-        let told = |(inode, namespace): (u64, Namespace)| Namespace {
-            inode,
-            host: Some(inode) == own,
-            ..namespace
-        };
-        let mut all: Vec<Namespace> = found.into_iter().map(told).collect();
-        enter_all(&mut all, host.as_ref());
-        let unseen = all.iter().filter(|one| one.links.is_none()).count();
+        let (found, complete) = find(problems);
+        let (all, unseen) = look_into(found);
         if unseen > 0 {
             problems.push(blind(unseen));
         }
@@ -244,6 +211,56 @@ fn blind(count: usize) -> Problem {
     }
 }
 
+/// The namespaces that a file or a process leads to, by inode, and whether there can be no others.
+fn find(problems: &mut Vec<Problem>) -> (BTreeMap<u64, Namespace>, bool) {
+    let mut found: BTreeMap<u64, Namespace> = BTreeMap::new();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    for (inode, file) in mounts.lines().filter_map(mounted) {
+        let files = &mut found.entry(inode).or_default().files;
+        // What is mounted twice at a place is one file.
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    let complete = match processes() {
+        Ok((processes, complete)) => {
+            for (inode, process) in processes {
+                let namespace = found.entry(inode).or_default();
+                if namespace.processes.len() < PROCESSES {
+                    namespace.processes.push(process);
+                }
+            }
+            complete
+        }
+        Err(error) => {
+            let words = "cannot list the processes below /proc";
+            problems.push(Problem::new(words, &error));
+            false
+        }
+    };
+    (found, complete)
+}
+
+/// Reads what is in them, and returns how many cannot be looked into. Of those some may have ended since they were found, which
+/// are taken out: on a busy host there is always one.
+fn look_into(found: BTreeMap<u64, Namespace>) -> (Vec<Namespace>, usize) {
+    let host = Netns::current().ok();
+    let own = fs::metadata(OWN).map(|meta| meta.ino()).ok();
+    let told = |(inode, namespace): (u64, Namespace)| Namespace {
+        inode,
+        host: Some(inode) == own,
+        ..namespace
+    };
+    let mut all: Vec<Namespace> = found.into_iter().map(told).collect();
+    enter_all(&mut all, host.as_ref());
+    if all.iter().any(|one| one.links.is_none()) {
+        let (still, _) = find(&mut Vec::new());
+        all.retain(|one| one.links.is_some() || still.contains_key(&one.inode));
+    }
+    let unseen = all.iter().filter(|one| one.links.is_none()).count();
+    (all, unseen)
+}
+
 /// The inode and the mount point of a line of mountinfo that is about a network namespace.
 fn mounted(line: &str) -> Option<(u64, PathBuf)> {
     let mut words = line.split(' ').skip(3);
@@ -307,6 +324,36 @@ fn processes() -> io::Result<(Vec<(u64, u32)>, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_namespace_that_has_ended_is_not_one_that_cannot_be_looked_into() {
+        let mut process = std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "--net", "sleep", "60"])
+            .spawn()
+            .expect("a process in a namespace of its own");
+        let own = fs::read_link(OWN).expect("a namespace");
+        let place = format!("/proc/{}/ns/net", process.id());
+        let is_new = |link: &PathBuf| *link != own;
+        let link = (0..1000).find_map(|_| {
+            thread::sleep(std::time::Duration::from_millis(5));
+            fs::read_link(&place).ok().filter(is_new)
+        });
+        let inode = link.and_then(|link| inode_of(link.to_str()?)).expect("it");
+        let only_it = || {
+            let (mut found, _) = find(&mut Vec::new());
+            found.retain(|one, _| *one == inode);
+            found
+        };
+        let (before, found) = (only_it(), only_it());
+        let seen = |found| {
+            let (all, unseen) = look_into(found);
+            (all.len(), unseen)
+        };
+        assert_eq!(seen(before), (1, 0));
+        process.kill().expect("its end");
+        process.wait().expect("its end");
+        assert_eq!(seen(found), (0, 0));
+    }
 
     #[test]
     fn a_mount_of_a_namespace_is_read() {
