@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 pub use migrate::Moved;
 pub(crate) use migrate::nftables_parts;
+pub(crate) use repair::is_in_use;
 
 use super::backend::Backend;
 use super::fault::{explain, is_unsupported, unless_unsupported};

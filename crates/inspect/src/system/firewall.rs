@@ -2,7 +2,8 @@
 
 use linkspan_netfilter::Filter;
 
-use crate::Problem;
+use crate::netfilter::Netfilter;
+use crate::{Host, Problem};
 
 /// What was read of netfilter for its state as a whole.
 #[derive(Clone, Debug, Default)]
@@ -31,10 +32,10 @@ pub struct Missing {
 }
 
 impl Firewall {
-    /// Reads it, with what so many attachments of each plugin miss. What nobody may read is not there: the look at the host has
-    /// said so.
-    pub(super) fn read(records_of_each_plugin: usize) -> Self {
-        let missing = linkspan_netfilter::missing(records_of_each_plugin).unwrap_or_default();
+    /// Reads it. What nobody may read is not there: the look at the host has said so.
+    pub(super) fn read(host: &Host) -> Self {
+        let Netfilter { records, traces } = &host.netfilter;
+        let missing = linkspan_netfilter::missing(records, traces).unwrap_or_default();
         let missing = missing.into_iter().filter_map(|(record, sentences)| {
             Some(Missing {
                 network: record.owner().network().to_owned(),

@@ -20,9 +20,6 @@ pub use managers::{Managed, Manager, Managers};
 pub use parameters::{Parameters, dotted};
 pub use program::{Fitness, PLUGINS, Program};
 
-/// How many attachments of each plugin are compared with netfilter at a glance.
-const A_FEW: usize = 5;
-
 /// What a look at the host beside its networks and attachments has found.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,21 +46,12 @@ pub struct System {
 impl System {
     /// Looks at all of it, as far as it matters to what was found on the host.
     pub fn look(host: &Host, places: &Places) -> Self {
-        Self::read(host, places, usize::MAX)
-    }
-
-    /// The same in a moment: of the attachments of each plugin only a few are compared with netfilter.
-    pub fn glance(host: &Host, places: &Places) -> Self {
-        Self::read(host, places, A_FEW)
-    }
-
-    fn read(host: &Host, places: &Places, records_of_each_plugin: usize) -> Self {
         Self {
             parameters: Parameters::read(host),
             missing_link_kinds: kernel::missing_link_kinds(host),
             silent_daemons: kernel::silent_daemons(host),
             managers: Managers::read(host),
-            firewall: Firewall::read(records_of_each_plugin),
+            firewall: Firewall::read(host),
             plugin_dirs: places.plugin_dirs.clone(),
             programs: program::read(&places.plugin_dirs),
             directories: directory::read(host, places),

@@ -14,7 +14,7 @@ use crate::ruleset::Ruleset;
 
 /// Whether the container can still have what the record was made for. Where its namespace is there, its interface tells: a
 /// DEL that could not remove the record leaves one whose address may be another container's by now.
-fn is_in_use(record: &Record) -> bool {
+pub(crate) fn is_in_use(record: &Record) -> bool {
     if record.reason_to_live().is_none() {
         return false;
     }

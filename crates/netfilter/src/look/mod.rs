@@ -1,9 +1,9 @@
 //! What netfilter has that concerns containers, for whoever only wants to know: nothing is changed, made or locked.
 
 mod forwarding;
+mod missing;
 mod trace;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use linkspan_kernel::Error as KernelError;
@@ -18,10 +18,10 @@ use super::fault::{ask, explain};
 use super::iptables::{NAT, Protocol};
 use super::owner::Owner;
 use super::part::{Kind, Part, Record};
-use super::reconcile::Reconciled;
 use super::records::Records;
 
 pub use forwarding::{Filter, Keeper, filters};
+pub use missing::missing;
 pub use trace::{Trace, traces};
 
 /// A record, and its file.
@@ -53,42 +53,6 @@ pub fn recorded() -> Result<Vec<Recorded>, Error> {
         });
     }
     Ok(all)
-}
-
-/// What [`reconcile`](super::reconcile()) would put back of each record, a sentence each, or why that cannot be told. Those of
-/// which nothing is missing are left out.
-///
-/// At most so many records of each plugin are looked at, evenly among all of them: what flushes the ruleset takes all of it.
-///
-/// # Errors
-/// When the records cannot be read.
-pub fn missing(of_each_plugin: usize) -> Result<Vec<Reconciled>, Error> {
-    let Some(records) = Records::if_there()? else {
-        return Ok(Vec::new());
-    };
-    let all = sample(Record::all(&records)?, of_each_plugin).into_iter();
-    let look = |record: Record| {
-        let missing = Attachment::recorded(&record, &records).missing(&record);
-        (record, missing)
-    };
-    Ok(all
-        .map(look)
-        .filter(|(_, missing)| missing.as_ref().map_or(true, |one| !one.is_empty()))
-        .collect())
-}
-
-/// At most so many records of each plugin, evenly among all of them.
-fn sample(records: Vec<Record>, of_each_plugin: usize) -> Vec<Record> {
-    let mut by_plugin: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-    for record in records {
-        let plugin = record.plugin().to_owned();
-        by_plugin.entry(plugin).or_default().push(record);
-    }
-    let evenly = |all: Vec<Record>| {
-        let step = all.len().div_ceil(of_each_plugin.max(1)).max(1);
-        all.into_iter().step_by(step)
-    };
-    by_plugin.into_values().flat_map(evenly).collect()
 }
 
 /// Removes all that names an attachment whose container is gone: what its records say, and whatever else of ours or of the

@@ -63,7 +63,7 @@ pub(super) struct Counts {
     pub(super) unknown: usize,
 }
 
-/// How many findings `doctor` would tell; of the attachments in netfilter only a few are looked at here.
+/// How many findings `doctor` would tell.
 #[derive(Clone, Copy, Default, Serialize)]
 pub(super) struct Findings {
     pub(super) errors: usize,
@@ -72,7 +72,7 @@ pub(super) struct Findings {
 
 impl Findings {
     fn of(host: &Host, places: &Places) -> Self {
-        let report = Report::of(host, &System::glance(host, places), &[]);
+        let report = Report::of(host, &System::look(host, places), &[]);
         let count = |severity| {
             let findings = report.findings.iter();
             findings.filter(|found| found.severity == severity).count()
