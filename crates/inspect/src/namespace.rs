@@ -138,7 +138,9 @@ impl Namespaces {
                 ..Namespace::default()
             };
             namespace.enter(host.as_ref());
-            self.all.push(namespace);
+            if !namespace.is_of_another_host() {
+                self.all.push(namespace);
+            }
         }
         is_told
     }
@@ -167,6 +169,12 @@ impl Namespace {
         let mut opened = places.filter_map(|place: PathBuf| Netns::open(place).ok());
         // A process may have ended, and its number be another's by now.
         opened.find(|netns| netns.id().ino == self.inode)
+    }
+
+    /// Whether its links lead to another namespace than the host: of a container in a container, or of another host in this one.
+    fn is_of_another_host(&self) -> bool {
+        let leads_out = |link: &crate::link::Link| link.parent_netns.is_some();
+        self.host_number.is_none() && self.links().links.iter().any(leads_out)
     }
 
     /// Reads what is in it.

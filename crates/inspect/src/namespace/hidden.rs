@@ -7,6 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+
 use super::{inode_of, mounted};
 
 /// What was found.
@@ -18,11 +20,25 @@ pub(super) struct Hidden {
     pub(super) incomplete: bool,
 }
 
+/// The device and the inode of what is open, without asking a file system that may be far away.
+fn look(path: &Path) -> Option<((u32, u32), u64)> {
+    let flags = AtFlags::STATX_DONT_SYNC;
+    let told = statx(CWD, path, flags, StatxFlags::INO).ok()?;
+    Some(((told.stx_dev_major, told.stx_dev_minor), told.stx_ino))
+}
+
+/// The inode of an open namespace, whose file system has our own as well.
+fn opened(descriptor: &Path, own: Option<((u32, u32), u64)>) -> Option<u64> {
+    let (device, inode) = look(descriptor)?;
+    (device == own?.0).then_some(inode)
+}
+
 impl Hidden {
     /// Looks for all but the known ones.
     pub(super) fn read(known: &BTreeSet<u64>) -> Self {
         let mut hidden = Self::default();
         let mut mount_namespaces = BTreeSet::new();
+        let own = look(Path::new(super::OWN));
         for process in hidden.list(Path::new("/proc")) {
             let is_process = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
             if !process.file_name().is_some_and(is_process) {
@@ -32,7 +48,15 @@ impl Hidden {
                 hidden.note_link(known, thread.join("ns/net"));
             }
             for descriptor in hidden.list(&process.join("fd")) {
-                hidden.note_link(known, descriptor);
+                // One that was opened by a file's path is called so.
+                match hidden.link(&descriptor) {
+                    Some(link) if link.is_absolute() => {
+                        if let Some(inode) = opened(&descriptor, own) {
+                            hidden.note(known, inode, descriptor);
+                        }
+                    }
+                    _ => hidden.note_link(known, descriptor),
+                }
             }
             let mounts = hidden.link(&process.join("ns/mnt"));
             if mounts.is_some_and(|mounts| mount_namespaces.insert(mounts)) {

@@ -322,7 +322,7 @@ fn nothing_is_gone_that_is_hard_to_find() {
         // Where the first process may not be looked at, nothing is ever taken for gone.
         host.run("mount -t tmpfs none /proc/1 2>/dev/null || true");
         attach(host, "pod", "veth1", "10.88.0.20/16");
-        host.run("ip -n pod link add net1 type dummy; ip -n pod addr add 10.99.0.20/24 dev net1");
+        host.run("ip -n pod link add net1 type bridge; ip -n pod addr add 10.99.0.20/24 dev net1");
         let pod = result("10.88.0.20/16", "/run/netns/pod");
         keep("podman", ID, &json!([]), &json!({}), &pod);
         reserve("other", "10.99.0.20", "by-another-runtime", Some("net1"));
@@ -373,7 +373,8 @@ fn nothing_is_gone_that_is_hard_to_find() {
 #[test]
 fn a_mode_is_mended_of_the_file_alone_that_was_found() {
     sandbox(|host| {
-        let path = |name: &str| host.dir().join(name);
+        let dir = host.dir();
+        let path = |name: &str| dir.join(name);
         let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o7777;
         let seen = Host::default();
         for (name, before, after) in [("wide", 0o666, 0o644), ("narrow", 0o600, 0o600)] {
