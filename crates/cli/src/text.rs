@@ -94,7 +94,7 @@ fn outermost_comma(words: &[&str]) -> Option<(i32, usize)> {
     found
 }
 
-/// The text with its control characters spelt out, but for line ends, tabs and the looks of [`Style`](crate::style::Style).
+/// The text with its control characters spelt out, but for line ends, tabs and the looks of [`Style`].
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return text.into();
