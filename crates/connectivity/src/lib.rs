@@ -1,10 +1,10 @@
 //! Proves a network instead of describing it: throw-away containers are attached to it by its own plugins, and packets are
 //! sent in every direction that its configuration promises.
 //!
-//! - [`Promises`] are read from the configuration alone; [`plan`] makes of them, of the results of ADD and of what the
+//! - [`Promises`] are read from the configuration alone; [`plan()`] makes of them, of the results of ADD and of what the
 //!   kernel says a list of [`Probe`]s: pure functions.
 //! - [`Session`] attaches, sends and detaches, and tells of every [`Check`] as soon as it is made.
-//! - [`sweep`] removes what a session left that was killed.
+//! - [`sweep()`] removes what a session left that was killed.
 //!
 //! No packet leaves the machine unasked. What plays the world outside is a namespace at the other end of a pair of
 //! interfaces, with addresses of the documentation ranges that the host has no route to.
