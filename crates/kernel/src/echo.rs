@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketFlags, SocketType, bind, connect,
     ipproto, recvfrom, send, socket_with, sockopt,
@@ -102,7 +103,11 @@ fn exchange(
     let begun = Instant::now();
     // So errors that come back are this request's.
     connect(&socket, &SocketAddr::new(address, 0))?;
-    send(&socket, &request(family, token, length), SendFlags::empty())?;
+    match send(&socket, &request(family, token, length), SendFlags::empty()) {
+        // It is lost on its way: a link without a carrier drops it, and who is told of errors is told of that as well.
+        Err(Errno::NOBUFS) => {}
+        sent => drop(sent?),
+    }
     receive(&socket, family, family.kinds().1, token, begun + timeout)?;
     Ok(begun.elapsed())
 }
@@ -251,12 +256,12 @@ fn receive(
                     return address_of(source);
                 }
             }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => return Err(rustix::io::Errno::TIMEDOUT.into()),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Err(Errno::TIMEDOUT.into()),
             Err(error) => return Err(error.into()),
         }
         if Instant::now() >= deadline {
-            return Err(rustix::io::Errno::TIMEDOUT.into());
+            return Err(Errno::TIMEDOUT.into());
         }
     }
 }
