@@ -89,7 +89,8 @@ impl Protocol {
             let name = text(name);
             match (name.is_empty(), mask.get(name.len())) {
                 (true, _) => None,
-                (_, Some(0)) => Some(name + "*"),
+                // It is kept as it was written, with a plus.
+                (_, Some(0)) => Some(name.trim_end_matches('+').to_owned() + "*"),
                 _ => Some(name),
             }
         };

@@ -17,6 +17,8 @@ mod permissions;
 mod plugins;
 mod pools;
 mod promise;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
@@ -185,66 +187,5 @@ fn listed(words: &[String]) -> String {
     match words.len().saturating_sub(SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn ids_are_words_and_each_is_one_check() {
-        let ids: BTreeSet<_> = CHECKS.iter().map(|check| check.id).collect();
-        assert_eq!(ids.len(), CHECKS.len());
-        for id in ids {
-            let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            assert!(id.chars().all(is_word), "{id}");
-        }
-    }
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_take_them_apart() {
-        for (word, expected) in [
-            ("/etc/cni/net.d/10-a.conf", "/etc/cni/net.d/10-a.conf"),
-            ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
-            ("$(x)", "'$(x)'"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(word), expected);
-        }
-    }
-
-    #[test]
-    fn the_documentation_has_every_check() {
-        let document = include_str!("../../../../docs/operate/doctor.md");
-        let mut rows = vec![
-            "| check | what should be so | what it looks at |",
-            "|---|---|---|",
-        ]
-        .into_iter()
-        .map(str::to_owned)
-        .collect::<Vec<_>>();
-        rows.extend(CHECKS.iter().map(|check| {
-            let Check {
-                id,
-                title,
-                looks_at,
-                ..
-            } = check;
-            format!("| `{id}` | {title} | {looks_at} |")
-        }));
-        let table = rows.join("\n");
-        assert!(document.contains(&table), "the table is to be:\n{table}");
-    }
-
-    /// No networks, nothing to see: nothing to complain of.
-    #[test]
-    fn an_empty_host_is_healthy() {
-        let report = Report::of(&Host::default(), &System::default(), &[]);
-        assert_eq!(report.findings, []);
-        assert_eq!(report.passed().count(), CHECKS.len());
     }
 }
