@@ -1,6 +1,5 @@
 //! Standard output and standard error: what is told there, as tables, JSON or words.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -57,7 +56,8 @@ impl Ui {
 
     /// Prints text on standard output.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
-        let text = shown(text, self.terminal);
+        // A terminal obeys control characters, also behind a pipe, and most of what is told comes from files and plugins.
+        let text = visible(text);
         let _screen = progress::screen();
         let mut stdout = io::stdout().lock();
         let written = stdout
@@ -173,7 +173,7 @@ impl Ui {
     /// When standard error is closed, nobody wants to know.
     fn tell(&self, words: &str) {
         let _screen = progress::screen();
-        let _ = writeln!(io::stderr(), "{}", shown(words, self.err_terminal));
+        let _ = writeln!(io::stderr(), "{}", visible(words));
     }
 
     /// Tells a failure, on standard error.
@@ -193,14 +193,6 @@ impl Ui {
         if let Some(notes) = taken_notes() {
             self.tell(&pretty(&object([("notes", notes)])));
         }
-    }
-}
-
-/// The text as an output gets it. A terminal obeys control characters, and most of what is told comes from files and plugins.
-fn shown(text: &str, terminal: bool) -> Cow<'_, str> {
-    match terminal {
-        true => visible(text),
-        false => text.into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the plugins of a network hold for attachments that are not known here, and would remove.
 
 use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 use linkspan_inspect::attachment::Attachment;
 use linkspan_inspect::{Places, Seen};
@@ -10,6 +11,9 @@ use super::{Decision, asks_plugins};
 use crate::args::Gc;
 use crate::failure::{Failure, Kind};
 use crate::ui::{Ui, object};
+
+/// How long an ADD may take: the longest that runtimes give a plugin, and more.
+const UNDER_WAY: Duration = Duration::from_secs(300);
 
 /// An attachment that only what its plugins hold tells of, or the cache of another runtime.
 pub(super) struct Unknown {
@@ -80,6 +84,14 @@ impl Unknown {
         (life.is_alive() || life.is_gone()).then(|| life.is_alive())
     }
 
+    /// Whether its container may be harmed: it is there, or nothing tells and it was attached so lately that ADD may be under way.
+    fn is_at_risk(&self) -> bool {
+        let age = |since: u64| UNIX_EPOCH + Duration::from_secs(since);
+        let is_new = |since| age(since).elapsed().is_ok_and(|age| age < UNDER_WAY);
+        self.alive()
+            .unwrap_or_else(|| self.attachment.since.is_some_and(is_new))
+    }
+
     fn life(&self) -> &'static str {
         match self.alive() {
             Some(true) => ", its container is running",
@@ -95,7 +107,7 @@ pub(super) fn refuse_running(
     network: &NetworkList,
     unknown: &[Unknown],
 ) -> Result<(), Failure> {
-    let running = unknown.iter().filter(|one| one.alive() == Some(true));
+    let running = unknown.iter().filter(|one| one.is_at_risk());
     let running: Vec<_> = running
         .map(|one| one.attachment.container.as_str())
         .collect();
@@ -104,7 +116,7 @@ pub(super) fn refuse_running(
     }
     let name = &network.name;
     let words = format!(
-        "running containers are attached to network {name} that {} does not know: {}",
+        "containers are attached to network {name}, or just being so, that {} does not know: {}",
         args.network.places.cache_dir().display(),
         running.join(", ")
     );

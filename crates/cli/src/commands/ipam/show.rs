@@ -94,7 +94,8 @@ fn overview(style: Style, pools: &[&Pool]) -> String {
             .to_vec(),
     ];
     for pool in pools {
-        for set in &pool.sets {
+        // Of one that cannot be read it is not known how full it is.
+        for set in pool.sets.iter().filter(|_| pool.problem.is_none()) {
             rows.push(vec![
                 pool.network.clone(),
                 set.ranges.clone(),
@@ -103,7 +104,10 @@ fn overview(style: Style, pools: &[&Pool]) -> String {
                 remarks(pool),
             ]);
         }
-        if pool.sets.is_empty() {
+        if pool.problem.is_some() {
+            let cells = [pool.network.as_str(), "cannot be read", "", ""].map(str::to_owned);
+            rows.push([cells.as_slice(), &[remarks(pool)]].concat());
+        } else if pool.sets.is_empty() {
             let used = format!("{} in use", pool.reservations.len());
             let without = "no configuration leads here".to_owned();
             rows.push(vec![

@@ -90,7 +90,8 @@ pub(super) struct PoolStatus {
     pub(super) network: String,
     pub(super) ranges: String,
     pub(super) size: u64,
-    pub(super) used: u64,
+    /// `None` where the pool cannot be read.
+    pub(super) used: Option<u64>,
 }
 
 impl Counts {
@@ -144,7 +145,7 @@ impl Status {
                 network: pool.network.clone(),
                 ranges: set.ranges.clone(),
                 size: set.size,
-                used: set.used,
+                used: pool.problem.is_none().then_some(set.used),
             })
         });
         Self {

@@ -92,18 +92,25 @@ fn reasons(style: Style, network: &NetworkStatus) -> Vec<String> {
 }
 
 fn pools(style: Style, status: &Status, brief: bool) -> String {
-    let is_nearly_full = |pool: &PoolStatus| percent(pool.used, pool.size) >= NEARLY_FULL;
+    let is_nearly_full = |pool: &PoolStatus| {
+        let is_so = |used| percent(used, pool.size) >= NEARLY_FULL;
+        pool.used.is_some_and(is_so)
+    };
     let pools = status
         .pools
         .iter()
         .filter(|pool| !brief || is_nearly_full(pool));
     let rows = pools.map(|pool| {
-        let used = format!("{} in use, {} %", pool.used, percent(pool.used, pool.size));
+        let used = pool
+            .used
+            .map(|used| format!("{used} in use, {} %", percent(used, pool.size)));
         vec![
             format!("  {}", pool.network),
             pool.ranges.clone(),
-            bar(style, pool.used, pool.size),
-            used,
+            pool.used
+                .map(|used| bar(style, used, pool.size))
+                .unwrap_or_default(),
+            used.unwrap_or_else(|| "cannot be read".to_owned()),
         ]
     });
     let heading = ["  POOL", "RANGES", "USED", ""].map(str::to_owned).to_vec();
