@@ -1,5 +1,6 @@
 //! Standard output and standard error: what is told there, as tables, JSON or words.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -56,8 +57,10 @@ impl Ui {
 
     /// Prints text on standard output.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
-        // A terminal obeys control characters, also behind a pipe, and most of what is told comes from files and plugins.
-        let text = visible(text);
+        self.write(&shown(text, self.json && !self.terminal))
+    }
+
+    fn write(&self, text: &str) -> Result<(), Failure> {
         let _screen = progress::screen();
         let mut stdout = io::stdout().lock();
         let written = stdout
@@ -86,7 +89,7 @@ impl Ui {
 
     /// Prints JSON on standard output, as CNI's own tools indent it.
     pub(crate) fn print_json(&self, value: &Value) -> Result<(), Failure> {
-        self.print(&format!("{}\n", pretty(value)))
+        self.write(&shown(&format!("{}\n", pretty(value)), !self.terminal))
     }
 
     /// The JSON of something that was seen.
@@ -173,7 +176,8 @@ impl Ui {
     /// When standard error is closed, nobody wants to know.
     fn tell(&self, words: &str) {
         let _screen = progress::screen();
-        let _ = writeln!(io::stderr(), "{}", visible(words));
+        let is_exact = self.json && !self.err_terminal;
+        let _ = writeln!(io::stderr(), "{}", shown(words, is_exact));
     }
 
     /// Tells a failure, on standard error.
@@ -193,6 +197,15 @@ impl Ui {
         if let Some(notes) = taken_notes() {
             self.tell(&pretty(&object([("notes", notes)])));
         }
+    }
+}
+
+/// The text as an output gets it. A terminal obeys control characters, also behind a pipe, and most of what is told comes from files
+/// and plugins. Programs get JSON exactly, which spells them out by itself but for those that turn the direction of the text.
+fn shown(text: &str, is_exact: bool) -> Cow<'_, str> {
+    match is_exact {
+        true => text.into(),
+        false => visible(text),
     }
 }
 
