@@ -16,8 +16,21 @@ pub fn tells_of_calls(path: &Path) -> bool {
     path.starts_with("/run/cni/linkspan") && path.ends_with("events")
 }
 
+/// Whether it is a directory that is there for that folder alone.
+fn leads_to_calls_alone(path: &Path) -> bool {
+    let mut entries = fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .peekable();
+    let is_about_calls = |path: &Path| tells_of_calls(path) || leads_to_calls_alone(path);
+    path.starts_with("/run/cni")
+        && entries.peek().is_some()
+        && entries.all(|entry| is_about_calls(&entry.path()))
+}
+
 pub(super) fn look(path: &Path, snapshot: &mut Snapshot) {
-    if tells_of_calls(path) {
+    if tells_of_calls(path) || leads_to_calls_alone(path) {
         return;
     }
     let Ok(metadata) = fs::symlink_metadata(path) else {
