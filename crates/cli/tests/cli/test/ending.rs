@@ -48,8 +48,10 @@ fn what_a_killed_one_left_is_removed_by_the_next_or_by_gc() {
         node.network(&json!([bridge(), portmap(), {"type": "firewall"}]));
         node.report(&[]);
         let before = node.snapshot();
+        // On a busy machine it may be through before it is killed.
+        let killed = |line| (0..10).any(|_| interrupted(&node, "KILL", line) == "137");
         for line in ["Attaches", "ADD c1", "by tcp"] {
-            assert_eq!(interrupted(&node, "KILL", line), "137", "{line}");
+            assert!(killed(line), "{line}");
             let left = host.run("ls /run/netns");
             assert!(
                 left.contains("linkspan-test-") || line == "Attaches",
@@ -60,7 +62,7 @@ fn what_a_killed_one_left_is_removed_by_the_next_or_by_gc() {
             assert!(!text.contains('✗'), "{output}");
             before.assert_same(&node.snapshot(), &format!("after a kill at {line}"));
         }
-        interrupted(&node, "KILL", "by tcp");
+        assert!(killed("by tcp"));
         let gc = |args: &[&str]| {
             let words = [&["gc", "mynet"], args].concat();
             Cmd::new(LINKSPAN)
