@@ -25,7 +25,7 @@ const BRIDGES_ALONE: &str =
     "for file in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $file ] || echo 0 > $file; done";
 
 /// How long many networks in turn may take.
-const LONG: Duration = Duration::from_secs(240);
+const LONG: Duration = Duration::from_secs(900);
 
 /// A plugin that succeeds, and then breaks something, once the second container is attached.
 const BREAKER: &str = r#"#!/bin/sh
