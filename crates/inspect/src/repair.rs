@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 use serde::Serialize;
 
 use crate::attachment::Attachment;
-use crate::audit::{self, Freed, Item, Report};
+use crate::audit::{self, Freed, Item};
 use crate::{Host, Problem};
 
 /// Something that is put right.
@@ -123,11 +123,7 @@ impl fmt::Display for Repair {
 }
 
 fn free(item: &Item, host: &Host) -> Result<Outcome, Problem> {
-    let report = Report {
-        items: vec![item.clone()],
-        ..Report::of(host)
-    };
-    let freed = audit::free(&report, host, false).pop();
+    let freed = audit::free(std::slice::from_ref(item), host, false).pop();
     match freed.map(|(_, freed)| freed) {
         Some(Freed::No(why)) => Ok(Outcome::LeftAlone(why)),
         Some(Freed::Failed(problem)) => Err(problem),

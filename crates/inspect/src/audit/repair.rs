@@ -19,12 +19,12 @@ pub enum Freed {
     Failed(Problem),
 }
 
-/// Gives back what a report names and what is still as the report says, by a fresh look at the host, and by the pool's own files
+/// Gives back those items of a report that are still as it says, by a fresh look at the host, and by the pool's own files
 /// under its lock. With `dry_run` nothing is changed.
-pub fn free(report: &Report, host: &Host, dry_run: bool) -> Vec<(Item, Freed)> {
+pub fn free(items: &[Item], host: &Host, dry_run: bool) -> Vec<(Item, Freed)> {
     let now = Report::of(host);
-    let items = report.items.iter();
     items
+        .iter()
         .map(|item| (item.clone(), free_one(item, &now, host, dry_run)))
         .collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{Check, listed, quoted};
-use crate::audit::{Item, Kind, Report};
+use crate::audit::{Item, Kind};
 use crate::finding::Finding;
 use crate::pool::{Pool, Set};
 use crate::repair::Repair;
@@ -102,7 +102,7 @@ pub(super) const LEAKED: Check = Check {
     find: leaked,
 };
 
-fn leaked(host: &Host, _: &System) -> Vec<Finding> {
+fn leaked(host: &Host, system: &System) -> Vec<Finding> {
     let why = "Nobody will give them back, and the pool runs out of them.";
     // What a runtime has kept is detached by the runtime's means, which give the address back.
     let is_kept = |item: &Item| {
@@ -111,7 +111,7 @@ fn leaked(host: &Host, _: &System) -> Vec<Finding> {
             one.network == item.network && Some(&one.container) == item.container.as_ref()
         })
     };
-    let leaked = items(host, Kind::Leaked).filter(|item| !is_kept(item));
+    let leaked = items(system, Kind::Leaked).filter(|item| !is_kept(item));
     of_pools(leaked, |pool, items| {
         freed(
             LEAKED.warning(pool, told(&items, "reserved for containers that are gone")),
@@ -128,9 +128,9 @@ pub(super) const LEFTOVERS: Check = Check {
     find: leftovers,
 };
 
-fn leftovers(host: &Host, _: &System) -> Vec<Finding> {
+fn leftovers(_: &Host, system: &System) -> Vec<Finding> {
     let why = "A plugin of the reference that is killed leaves an empty file, and takes its address for given ever after.";
-    of_pools(items(host, Kind::Leftover), |pool, items| {
+    of_pools(items(system, Kind::Leftover), |pool, items| {
         freed(
             LEFTOVERS.warning(pool, told(&items, "left over by a crash")),
             why,
@@ -146,8 +146,8 @@ pub(super) const OUTSIDE: Check = Check {
     find: outside,
 };
 
-fn outside(host: &Host, _: &System) -> Vec<Finding> {
-    of_pools(items(host, Kind::OutsideRanges), |pool, items| {
+fn outside(_: &Host, system: &System) -> Vec<Finding> {
+    of_pools(items(system, Kind::OutsideRanges), |pool, items| {
         OUTSIDE
             .note(pool, told(&items, "in no range of the configuration"))
             .why("The configuration was changed while these were in use. They go on to work.")
@@ -162,8 +162,8 @@ pub(super) const UNREADABLE: Check = Check {
     find: unreadable,
 };
 
-fn unreadable(host: &Host, _: &System) -> Vec<Finding> {
-    of_pools(items(host, Kind::Unreadable), |pool, items| {
+fn unreadable(_: &Host, system: &System) -> Vec<Finding> {
+    of_pools(items(system, Kind::Unreadable), |pool, items| {
         UNREADABLE
             .warning(
                 pool,
@@ -181,8 +181,8 @@ pub(super) const UNRESERVED: Check = Check {
     find: unreserved,
 };
 
-fn unreserved(host: &Host, _: &System) -> Vec<Finding> {
-    of_pools(items(host, Kind::Unreserved), |pool, items| {
+fn unreserved(_: &Host, system: &System) -> Vec<Finding> {
+    of_pools(items(system, Kind::Unreserved), |pool, items| {
         UNRESERVED
             .error(
                 pool,
@@ -225,9 +225,9 @@ fn duplicate(host: &Host, _: &System) -> Vec<Finding> {
 }
 
 /// What the audit of the pools says of a kind.
-fn items(host: &Host, kind: Kind) -> impl Iterator<Item = Item> {
-    let items = Report::of(host).items.into_iter();
-    items.filter(move |item| item.kind == kind)
+fn items(system: &System, kind: Kind) -> impl Iterator<Item = Item> {
+    let items = system.audit.iter();
+    items.filter(move |item| item.kind == kind).cloned()
 }
 
 /// One finding for each network that has any.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::audit::{Item, Report};
 use crate::{Host, Places};
 
 pub use directory::{Directory, Use};
@@ -24,6 +25,9 @@ pub use program::{Fitness, PLUGINS, Program};
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct System {
+    /// What is wrong with the host's pools of addresses.
+    #[serde(skip)]
+    pub audit: Vec<Item>,
     /// Kernel parameters.
     pub parameters: Parameters,
     /// Kinds of links that the networks need and the kernel cannot make.
@@ -47,6 +51,7 @@ impl System {
     /// Looks at all of it, as far as it matters to what was found on the host.
     pub fn look(host: &Host, places: &Places) -> Self {
         Self {
+            audit: Report::of(host).items,
             parameters: Parameters::read(host),
             missing_link_kinds: kernel::missing_link_kinds(host),
             silent_daemons: kernel::silent_daemons(host),

@@ -22,7 +22,7 @@ pub(crate) fn free(ui: Ui, args: &IpamFree) -> Result<(), Failure> {
     }
     let report = read(&args.from_report)?;
     let host = ui.look(&args.look.places());
-    let outcomes = free_all(&report, &host, args.dry_run);
+    let outcomes = free_all(&report.items, &host, args.dry_run);
     let failed: Vec<Failure> = outcomes.iter().filter_map(failure).collect();
     let count = outcomes
         .iter()
