@@ -62,7 +62,7 @@ pub(crate) struct Traces<'t> {
 
 /// What is younger may be of an ADD that is still under way: reserved before the interface is there. Runtimes give a plugin two to
 /// four minutes.
-const YOUNG: Duration = Duration::from_secs(300);
+pub const UNDER_WAY: Duration = Duration::from_secs(300);
 
 /// A container's namespace, and how it was found.
 #[derive(Clone, Copy, Debug)]
@@ -171,7 +171,7 @@ impl Traces<'_> {
         let age = |provenance: &Provenance| provenance.written.elapsed();
         // The clock may have been set back since.
         self.provenance
-            .is_some_and(|provenance| age(provenance).is_ok_and(|age| age < YOUNG))
+            .is_some_and(|provenance| age(provenance).is_ok_and(|age| age < UNDER_WAY))
     }
 
     /// Whether a link of a namespace has one of the addresses, under whatever name.

@@ -12,6 +12,7 @@ use std::thread;
 
 use linkspan_kernel::netns::{Identity, Netns};
 use linkspan_kernel::rtnl::Rtnl;
+use linkspan_state::origin::sees_all_processes;
 use serde::Serialize;
 
 use crate::Problem;
@@ -20,10 +21,6 @@ use hidden::Hidden;
 
 /// Where `ip netns` keeps namespaces, and the older path that leads there.
 pub const NAMED: [&str; 2] = ["/run/netns", "/var/run/netns"];
-
-/// The inode of the PID namespace that a kernel starts with (`PROC_PID_INIT_INO`, linux/nsfs.h): only there all processes are
-/// seen.
-const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// How many of a namespace's processes are told.
 const PROCESSES: usize = 8;
@@ -305,8 +302,7 @@ fn unescaped(path: &str) -> String {
 /// The network namespace's inode of each process, and whether that is all that there are.
 fn processes() -> io::Result<(Vec<(u64, u32)>, bool)> {
     let mut found = Vec::new();
-    let mut complete =
-        fs::metadata("/proc/self/ns/pid").is_ok_and(|own| own.ino() == FIRST_PID_NAMESPACE);
+    let mut complete = sees_all_processes();
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(process) = entry

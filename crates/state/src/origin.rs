@@ -242,7 +242,8 @@ fn place_of(wanted: Identity) -> Result<Option<(PathBuf, Netns)>, String> {
     }
 }
 
-fn sees_all_processes() -> bool {
+/// Whether all processes of the machine are seen from here: only from the first PID namespace they are.
+pub fn sees_all_processes() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|own| own.ino() == FIRST_PID_NAMESPACE)
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use linkspan_inspect::attachment::Attachment;
+use linkspan_inspect::life::UNDER_WAY;
 use linkspan_inspect::{Places, Seen};
 use linkspan_spec::{NetworkList, Value};
 
@@ -11,9 +12,6 @@ use super::{Decision, asks_plugins};
 use crate::args::Gc;
 use crate::failure::{Failure, Kind};
 use crate::ui::{Ui, object};
-
-/// How long an ADD may take: the longest that runtimes give a plugin, and more.
-const UNDER_WAY: Duration = Duration::from_secs(300);
 
 /// An attachment that only what its plugins hold tells of, or the cache of another runtime.
 pub(super) struct Unknown {
