@@ -7,6 +7,7 @@ use linkspan_testkit::{Cmd, Output, Sandbox, sandbox};
 use serde_json::{Value, json as value};
 
 use crate::demo::build_plugins;
+use crate::transcript::same;
 use crate::world::{json, status};
 
 const LINKSPAN: &str = env!("CARGO_BIN_EXE_linkspan");
@@ -282,7 +283,7 @@ fn told(page: &str, fact: &str, seen: &str) {
 /// What the documentation shows, with the commands that print it: in blocks behind `$ linkspan`, and pictures.
 const DOCUMENT: &str = "../../docs/operate/show.md";
 
-/// `LINKSPAN_UPDATE_DOCS=1` writes what is printed instead of comparing it.
+/// With `LINKSPAN_WRITE` it is made from what is printed.
 #[test]
 fn the_documentation_shows_what_is_printed() {
     build_plugins();
@@ -342,19 +343,6 @@ fn printed(host: &Sandbox, command: &str) -> String {
         _ => line.to_owned(),
     };
     text.split_inclusive('\n').map(since).collect()
-}
-
-#[track_caller]
-fn same(path: &Path, text: &str) {
-    if std::env::var_os("LINKSPAN_UPDATE_DOCS").is_some() {
-        fs::write(path, text).unwrap();
-    }
-    let known = fs::read_to_string(path).unwrap_or_default();
-    let name = path.file_name().unwrap().display();
-    assert!(
-        known == text,
-        "{name} is not what is printed, which is:\n{text}"
-    );
 }
 
 #[test]

@@ -39,14 +39,22 @@ pub(crate) fn replay(document: &str, shown: impl Fn(&str, &Output) -> String) {
             .is_some()
         {}
     }
+    same(&path, &made);
+}
+
+/// Compares what a document shows with what is printed; with `LINKSPAN_WRITE` in the environment it is written.
+#[track_caller]
+pub(crate) fn same(path: &Path, printed: &str) {
     if std::env::var_os("LINKSPAN_WRITE").is_some() {
-        return fs::write(&path, &made).unwrap();
+        return fs::write(path, printed).unwrap();
     }
-    let mut pairs = text.lines().zip(made.lines());
+    let shown = fs::read_to_string(path).unwrap_or_default();
+    let mut pairs = shown.lines().zip(printed.lines());
     let first = pairs.find(|(shown, printed)| shown != printed);
     assert!(
-        text == made,
-        "{document} shows something else than is printed; LINKSPAN_WRITE=1 makes it anew. The first line: {first:#?}"
+        shown == printed,
+        "{} shows something else than is printed; LINKSPAN_WRITE=1 makes it anew. The first line: {first:#?}",
+        path.display()
     );
 }
 
