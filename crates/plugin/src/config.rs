@@ -84,6 +84,8 @@ pub struct Key {
     pub name: &'static str,
     /// Its type in words: `a string`, `a whole number`, ….
     pub kind: &'static str,
+    /// What a value of it consists of.
+    pub shape: Shape,
     /// Its default as it would stand in a configuration; `None`: nothing happens without it.
     pub default: Option<&'static str>,
     /// The unit of a number.
@@ -96,6 +98,17 @@ pub struct Key {
     pub meaning: &'static [&'static str],
     /// The commands that read it.
     pub commands: &'static [Command],
+}
+
+/// What a value consists of, for those who look into it: lint and documentation.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// A value of this type, given in words, without parts that are declared.
+    One(&'static str),
+    /// A list of such values.
+    Many(&'static Shape),
+    /// An object of these keys, whose names begin inside it.
+    Parts(&'static [Key]),
 }
 
 impl Key {
@@ -220,6 +233,9 @@ pub trait FromKey: Sized {
     /// The type in words.
     const KIND: &'static str;
 
+    /// What a value consists of.
+    const SHAPE: Shape = Shape::One(Self::KIND);
+
     /// Takes it from JSON.
     ///
     /// # Errors
@@ -237,6 +253,8 @@ pub trait FromKey: Sized {
 pub trait Field: Sized {
     /// The key's type in words.
     const KIND: &'static str;
+    /// What a value of the key consists of.
+    const SHAPE: Shape;
 
     /// The value, else the default, else nothing where that is allowed.
     fn field(key: &Key, object: &Map<String, Value>) -> Result<Self, Error>;
@@ -244,6 +262,7 @@ pub trait Field: Sized {
 
 impl<T: FromKey> Field for T {
     const KIND: &'static str = T::KIND;
+    const SHAPE: Shape = T::SHAPE;
 
     fn field(key: &Key, object: &Map<String, Value>) -> Result<Self, Error> {
         match key.read(object)? {
@@ -255,6 +274,7 @@ impl<T: FromKey> Field for T {
 
 impl<T: FromKey> Field for Option<T> {
     const KIND: &'static str = T::KIND;
+    const SHAPE: Shape = T::SHAPE;
 
     fn field(key: &Key, object: &Map<String, Value>) -> Result<Self, Error> {
         key.read(object)
@@ -340,6 +360,7 @@ from_text! {
 
 impl<T: FromKey> FromKey for Vec<T> {
     const KIND: &'static str = "a list";
+    const SHAPE: Shape = Shape::Many(&T::SHAPE);
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
         let items = json.as_array().ok_or_else(wrong_type::<Self>)?;

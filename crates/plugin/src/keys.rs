@@ -87,6 +87,8 @@ macro_rules! keys {
         /// As an object inside another configuration.
         impl $crate::config::FromKey for $config {
             const KIND: &'static str = "an object";
+            const SHAPE: $crate::config::Shape =
+                $crate::config::Shape::Parts(<Self as $crate::Configuration>::KEYS);
 
             fn from_json(json: &$crate::serde_json::Value) -> Result<Self, $crate::config::Wrong> {
                 let object = json
@@ -110,6 +112,7 @@ macro_rules! __key {
         $crate::config::Key {
             name: $key,
             kind: <$type as $crate::config::Field>::KIND,
+            shape: <$type as $crate::config::Field>::SHAPE,
             default: $crate::__optional!($(stringify!($default))?),
             unit: $crate::__optional!($($unit)?),
             range: $crate::__optional!($($crate::config::bounds(&($range)))?),
