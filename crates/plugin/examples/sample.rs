@@ -1,7 +1,7 @@
 //! A whole plugin: `sample` follows an interface plugin in a chain and refuses networks whose address
 //! is not the wanted one. Copy it and put your own work into the three methods.
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Handler, Plugin};
+use linkspan_plugin::{Call, Handler, Needs, Plugin, Role};
 use std::process::ExitCode;
 
 linkspan_plugin::keys! {
@@ -19,6 +19,9 @@ impl Plugin for Sample {
     type Config = Config;
     const NAME: &'static str = "sample";
     const ABOUT: &'static str = "refuses addresses outside a range";
+    const ROLE: Role = Role::Chained {
+        needs: Needs::Address,
+    };
 
     fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {
         let mut result = require(&call.config, call.prev_result()?)?;

@@ -10,6 +10,8 @@ use linkspan_spec::{
 };
 use serde_json::{Map, Value};
 
+use crate::common::{DnsKeys, RouteKeys};
+
 /// A type that is read from a plugin's configuration.
 ///
 /// Usually implemented by [`keys!`](crate::keys!). A plugin whose keys depend on each other wraps that
@@ -398,6 +400,7 @@ impl FromKey for IpNet {
 
 impl FromKey for Route {
     const KIND: &'static str = "a route with dst and gw";
+    const SHAPE: Shape = Shape::Parts(RouteKeys::KEYS);
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
         Self::from_json(json).map_err(Wrong::value)
@@ -406,6 +409,7 @@ impl FromKey for Route {
 
 impl FromKey for Dns {
     const KIND: &'static str = "an object with nameservers, domain, search and options";
+    const SHAPE: Shape = Shape::Parts(DnsKeys::KEYS);
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
         Self::from_json(json).map_err(|error| Wrong::Part(error.into()))

@@ -251,6 +251,9 @@ pub trait Handler: Sync {
     /// The declared keys, for documentation and lint.
     fn keys(&self) -> &'static [crate::config::Key];
 
+    /// [`Plugin::ROLE`](crate::Plugin::ROLE).
+    fn role(&self) -> crate::Role;
+
     /// [`Plugin::NEEDS_LINK`](crate::Plugin::NEEDS_LINK).
     fn needs_link(&self) -> bool {
         false

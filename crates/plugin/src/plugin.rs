@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use linkspan_spec::{Command, Error, Success, Version};
 
-use crate::{Call, Configuration, Gc, Handler, Invocation};
+use crate::{Call, Configuration, Gc, Handler, Invocation, Role};
 
 /// A CNI plugin.
 ///
@@ -23,6 +23,9 @@ pub trait Plugin: Sync {
     /// The names in CNI_ARGS that it reads, or `None` when it does not read CNI_ARGS at all and so
     /// tolerates anything in it.
     const ARGS: Option<&'static [&'static str]> = None;
+
+    /// What it is in a chain.
+    const ROLE: Role;
 
     /// As an IPAM plugin it needs the container's link, because it asks through it, so the link is made before its ADD and
     /// removed after its DEL. Others are asked first, which is faster.
@@ -100,6 +103,10 @@ impl<P: Plugin> Handler for P {
 
     fn keys(&self) -> &'static [crate::config::Key] {
         P::Config::KEYS
+    }
+
+    fn role(&self) -> Role {
+        P::ROLE
     }
 
     fn needs_link(&self) -> bool {

@@ -6,7 +6,7 @@ use linkspan_plan::{ContainerLink, LinkKind};
 use linkspan_plugin::config::{Configuration, Deferred, Key};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, MacAddr, PluginConfig, Success};
-use linkspan_plugin::{Call, Plugin};
+use linkspan_plugin::{Call, Plugin, Role};
 
 use crate::attach::{ContainerInterface, Manner, container_link, require_ipam, told_mac};
 
@@ -38,6 +38,10 @@ impl Plugin for Dummy {
     type Config = Deferred<Config>;
     const NAME: &'static str = "dummy";
     const ABOUT: &'static str = "makes an interface in the container that swallows what is sent";
+    const ROLE: Role = Role::Interface {
+        has_host_end: false,
+        hides_from_host: false,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         call.config.get()?;

@@ -51,9 +51,26 @@ pub const PLUGINS: &Table = &[
 
 #[cfg(test)]
 mod tests {
+    use linkspan_plugin::Role;
+    use linkspan_plugin::config::Key;
+
     #[test]
     fn the_plugins_are_those_of_the_reference() {
         let names: Vec<_> = super::PLUGINS.iter().map(|plugin| plugin.name()).collect();
         assert_eq!(names, linkspan_testkit::PLUGIN_NAMES);
+    }
+
+    #[test]
+    fn ipam_plugins_are_those_whose_keys_are_in_ipam() {
+        for plugin in super::PLUGINS {
+            let is_in_ipam = |key: &Key| key.name.starts_with("ipam.") && key.name != "ipam.type";
+            let has_such_keys = plugin.keys().iter().any(is_in_ipam);
+            assert_eq!(
+                plugin.role() == Role::Ipam,
+                has_such_keys,
+                "{}",
+                plugin.name()
+            );
+        }
     }
 }

@@ -9,7 +9,7 @@ use linkspan_plan::Side;
 use linkspan_plan::fault::{explain, gone};
 use linkspan_plugin::config::NoKeys;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, IpConfig, Success};
-use linkspan_plugin::{Call, Plugin, Undo};
+use linkspan_plugin::{Call, Plugin, Role, Undo};
 
 use crate::attach::owner_of;
 
@@ -23,6 +23,7 @@ impl Plugin for Loopback {
     type Config = NoKeys;
     const NAME: &'static str = "loopback";
     const ABOUT: &'static str = "switches the container's loopback interface on";
+    const ROLE: Role = Role::Independent;
 
     fn add(&self, call: &Call<'_, NoKeys>) -> Result<Success, Error> {
         let prev_result = call.prev_result()?;

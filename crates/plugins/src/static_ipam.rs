@@ -13,7 +13,7 @@ use linkspan_plugin::config::{Configuration, Deferred, Key};
 use linkspan_plugin::spec::{
     Dns, Error, ErrorCode, IpConfig, PluginConfig, Route, Success, Version, address,
 };
-use linkspan_plugin::{Call, CniArgs, Gc, Plugin, keys};
+use linkspan_plugin::{Call, CniArgs, Gc, Plugin, Role, keys};
 
 keys! {
     /// The keys of `static` as they stand in a configuration.
@@ -73,6 +73,7 @@ impl Plugin for Static {
     type Config = Deferred<Config>;
     const NAME: &'static str = "static";
     const ABOUT: &'static str = "hands on the addresses that the configuration states";
+    const ROLE: Role = Role::Ipam;
     const ARGS: Option<&'static [&'static str]> = Some(&["IP", "GATEWAY"]);
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {

@@ -21,6 +21,10 @@ impl Handler for Named {
         &[]
     }
 
+    fn role(&self) -> crate::Role {
+        crate::Role::Independent
+    }
+
     fn handle(&self, _: &Invocation<'_>) -> Result<Option<Success>, Error> {
         Ok(None)
     }

@@ -20,6 +20,7 @@ impl Plugin for Echo {
     type Config = Config;
     const NAME: &'static str = "echo";
     const ABOUT: &'static str = "for tests";
+    const ROLE: crate::Role = crate::Role::Ipam;
     const ARGS: Option<&'static [&'static str]> = Some(&["IP"]);
 
     fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {

@@ -1,6 +1,6 @@
 //! DNS settings that take the place of the IPAM plugin's.
 
-use linkspan_plugin::config::{FromKey, Wrong};
+use linkspan_plugin::config::{FromKey, Shape, Wrong};
 use linkspan_plugin::spec::{Dns, Value, key};
 
 /// The key `dns` where the IPAM plugin's settings stand unless it says something. A list says something even when it is
@@ -19,6 +19,7 @@ impl OwnDns {
 
 impl FromKey for OwnDns {
     const KIND: &'static str = Dns::KIND;
+    const SHAPE: Shape = <Dns as FromKey>::SHAPE;
 
     fn from_json(json: &Value) -> Result<Self, Wrong> {
         let dns = <Dns as FromKey>::from_json(json)?;

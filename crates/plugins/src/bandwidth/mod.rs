@@ -19,7 +19,7 @@ use linkspan_plan::words;
 use linkspan_plan::{Namespaces, On, Step, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
-use linkspan_plugin::{Call, Gc, Plugin, Undo};
+use linkspan_plugin::{Call, Gc, Needs, Plugin, Role, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{host_end, host_interface, require_prev_result};
@@ -33,6 +33,9 @@ impl Plugin for Bandwidth {
     type Config = Deferred<Config>;
     const NAME: &'static str = "bandwidth";
     const ABOUT: &'static str = "limits what the container receives and sends";
+    const ROLE: Role = Role::Chained {
+        needs: Needs::HostEnd,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;

@@ -13,7 +13,7 @@ use linkspan_plan::identity;
 use linkspan_plan::{LinkRef, Namespaces, VethEnd, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, MacAddr, Success};
-use linkspan_plugin::{Call, Gc, Ipam, Plugin, Undo};
+use linkspan_plugin::{Call, Gc, Ipam, Plugin, Role, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
@@ -30,6 +30,10 @@ impl Plugin for Bridge {
     type Config = Deferred<Config>;
     const NAME: &'static str = "bridge";
     const ABOUT: &'static str = "connects the container to a bridge on the host";
+    const ROLE: Role = Role::Interface {
+        has_host_end: true,
+        hides_from_host: false,
+    };
     const ARGS: Option<&'static [&'static str]> = Some(&["MAC"]);
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {

@@ -13,7 +13,7 @@ use linkspan_dhcp::request::Request;
 use linkspan_dhcp::rpc::client;
 use linkspan_dhcp::rpc::{CmdArgs, Method};
 use linkspan_plugin::spec::{Error, ErrorCode, Map, Success};
-use linkspan_plugin::{Call, Gc, Plugin, warn};
+use linkspan_plugin::{Call, Gc, Plugin, Role, warn};
 use serde_json::json;
 
 use config::Config;
@@ -33,6 +33,7 @@ impl Plugin for Dhcp {
     const NAME: &'static str = "dhcp";
     const ABOUT: &'static str =
         "gets addresses from DHCP servers, through a daemon that keeps them";
+    const ROLE: Role = Role::Ipam;
     const NEEDS_LINK: bool = true;
 
     fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {

@@ -15,7 +15,7 @@ use linkspan_netfilter::{
 use linkspan_plan::{self as plan, Namespaces, Netfilter, Plan, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
+use linkspan_plugin::{Call, Gc, Needs, Plugin, Role, Undo, warn};
 
 use crate::attach::owner_of;
 use crate::attach::{host_end, require_prev_result};
@@ -31,6 +31,9 @@ impl Plugin for Firewall {
     type Config = Deferred<Config>;
     const NAME: &'static str = "firewall";
     const ABOUT: &'static str = "has the host forward for the container, and keeps others away";
+    const ROLE: Role = Role::Chained {
+        needs: Needs::Address,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;

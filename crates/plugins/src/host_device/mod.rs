@@ -12,7 +12,7 @@ use linkspan_plan::fault::all;
 use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
-use linkspan_plugin::{Call, Gc, Ipam, Plugin, Undo};
+use linkspan_plugin::{Call, Gc, Ipam, Plugin, Role, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
@@ -34,6 +34,10 @@ impl Plugin for HostDevice {
     type Config = Deferred<Config>;
     const NAME: &'static str = "host-device";
     const ABOUT: &'static str = "moves a device of the host into the container";
+    const ROLE: Role = Role::Interface {
+        has_host_end: false,
+        hides_from_host: false,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;

@@ -16,7 +16,7 @@ use linkspan_ipam::range::RangeSet;
 use linkspan_ipam::record::Record;
 use linkspan_ipam::store::{Directory, StoreError};
 use linkspan_plugin::spec::{Error, ErrorCode, NetworkName, Success};
-use linkspan_plugin::{Call, Gc, Plugin, warn};
+use linkspan_plugin::{Call, Gc, Plugin, Role, warn};
 use linkspan_state::origin::Origin;
 
 /// The plugin.
@@ -26,6 +26,7 @@ impl Plugin for HostLocal {
     type Config = Config;
     const NAME: &'static str = "host-local";
     const ABOUT: &'static str = "allocates addresses from ranges of this host";
+    const ROLE: Role = Role::Ipam;
     const ARGS: Option<&'static [&'static str]> = Some(&["IP"]);
 
     fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {

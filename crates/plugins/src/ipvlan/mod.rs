@@ -8,7 +8,7 @@ pub mod config;
 use linkspan_plan::{ContainerLink, LinkKind, LinkRef};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Plugin};
+use linkspan_plugin::{Call, Plugin, Role};
 
 use crate::attach::{ContainerInterface, Manner, Master, container_link, require_ipam};
 use config::Config;
@@ -21,6 +21,10 @@ impl Plugin for Ipvlan {
     const NAME: &'static str = "ipvlan";
     const ABOUT: &'static str =
         "gives the container addresses on a link of the host, with that link's MAC address";
+    const ROLE: Role = Role::Interface {
+        has_host_end: false,
+        hides_from_host: true,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;

@@ -9,7 +9,7 @@ pub mod config;
 use linkspan_plan::{ContainerLink, LinkKind, LinkRef};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
-use linkspan_plugin::{Call, Plugin};
+use linkspan_plugin::{Call, Plugin, Role};
 
 use crate::attach::{ContainerInterface, Manner, container_link, mac, told_mac};
 use config::Config;
@@ -22,6 +22,10 @@ impl Plugin for Macvlan {
     const NAME: &'static str = "macvlan";
     const ABOUT: &'static str =
         "gives the container a MAC address of its own on a link of the host";
+    const ROLE: Role = Role::Interface {
+        has_host_end: false,
+        hides_from_host: true,
+    };
     const ARGS: Option<&'static [&'static str]> = Some(&["MAC"]);
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {

@@ -14,7 +14,7 @@ use linkspan_netfilter::{self as netfilter, Attachment, Kind, Part, PublishedPor
 use linkspan_plan::fault::explain;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Gc, Plugin};
+use linkspan_plugin::{Call, Gc, Needs, Plugin, Role};
 
 use crate::attach::owner_of;
 use crate::attach::{PREV_RESULT_MISSING, require_prev_result};
@@ -27,6 +27,9 @@ impl Plugin for Portmap {
     type Config = Deferred<Config>;
     const NAME: &'static str = "portmap";
     const ABOUT: &'static str = "leads ports of the host to the container";
+    const ROLE: Role = Role::Chained {
+        needs: Needs::Address,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get().map_err(|error| Error {

@@ -14,7 +14,7 @@ use linkspan_plan::identity;
 use linkspan_plan::{LinkRef, Namespaces, VethEnd, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, Success};
-use linkspan_plugin::{Call, Gc, Ipam, Plugin, Undo};
+use linkspan_plugin::{Call, Gc, Ipam, Plugin, Role, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
@@ -31,6 +31,10 @@ impl Plugin for Ptp {
     type Config = Deferred<Config>;
     const NAME: &'static str = "ptp";
     const ABOUT: &'static str = "connects the container to the host, which routes for it";
+    const ROLE: Role = Role::Interface {
+        has_host_end: true,
+        hides_from_host: false,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;

@@ -19,7 +19,7 @@ use linkspan_plan::words;
 use linkspan_plan::{Namespaces, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, Success};
-use linkspan_plugin::{Call, Plugin, Undo};
+use linkspan_plugin::{Call, Needs, Plugin, Role, Undo};
 
 use crate::attach::require_prev_result;
 use crate::attach::routes::{self, MAIN_TABLE};
@@ -39,6 +39,9 @@ impl Plugin for Sbr {
     type Config = Deferred<Config>;
     const NAME: &'static str = "sbr";
     const ABOUT: &'static str = "routes what the container sends by its source address";
+    const ROLE: Role = Role::Chained {
+        needs: Needs::Address,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;

@@ -7,7 +7,7 @@ pub mod config;
 use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
-use linkspan_plugin::{Call, Plugin, Undo};
+use linkspan_plugin::{Call, Plugin, Role, Undo};
 
 use crate::attach::owner_of;
 use crate::attach::{
@@ -26,6 +26,10 @@ impl Plugin for Tap {
     type Config = Deferred<Config>;
     const NAME: &'static str = "tap";
     const ABOUT: &'static str = "makes a device in the container whose other end is a program";
+    const ROLE: Role = Role::Interface {
+        has_host_end: false,
+        hides_from_host: false,
+    };
     const ARGS: Option<&'static [&'static str]> = Some(&["MAC"]);
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {

@@ -16,7 +16,7 @@ use linkspan_plan::{
 };
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success, Version};
-use linkspan_plugin::{Call, Gc, Plugin, Undo, warn};
+use linkspan_plugin::{Call, Gc, Needs, Plugin, Role, Undo, warn};
 
 use crate::attach::owner_of;
 use crate::attach::{PREV_RESULT_MISSING, host_end, mac, require_prev_result};
@@ -30,6 +30,9 @@ impl Plugin for Tuning {
     type Config = Deferred<Config>;
     const NAME: &'static str = "tuning";
     const ABOUT: &'static str = "adjusts the container's kernel parameters and interface settings";
+    const ROLE: Role = Role::Chained {
+        needs: Needs::Interface,
+    };
     const ARGS: Option<&'static [&'static str]> = Some(&["MAC"]);
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {

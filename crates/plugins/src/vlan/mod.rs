@@ -8,7 +8,7 @@ pub mod config;
 use linkspan_plan::{ContainerLink, LinkKind, LinkRef};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
-use linkspan_plugin::{Call, Plugin};
+use linkspan_plugin::{Call, Plugin, Role};
 
 use crate::attach::{ContainerInterface, Manner, container_link, require_up, told_mac};
 use config::Config;
@@ -20,6 +20,10 @@ impl Plugin for Vlan {
     type Config = Deferred<Config>;
     const NAME: &'static str = "vlan";
     const ABOUT: &'static str = "gives the container the frames of a link that have a VLAN ID";
+    const ROLE: Role = Role::Interface {
+        has_host_end: false,
+        hides_from_host: false,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;

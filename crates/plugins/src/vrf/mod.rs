@@ -14,7 +14,7 @@ use linkspan_plan::words;
 use linkspan_plan::{Namespaces, Plan, Vrf as VrfLink, apply, remove_unused_vrf};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Plugin, Undo, warn};
+use linkspan_plugin::{Call, Needs, Plugin, Role, Undo, warn};
 
 use crate::attach::{require_prev_result, routes};
 use config::Config;
@@ -30,6 +30,9 @@ impl Plugin for Vrf {
     type Config = Deferred<Config>;
     const NAME: &'static str = "vrf";
     const ABOUT: &'static str = "makes the container's interface part of a vrf";
+    const ROLE: Role = Role::Chained {
+        needs: Needs::Interface,
+    };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
