@@ -35,7 +35,8 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// Lines of shell that succeed, in a network namespace of their own, where the kernel has it.
+    /// Lines of shell that succeed, in a network namespace of their own, where the kernel has it. `ip` takes a name of one or
+    /// two letters for the beginning of a keyword, so names are longer.
     fn probe(self) -> &'static str {
         match self {
             // A module that nothing loads by itself.
@@ -43,23 +44,27 @@ impl Feature {
                 "[ -e /proc/sys/net/bridge ] || modprobe br_netfilter || /.linkspan-vm/modprobe br_netfilter"
             }
             Self::BridgeVlanFiltering => {
-                "ip link add b type bridge vlan_filtering 1
-                 ip link add p type veth peer name q
-                 ip link set p master b
-                 bridge vlan add dev p vid 7"
+                "ip link add br0 type bridge vlan_filtering 1
+                 ip link add port0 type veth peer name port1
+                 ip link set port0 master br0
+                 bridge vlan add dev port0 vid 7"
             }
-            Self::Dummy => "ip link add d type dummy",
-            Self::Ipvlan => "ip link add p type veth; ip link add i link p type ipvlan mode l3s",
+            Self::Dummy => "ip link add dummy7 type dummy",
+            Self::Ipvlan => {
+                "ip link add parent0 type veth; ip link add ipvlan0 link parent0 type ipvlan mode l3s"
+            }
             Self::Macvlan => {
-                "ip link add p type veth; ip link add m link p type macvlan mode bridge"
+                "ip link add parent0 type veth; ip link add macvlan0 link parent0 type macvlan mode bridge"
             }
             Self::Netem => "tc qdisc add dev lo root netem delay 1ms",
             Self::Sctp => {
                 "perl -MSocket -e 'socket(my $socket, AF_INET, SOCK_STREAM, 132) or exit 1'"
             }
-            Self::Tap => "ip tuntap add dev t mode tap",
-            Self::Vlan => "ip link add p type veth; ip link add v link p type vlan id 7",
-            Self::Vrf => "ip link add v type vrf table 7",
+            Self::Tap => "ip tuntap add dev tap0 mode tap",
+            Self::Vlan => {
+                "ip link add parent0 type veth; ip link add vlan7 link parent0 type vlan id 7"
+            }
+            Self::Vrf => "ip link add vrf7 type vrf table 7",
             Self::VirtualMachine => "test -e /.linkspan-vm",
         }
     }

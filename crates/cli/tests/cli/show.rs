@@ -103,9 +103,10 @@ fn five(host: &Sandbox) {
     add("storage", "a2", &["--args", POD, "-i", "net1"]);
     add("direct", "d1", &[]);
     add("mynet", "dead", &[]);
-    // That is certain as any user and on any kernel: it was kept before this boot.
+    // That is certain as any user and on any kernel: it was kept before this boot. The kernel removes links of a namespace
+    // that is gone some time later.
     host.run(
-        "ip netns del dead; cd /var/lib/cni/results; cp mynet-dead-eth0 x; mv x mynet-dead-eth0
+        "ip -n dead link del eth0; ip netns del dead; cd /var/lib/cni/results; cp mynet-dead-eth0 x; mv x mynet-dead-eth0
         touch -d 2001-01-01 mynet-dead-eth0",
     );
 }
