@@ -33,6 +33,7 @@ mod command;
 mod config;
 mod crash;
 mod dhcp;
+pub mod document;
 mod features;
 mod iptables;
 mod netns;

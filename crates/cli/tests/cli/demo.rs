@@ -4,11 +4,11 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use linkspan_testkit::{Cmd, Output, Sandbox, Snapshot, sandbox};
 use serde_json::{Value, json};
 
+pub(crate) use crate::programs::build_plugins;
 use crate::world::{json, status};
 
 /// The session of a container's first ADD, as everybody is shown it.
@@ -21,23 +21,6 @@ const PLUGINS: &str = "linkspan-plugins";
 /// The demo of the plugins that are beside the program.
 fn demo() -> Cmd {
     Cmd::new(LINKSPAN).arg("demo")
-}
-
-/// Cargo builds the programs of a test's own package only; that of the plugins is built here, outside of
-/// the sandbox. It is quick when they are there already, and up to who runs the test without Cargo.
-pub(crate) fn build_plugins() {
-    if env::var_os("LINKSPAN_SANDBOX").is_some() {
-        return;
-    }
-    if let Some(cargo) = env::var_os("CARGO") {
-        Cmd::new(cargo)
-            .args(["build", "--locked", "--offline", "--quiet", "-p", PLUGINS])
-            .args((!cfg!(debug_assertions)).then_some("--release"))
-            .deadline(Duration::from_secs(600))
-            .run();
-    }
-    let plugins = Path::new(LINKSPAN).with_file_name(PLUGINS);
-    assert!(plugins.is_file(), "build {} first", plugins.display());
 }
 
 /// Runs it, and sees to it that the machine is then as it was before.

@@ -19,6 +19,7 @@ mod manners;
 mod migrate;
 mod network;
 mod node;
+mod programs;
 mod reconcile;
 mod shell;
 mod show;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use linkspan_testkit::document::same;
 use linkspan_testkit::{Cmd, Output, Sandbox, sandbox};
 use serde_json::{Value, json as value};
 
 use crate::demo::build_plugins;
-use crate::transcript::same;
 use crate::world::{json, status};
 
 const LINKSPAN: &str = env!("CARGO_BIN_EXE_linkspan");

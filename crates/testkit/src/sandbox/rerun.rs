@@ -6,22 +6,24 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{INSIDE, mounts, namespaces};
 use crate::command::{Cmd, Output};
 use crate::vm;
 
-/// What the inner process prints when the body has returned. A test harness that ran no test, or one that panicked and
+/// What the inner process prints when the body has returned, and then what that gave, as JSON. A test harness that ran no test, or one that panicked and
 /// should, ends with status 0 as well; only this says that the body passed.
 const PASSED: &str = "<linkspan sandbox: the body passed>";
 
-/// Ends the inner process: what follows in the test's function belongs to the outer one.
+/// Ends the inner process with what the body has told: what follows in the test's function belongs to the outer one.
 #[expect(
     clippy::print_stdout,
     clippy::exit,
     reason = "the outer process waits for both"
 )]
-pub(super) fn end_passed() -> ! {
-    println!("{PASSED}");
+pub(super) fn end_passed(told: &str) -> ! {
+    println!("{PASSED}{}", Value::from(told));
     process::exit(0)
 }
 
@@ -50,9 +52,9 @@ pub(super) enum Place {
     VirtualMachine(String),
 }
 
-/// Runs the test called `name` of this executable in a sandbox, and fails as it failed.
+/// Runs the test called `name` of this executable in a sandbox, and fails as it failed. Gives what its body has told.
 #[track_caller]
-pub(super) fn rerun(name: &str, place: Place, deadline: Duration) {
+pub(super) fn rerun(name: &str, place: Place, deadline: Duration) -> String {
     let exe =
         env::current_exe().unwrap_or_else(|error| panic!("this test has no executable: {error}"));
     let test = Cmd::new(exe)
@@ -80,15 +82,26 @@ pub(super) fn rerun(name: &str, place: Place, deadline: Duration) {
             deadline,
         ),
     };
-    let passed = output.ok() && output.stdout.contains(PASSED);
-    assert!(passed, "{}", explain(name, &output, deadline));
+    let told = output
+        .stdout
+        .lines()
+        .find_map(|line| line.split_once(PASSED));
+    let told = told.and_then(|(_, told)| serde_json::from_str(told).ok());
+    let Some(told) = told.filter(|_| output.ok()) else {
+        panic!("{}", explain(name, &output, deadline))
+    };
     #[expect(
         clippy::print_stdout,
         reason = "the harness keeps it for --show-output"
     )]
     {
-        print!("{}{}", output.stdout.replace(PASSED, ""), output.stderr);
+        let lines = output.stdout.lines();
+        lines
+            .filter(|line| !line.contains(PASSED))
+            .for_each(|line| println!("{line}"));
+        print!("{}", output.stderr);
     }
+    told
 }
 
 fn explain(name: &str, output: &Output, deadline: Duration) -> String {

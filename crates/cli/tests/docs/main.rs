@@ -1,0 +1,19 @@
+//! The book, and what else is written about Linkspan: it leads somewhere, and what it shows is so.
+//!
+//! `LINKSPAN_WRITE=1 cargo test -p linkspan --test docs` makes anew what can be made: pictures, and what commands print.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of tests fails the test that uses it"
+)]
+
+#[path = "../cli/programs.rs"]
+mod programs;
+
+mod blocks;
+mod examples;
+mod links;
+mod picture;
+mod shown;
+
+use programs::build_plugins;
