@@ -26,6 +26,14 @@ pub trait Configuration: Sized {
     /// [`ErrorCode::DECODING_FAILURE`] for a value of the wrong type,
     /// [`ErrorCode::INVALID_NETWORK_CONFIG`] for one that cannot be.
     fn read(config: &PluginConfig) -> Result<Self, Error>;
+
+    /// Says what ADD would refuse: reads also what is otherwise judged when it is asked for ([`Deferred`]). For lint.
+    ///
+    /// # Errors
+    /// Those of ADD's reading.
+    fn judge(config: &PluginConfig) -> Result<(), Error> {
+        Self::read(config).map(drop)
+    }
 }
 
 /// The keys of a configuration that is read in two parts, the first of which has one key alone; for
@@ -77,6 +85,10 @@ impl<C: Configuration> Configuration for Deferred<C> {
     fn read(config: &PluginConfig) -> Result<Self, Error> {
         Ok(Self(C::read(config)))
     }
+
+    fn judge(config: &PluginConfig) -> Result<(), Error> {
+        C::judge(config)
+    }
 }
 
 /// One declared key.
@@ -100,6 +112,20 @@ pub struct Key {
     pub meaning: &'static [&'static str],
     /// The commands that read it.
     pub commands: &'static [Command],
+    /// Reads it from an object as the plugin does, and says what is wrong with it.
+    pub judge: Judge,
+}
+
+/// How a key is read by itself; see [`Key::judge`].
+pub type Judge = fn(&Key, &Map<String, Value>) -> Result<(), Error>;
+
+/// The [`Judge`] of a key of this type.
+///
+/// # Errors
+/// As [`Configuration::read`].
+#[doc(hidden)]
+pub fn judge<T: Field>(key: &Key, object: &Map<String, Value>) -> Result<(), Error> {
+    T::field(key, object).map(drop)
 }
 
 /// What a value consists of, for those who look into it: lint and documentation.

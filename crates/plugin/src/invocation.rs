@@ -254,6 +254,14 @@ pub trait Handler: Sync {
     /// [`Plugin::ROLE`](crate::Plugin::ROLE).
     fn role(&self) -> crate::Role;
 
+    /// Says what ADD would refuse in a configuration, as far as it is told by the configuration alone.
+    ///
+    /// # Errors
+    /// Those of [`Configuration::judge`](crate::Configuration::judge).
+    fn judge(&self, _config: &PluginConfig) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// [`Plugin::NEEDS_LINK`](crate::Plugin::NEEDS_LINK).
     fn needs_link(&self) -> bool {
         false

@@ -119,6 +119,7 @@ macro_rules! __key {
             outside: $crate::__optional!($($outside)?),
             meaning: &[$($meaning),+],
             commands: &[$($crate::spec::Command::$command),+],
+            judge: $crate::config::judge::<$type>,
         }
     };
 }

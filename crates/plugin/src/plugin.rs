@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use linkspan_spec::{Command, Error, Success, Version};
+use linkspan_spec::{Command, Error, PluginConfig, Success, Version};
 
 use crate::{Call, Configuration, Gc, Handler, Invocation, Role};
 
@@ -107,6 +107,9 @@ impl<P: Plugin> Handler for P {
 
     fn role(&self) -> Role {
         P::ROLE
+
+    fn judge(&self, config: &PluginConfig) -> Result<(), Error> {
+        P::Config::judge(config)
     }
 
     fn needs_link(&self) -> bool {

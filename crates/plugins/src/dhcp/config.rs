@@ -39,6 +39,10 @@ impl Configuration for Config {
             request: Deferred::read(config)?,
         })
     }
+
+    fn judge(config: &PluginConfig) -> Result<(), Error> {
+        Request::judge(config)
+    }
 }
 
 /// What a configuration asks for.
