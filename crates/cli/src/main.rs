@@ -83,6 +83,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Show(args) => commands::show::show(ui, args),
         Command::Ipam(args) => commands::ipam::ipam(ui, args),
         Command::Doctor(args) => commands::doctor::doctor(ui, args),
+        Command::Lint(args) => commands::lint::lint(ui, args),
         Command::Events(args) => commands::events::events(ui, args),
         Command::Metrics(args) => commands::metrics::metrics(ui, args),
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),

@@ -9,7 +9,14 @@ use crate::text::wrap;
 const COLUMNS: usize = 80;
 
 /// What switches the looks on and off.
-pub(crate) const LOOKS: [&str; 5] = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[1;31m"];
+pub(crate) const LOOKS: [&str; 6] = [
+    "\x1b[0m",
+    "\x1b[1m",
+    "\x1b[2m",
+    "\x1b[31m",
+    "\x1b[32m",
+    "\x1b[1;31m",
+];
 
 /// How text may look on an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +44,11 @@ impl Style {
             colour: terminal && !unwanted && !is_dumb(),
             columns: columns.ok().filter(|columns| terminal && *columns > 0),
         }
+    }
+
+    /// Whether it has colours.
+    pub(crate) fn is_coloured(self) -> bool {
+        self.colour
     }
 
     /// Columns of the terminal, if it is one.

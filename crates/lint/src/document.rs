@@ -46,7 +46,7 @@ pub struct Document {
     pub faults: Vec<Fault>,
     /// What else keeps it from being read, and where.
     pub obstacle: Option<Obstacle>,
-    embedding: Option<Embedding>,
+    pub(crate) embedding: Option<Embedding>,
 }
 
 /// What keeps a file from being read at all.

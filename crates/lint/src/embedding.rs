@@ -82,7 +82,9 @@ impl Embedding {
         let begin = crate::source::floor(text, byte);
         let character = text.get(begin..).and_then(|rest| rest.chars().next());
         let start = self.offsets.get(byte).copied().unwrap_or_default();
-        let next = self.offsets.get(begin + character.map_or(1, char::len_utf8));
+        let next = self
+            .offsets
+            .get(begin + character.map_or(1, char::len_utf8));
         let next = next.copied().unwrap_or(start);
         match character {
             // What follows may be on another line.
@@ -128,7 +130,9 @@ impl Written<'_> {
         let next = self.offset + first.len_utf8();
         match (self.style, first) {
             (Style::Single, '\'') => Some(('\'', next + 1)),
-            (Style::Double, '\\') => escaped(&rest[1..]).map(|(meant, length)| (meant, next + length)),
+            (Style::Double, '\\') => {
+                escaped(&rest[1..]).map(|(meant, length)| (meant, next + length))
+            }
             _ => Some((first, next)),
         }
     }

@@ -1,6 +1,6 @@
 //! Changing files where what was meant is certain.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -21,7 +21,11 @@ pub fn fixed(text: &str, findings: &[Finding]) -> (String, usize) {
             let span = edit.span;
             span.start <= span.end && text.get(span.range()).is_some()
         };
-        if fix.edits.iter().all(|edit| is_inside(edit) && is_free(edit)) {
+        if fix
+            .edits
+            .iter()
+            .all(|edit| is_inside(edit) && is_free(edit))
+        {
             taken.extend(&fix.edits);
             made += 1;
         }
@@ -54,7 +58,9 @@ pub fn write(path: &Path, before: &[u8], after: &[u8]) -> io::Result<()> {
     if !meta.is_file() {
         return Err(invalid("it is no regular file"));
     }
-    let directory = path.parent().ok_or_else(|| invalid("it is in no directory"))?;
+    let directory = path
+        .parent()
+        .ok_or_else(|| invalid("it is in no directory"))?;
     let mut new = NamedTempFile::new_in(directory)?;
     new.write_all(after)?;
     let file = new.as_file();
@@ -64,7 +70,7 @@ pub fn write(path: &Path, before: &[u8], after: &[u8]) -> io::Result<()> {
         rustix::fs::fchown(file, owner, Some(Gid::from_raw(meta.gid())))?;
     }
     // Behind the owner, whose change takes some bits away.
-    file.set_permissions(Permissions::from(meta.permissions()))?;
+    file.set_permissions(meta.permissions())?;
     file.sync_data()?;
     if fs::read(&path)? != before {
         return Err(invalid("somebody else has changed it meanwhile"));
@@ -114,6 +120,10 @@ mod tests {
         let device = directory.path().join("device");
         std::os::unix::fs::symlink("/dev/null", &device).unwrap();
         assert!(write(&device, b"", b"x").is_err());
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3, "nothing is left");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            3,
+            "nothing is left"
+        );
     }
 }

@@ -29,19 +29,21 @@ impl Facts {
         Self {
             plugins: plugins(&places.plugin_dirs),
             plugin_dirs: places.plugin_dirs.clone(),
-            links: Rtnl::open()
-                .ok()
-                .and_then(|rtnl| Links::read(&rtnl).ok()),
+            links: Rtnl::open().ok().and_then(|rtnl| Links::read(&rtnl).ok()),
             networks: networks(places, linted),
         }
     }
 }
 
 fn plugins(directories: &[PathBuf]) -> Option<BTreeSet<String>> {
-    let read = directories.iter().filter_map(|path| std::fs::read_dir(path).ok());
+    let read = directories
+        .iter()
+        .filter_map(|path| std::fs::read_dir(path).ok());
     let mut found = None;
     for entries in read {
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let names = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
         found.get_or_insert_with(BTreeSet::new).extend(names);
     }
     found

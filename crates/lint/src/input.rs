@@ -60,7 +60,11 @@ pub fn directory(path: &Path) -> io::Result<Vec<Document>> {
             let found = entry(&path.join(name), form);
             // A file that no runtime reads may be anything.
             let is_one = |document: &Document| {
-                form != Form::Ignored || document.plugins().iter().any(|plugin| plugin.kind.is_some())
+                form != Form::Ignored
+                    || document
+                        .plugins()
+                        .iter()
+                        .any(|plugin| plugin.kind.is_some())
             };
             documents.extend(found.into_iter().filter(is_one));
         }
@@ -150,7 +154,9 @@ fn documents(name: &str, path: Option<&Path>, bytes: &[u8], form: Form) -> Vec<D
 
 /// Whether a text is a manifest and no JSON, by how it begins.
 fn is_manifest(text: &str) -> bool {
-    let begins = !text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']).starts_with(['{', '[']);
+    let begins = !text
+        .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
+        .starts_with(['{', '[']);
     begins && text.contains("kind:")
 }
 

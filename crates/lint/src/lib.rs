@@ -52,14 +52,16 @@ pub fn lint(documents: &[Document], facts: Option<&Facts>) -> Vec<FileReport> {
     let mut reports: Vec<FileReport> = Vec::new();
     let mut places: BTreeMap<*const Source, usize> = BTreeMap::new();
     for document in documents {
-        let place = *places.entry(Arc::as_ptr(&document.source)).or_insert_with(|| {
-            reports.push(FileReport {
-                source: Arc::clone(&document.source),
-                findings: Vec::new(),
-                untold: 0,
+        let place = *places
+            .entry(Arc::as_ptr(&document.source))
+            .or_insert_with(|| {
+                reports.push(FileReport {
+                    source: Arc::clone(&document.source),
+                    findings: Vec::new(),
+                    untold: 0,
+                });
+                reports.len() - 1
             });
-            reports.len() - 1
-        });
         let context = Context {
             document,
             documents,

@@ -137,9 +137,7 @@ impl Source {
     /// The byte at a line and a column of bytes, both from 1, as `serde_json` counts them; never inside of a character.
     pub(crate) fn offset(text: &str, line: usize, column: usize) -> usize {
         let mut starts = std::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1));
-        let start = starts
-            .nth(line.saturating_sub(1))
-            .unwrap_or(text.len());
+        let start = starts.nth(line.saturating_sub(1)).unwrap_or(text.len());
         let offset = (start + column.saturating_sub(1)).min(text.len());
         floor(text, offset)
     }
@@ -187,6 +185,9 @@ mod tests {
     #[test]
     fn what_is_no_utf8_keeps_its_place() {
         let source = Source::new("a", b"ab\xff\xfecd");
-        assert_eq!((source.text(), source.not_utf8()), ("ab??cd", Some(Span::new(2, 3))));
+        assert_eq!(
+            (source.text(), source.not_utf8()),
+            ("ab??cd", Some(Span::new(2, 3)))
+        );
     }
 }

@@ -129,12 +129,14 @@ impl Yaml {
         let within = format!("{kind} {}", self.own_name());
         match self.get("spec").and_then(|spec| spec.get("config")) {
             Some(config @ Self::Text { text, .. }) if !text.trim().is_empty() => {
-                manifest.found.extend(config.embedded(source).map(|embedding| Found {
-                    within,
-                    embedding,
-                    is_named_outside: true,
-                    is_list: None,
-                }));
+                manifest
+                    .found
+                    .extend(config.embedded(source).map(|embedding| Found {
+                        within,
+                        embedding,
+                        is_named_outside: true,
+                        is_list: None,
+                    }));
             }
             Some(Self::Map { span, .. }) => manifest.not_strings.push((*span, within)),
             _ => {}
@@ -150,12 +152,14 @@ impl Yaml {
             if !is_configuration(key, text) {
                 continue;
             }
-            manifest.found.extend(value.embedded(source).map(|embedding| Found {
-                within: format!("{kind} {name}, {key}"),
-                embedding,
-                is_named_outside: false,
-                is_list: is_list(key),
-            }));
+            manifest
+                .found
+                .extend(value.embedded(source).map(|embedding| Found {
+                    within: format!("{kind} {name}, {key}"),
+                    embedding,
+                    is_named_outside: false,
+                    is_list: is_list(key),
+                }));
         }
     }
 
@@ -186,7 +190,9 @@ fn is_list(key: &str) -> Option<bool> {
 fn is_configuration(key: &str, text: &str) -> bool {
     let has = |word: &str| text.contains(&format!("\"{word}\""));
     key.ends_with(".conflist")
-        || text.trim_start().starts_with('{') && has("type") && (has("cniVersion") || has("plugins"))
+        || text.trim_start().starts_with('{')
+            && has("type")
+            && (has("cniVersion") || has("plugins"))
 }
 
 /// Where characters are in a text that the parser counts by characters.

@@ -107,6 +107,7 @@ impl<P: Plugin> Handler for P {
 
     fn role(&self) -> Role {
         P::ROLE
+    }
 
     fn judge(&self, config: &PluginConfig) -> Result<(), Error> {
         P::Config::judge(config)

@@ -12,8 +12,8 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "See what is there",
         &[
-            "list", "show", "status", "check", "ipam", "events", "metrics", "doctor", "test",
-            "version",
+            "list", "show", "status", "check", "ipam", "events", "metrics", "doctor", "lint",
+            "test", "version",
         ],
     ),
     ("Attach and detach", &["add", "del", "gc", "reconcile"]),

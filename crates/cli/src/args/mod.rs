@@ -8,6 +8,7 @@ mod events;
 mod groups;
 mod host;
 mod ipam;
+mod lint;
 mod look;
 mod network;
 mod places;
@@ -24,6 +25,7 @@ pub(crate) use doctor::Doctor;
 pub(crate) use events::{Events, Metrics};
 pub(crate) use host::{Install, Reconcile, Uninstall, Version};
 pub(crate) use ipam::{Ipam, IpamCheck, IpamCommand, IpamFree, IpamShow};
+pub(crate) use lint::{Lint, LintFormat};
 pub(crate) use look::Look;
 pub(crate) use network::{Gc, List, Status};
 pub(crate) use places::Places;
@@ -145,6 +147,13 @@ pub(crate) enum Command {
     /// manages links, and changes nothing. Each finding says what is wrong, on what, what that means for containers, and the
     /// command that mends it. --fix puts right what needs nobody's decision.
     Doctor(Doctor),
+    /// Find mistakes in network configurations, and tell where, why and what to write instead.
+    ///
+    /// Reads them as the plugins do and beyond: unknown keys, wrong types, addresses that cannot be, orders of a chain that
+    /// cannot work, names that hide each other, plugins that are not there. In files, directories, and in
+    /// NetworkAttachmentDefinitions and ConfigMaps of Kubernetes. Keys of plugins that are not Linkspan's are left alone.
+    /// --fix puts right what is certain to be meant otherwise.
+    Lint(Lint),
     /// Tell which plugins were called lately: when, for whom, how long it took, and why it failed.
     ///
     /// Plugins keep the last thousands of calls in memory, in /run/cni/linkspan; what was before the machine was started is gone.

@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod gc;
 pub(crate) mod install;
 pub(crate) mod ipam;
+pub(crate) mod lint;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod metrics;

@@ -127,7 +127,8 @@ fn unfinished_string(text: &str, refusal: &DecodeError, refused: usize) -> Optio
         true => text[..line - 1].rfind('\n').map_or(0, |end| end + 1),
         false => line,
     };
-    let is_cut = words.starts_with("control character") || words.starts_with("EOF while parsing a string");
+    let is_cut =
+        words.starts_with("control character") || words.starts_with("EOF while parsing a string");
     if !is_cut {
         return None;
     }
@@ -140,7 +141,7 @@ fn unfinished_string(text: &str, refusal: &DecodeError, refused: usize) -> Optio
     let start = quotes
         .filter(|(at, _)| !rest[..*at].ends_with('\\'))
         .map(|(at, _)| line + at)
-        .last()?;
+        .next_back()?;
     let end = line + rest.trim_end().len();
     let fault = Fault::new(
         "a string has no closing quote",
@@ -220,7 +221,10 @@ fn of_kind(text: &str, error: &ParseError, refusal: &DecodeError) -> Fault {
 fn other(text: &str, at: Span, refusal: &DecodeError) -> Fault {
     match word_at(text, at.start) {
         // A number that JSON writes otherwise.
-        number if text[number.range()].starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
+        number
+            if text[number.range()]
+                .starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) =>
+        {
             Fault::new(
                 format!("{} is not a number of JSON", &text[number.range()]),
                 number,
@@ -234,7 +238,13 @@ fn other(text: &str, at: Span, refusal: &DecodeError) -> Fault {
 fn missing_comma(text: &str, at: Span) -> Fault {
     let fault = Fault::new(
         "a comma is missing before the next entry",
-        one_character(text, text[..at.start].char_indices().last().map_or(0, |(last, _)| last)),
+        one_character(
+            text,
+            text[..at.start]
+                .char_indices()
+                .last()
+                .map_or(0, |(last, _)| last),
+        ),
         "put a comma here",
     )
     .label("behind this")
@@ -283,12 +293,18 @@ fn behind_the_end(text: &str, at: Span) -> Fault {
         .chars()
         .all(|c| c.is_whitespace() || "}]".contains(c));
     let help = match is_brackets {
-        true => "there are more closing brackets than opening ones: remove this, or find where one before it closes too early",
+        true => {
+            "there are more closing brackets than opening ones: remove this, or find where one before it closes too early"
+        }
         false => "a file holds one configuration: put a second one into a file of its own",
     };
-    Fault::new("there is text behind the end", one_character(text, at.start), help)
-        .label("the value before it is complete")
-        .read_as(rest, ' ')
+    Fault::new(
+        "there is text behind the end",
+        one_character(text, at.start),
+        help,
+    )
+    .label("the value before it is complete")
+    .read_as(rest, ' ')
 }
 
 fn unclosed(text: &str, at: Span, open: &str, close: &str) -> Fault {

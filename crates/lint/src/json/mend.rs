@@ -8,8 +8,8 @@ pub(super) fn mend(text: &str, fault: &Fault) -> Option<String> {
     if let Some((span, character)) = fault.reading {
         let filling: String = text[span.range()]
             .bytes()
-            .map(|byte| match byte {
-                b'\n' => '\n',
+            .map(|byte| match (byte, character) {
+                (b'\n', ' ') => '\n',
                 _ => character,
             })
             .collect();

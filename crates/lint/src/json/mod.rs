@@ -190,7 +190,9 @@ impl Node {
         let span = span(value.range());
         let value = match value {
             ast::Value::StringLit(text) => Value::String(text.value.to_string()),
-            ast::Value::NumberLit(number) => number.value.parse().map_or(Value::Null, Value::Number),
+            ast::Value::NumberLit(number) => {
+                number.value.parse().map_or(Value::Null, Value::Number)
+            }
             ast::Value::BooleanLit(switch) => Value::Bool(switch.value),
             ast::Value::NullKeyword(_) => Value::Null,
             ast::Value::Array(list) => Value::List(list.elements.iter().map(Self::of).collect()),
@@ -236,6 +238,7 @@ pub enum Reading {
 
 /// Reads JSON. What is refused is what plugins refuse, told by as many faults as are certain to be meant otherwise.
 pub fn parse(text: &str, reading: Reading) -> Parsed {
+    let original = text;
     let (mut text, unknown) = match reading {
         Reading::Exact => (text.to_owned(), Vec::new()),
         Reading::Template => template::filled(text),
@@ -254,8 +257,9 @@ pub fn parse(text: &str, reading: Reading) -> Parsed {
             None => break None,
         }
     };
-    if reading == Reading::Template && !unknown.is_empty() && !faults.is_empty() {
-        // What whoever fills it in makes of it cannot be told.
+    let is_program = |span: &Span| original[span.range()].starts_with("{{");
+    if !faults.is_empty() && unknown.iter().any(is_program) {
+        // What a template of Helm becomes cannot be told.
         return Parsed::default();
     }
     let root = root.map(|mut root| {

@@ -4,7 +4,9 @@ use super::{Node, Value};
 use crate::source::Span;
 
 /// What begins and ends a placeholder, and what may stand between.
-const KINDS: [(&str, &str, fn(char) -> bool); 4] = [
+type Kind = (&'static str, &'static str, fn(char) -> bool);
+
+const KINDS: [Kind; 4] = [
     ("__", "__", is_name),
     ("${", "}", |c| c != '\n' && c != '"'),
     ("$(", ")", |c| c != '\n' && c != '"'),
@@ -34,7 +36,7 @@ pub(super) fn placeholders(text: &str) -> Vec<Span> {
 
 /// The length of the placeholder that a text begins with.
 fn placeholder(text: &str) -> Option<usize> {
-    let of_kind = |(begin, end, is_inside): &(&str, &str, fn(char) -> bool)| {
+    let of_kind = |(begin, end, is_inside): &Kind| {
         let rest = text.strip_prefix(begin)?;
         // The last `__` of `__CNI_MTU__`, and not the first underscores of its name.
         let limit = rest.find(|c| !is_inside(c)).unwrap_or(rest.len());

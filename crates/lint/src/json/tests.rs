@@ -1,0 +1,1 @@
+//! JSON is read as plugins read it.

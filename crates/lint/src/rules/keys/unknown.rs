@@ -1,0 +1,140 @@
+//! Keys that nobody declared, and which ones were probably meant.
+
+use linkspan_plugin::config::{Key, Shape, distance};
+use linkspan_plugins::PLUGINS;
+
+use super::{Scope, Strictness, UNKNOWN_KEY};
+use crate::finding::Finding;
+use crate::json::{Member, Node};
+
+/// From how many keys on they are not listed.
+const FEW: usize = 8;
+
+/// What is told of a key that nobody declared.
+pub(super) fn finding(
+    scope: &Scope<'_>,
+    object: &Node,
+    member: &Member,
+    prefix: &str,
+) -> Option<Finding> {
+    let key = member.key.as_str();
+    if is_for_people(key) {
+        return None;
+    }
+    let here = names(scope, prefix);
+    let near = nearest(key, &here, object);
+    if near.is_none() && scope.strictness == Strictness::Typos {
+        return None;
+    }
+    let inside = match prefix.trim_end_matches('.') {
+        "" => String::new(),
+        object => format!(" in {object}"),
+    };
+    let message = format!("{} reads no {key:?}{inside}", scope.reader);
+    let finding = UNKNOWN_KEY.at(member.key_span, message);
+    let finding = match near {
+        Some(_) => finding.label("a typing error?"),
+        None => finding.label("passed over"),
+    };
+    Some(finding.help(help(scope, key, &here, near)))
+}
+
+/// Keys that hold words for people, and those that others hang on to a configuration.
+fn is_for_people(key: &str) -> bool {
+    key.starts_with(['_', '$', '#', '/'])
+        || key.contains('/')
+        || key.eq_ignore_ascii_case("comment")
+}
+
+/// The names of the keys that are read in an object.
+fn names<'a>(scope: &Scope<'a>, prefix: &str) -> Vec<&'a str> {
+    let inside = scope
+        .keys
+        .iter()
+        .filter_map(|one| one.path.strip_prefix(prefix));
+    let mut names: Vec<&str> = inside
+        .map(|rest| rest.split('.').next().unwrap_or(rest))
+        .collect();
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
+    names
+}
+
+/// The key that was probably meant: one that differs in a letter or two, and is not there already.
+fn nearest<'a>(key: &str, names: &[&'a str], object: &Node) -> Option<&'a str> {
+    let is_free = |name: &&&str| object.member(name).is_none();
+    let near = names
+        .iter()
+        .filter(is_free)
+        .map(|name| (distance(key, name), *name));
+    let (letters, name) = near.min()?;
+    let most = match key.chars().count() {
+        0..=3 => 1,
+        4..=9 => 2,
+        _ => 3,
+    };
+    (letters <= most).then_some(name)
+}
+
+fn help(scope: &Scope<'_>, key: &str, here: &[&str], near: Option<&str>) -> String {
+    if let Some(near) = near {
+        return format!("did you mean {near:?}?");
+    }
+    if let Some(elsewhere) = elsewhere(scope, key) {
+        return elsewhere;
+    }
+    let others: Vec<&str> = PLUGINS
+        .iter()
+        .filter(|plugin| {
+            plugin
+                .keys()
+                .iter()
+                .any(|one| one.name.eq_ignore_ascii_case(key))
+        })
+        .map(|plugin| plugin.name())
+        .collect();
+    match (others.as_slice(), here.len() <= FEW) {
+        ([], true) => format!("what is read here: {}", here.join(", ")),
+        ([], false) => format!(
+            "remove it, or see what {} reads: `linkspan explain key {0}`",
+            scope.reader
+        ),
+        (others, _) => format!("remove it: only {} read it", others.join(", ")),
+    }
+}
+
+/// Where else a key of this name is read.
+fn elsewhere(scope: &Scope<'_>, key: &str) -> Option<String> {
+    let is_same = |name: &str| name.eq_ignore_ascii_case(key);
+    let by_path = scope
+        .keys
+        .iter()
+        .find(|one| one.path.rsplit('.').next().is_some_and(is_same));
+    if let Some(one) = by_path {
+        return Some(match one.path.rsplit_once('.') {
+            Some((object, name)) => {
+                format!("it belongs into {object}: \"{object}\": {{ {name:?}: … }}")
+            }
+            None => format!(
+                "{:?} belongs beside \"type\", not into an object of its own",
+                one.path
+            ),
+        });
+    }
+    let holder = scope
+        .keys
+        .iter()
+        .find(|one| has_part(&one.key.shape, &is_same));
+    holder.map(|one| format!("it belongs into {}", one.path))
+}
+
+fn has_part(shape: &Shape, is_wanted: &impl Fn(&str) -> bool) -> bool {
+    match shape {
+        Shape::One(_) => false,
+        Shape::Many(inner) => has_part(inner, is_wanted),
+        Shape::Parts(keys) => {
+            let has = |key: &Key| is_wanted(key.name) || has_part(&key.shape, is_wanted);
+            keys.iter().any(has)
+        }
+    }
+}
