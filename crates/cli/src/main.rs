@@ -85,6 +85,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Doctor(args) => commands::doctor::doctor(ui, args),
         Command::Lint(args) => commands::lint::lint(ui, args),
         Command::Events(args) => commands::events::events(ui, args),
+        Command::Explain(args) => commands::explain::explain(ui, args),
         Command::Metrics(args) => commands::metrics::metrics(ui, args),
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),
         Command::Test(args) => commands::test::test(ui, args),

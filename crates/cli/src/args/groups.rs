@@ -8,14 +8,15 @@ use clap::Command;
 use crate::style::Style;
 
 /// What a reader looks for, and the commands for it.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     (
         "See what is there",
         &[
-            "list", "show", "status", "check", "ipam", "events", "metrics", "doctor", "lint",
-            "test", "version",
+            "list", "show", "status", "check", "ipam", "events", "metrics", "doctor", "test",
+            "version",
         ],
     ),
+    ("Configure", &["lint", "explain"]),
     ("Attach and detach", &["add", "del", "gc", "reconcile"]),
     ("Install", &["install", "uninstall", "demo"]),
     ("Shell and manual", &["completions", "man", "help"]),

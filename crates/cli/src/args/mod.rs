@@ -5,6 +5,7 @@ mod attach;
 mod demo;
 mod doctor;
 mod events;
+mod explain;
 mod groups;
 mod host;
 mod ipam;
@@ -23,6 +24,7 @@ pub(crate) use attach::{Add, Del, Target};
 pub(crate) use demo::Demo;
 pub(crate) use doctor::Doctor;
 pub(crate) use events::{Events, Metrics};
+pub(crate) use explain::{Explain, ExplainCommand, ExplainError, ExplainKey};
 pub(crate) use host::{Install, Reconcile, Uninstall, Version};
 pub(crate) use ipam::{Ipam, IpamCheck, IpamCommand, IpamFree, IpamShow};
 pub(crate) use lint::{Lint, LintFormat};
@@ -154,6 +156,8 @@ pub(crate) enum Command {
     /// NetworkAttachmentDefinitions and ConfigMaps of Kubernetes. Keys of plugins that are not Linkspan's are left alone.
     /// --fix puts right what is certain to be meant otherwise.
     Lint(Lint),
+    /// Explain what a key of a configuration means, or what is behind an error.
+    Explain(Explain),
     /// Tell which plugins were called lately: when, for whom, how long it took, and why it failed.
     ///
     /// Plugins keep the last thousands of calls in memory, in /run/cni/linkspan; what was before the machine was started is gone.

@@ -5,6 +5,7 @@ mod bin_dir;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod gc;
 pub(crate) mod install;
 pub(crate) mod ipam;

@@ -16,6 +16,7 @@ mod install;
 mod ipam;
 mod json;
 mod manners;
+mod meaning;
 mod migrate;
 mod network;
 mod node;

@@ -14,6 +14,7 @@ mod blocks;
 mod examples;
 mod links;
 mod picture;
+mod reference;
 mod shown;
 
 use programs::build_plugins;

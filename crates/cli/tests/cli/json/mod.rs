@@ -65,6 +65,19 @@ const RUNS: &[(&str, &str)] = &[
         "linkspan uninstall",
         "uninstall --bin-dir /opt/cni/bin --dry-run",
     ),
+    ("linkspan explain key KEY", "explain key bridge"),
+    ("linkspan explain key KEY", "explain key runtimeConfig.mac"),
+    (
+        HOST,
+        "echo '{\"code\":7,\"msg\":\"plugin type=\\\"bridge\\\" failed (add): cannot\"}' > /run/error",
+    ),
+    ("linkspan explain error FILE", "explain error /run/error"),
+    (
+        HOST,
+        "echo 'error adding pod web to CNI network \"mynet\": plugin type=\"bridge\" failed (add): Required prevResult missing' > /run/error",
+    ),
+    ("linkspan explain error FILE", "explain error /run/error"),
+    ("linkspan explain error --list", "explain error --list"),
     ("linkspan show", "show"),
     ("linkspan show --watch", "show --watch=50ms --count 1"),
     (

@@ -1,0 +1,267 @@
+//! Errors in a text: objects as plugins print them, lines of logs, a message alone.
+
+use linkspan_spec::{Error, ErrorCode, Value};
+
+/// What was reported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// The message.
+    pub msg: String,
+    /// The details beside it; may be empty.
+    pub details: String,
+    /// The code, where one was told.
+    pub code: Option<ErrorCode>,
+    /// The plugin that failed.
+    pub plugin: Option<String>,
+    /// What it was asked for: `add`, `del`, ….
+    pub command: Option<String>,
+    /// The network.
+    pub network: Option<String>,
+    /// The pod or the container, as the runtime calls it.
+    pub container: Option<String>,
+}
+
+impl Reported {
+    /// Whether it is the same error, for whomever.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        let what = |one: &Self| {
+            let Self {
+                msg,
+                code,
+                plugin,
+                command,
+                network,
+                ..
+            } = one.clone();
+            (without_digits(&msg), code, plugin, command, network)
+        };
+        what(self) == what(other)
+    }
+}
+
+/// Names of pods, times and addresses differ where the error is the same.
+fn without_digits(text: &str) -> String {
+    text.chars()
+        .filter(|letter| !letter.is_ascii_digit())
+        .collect()
+}
+
+/// All reports in a text.
+pub(super) fn reports(text: &str) -> Vec<Reported> {
+    if let Some(reported) = object(text.trim()) {
+        return vec![reported];
+    }
+    if linkspan_spec::decode::value(text.as_bytes()).is_ok() && text.trim_start().starts_with('{') {
+        return line_of_log(text).into_iter().collect();
+    }
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    // Somebody pasted a message alone, or the output of a command that failed.
+    let told = match lines.len() {
+        1 => lines
+            .iter()
+            .map(|line| line_of_log(line).unwrap_or_else(|| message(line)))
+            .collect(),
+        _ => lines
+            .iter()
+            .filter_map(|line| line_of_log(line))
+            .collect::<Vec<_>>(),
+    };
+    match told.is_empty() && lines.len() > 1 && lines.len() <= 20 {
+        true => vec![message(&lines.join("\n"))],
+        false => told,
+    }
+}
+
+/// A message with nothing around it.
+fn message(text: &str) -> Reported {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    Reported {
+        msg: text.to_owned(),
+        ..Reported::default()
+    }
+}
+
+/// An error object, or Linkspan's own of `--json`, which has more keys.
+fn object(text: &str) -> Option<Reported> {
+    let value: Value = text
+        .starts_with('{')
+        .then(|| linkspan_spec::decode::value(text.as_bytes()).ok())??;
+    // An object without any of the keys is a line of a log written as JSON, or something else.
+    let map = value.as_object()?;
+    map.contains_key("msg").then_some(())?;
+    let is_error =
+        map.contains_key("code") || map.contains_key("cniVersion") || map.contains_key("details");
+    is_error.then_some(())?;
+    let error = Error::from_json(&value).ok()?;
+    let mut reported = in_words(&error.msg).unwrap_or_else(|| message(&error.msg));
+    reported.code = Some(error.code);
+    reported.details = error.details;
+    Some(reported)
+}
+
+/// What runtimes write around an error of CNI.
+const SIGNS: [&str; 14] = [
+    "plugin type=",
+    "cni plugin",
+    "cni network",
+    "cni config",
+    "networkplugin cni",
+    "network plugin is not ready",
+    "networkpluginnotready",
+    "failed to find plugin",
+    "error adding network",
+    "error deleting network",
+    "failed to setup network",
+    "failed to destroy network",
+    "netplugin failed",
+    "error configuring network",
+];
+
+/// A line of a log that tells of CNI.
+fn line_of_log(line: &str) -> Option<Reported> {
+    // Logs write a message inside quotes with its own quotes escaped.
+    let line = unescaped(line);
+    if let Some(reported) = embedded(&line) {
+        return Some(reported);
+    }
+    let lower = line.to_ascii_lowercase();
+    if !SIGNS.iter().any(|sign| lower.contains(sign)) {
+        return None;
+    }
+    Some(in_words(&line).unwrap_or_else(|| message(&line)))
+}
+
+/// An error object somewhere in a line.
+fn embedded(line: &str) -> Option<Reported> {
+    let mut from = 0;
+    // Each brace costs a parse of what follows, so few are tried.
+    for _ in 0..8 {
+        let start = from + line.get(from..)?.find('{')?;
+        let rest = &line[start..];
+        let length = balanced(rest);
+        if let Some(reported) = length.and_then(|length| object(&rest[..length])) {
+            let around = in_words(&line[..start]).unwrap_or_default();
+            return Some(Reported {
+                plugin: reported.plugin.clone().or(around.plugin),
+                command: reported.command.clone().or(around.command),
+                network: reported.network.clone().or(around.network),
+                container: reported.container.clone().or(around.container),
+                ..reported
+            });
+        }
+        from = start + 1;
+    }
+    None
+}
+
+/// How long the object is with which a text begins.
+fn balanced(text: &str) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (index, letter) in text.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' if in_string => escaped = true,
+            '"' => in_string = !in_string,
+            '{' if !in_string => depth += 1,
+            '}' if !in_string => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(index + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn unescaped(line: &str) -> String {
+    let mut text = line.to_owned();
+    // Wrapped in quotes twice by two programs.
+    for _ in 0..3 {
+        match text.contains("\\\"") {
+            true => text = text.replace("\\\\", "\\").replace("\\\"", "\""),
+            false => break,
+        }
+    }
+    text
+}
+
+/// What stands in a message around the plugin's own words.
+fn in_words(text: &str) -> Option<Reported> {
+    let mut reported = Reported {
+        network: between(
+            text,
+            &["CNI network \"", "network \"", "cni network "],
+            &['"', ':', ' ', ','],
+        ),
+        container: between(
+            text,
+            &[
+                "pod \"",
+                "pod=\"",
+                "container \"",
+                "for pod ",
+                "setup network for sandbox \"",
+                "adding pod ",
+                "for sandbox \"",
+            ],
+            &['"', ' ', ','],
+        ),
+        ..Reported::default()
+    };
+    let (at, marker) = ["plugin type="]
+        .iter()
+        .filter_map(|marker| text.find(marker).map(|at| (at, *marker)))
+        .next()?;
+    let rest = &text[at + marker.len()..];
+    let rest = rest.trim_start_matches('"');
+    let end = rest.find(|c: char| c == '"' || c.is_whitespace())?;
+    reported.plugin = Some(rest[..end].to_owned());
+    let rest = rest[end..].trim_start_matches('"').trim_start();
+    // failed (add): words. Linkspan's own has more between: failed (add), 1 of 3 in network "n", container …: words.
+    if let Some(rest) = rest.strip_prefix("failed (")
+        && let Some((command, rest)) = rest.split_once(')')
+    {
+        reported.command = Some(command.to_owned());
+        let words = rest
+            .strip_prefix(':')
+            .or_else(|| rest.split_once(": ").map(|(_, words)| words));
+        reported.msg = end_of_message(words.unwrap_or(rest).trim()).to_owned();
+    }
+    if reported.msg.is_empty() {
+        reported.msg = end_of_message(text).to_owned();
+    }
+    Some(reported)
+}
+
+/// Without the fields that a logger writes behind a message in quotes.
+fn end_of_message(words: &str) -> &str {
+    const FIELDS: [&str; 6] = [
+        "\" pod=",
+        "\" podUID=",
+        "\" containerID=",
+        "\" id=",
+        "\" error=",
+        "\" name=",
+    ];
+    let end = FIELDS.iter().filter_map(|field| words.find(field)).min();
+    let words = end.map_or(words, |end| &words[..end]);
+    match words.matches('"').count() % 2 {
+        1 => words.strip_suffix('"').unwrap_or(words),
+        _ => words,
+    }
+}
+
+fn between(text: &str, before: &[&str], ends: &[char]) -> Option<String> {
+    before.iter().find_map(|before| {
+        let at = text.find(before)? + before.len();
+        let rest = &text[at..];
+        let word = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        (!word.is_empty()).then(|| word.to_owned())
+    })
+}
