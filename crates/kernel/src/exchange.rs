@@ -99,6 +99,7 @@ impl Socket {
             request.append_with(flags, &mut bytes, first.wrapping_add(position));
             answers.push(expected);
         }
+        let _exchange = linkspan_spans::exchange();
         self.send(&bytes)?;
         let waiting = answers.iter().filter(|answers| answers.awaited).count();
         let mut pending = Pending {

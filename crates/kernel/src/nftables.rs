@@ -66,6 +66,9 @@ impl Nftables {
         }
         let count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let encoded = batch.encode(self.socket.reserve(count.saturating_add(2)));
+        let mut transaction = linkspan_spans::enter(|| "nf_tables transaction");
+        transaction.note("linkspan.nftables.items", || i64::from(count));
+        let _exchange = linkspan_spans::exchange();
         self.send_batch(&encoded)
             .and_then(|()| self.read_outcome(batch, &encoded))
             .map_err(|error| CommitError::whole(error, batch))?

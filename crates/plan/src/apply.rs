@@ -4,13 +4,17 @@
 //! each other in the same namespace travel in one send.
 
 use linkspan_plugin::Undo;
+use linkspan_spans::{Entered, enter};
 use linkspan_spec::Error;
 
 use crate::namespaces::Namespaces;
 use crate::plan::Plan;
-use crate::send::send;
+use crate::send::{Sent, send};
 use crate::step::{Step, Way};
-use crate::sysctls;
+use crate::sysctls::{self, Sysctl};
+
+/// The attribute of a span that says what its steps are, in words.
+pub(crate) const STEPS: &str = "linkspan.steps";
 
 /// Makes the plan so; registers with `undo` how each step is undone.
 ///
@@ -21,31 +25,51 @@ pub fn apply<'a>(
     namespaces: &'a Namespaces,
     undo: &mut Undo<'a>,
 ) -> Result<(), Error> {
-    let mut ways = plan.steps.iter().map(Step::way).peekable();
-    while let Some(way) = ways.next() {
-        match way {
-            Way::Made(object) => object.make(namespaces, undo)?,
-            Way::Sent(first) => {
-                let batch = first.batch();
-                let mut together = vec![first];
-                while let Some(Way::Sent(next)) =
-                    ways.next_if(|way| matches!(way, Way::Sent(next) if next.batch() == batch))
-                {
-                    together.push(next);
-                }
-                send(&together, batch, namespaces, undo)?;
-            }
-            Way::Written(first) => {
-                let place = first.place;
-                let mut together = vec![first];
-                while let Some(Way::Written(next)) =
-                    ways.next_if(|way| matches!(way, Way::Written(next) if next.place == place))
-                {
-                    together.push(next);
-                }
-                sysctls::write(&together, place, namespaces, undo)?;
-            }
-        }
+    for steps in plan.steps.chunk_by(are_taken_at_once) {
+        let mut span = entered(steps);
+        take(steps, namespaces, undo)
+            .inspect_err(|error| span.fail(Some(error.code.0), &error.msg))?;
     }
     Ok(())
+}
+
+/// Whether a step is taken with the one before it.
+fn are_taken_at_once(before: &Step, step: &Step) -> bool {
+    match (before.way(), step.way()) {
+        (Way::Sent(before), Way::Sent(step)) => before.batch() == step.batch(),
+        (Way::Written(before), Way::Written(step)) => before.place == step.place,
+        _ => false,
+    }
+}
+
+/// Takes steps that are taken at once.
+fn take<'a>(steps: &[Step], namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+    let (mut sent, mut written) = (Vec::<&dyn Sent>::new(), Vec::<&Sysctl>::new());
+    for step in steps {
+        match step.way() {
+            Way::Made(object) => object.make(namespaces, undo)?,
+            Way::Sent(object) => sent.push(object),
+            Way::Written(parameter) => written.push(parameter),
+        }
+    }
+    if let Some(first) = sent.first() {
+        send(&sent, first.batch(), namespaces, undo)?;
+    }
+    if let Some(first) = written.first() {
+        sysctls::write(&written, first.place, namespaces, undo)?;
+    }
+    Ok(())
+}
+
+/// The span of steps: called after their kinds, of which there are few.
+fn entered(steps: &[Step]) -> Entered {
+    let mut span = enter(|| {
+        let mut kinds: Vec<&str> = steps.iter().map(Step::kind).collect();
+        kinds.dedup();
+        kinds.join(", ")
+    });
+    span.note(STEPS, || {
+        steps.iter().map(Step::to_string).collect::<Vec<_>>()
+    });
+    span
 }

@@ -1,7 +1,9 @@
 //! Comparing a plan with the kernel.
 
+use linkspan_spans::enter;
 use linkspan_spec::{Error, ErrorCode};
 
+use crate::apply::STEPS;
 use crate::namespaces::Namespaces;
 use crate::plan::Plan;
 
@@ -13,7 +15,11 @@ use crate::plan::Plan;
 pub fn check(plan: &Plan, namespaces: &Namespaces) -> Result<(), Error> {
     let mut differences = Vec::new();
     for step in &plan.steps {
-        differences.extend(step.object().differences(namespaces)?);
+        let mut span = enter(|| format!("compare {}", step.kind()));
+        span.note(STEPS, || vec![step.to_string()]);
+        let compared = step.object().differences(namespaces);
+        differences
+            .extend(compared.inspect_err(|error| span.fail(Some(error.code.0), &error.msg))?);
     }
     let [first, rest @ ..] = differences.as_slice() else {
         return Ok(());

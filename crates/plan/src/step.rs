@@ -45,6 +45,13 @@ macro_rules! steps {
                 }
             }
 
+            /// What kind of object it is, in a word.
+            pub(crate) fn kind(&self) -> &'static str {
+                match self {
+                    $($(Self::$kind(_) => stringify!($kind),)*)*
+                }
+            }
+
             /// How it comes to be.
             pub(crate) fn way(&self) -> Way<'_> {
                 match self {

@@ -11,11 +11,13 @@ use std::process::{Command as Process, ExitStatus, Stdio};
 use std::thread::Builder;
 use std::time::Instant;
 
+use linkspan_spans::{Kind, enter};
 use linkspan_spec::decode::{self, MAX_INPUT};
 use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
 
 use crate::invocation::WRONG_CONFIGURATION;
 use crate::report::Delegated;
+use crate::tracing::{PLUGIN_TYPE, TRACEPARENT};
 use crate::{Handler, Invocation, Undo, executable, find};
 
 /// The IPAM plugin of a configuration.
@@ -134,7 +136,17 @@ impl<'a> Ipam<'a> {
 
     fn run(&self, command: Command) -> Result<Answer, Error> {
         let began = Instant::now();
+        let kind = match self.program() {
+            Ok(Program::File(_)) => Kind::Client,
+            _ => Kind::Internal,
+        };
+        let mut span = enter(|| format!("{command} {}", self.name())).of_kind(kind);
+        span.note(PLUGIN_TYPE, || self.name().to_owned());
         let answer = self.ask(command);
+        if let Err(error) = &answer {
+            span.fail(Some(error.code.0), &error.msg);
+        }
+        drop(span);
         self.invocation.note(Delegated {
             plugin: self.name().to_owned(),
             command,
@@ -311,6 +323,8 @@ fn execute(file: &Path, invocation: &Invocation<'_>, command: Command) -> io::Re
     let mut child = Process::new(file)
         .envs(invocation.environment())
         .env("CNI_COMMAND", command.as_str())
+        // What came along with it (TRACESTATE, BAGGAGE) it inherits.
+        .envs(linkspan_spans::context().map(|context| (TRACEPARENT, context.to_string())))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -29,6 +29,7 @@ mod plugin;
 mod report;
 mod role;
 mod serve;
+mod tracing;
 mod undo;
 mod variables;
 mod warn;

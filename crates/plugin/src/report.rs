@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use linkspan_spans::Trace;
 use linkspan_spec::{Command, ContainerId, Error, ErrorCode, IfName};
 
 use crate::Invocation;
@@ -29,6 +30,8 @@ pub struct Report<'a> {
     pub delegated: &'a [Delegated],
     /// Why it failed.
     pub error: Option<&'a Error>,
+    /// What took how long, where the call is part of a trace that somebody keeps (`TRACEPARENT`).
+    pub trace: Option<&'a Trace>,
 }
 
 /// A command that was given to an IPAM plugin, in this process or in one of its own.
@@ -50,7 +53,7 @@ pub(crate) fn report(
     invocation: Option<&Invocation<'_>>,
     env: &dyn Fn(&str) -> Option<String>,
     (took, error): (Duration, Option<&Error>),
-    observe: &dyn Fn(&Report<'_>),
+    observe: impl FnOnce(&Report<'_>),
 ) {
     let Some(invocation) = invocation else {
         let text = |name: &str| env(name).unwrap_or_default();
@@ -64,6 +67,7 @@ pub(crate) fn report(
             took,
             delegated: &[],
             error,
+            trace: None,
         });
     };
     let container = invocation.container_id.as_ref().map(ContainerId::as_str);
@@ -78,5 +82,6 @@ pub(crate) fn report(
         took,
         delegated: &invocation.delegated(),
         error,
+        trace: None,
     });
 }

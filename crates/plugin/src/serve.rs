@@ -16,6 +16,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::identity::Identity;
 use crate::invocation::version_on;
 use crate::report::{Report, report};
+use crate::tracing::Traced;
 use crate::{Handler, Invocation, Table, called, warn};
 
 /// Runs the plugin that the executable was started as: by the file name of `argv[0]`, which may be a link to a plugin or a
@@ -66,6 +67,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
             1
         });
     };
+    let traced = Traced::begin(handler.name(), &env);
     let mut done = carry_out(handler, table, &env, &mut Stdin, host.is_own);
     let status = print(&done.answer, &mut stdout).unwrap_or_else(|error| {
         let error = unprinted(&error);
@@ -76,7 +78,13 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
         done.error.get_or_insert(error);
         1
     });
-    done.observed(handler, &env, began, &host.observe);
+    done.observed(handler, &env, began, |report| {
+        let trace = traced.map(|traced| traced.end(report));
+        (host.observe)(&Report {
+            trace: trace.as_ref(),
+            ..report.clone()
+        });
+    });
     status
 }
 
@@ -133,7 +141,7 @@ impl Done<'_> {
         handler: &'static dyn Handler,
         env: &dyn Fn(&str) -> Option<String>,
         began: Instant,
-        observe: &dyn Fn(&Report<'_>),
+        observe: impl FnOnce(&Report<'_>),
     ) {
         let (invocation, error) = (self.invocation.as_ref(), self.error.as_ref());
         if invocation.is_some() || error.is_some() {

@@ -58,7 +58,10 @@ impl<'a> Undo<'a> {
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
         while let Some(step) = self.steps.pop() {
+            let mut span = linkspan_spans::enter(|| "undo");
+            span.note("linkspan.undone", || step.name.clone());
             if let Err(error) = (step.action)() {
+                span.fail(Some(error.code.0), &error.msg);
                 crate::warn(&format!("could not undo {}: {error}", step.name));
             }
         }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use linkspan_events::{Delegated, Event, Ring};
 use linkspan_kernel::netns::{Identity, is_own_and_which};
 use linkspan_plugin::Report;
+use linkspan_traces::{Source, Spool};
 
 /// The host's namespace, where it was looked at for the call's sake: to ask twice costs more than to tell.
 static HOST: OnceLock<Identity> = OnceLock::new();
@@ -24,10 +25,19 @@ pub fn is_host(file: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(is_own)
 }
 
-/// Appends the call to the host's ring. Where that cannot be written, nothing is told: no call fails, warns or waits for it.
+/// Appends the call to the host's ring, and its spans to the file of those, where somebody keeps its trace. Where that cannot
+/// be written, nothing is told: no call fails, warns or waits for it.
 pub fn record(report: &Report<'_>) {
+    let host = HOST.get().copied();
     // There is nobody to be told.
-    let _ = Ring::tell(HOST.get().copied(), &event(report));
+    let _ = Ring::tell(host, &event(report));
+    if let Some(trace) = report.trace {
+        let source = Source {
+            plugin: Some(report.plugin.to_owned()),
+            process: std::process::id(),
+        };
+        let _ = Spool::leave(host, &source, trace);
+    }
 }
 
 fn event(report: &Report<'_>) -> Event {

@@ -16,7 +16,7 @@ pub struct Request<'a> {
     pub plugin: &'a Path,
     /// The operation; the same as `CNI_COMMAND` in [`env`](Self::env).
     pub command: Command,
-    /// The variables of the protocol. A process gets them beside those of this process, as the
+    /// The variables of the protocol, and those that tell of the trace. A process gets them beside those of this process, as the
     /// reference's runtime does.
     pub env: Vec<(&'static str, OsString)>,
     /// The configuration.

@@ -18,6 +18,10 @@
 //! - A file of another network need not be in a version that this crate knows.
 //! - The kept configuration holds the plugins that came from the network's folder.
 //!
+//! Plugins are told of the trace that an operation is part of ([`Runtime::with_trace`]). The spans of the operation itself and of
+//! each plugin are for whoever collects them on the thread that calls ([`linkspan_spans::Collecting`]); plugins' own are then
+//! inside these.
+//!
 //! Calls block. There is no state besides what is on disk: everything is `Send` and `Sync`.
 //!
 //! The specification: <https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md>,
@@ -41,6 +45,7 @@ mod process;
 mod runner;
 mod runtime;
 mod step;
+mod trace;
 
 pub use cache::{CachedAttachment, CachedFile, DEFAULT_CACHE_DIR};
 pub use cancel::Cancel;
@@ -54,3 +59,4 @@ pub use network::Collection;
 pub use process::Process;
 pub use runtime::{Builder, DEFAULT_TIMEOUT, Outcome, Runtime};
 pub use step::{Cause, Finished, PluginError, Step};
+pub use trace::TraceContext;

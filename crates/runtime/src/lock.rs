@@ -178,6 +178,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 /// Waits for a lock that somebody has. The kernel knows no wait for one with an end: a thread waits, which gives the lock
 /// back at once when nobody wants it any more.
 fn wait(file: File, path: &Path, mode: Mode, patience: Patience<'_>) -> Result<File, Error> {
+    let _waiting = linkspan_spans::enter(|| "wait for another operation");
     let failed = |source: io::Error| Error::Lock {
         path: path.to_owned(),
         source,

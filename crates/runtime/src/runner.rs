@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use linkspan_spans::{Kind, enter};
 use linkspan_spec::DecodeError;
 
 use crate::execute::{Ended, Execute, Output, Request};
 use crate::step::{Cause, Finished, PluginError, Step};
-use crate::{Cancel, Deadline, Error};
+use crate::{Cancel, Deadline, Error, TraceContext, trace};
 
 pub(crate) type Observer = dyn Fn(&Finished<'_>) + Send + Sync;
 
@@ -21,6 +22,7 @@ pub(crate) struct Runner {
     pub(crate) executor: Arc<dyn Execute>,
     pub(crate) observer: Option<Arc<Observer>>,
     pub(crate) cancel: Option<Cancel>,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What a plugin printed, with the step for the error if it is not what was expected.
@@ -51,10 +53,14 @@ impl Runner {
     pub(crate) fn run(
         &self,
         step: Step,
-        env: Vec<(&'static str, OsString)>,
+        mut env: Vec<(&'static str, OsString)>,
         stdin: &[u8],
         deadline: Deadline,
     ) -> Result<Answer, Error> {
+        let mut span =
+            enter(|| format!("{} {}", step.command, step.plugin.as_str())).of_kind(Kind::Client);
+        span.note("cni.plugin.type", || step.plugin.as_str().to_owned());
+        env.extend(trace::variables(self.trace.as_ref()));
         let request = Request {
             plugin: &step.path,
             command: step.command,
@@ -65,6 +71,10 @@ impl Runner {
         };
         let begin = Instant::now();
         let (stderr, result) = self.execute(&request);
+        if let Err(cause) = &result {
+            span.fail(Some(cause.code().0), cause);
+        }
+        drop(span);
         if let Some(observer) = &self.observer {
             observer(&Finished {
                 step: &step,

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use linkspan_spans::during;
 use linkspan_spec::{Command, NetworkList, NetworkName, Success};
 
 use crate::cache::Cache;
 use crate::chain::{Chain, result_to_json, with_result};
 use crate::lock::{Locks, Patience, Turn};
 use crate::runner::Runner;
+use crate::trace::operation;
 use crate::{
     CachedAttachment, CachedFile, Cancel, DEFAULT_CACHE_DIR, Deadline, Endpoint, Error, Execute,
-    Finished, Process, Undone,
+    Finished, Process, TraceContext, Undone,
 };
 
 /// How long an operation may take when nothing else is said: two minutes, as long as the kubelet
@@ -81,6 +83,19 @@ impl Runtime {
         }
     }
 
+    /// The same runtime for operations that are part of a trace: each plugin is told of it by `TRACEPARENT`, `TRACESTATE` and
+    /// `BAGGAGE`, as libcni tells them what its caller's context says. Without, plugins find in these variables what this
+    /// process found there.
+    ///
+    /// Where spans are collected on the calling thread, `TRACEPARENT` is that of the plugin's own span instead, so that what the
+    /// plugins of a chain do is told apart.
+    #[must_use]
+    pub fn with_trace(&self, trace: TraceContext) -> Self {
+        let mut runtime = self.clone();
+        runtime.runner.trace = Some(trace);
+        runtime
+    }
+
     /// The directories that plugins are searched in, in order.
     pub fn plugin_dirs(&self) -> &[PathBuf] {
         &self.runner.directories
@@ -105,6 +120,12 @@ impl Runtime {
     /// # Spec
     /// Section 3, "Attaching a container to a network".
     pub fn add(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
+        operation(Command::Add, &network.name, endpoint, || {
+            self.add_in_turn(network, endpoint)
+        })
+    }
+
+    fn add_in_turn(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
         let deadline = Deadline::after(self.timeout);
         let _turn = self.turn(Command::Add, &network.name, endpoint, deadline)?;
         self.cache.refuse_other(&network.name, endpoint)?;
@@ -127,7 +148,9 @@ impl Runtime {
             finish_detach: true,
             ..self.clone()
         };
-        let del = cleaner.detach(network, endpoint, Deadline::after(self.timeout));
+        let del = operation(Command::Del, &network.name, endpoint, || {
+            cleaner.detach(network, endpoint, Deadline::after(self.timeout))
+        });
         Error::Undone(Box::new(Undone { add, del }))
     }
 
@@ -147,9 +170,12 @@ impl Runtime {
             })?);
         }
         let result = result.unwrap_or_default();
-        let kept = chain
-            .to_json(&result)
-            .and_then(|json| self.cache.store(network, endpoint, &json));
+        let kept = chain.to_json(&result).and_then(|json| {
+            during(
+                || "keep the result",
+                || self.cache.store(network, endpoint, &json),
+            )
+        });
         match kept {
             Ok(()) => Ok(result),
             Err(error) => Err(Failed {
@@ -178,15 +204,17 @@ impl Runtime {
         if network.disable_check {
             return Ok(Outcome::Disabled);
         }
-        let deadline = Deadline::after(self.timeout);
-        let _turn = self.turn(Command::Check, &network.name, endpoint, deadline)?;
-        let chain = self.chain(network, Command::Check, Some(endpoint), deadline);
-        let kept = self.cache.result(&network.name, endpoint)?;
-        let kept = kept.map(|result| chain.to_json(&result)).transpose()?;
-        for index in 0..network.plugins.len() {
-            chain.run(index, |config| with_result(config, kept.clone()))?;
-        }
-        Ok(Outcome::Done)
+        operation(Command::Check, &network.name, endpoint, || {
+            let deadline = Deadline::after(self.timeout);
+            let _turn = self.turn(Command::Check, &network.name, endpoint, deadline)?;
+            let chain = self.chain(network, Command::Check, Some(endpoint), deadline);
+            let kept = self.cache.result(&network.name, endpoint)?;
+            let kept = kept.map(|result| chain.to_json(&result)).transpose()?;
+            for index in 0..network.plugins.len() {
+                chain.run(index, |config| with_result(config, kept.clone()))?;
+            }
+            Ok(Outcome::Done)
+        })
     }
 
     /// Detaches a container: runs DEL of the network's plugins in reverse order, from version 0.4.0
@@ -203,9 +231,11 @@ impl Runtime {
     /// # Spec
     /// Section 3, "Deleting a container from a network".
     pub fn del(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<(), Error> {
-        let deadline = Deadline::after(self.timeout);
-        let _turn = self.turn(Command::Del, &network.name, endpoint, deadline)?;
-        self.detach(network, endpoint, deadline)
+        operation(Command::Del, &network.name, endpoint, || {
+            let deadline = Deadline::after(self.timeout);
+            let _turn = self.turn(Command::Del, &network.name, endpoint, deadline)?;
+            self.detach(network, endpoint, deadline)
+        })
     }
 
     /// [`del`](Self::del) with what `choose` makes of what ADD has kept: the configuration, and the same attachment's endpoint
@@ -222,10 +252,12 @@ impl Runtime {
             Result<Option<CachedAttachment>, Error>,
         ) -> Result<(NetworkList, Endpoint), Error>,
     ) -> Result<(), Error> {
-        let deadline = Deadline::after(self.timeout);
-        let _turn = self.turn(Command::Del, network, endpoint, deadline)?;
-        let (network, endpoint) = choose(self.cached(network, endpoint))?;
-        self.detach(&network, &endpoint, deadline)
+        operation(Command::Del, network, endpoint, || {
+            let deadline = Deadline::after(self.timeout);
+            let _turn = self.turn(Command::Del, network, endpoint, deadline)?;
+            let (network, endpoint) = choose(self.cached(network, endpoint))?;
+            self.detach(&network, &endpoint, deadline)
+        })
     }
 
     /// DEL by who has the turn.
@@ -375,6 +407,7 @@ impl Default for Builder {
                 executor: Arc::new(Process),
                 observer: None,
                 cancel: None,
+                trace: None,
             },
             cache_dir: DEFAULT_CACHE_DIR.into(),
             timeout: DEFAULT_TIMEOUT,

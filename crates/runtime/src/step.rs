@@ -179,6 +179,17 @@ impl Cause {
         }
     }
 
+    /// The plugin's code, or one that fits how it failed.
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Reported(error) => error.code,
+            Self::NotAnError { .. } | Self::NotAnAnswer { .. } => ErrorCode::DECODING_FAILURE,
+            Self::TimedOut { .. } | Self::Cancelled => ErrorCode::TRY_AGAIN_LATER,
+            Self::NotRun { .. } => ErrorCode::IO_FAILURE,
+            Self::Silent { .. } | Self::TooMuchOutput => ErrorCode::INTERNAL,
+        }
+    }
+
     pub(crate) fn not_an_answer(stdout: &[u8], source: DecodeError) -> Self {
         Self::NotAnAnswer {
             printed: text(stdout),
@@ -199,13 +210,7 @@ fn silence(stderr: &str) -> String {
 impl PluginError {
     /// The plugin's code, or one that fits how it failed.
     pub fn code(&self) -> ErrorCode {
-        match &self.cause {
-            Cause::Reported(error) => error.code,
-            Cause::NotAnError { .. } | Cause::NotAnAnswer { .. } => ErrorCode::DECODING_FAILURE,
-            Cause::TimedOut { .. } | Cause::Cancelled => ErrorCode::TRY_AGAIN_LATER,
-            Cause::NotRun { .. } => ErrorCode::IO_FAILURE,
-            Cause::Silent { .. } | Cause::TooMuchOutput => ErrorCode::INTERNAL,
-        }
+        self.cause.code()
     }
 
     /// What the plugin itself says beyond its message, or what is known of such failures.

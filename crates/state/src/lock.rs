@@ -144,6 +144,7 @@ impl Drop for Lock {
 /// flock has no deadline of its own: a thread waits for it. When it gets the lock too late, nobody
 /// takes the file from it any more, and the lock is released with the file.
 fn wait(file: File, mode: Mode, deadline: Duration) -> io::Result<File> {
+    let _waiting = linkspan_spans::enter(|| "wait for a lock");
     let (sender, receiver) = mpsc::channel();
     std::thread::Builder::new().spawn(move || {
         let locked = match mode {

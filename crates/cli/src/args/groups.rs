@@ -17,7 +17,10 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Configure", &["lint", "explain"]),
-    ("Attach and detach", &["add", "del", "gc", "reconcile"]),
+    (
+        "Attach and detach",
+        &["add", "del", "trace", "gc", "reconcile"],
+    ),
     ("Install", &["install", "uninstall", "demo"]),
     ("Shell and manual", &["completions", "man", "help"]),
 ];

@@ -16,6 +16,7 @@ mod places;
 mod shell;
 mod show;
 mod test;
+mod trace;
 mod values;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -34,6 +35,7 @@ pub(crate) use places::Places;
 pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use show::{Format, Show};
 pub(crate) use test::Test;
+pub(crate) use trace::{Trace, TraceCommand};
 
 use crate::ui::Loudness;
 
@@ -182,6 +184,11 @@ pub(crate) enum Command {
     /// No container that is there is touched, and no packet leaves this machine unless --outside names an address: what
     /// plays the world outside is a namespace with an address of the documentation ranges (192.0.2.0/24, 2001:db8::/32).
     Test(Test),
+    /// Attach, detach or check, and draw what took how long: chain, plugin, step, in milliseconds, with the kernel's share.
+    ///
+    /// What is done, and what is left of it, is the same as without. Plugins of Linkspan tell of their steps and of the requests
+    /// that they send to the kernel; one of others is one bar. The exit status is that of the command.
+    Trace(Trace),
     /// Tell the versions of Linkspan, or those that plugins support.
     Version(Version),
     /// Install the plugins: one file, and a link to it for the name of each.

@@ -14,8 +14,29 @@ use crate::netns;
 use crate::privilege;
 use crate::ui::{Ui, object};
 
+/// What was done, in words and for a program.
+pub(crate) struct Done {
+    pub(crate) words: String,
+    pub(crate) told: Value,
+}
+
 /// Attaches, and prints the result.
 pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
+    let result = attached(ui, args)?;
+    ui.print_json(&result)
+        .map_err(|failure| unprinted(failure, &args.target))
+}
+
+/// The container is attached, and nobody was told.
+pub(crate) fn unprinted(failure: Failure, target: &Target) -> Failure {
+    failure.advise(format!(
+        "The container is attached; {} detaches it.",
+        del_command(target)
+    ))
+}
+
+/// Attaches; returns the result.
+pub(crate) fn attached(ui: Ui, args: &Add) -> Result<Value, Failure> {
     let target = &args.target;
     let endpoint = target.endpoint(ui)?;
     privilege::require("add")?;
@@ -34,15 +55,7 @@ pub(crate) fn add(ui: Ui, args: &Add) -> Result<(), Failure> {
     let kept = runtime.cached_path(&network.name, &endpoint);
     provenance::note(&kept, endpoint.netns.as_deref());
     ui.detail(|| format!("the result is kept in {}", kept.display()));
-    let printed = Runtime::result_json(&network, &result)
-        .map_err(Failure::from)
-        .and_then(|result| ui.print_json(&result));
-    printed.map_err(|failure| {
-        failure.advise(format!(
-            "The container is attached; {} detaches it.",
-            del_command(target)
-        ))
-    })
+    Runtime::result_json(&network, &result).map_err(|error| unprinted(Failure::from(error), target))
 }
 
 /// Why it is not attached, or not known to be; what is left of it, and what to do.
@@ -101,6 +114,12 @@ fn del_command(target: &Target) -> String {
 
 /// Checks an attachment.
 pub(crate) fn check(ui: Ui, target: &Target) -> Result<(), Failure> {
+    let done = checked(ui, target)?;
+    ui.done(&done.words, done.told)
+}
+
+/// Checks an attachment; returns what there is to tell.
+pub(crate) fn checked(ui: Ui, target: &Target) -> Result<Done, Failure> {
     let endpoint = target.attached_endpoint(ui)?;
     privilege::require("check")?;
     let network = target.places.network(ui, &target.network)?;
@@ -119,7 +138,8 @@ pub(crate) fn check(ui: Ui, target: &Target) -> Result<(), Failure> {
             format!("nothing was checked: the configuration of network {name} sets disableCheck")
         }
     };
-    ui.done(&words, told(name, &endpoint, ("checked", is_checked)))
+    let told = told(name, &endpoint, ("checked", is_checked));
+    Ok(Done { words, told })
 }
 
 /// What a program is told of an attachment.
@@ -197,6 +217,12 @@ fn namespace_advice(path: &Path, given: &Path) -> Option<String> {
 
 /// Detaches.
 pub(crate) fn del(ui: Ui, args: &Del) -> Result<(), Failure> {
+    let done = detached(ui, args)?;
+    ui.done(&done.words, done.told)
+}
+
+/// Detaches; returns what there is to tell.
+pub(crate) fn detached(ui: Ui, args: &Del) -> Result<Done, Failure> {
     let target = &args.target;
     let endpoint = target.attached_endpoint(ui)?;
     privilege::require("del")?;
@@ -229,7 +255,8 @@ pub(crate) fn del(ui: Ui, args: &Del) -> Result<(), Failure> {
             "nothing was known of {id} on network {name}; the plugins were told to detach it all the same"
         ),
     };
-    ui.done(&words, told(&name, &endpoint, ("detached", is_known)))
+    let told = told(&name, &endpoint, ("detached", is_known));
+    Ok(Done { words, told })
 }
 
 /// What to look at when nothing is known of an attachment, and what was given leads to no namespace.

@@ -20,5 +20,6 @@ pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod test;
+pub(crate) mod trace;
 pub(crate) mod uninstall;
 pub(crate) mod version;

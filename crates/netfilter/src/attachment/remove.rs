@@ -1,5 +1,7 @@
 //! Removing what an attachment has.
 
+use linkspan_spans::during;
+
 use super::{
     Attachment, Error, Found, Head, Kind, Part, Record, elements, explain, kinds, left_to_nftables,
     of_kind, unique, unless_unsupported,
@@ -15,6 +17,10 @@ impl Attachment {
     /// # Errors
     /// What could not be removed and why; the record stays then.
     pub fn remove(&self) -> Result<(), Error> {
+        during(|| "remove from netfilter", || self.remove_held())
+    }
+
+    fn remove_held(&self) -> Result<(), Error> {
         // Else `reconcile` could put back what is just being removed.
         let held = self.records.hold(&self.file_name())?;
         let heirs = match self.read()? {

@@ -69,6 +69,15 @@ impl Program {
     /// Runs it with this standard input; returns its standard output.
     pub(super) fn run(&self, input: &str) -> Result<String, Error> {
         let name = &self.name;
+        let mut run = linkspan_spans::enter(|| name.clone());
+        let outcome = self.run_by(name, input);
+        if let Err(error) = &outcome {
+            run.fail(Some(error.code.0), error);
+        }
+        outcome
+    }
+
+    fn run_by(&self, name: &str, input: &str) -> Result<String, Error> {
         let output = self
             .start()
             .and_then(|mut child| {

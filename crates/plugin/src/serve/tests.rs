@@ -291,7 +291,7 @@ fn observed(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Option<(St
         let words = format!("{command} {network}/{container}/{ifname}");
         *told.borrow_mut() = Some((words, report.error.map_or(0, |error| error.code.0)));
     };
-    done.observed(&Echo, &env, Instant::now(), &observe);
+    done.observed(&Echo, &env, Instant::now(), observe);
     told.into_inner()
 }
 

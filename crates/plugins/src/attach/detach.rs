@@ -12,6 +12,7 @@ use linkspan_plan::Namespaces;
 use linkspan_plan::fault::{all, explain, gone};
 use linkspan_plugin::spec::{Attachment as Valid, Error, MacAddr};
 use linkspan_plugin::{Call, Ipam};
+use linkspan_spans as spans;
 
 use super::{free, is_of_another, mac_tells};
 
@@ -96,8 +97,13 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
 
     /// Removes the links on a thread while something else is done.
     fn remove_links_during(&self, other: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        let here = spans::here();
+        let aside = || {
+            let _span = spans::Here::enter(here.as_ref(), || "remove the links");
+            self.remove_links()
+        };
         thread::scope(|scope| {
-            let links = thread::Builder::new().spawn_scoped(scope, || self.remove_links());
+            let links = thread::Builder::new().spawn_scoped(scope, aside);
             let other = other();
             let links = match links.map(ScopedJoinHandle::join) {
                 Ok(Ok(links)) => links,

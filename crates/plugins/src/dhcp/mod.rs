@@ -14,6 +14,7 @@ use linkspan_dhcp::rpc::client;
 use linkspan_dhcp::rpc::{CmdArgs, Method};
 use linkspan_plugin::spec::{Error, ErrorCode, Map, Success};
 use linkspan_plugin::{Call, Gc, Plugin, Role, warn};
+use linkspan_spans::Kind;
 use serde_json::json;
 
 use config::Config;
@@ -121,6 +122,7 @@ fn ask(
     arguments: &CmdArgs,
     deadline: Duration,
 ) -> Result<Option<Success>, Failure> {
+    let _asked = linkspan_spans::enter(|| "ask the DHCP daemon").of_kind(Kind::Client);
     client::call(&config.socket, &method, arguments, deadline)
         .map_err(|error| Failure::calling(&config.socket, method, error))
 }

@@ -15,6 +15,7 @@ use linkspan_plan::fault::explain;
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
 use linkspan_plugin::{Call, Gc, Needs, Plugin, Role};
+use linkspan_spans::during;
 
 use crate::attach::owner_of;
 use crate::attach::{PREV_RESULT_MISSING, require_prev_result};
@@ -38,18 +39,7 @@ impl Plugin for Portmap {
         })?;
         let result = require_prev_result(call, "must be called as chained plugin")?;
         let parts = parts(config, call.ifname()?.as_str(), &result);
-        if !parts.is_empty() {
-            netfilter::require_free_ports()?;
-        }
-        let attachment = parts
-            .into_iter()
-            .map(|part| with_localnet(part).map(Part::PublishedPorts))
-            .try_fold(attachment(call, config)?, |attachment, part| {
-                Ok::<_, Error>(attachment.part(part?))
-            })?;
-        attachment
-            .netns(crate::attach::opened(call).ok().as_ref())
-            .install()?;
+        during(|| "publish the ports", || publish(call, config, parts))?;
         Ok(result)
     }
 
@@ -102,6 +92,24 @@ impl Plugin for Portmap {
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         netfilter::status(call.config.get()?.backend)
     }
+}
+
+fn publish(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    parts: Vec<PublishedPorts>,
+) -> Result<(), Error> {
+    if !parts.is_empty() {
+        netfilter::require_free_ports()?;
+    }
+    let attachment = parts
+        .into_iter()
+        .map(|part| with_localnet(part).map(Part::PublishedPorts))
+        .try_fold(attachment(call, config)?, |attachment, part| {
+            Ok::<_, Error>(attachment.part(part?))
+        })?;
+    let netns = crate::attach::opened(call).ok();
+    attachment.netns(netns.as_ref()).install().map(drop)
 }
 
 fn attachment(call: &Call<'_, Deferred<Config>>, config: &Config) -> Result<Attachment, Error> {

@@ -25,6 +25,13 @@ const RUNS: &[(&str, &str)] = &[
     ("linkspan add NET NETNS", "add mynet c1"),
     ("linkspan add NET NETNS", "add mynet c2 --container-id two"),
     ("linkspan check NET NETNS", "check mynet c1"),
+    ("linkspan trace add NET NETNS", "trace add mynet c3"),
+    ("linkspan trace add NET NETNS", "trace check mynet c3"),
+    (
+        "linkspan trace add NET NETNS",
+        "trace add mynet c3 --container-id other",
+    ),
+    ("linkspan trace add NET NETNS", "trace del mynet c3"),
     ("linkspan list", "list"),
     (HOST, "touch /var/lib/cni/networks/mynet/10.22.0.99"),
     (
