@@ -172,6 +172,17 @@ pub(crate) fn first_digits(id: &str) -> &str {
     if is_number { &id[..SHORT_ID] } else { id }
 }
 
+/// The first of some words, and how many more there are.
+pub(crate) fn few(words: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = words.iter().take(SHOWN).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join("; ");
+    match words.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

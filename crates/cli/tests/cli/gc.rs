@@ -38,7 +38,14 @@ fn gc_spares_what_is_alive() {
         for id in ["dead", "gone", "alive"] {
             age(&world, id);
         }
-        world.ok(&["gc", "mynet"]);
+        let told = world.run(&["gc", "mynet"]);
+        assert!(
+            told.ok()
+                && told
+                    .stderr
+                    .contains("removing dead eth0, since its namespace is gone; gone eth0,"),
+            "{told}"
+        );
         assert_eq!(
             world.stdin("GC")["cni.dev/valid-attachments"],
             json!([{"containerID": "alive", "ifname": "eth0"}])

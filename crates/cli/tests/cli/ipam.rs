@@ -95,7 +95,9 @@ fn what_is_leaked_is_found_and_given_back() {
         let before = node.told(&["ipam", "show"]);
         node.ok(&["ipam", "free", "--from-report", report, "--dry-run"]);
         assert_eq!(node.told(&["ipam", "show"]), before, "nothing is changed");
-        node.ok(&["ipam", "free", "--from-report", report]);
+        let told = node.run(&["ipam", "free", "--from-report", report]);
+        let words = "Giving back what is still as the report says: ";
+        assert!(told.ok() && told.stdout.contains(words), "{told}");
         let left = found(&node.json(&["ipam", "check"]));
         let freed = |row: &(&str, &str)| ["leaked", "leftover"].contains(&row.0);
         let expected: Vec<_> = expected

@@ -13,6 +13,7 @@ use crate::args::Gc;
 use crate::failure::{Failure, Kind};
 use crate::netns;
 use crate::privilege;
+use crate::text::few;
 use crate::ui::{Ui, object, table};
 
 mod unknown;
@@ -57,6 +58,7 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
     if let Some(collection) = collection {
         refuse_running(args, &network, &unknown)?;
         refuse_blind(args, &network, &decisions)?;
+        announce(ui, &network, &decisions);
         let staying = decisions.iter().filter(|decision| decision.stays);
         let in_use: Vec<_> = staying
             .map(|decision| decision.endpoint.attachment())
@@ -66,6 +68,32 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
         remove_tests(&runtime, &network)?;
     }
     tell(ui, args, &network, &decisions, &unknown)
+}
+
+/// Says to a person what is about to be removed.
+fn announce(ui: Ui, network: &NetworkList, decisions: &[Decision]) {
+    if ui.json || network.disable_gc {
+        return;
+    }
+    let going = decisions.iter().filter(|decision| !decision.stays);
+    let going: Vec<_> = going
+        .map(|one| {
+            let Endpoint {
+                container_id,
+                ifname,
+                ..
+            } = &one.endpoint;
+            format!("{container_id} {ifname}, since {}", one.why)
+        })
+        .collect();
+    let mut words = match going.is_empty() {
+        true => format!("network {}: no attachment is removed", network.name),
+        false => format!("network {}: removing {}", network.name, few(&going)),
+    };
+    if asks_plugins(network) {
+        words.push_str("; its plugins remove what they hold for any attachment that is not in use");
+    }
+    ui.note(&words);
 }
 
 /// Removes what tests left that were killed, beside what is kept of them: namespaces, and what of an ADD was begun.

@@ -10,6 +10,7 @@ use crate::failure::{Failure, Kind};
 use crate::file;
 use crate::privilege;
 use crate::style::Style;
+use crate::text::few;
 use crate::ui::{Ui, object};
 
 /// Bytes of a report that are read: a hundred thousand addresses.
@@ -22,6 +23,9 @@ pub(crate) fn free(ui: Ui, args: &IpamFree) -> Result<(), Failure> {
     }
     let report = read(&args.from_report)?;
     let host = ui.look(&args.look.places());
+    if !args.dry_run && !ui.json {
+        ui.print(&intention(ui.style(), &report))?;
+    }
     let outcomes = free_all(&report.items, &host, args.dry_run);
     let failed: Vec<Failure> = outcomes.iter().filter_map(failure).collect();
     let count = outcomes
@@ -48,6 +52,18 @@ pub(crate) fn free(ui: Ui, args: &IpamFree) -> Result<(), Failure> {
         count => Err(
             Failure::new(Kind::Failed, format!("{count} could not be given back"))
                 .with_others(failed),
+        ),
+    }
+}
+
+/// What is about to be given back.
+fn intention(style: Style, report: &Report) -> String {
+    let named: Vec<_> = report.items.iter().map(|item| name(style, item)).collect();
+    match named.is_empty() {
+        true => "The report names nothing to give back.\n".to_owned(),
+        false => format!(
+            "Giving back what is still as the report says: {}\n",
+            few(&named)
         ),
     }
 }
