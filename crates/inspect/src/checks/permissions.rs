@@ -74,8 +74,15 @@ fn read_only(_: &Host, system: &System) -> Vec<Finding> {
     let places = state(system).filter(|place| place.read_only);
     let finding = |place: &Directory| {
         let path = place.path.display().to_string();
+        let what = format!("{path} is on a file system that is mounted read-only");
+        if place.path.starts_with("/run") {
+            return READ_ONLY
+                .warning(&path, what)
+                .why("Records of attachments lie below /var/lib/cni instead; leases of DHCP and the calls of plugins are not kept.")
+                .advise("Mount a tmpfs there, as every distribution does at boot.");
+        }
         READ_ONLY
-            .error(&path, format!("{path} is on a file system that is mounted read-only"))
+            .error(&path, what)
             .why("No container can be attached, and no address be given back.")
             .advise(
                 "Mount it so that it can be written; `dmesg` tells if the kernel has switched it to read-only after an error.",

@@ -125,6 +125,13 @@ fn state_needs_room() {
         }
         let found = worst(check, &Host::default(), &system);
         assert_eq!(found, expected, "{check} {read_only} {bytes:?} {files:?}");
+        // State goes elsewhere where /run cannot be written.
+        for directory in &mut system.directories {
+            directory.path = "/run/cni".into();
+        }
+        let found = worst("state-read-only", &Host::default(), &system);
+        let expected = (check == "state-read-only" && read_only).then_some(Severity::Warning);
+        assert_eq!(found, expected, "{check} {read_only}");
     }
 }
 
