@@ -49,7 +49,7 @@ test: setup fmt-check lint doc test-release
 	@$(SHIPPED) $(CARGO) test --locked --workspace $(T)
 
 # Tests call the plugins that ship.
-SHIPPED := LINKSPAN_PLUGINS=$(abspath $(BIN))/linkspan-plugins
+SHIPPED := LINKSPAN_PLUGINS=$(abspath $(BIN))/linkspan-plugins LINKSPAN=$(abspath $(BIN))/linkspan
 
 .PHONY: test-release
 test-release: build

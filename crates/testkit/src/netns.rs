@@ -30,12 +30,19 @@ impl Netns {
     #[track_caller]
     pub(crate) fn create(name: &str) -> Self {
         Cmd::new("ip").args(["netns", "add", name]).run();
-        let netns = Self {
-            name: Some(name.to_owned()),
-            path: Path::new("/run/netns").join(name),
-        };
+        let netns = Self::existing(name);
         netns.run("ip link set lo up");
         netns
+    }
+
+    #[track_caller]
+    pub(crate) fn existing(name: &str) -> Self {
+        let path = Path::new("/run/netns").join(name);
+        assert!(path.exists(), "there is no {}", path.display());
+        Self {
+            name: Some(name.to_owned()),
+            path,
+        }
     }
 
     /// Its name below `/run/netns`; `host` for the host's.

@@ -4,6 +4,8 @@
 mod attach;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod events;
 mod explain;
 mod groups;

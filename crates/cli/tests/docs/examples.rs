@@ -3,22 +3,18 @@
 //! A block that begins with "```json,example=NAME" is a configuration. On a host of its own it is written to the directory of
 //! configurations, and the commands of the blocks "```console" that follow it are run, up to the next example.
 
-use std::collections::BTreeMap;
-use std::env;
-use std::fs;
-use std::ops::Range;
-use std::os::unix::fs::symlink;
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use linkspan_testkit::document::{Block, Document, replayed};
-use linkspan_testkit::{Cmd, Feature, PLUGIN_NAMES, Sandbox, Setup, needs};
-use serde_json::Value;
+use linkspan_testkit::{Feature, Sandbox, Setup, needs};
+use serde_json::{Value, json};
 
+use crate::host::{Host, lay_programs};
+use crate::reach;
 use crate::shown::Shown;
-
-const CONF_DIR: &str = "/etc/cni/net.d";
-const BIN_DIR: &str = "/opt/cni/bin";
 
 /// Which examples need what of the kernel, by the beginnings of their names.
 const NEEDS: [(&str, Feature); 5] = [
@@ -28,26 +24,6 @@ const NEEDS: [(&str, Feature); 5] = [
     ("vlan", Feature::Vlan),
     ("vrf", Feature::Vrf),
 ];
-
-/// The host of every example, as docs/plugins/README.md describes it: an uplink to a LAN with a router, and two containers.
-const HOST: &str = "
-    ip netns add lan; ip -n lan link set lo up
-    ip link add eth0 type veth peer name eth0 netns lan
-    ip link set eth0 up; ip -n lan link set eth0 up
-    ip address add 192.0.2.10/24 dev eth0; ip address add 2001:db8::10/64 dev eth0 nodad
-    ip -n lan address add 192.0.2.1/24 dev eth0; ip -n lan address add 2001:db8::1/64 dev eth0 nodad
-    ip route add default via 192.0.2.1; ip route add default via 2001:db8::1
-    mkdir -p /etc/cni/net.d; chmod 755 /etc/cni /var/lib/cni /opt/cni
-";
-
-/// What makes it as it was before.
-const AWAY: &str = "
-    ip -all netns delete
-    for name in $(ls /sys/class/net); do ip link delete $name 2>/dev/null || true; done
-    nft flush ruleset
-    sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
-    rm -rf /etc/cni/net.d /var/lib/cni/* /run/cni
-";
 
 /// Every example does what its page shows, under this machine's kernel.
 #[test]
@@ -72,43 +48,101 @@ fn feature(name: &str) -> Option<Feature> {
 }
 
 /// Runs the examples whose names are chosen, and compares.
-fn are_shown(setup: Setup, is_chosen: impl Fn(&str) -> bool) {
+fn are_shown(setup: Setup, is_chosen: fn(&str) -> bool) {
     let documents = Document::all();
-    let chosen: Vec<(&Document, Example<'_>)> = documents
-        .iter()
-        .flat_map(|document| {
-            examples(document)
-                .into_iter()
-                .map(move |example| (document, example))
-        })
-        .filter(|(_, example)| is_chosen(example.name))
-        .collect();
+    let examples = documents.iter().flat_map(examples);
+    let chosen: Vec<Example<'_>> = examples.filter(|example| is_chosen(example.name)).collect();
     let told = setup.deadline(Duration::from_secs(120)).tell(|host| {
         lay_programs();
-        let made = chosen.iter().flat_map(|(_, example)| example.run(host));
-        made.collect::<Value>().to_string()
+        reach::serve(host.host());
+        let made: Vec<Value> = chosen.iter().map(|example| example.run(host)).collect();
+        json!(made).to_string()
     });
     let Some(told) = told else { return };
-    let mut made: Vec<String> = serde_json::from_str(&told).unwrap();
-    made.reverse();
-    let mut places: BTreeMap<&Path, Vec<(Range<usize>, String)>> = BTreeMap::new();
-    for (document, example) in &chosen {
-        let places = places.entry(&document.path).or_default();
-        places.extend(
-            example
-                .shows
-                .iter()
-                .map(|block| (block.range.clone(), made.pop().unwrap())),
-        );
+    let made: Vec<Made> = serde_json::from_str::<Vec<Value>>(&told)
+        .unwrap()
+        .iter()
+        .map(Made::read)
+        .collect();
+    let paths: BTreeSet<&Path> = chosen.iter().map(|example| example.page).collect();
+    // A page may have examples of both tests.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for path in paths {
+        let page = Document::read(path);
+        let of = |example: &Example<'_>| made.iter().find(|made| made.name == example.name);
+        let shown = self::examples(&page)
+            .into_iter()
+            .filter_map(|example| Some((of(&example)?, example)));
+        let places = shown.flat_map(|(made, example)| {
+            let ranges = example.shows.into_iter().map(|block| block.range.clone());
+            ranges.zip(made.shows.iter().cloned()).collect::<Vec<_>>()
+        });
+        page.is_to_be(&page.with(places.collect()));
     }
-    for (path, places) in places {
-        let document = Document::read(path);
-        document.is_to_be(&document.with(places));
+    let page = Document::read(reach::PAGE);
+    let rows: Vec<String> = made.into_iter().filter_map(|made| made.reach).collect();
+    page.is_to_be(&page.with(reach::places(&page, &rows)));
+}
+
+/// Names are names of one, and no command is shown that is not run: those of docs/operate and docs/migrate.md are run by the tests
+/// of these pages.
+#[test]
+fn are_told_apart_and_run() {
+    let mut names = BTreeSet::new();
+    for document in Document::all() {
+        for example in examples(&document) {
+            assert!(
+                names.insert(example.name.to_owned()),
+                "two examples are called {}",
+                example.name
+            );
+        }
+        let first = document
+            .blocks
+            .iter()
+            .position(|block| block.value("example").is_some());
+        let shows = document
+            .blocks
+            .iter()
+            .position(|block| block.info == "console");
+        let is_run_elsewhere =
+            document.path.starts_with("docs/operate") || document.path.ends_with("migrate.md");
+        if let Some(shows) = shows.filter(|_| !is_run_elsewhere) {
+            let place = document.place(document.blocks[shows].range.start);
+            assert!(
+                first.is_some_and(|first| first < shows),
+                "{place}: nobody runs this"
+            );
+        }
+    }
+}
+
+/// What an example came to.
+struct Made {
+    name: String,
+    /// Its blocks.
+    shows: Vec<String>,
+    /// Its row in the table of who reaches whom.
+    reach: Option<String>,
+}
+
+impl Made {
+    fn read(json: &Value) -> Self {
+        let shows = json["shows"].as_array().unwrap().iter();
+        Self {
+            name: json["name"].as_str().unwrap().to_owned(),
+            shows: shows
+                .map(|text| text.as_str().unwrap().to_owned())
+                .collect(),
+            reach: json["reach"].as_str().map(str::to_owned),
+        }
     }
 }
 
 /// A configuration, and what follows from it.
 struct Example<'d> {
+    page: &'d Path,
     name: &'d str,
     config: &'d str,
     shows: Vec<&'d Block>,
@@ -120,6 +154,7 @@ fn examples(document: &Document) -> Vec<Example<'_>> {
     for block in &document.blocks {
         if let Some(name) = block.value("example") {
             examples.push(Example {
+                page: &document.path,
                 name,
                 config: &block.text,
                 shows: Vec::new(),
@@ -132,54 +167,25 @@ fn examples(document: &Document) -> Vec<Example<'_>> {
 }
 
 impl Example<'_> {
-    /// What its blocks show.
-    fn run(&self, host: &Sandbox) -> Vec<String> {
-        host.run(HOST);
-        for name in ["c1", "c2"] {
-            host.netns(name).serve_tcp("[::]:80");
+    /// What it comes to, for [`Made::read`].
+    fn run(&self, sandbox: &Sandbox) -> Value {
+        let host = Host::with_network(sandbox, self.name, self.config);
+        let mut text = self.shows.iter().map(|block| &block.text);
+        if text.any(|text| text.contains("/dev/tcp/")) {
+            sandbox.existing_netns("c1").serve_tcp("[::]:80");
         }
-        let config: Value = serde_json::from_str(self.config).unwrap();
-        let extension = if config["plugins"].is_array() {
-            "conflist"
-        } else {
-            "conf"
-        };
-        fs::write(format!("{CONF_DIR}/{}.{extension}", self.name), self.config).unwrap();
         let mut shown = Shown::default();
-        let path = format!("/run/programs:{}", env::var("PATH").unwrap());
         let mut run = |command: &str| {
-            let output = Cmd::new("sh")
-                .args(["-c", command])
-                .env("PATH", &path)
-                .output();
+            let output = host.run(command);
             shown.of(&format!("{}{}", output.stdout, output.stderr))
         };
-        let made = self
+        let shows = self
             .shows
             .iter()
-            .map(|block| replayed(&block.text, &mut run))
-            .collect();
-        host.run(AWAY);
-        made
+            .map(|block| replayed(&block.text, &mut run));
+        let shows: Vec<String> = shows.collect();
+        let config: Value = serde_json::from_str(self.config).unwrap();
+        let network = config["name"].as_str().unwrap();
+        json!({ "name": self.name, "shows": shows, "reach": reach::row(&host, self.name, network) })
     }
-}
-
-/// The plugins where runtimes look for them, and the program along PATH.
-fn lay_programs() {
-    let linkspan = Path::new(env!("CARGO_BIN_EXE_linkspan"));
-    let debug = linkspan.with_file_name("linkspan-plugins");
-    let chosen = env::var_os("LINKSPAN_PLUGINS").map_or(debug, Into::into);
-    let file = |name: &str| {
-        if chosen.is_dir() {
-            chosen.join(name)
-        } else {
-            chosen.clone()
-        }
-    };
-    fs::create_dir_all(BIN_DIR).unwrap();
-    for name in PLUGIN_NAMES {
-        symlink(file(name), Path::new(BIN_DIR).join(name)).unwrap();
-    }
-    fs::create_dir("/run/programs").unwrap();
-    symlink(linkspan, "/run/programs/linkspan").unwrap();
 }

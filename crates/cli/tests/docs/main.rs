@@ -12,8 +12,10 @@ mod programs;
 
 mod blocks;
 mod examples;
+mod host;
 mod links;
 mod picture;
+mod reach;
 mod reference;
 mod shown;
 

@@ -38,6 +38,8 @@ impl Shown {
         });
         let since = Regex::new(r"\bsince \d+ seconds?").unwrap();
         let text = since.replace_all(&text, "since 0 seconds");
+        let round = Regex::new(r"\btime \d+ms\b").unwrap();
+        let text = round.replace_all(&text, "time 0ms");
         // What a server tells of whoever has connected.
         let port = Regex::new(r"(?m)^(?:\[::ffff:)?([\d.]+|\[[\da-f:]+\])\]?:\d{4,5}$").unwrap();
         let text = port.replace_all(&text, "$1:40000");

@@ -170,6 +170,16 @@ impl Sandbox {
         Netns::create(name)
     }
 
+    /// The network namespace at `/run/netns/<name>`, which somebody else has made.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    #[must_use]
+    pub fn existing_netns(&self, name: &str) -> Netns {
+        Netns::existing(name)
+    }
+
     /// Runs a line of shell on the host side and gives what it printed.
     ///
     /// # Panics
