@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use linkspan_testkit::document::{Block, Document, replayed};
@@ -65,9 +64,7 @@ fn are_shown(setup: Setup, is_chosen: fn(&str) -> bool) {
         .map(Made::read)
         .collect();
     let paths: BTreeSet<&Path> = chosen.iter().map(|example| example.page).collect();
-    // A page may have examples of both tests.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = crate::alone();
     for path in paths {
         let page = Document::read(path);
         let of = |example: &Example<'_>| made.iter().find(|made| made.name == example.name);

@@ -19,4 +19,12 @@ mod reach;
 mod reference;
 mod shown;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use programs::build_plugins;
+
+/// Keeps other tests from writing a page that this one has read.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

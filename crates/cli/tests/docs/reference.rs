@@ -7,6 +7,7 @@ use linkspan_testkit::document::Document;
 /// `<!-- keys NAME -->` stands before the keys of a plugin, or of network, plugin and ipam.
 #[test]
 fn keys_are_those_that_are_declared() {
+    let _alone = crate::alone();
     for document in Document::all() {
         let own = |name: &str| document.text.contains(&format!("<!-- keys {name} -->\n"));
         let owners = owners().into_iter().filter(|owner| own(owner.name));

@@ -76,13 +76,19 @@ pub(super) fn drawn(layout: &Layout<'_>) -> String {
         } else if (y0 - y1).abs() < 1.0 {
             text(&mut svg, "label", x, y - 6.0, "middle", &line.label);
         } else {
-            // Where the curve is level again, and far from others that begin where it begins.
+            // Where the curve is level again, and on its outer side, far from others that begin where it begins.
+            let beside = if y0 < y1 { 14.0 } else { -6.0 };
+            let (offset, anchor) = if x0 < x1 {
+                (-10.0, "end")
+            } else {
+                (10.0, "start")
+            };
             text(
                 &mut svg,
                 "label",
-                x1 - 6.0 * (x1 - x0).signum(),
-                y1 - 6.0,
-                if x0 < x1 { "end" } else { "start" },
+                x1 + offset,
+                y1 + beside,
+                anchor,
                 &line.label,
             );
         }
