@@ -205,6 +205,11 @@ impl Range {
         self.withheld.into_iter().flatten()
     }
 
+    /// Its addresses; the gateway can be one of them.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
     /// The gateway of the range's subnet, which is given to nobody.
     pub fn gateway(&self) -> IpAddr {
         self.gateway

@@ -29,14 +29,10 @@ pub(crate) struct Embedding {
 impl Embedding {
     /// A text that stands in a part of another; `None` where it cannot be found there.
     pub(crate) fn of(outer: &str, span: Span, style: Style, text: &str) -> Option<Self> {
-        let mut start = span.start;
-        if style == Style::Block {
-            // Behind the header, such as `|-`, and perhaps a comment.
-            start += outer.get(span.range())?.find('\n').map_or(0, |end| end + 1);
-        }
         let mut written = Written {
             outer: outer.get(..span.end)?,
-            offset: start,
+            // Of a block, where it begins behind the header, such as `|-`.
+            offset: span.start,
             style,
         };
         if matches!(style, Style::Single | Style::Double) {

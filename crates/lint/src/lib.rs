@@ -68,6 +68,7 @@ pub fn lint(documents: &[Document], facts: Option<&Facts>) -> Vec<FileReport> {
             facts,
         };
         let findings = RULES.iter().flat_map(|rule| (rule.check)(&context));
+        let findings = rules::told_best(document, findings.collect()).into_iter();
         let findings = findings.map(|finding| Finding {
             fix: finding.fix.and_then(|fix| document.written(fix)),
             ..finding

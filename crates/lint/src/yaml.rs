@@ -37,7 +37,48 @@ pub(crate) struct Manifest {
 
 /// Looks through a file of manifests.
 pub(crate) fn read(source: &Source) -> Manifest {
-    let text = source.text();
+    let mut text = source.text().to_owned();
+    for _ in 0..MAX_UNINDENTED {
+        let manifest = read_as(source, &text);
+        let refused = manifest
+            .refused
+            .as_ref()
+            .filter(|(_, why)| why == UNINDENTED);
+        match refused.and_then(|(at, _)| in_one_line(&text, at.start)) {
+            Some(joined) => text = joined,
+            None => return manifest,
+        }
+    }
+    read_as(source, &text)
+}
+
+/// What the parser says of a quoted text whose lines are not indented more than its key. The parser of Kubernetes takes them,
+/// and people write configurations so.
+const UNINDENTED: &str = "invalid indentation in quoted scalar";
+
+/// In how many texts of a file.
+const MAX_UNINDENTED: usize = 100;
+
+/// The same with the quoted text that begins here in one line, which means the same; every byte stays where it is.
+fn in_one_line(text: &str, start: usize) -> Option<String> {
+    let quote = text.get(start..)?.chars().next()?;
+    let mut inside = text[start..].char_indices().skip(1).peekable();
+    let end = loop {
+        match (quote, inside.next()?) {
+            // A doubled quote, and what is escaped, is in the text.
+            ('\'', (_, '\'')) if inside.next_if(|(_, c)| *c == '\'').is_some() => {}
+            ('"', (_, '\\')) => drop(inside.next()),
+            ('\'', (end, '\'')) | ('"', (end, '"')) => break start + end,
+            ('\'' | '"', _) => {}
+            _ => return None,
+        }
+    };
+    let line = text.get(start..end)?.replace(['\n', '\r'], " ");
+    (line != text[start..end]).then(|| format!("{}{line}{}", &text[..start], &text[end..]))
+}
+
+/// Looks through a text that says the same as the file, byte by byte.
+fn read_as(source: &Source, text: &str) -> Manifest {
     let mut manifest = Manifest::default();
     let mut builder = Builder::new(text);
     for event in Parser::new_from_str(text) {

@@ -1,12 +1,30 @@
 //! The rules, a file for each theme.
 
+mod addresses;
+mod bandwidth;
+mod capabilities;
+mod chain;
 mod form;
+mod gateway;
 mod keys;
+mod masters;
+mod names;
+mod neighbours;
 mod place;
+mod placement;
+mod ranges;
 mod refused;
+mod routes;
 mod syntax;
+mod tuning;
+mod versions;
+
+use linkspan_inspect::finding::Severity;
 
 use crate::Rule;
+use crate::document::Document;
+use crate::finding::Finding;
+use crate::source::Span;
 
 /// All rules. What they find at one place is told in this order.
 pub static RULES: &[&Rule] = &[
@@ -25,8 +43,123 @@ pub static RULES: &[&Rule] = &[
     &keys::INVALID_VALUE,
     &keys::UNKNOWN_KEY,
     &keys::KEY_CASE,
+    &names::SHADOWED,
+    &names::IGNORED,
+    &names::MISSING,
+    &names::MISSPELT,
+    &versions::MISSING,
+    &versions::ONLY_LIST,
+    &versions::IN_PLUGIN,
+    &versions::TOO_OLD,
+    &placement::IPAM_WITHOUT_TYPE,
+    &placement::OF_RUNTIME,
+    &placement::ARGS,
+    &placement::NAMESERVER,
+    &placement::RELATIVE,
+    &placement::VOID,
+    &placement::CONTRADICTION,
+    &placement::RESERVED_TABLE,
+    &chain::NOTHING_BEFORE,
+    &chain::TWO_INTERFACES,
+    &chain::NO_ADDRESS,
+    &chain::NO_HOST_END,
+    &chain::UNREACHABLE_PORTS,
+    &capabilities::UNUSED,
+    &capabilities::NOT_DECLARED,
+    &capabilities::MISPLACED,
+    &ranges::HOST_BITS,
+    &ranges::TOO_SMALL,
+    &ranges::SPECIAL,
+    &ranges::END_OUTSIDE,
+    &ranges::INVERTED,
+    &ranges::UNUSABLE_END,
+    &ranges::GATEWAY_FAMILY,
+    &ranges::GATEWAY_OUTSIDE,
+    &ranges::GATEWAY_UNUSABLE,
+    &ranges::ONLY_GATEWAY,
+    &ranges::OVERLAP,
+    &ranges::MIXED,
+    &gateway::NO_SUBNET,
+    &gateway::MASQUERADE_ALONE,
+    &gateway::NO_WAY_OUT,
+    &gateway::SEVERAL_GATEWAYS,
+    &gateway::TWO_DEFAULTS,
+    &gateway::PTP_GATEWAY,
+    &routes::FAMILY,
+    &routes::UNREACHABLE,
+    &routes::TWICE,
+    &routes::HOST_BITS,
+    &routes::NO_PREFIX,
+    &routes::FIXED_GATEWAY,
+    &routes::ADDRESS_TWICE,
+    &neighbours::SAME_ADDRESSES,
+    &neighbours::SAME_FIXED,
+    &neighbours::SAME_BRIDGE,
+    &neighbours::SAME_MASTER,
+    &neighbours::ON_HOST,
+    &neighbours::NO_BRIDGE,
+    &neighbours::OTHER_ADDRESS,
+    &masters::MISSING,
+    &masters::DEVICE,
+    &masters::ABOVE_MASTER,
+    &masters::BELOW_IPV6,
+    &masters::NO_VLAN_ID,
+    &masters::NO_DHCP,
+    &masters::DHCP_ON_IPVLAN,
+    &bandwidth::NO_RATE,
+    &bandwidth::LARGE_BURST,
+    &bandwidth::SMALL_BURST,
+    &bandwidth::SMALL_RATE,
+    &tuning::NOT_A_STRING,
+    &tuning::NOT_OF_NETWORK,
+    &tuning::OF_THE_HOST,
+    &tuning::INTERFACE_NAME,
+    &tuning::MAC,
     &refused::REFUSED,
 ];
+
+/// Of findings about the same thing the one that knows most of it: what a plugin refuses as a whole, and what is said of a key
+/// by its declaration alone, is left out where another rule tells what is wrong with it.
+pub(crate) fn told_best(document: &Document, findings: Vec<Finding>) -> Vec<Finding> {
+    const OF_KEYS: [&Rule; 3] = [&keys::UNKNOWN_KEY, &keys::WRONG_TYPE, &keys::INVALID_VALUE];
+    let plugins = document.plugins();
+    let is = |finding: &Finding, rule: &Rule| std::ptr::eq(finding.rule, rule);
+    let is_refusal = |finding: &Finding| is(finding, &refused::REFUSED);
+    let is_of_key = |finding: &Finding| OF_KEYS.iter().any(|rule| is(finding, rule));
+    let others: Vec<(Span, Severity)> = findings
+        .iter()
+        .filter(|finding| !is_refusal(finding) && !is_of_key(finding))
+        .map(|finding| (finding.span, finding.severity))
+        .collect();
+    let is_told = |finding: &Finding| {
+        if is_of_key(finding) {
+            let is_error = finding.severity == Severity::Error;
+            let inside = |(span, severity): &(Span, Severity)| {
+                *span == finding.span
+                    || is_error && *severity == Severity::Error && finding.span.contains(*span)
+            };
+            return others.iter().any(inside);
+        }
+        let of_plugin = plugins
+            .iter()
+            .filter(|plugin| plugin.node.span.contains(finding.span));
+        // One that is placed at the plugin is about its place in the chain.
+        let mut of_plugin = of_plugin.filter(|plugin| {
+            let is_about = |(span, severity): &(Span, Severity)| {
+                let is_inside = plugin.node.span.contains(*span) && *span != plugin.span();
+                *severity == Severity::Error && is_inside
+            };
+            others.iter().any(is_about)
+        });
+        is_refusal(finding) && of_plugin.next().is_some()
+    };
+    let told: Vec<bool> = findings.iter().map(is_told).collect();
+    let findings = findings.into_iter().zip(told);
+    findings
+        .filter(|(_, is_told)| !is_told)
+        .map(|(finding, _)| finding)
+        .collect()
+}
 
 #[cfg(test)]
 mod tests;

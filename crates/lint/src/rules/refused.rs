@@ -29,7 +29,11 @@ fn refused(plugin: &Plugin<'_>) -> Vec<Finding> {
     let Some(config) = plugin.config() else {
         return Vec::new();
     };
-    let ipam = plugin.ipam.and_then(|ipam| ipam.handler);
+    // What plugins of others make of their `ipam` before they hand it on is theirs: Calico writes the subnet into it.
+    let ipam = plugin
+        .handler
+        .and(plugin.ipam)
+        .and_then(|ipam| ipam.handler);
     let handlers = plugin.handler.into_iter().chain(ipam);
     handlers
         .into_iter()

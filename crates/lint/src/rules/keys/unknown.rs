@@ -1,5 +1,7 @@
 //! Keys that nobody declared, and which ones were probably meant.
 
+use linkspan_inspect::finding::Severity;
+use linkspan_plugin::Handler;
 use linkspan_plugin::config::{Key, Shape, distance};
 use linkspan_plugins::PLUGINS;
 
@@ -22,7 +24,7 @@ pub(super) fn finding(
         return None;
     }
     let here = names(scope, prefix);
-    let near = nearest(key, &here, object);
+    let near = nearest(key, &here, object).or_else(|| by_meaning(key, &here, object));
     if near.is_none() && scope.strictness == Strictness::Typos {
         return None;
     }
@@ -36,14 +38,40 @@ pub(super) fn finding(
         Some(_) => finding.label("a typing error?"),
         None => finding.label("passed over"),
     };
-    Some(finding.help(help(scope, key, &here, near)))
+    let readers = readers(key);
+    // Of what nobody reads it is not known that anybody was meant to: installers leave keys of their own.
+    let is_known = near.is_some() || !readers.is_empty() || elsewhere(scope, key).is_some();
+    let severity = match is_known {
+        true => Severity::Warning,
+        false => Severity::Note,
+    };
+    let help = help(scope, key, &here, near, &readers);
+    Some(finding.severity(severity).help(help))
+}
+
+/// Who reads a key of this name, and where.
+fn readers(key: &str) -> Vec<String> {
+    let of_plugin = |plugin: &&'static dyn Handler| {
+        let name = plugin.name();
+        let has = |path: &str| {
+            let mut keys = plugin.keys().iter();
+            keys.any(|one| one.name.eq_ignore_ascii_case(path))
+        };
+        match has(key) {
+            true => Some(name.to_owned()),
+            false => has(&format!("ipam.{key}")).then(|| format!("{name} (in ipam)")),
+        }
+    };
+    PLUGINS.iter().filter_map(of_plugin).collect()
 }
 
 /// Keys that hold words for people, and those that others hang on to a configuration.
 fn is_for_people(key: &str) -> bool {
     key.starts_with(['_', '$', '#', '/'])
         || key.contains('/')
-        || key.eq_ignore_ascii_case("comment")
+        || ["comment", "description", "documentation"]
+            .iter()
+            .any(|word| key.eq_ignore_ascii_case(word))
 }
 
 /// The names of the keys that are read in an object.
@@ -76,30 +104,54 @@ fn nearest<'a>(key: &str, names: &[&'a str], object: &Node) -> Option<&'a str> {
     (letters <= most).then_some(name)
 }
 
-fn help(scope: &Scope<'_>, key: &str, here: &[&str], near: Option<&str>) -> String {
+/// What people call keys, and what they are called.
+const MEANINGS: [(&str, &str); 12] = [
+    ("destination", "dst"),
+    ("device", "master"),
+    ("gateway", "gw"),
+    ("interface", "master"),
+    ("masquerade", "ipMasq"),
+    ("nat", "ipMasq"),
+    ("parent", "master"),
+    ("servers", "nameservers"),
+    ("tag", "vlan"),
+    ("to", "dst"),
+    ("via", "gw"),
+    ("vlanId", "vlan"),
+];
+
+/// The key that is meant by another word.
+fn by_meaning<'a>(key: &str, names: &[&'a str], object: &Node) -> Option<&'a str> {
+    let meant = MEANINGS
+        .iter()
+        .filter(|(word, _)| word.eq_ignore_ascii_case(key));
+    let mut meant = meant.filter_map(|(_, meant)| names.iter().find(|name| *name == meant));
+    meant.find(|name| object.member(name).is_none()).copied()
+}
+
+fn help(
+    scope: &Scope<'_>,
+    key: &str,
+    here: &[&str],
+    near: Option<&str>,
+    readers: &[String],
+) -> String {
     if let Some(near) = near {
         return format!("did you mean {near:?}?");
     }
     if let Some(elsewhere) = elsewhere(scope, key) {
         return elsewhere;
     }
-    let others: Vec<&str> = PLUGINS
-        .iter()
-        .filter(|plugin| {
-            plugin
-                .keys()
-                .iter()
-                .any(|one| one.name.eq_ignore_ascii_case(key))
-        })
-        .map(|plugin| plugin.name())
-        .collect();
-    match (others.as_slice(), here.len() <= FEW) {
+    match (readers, here.len() <= FEW) {
         ([], true) => format!("what is read here: {}", here.join(", ")),
         ([], false) => format!(
             "remove it, or see what {} reads: `linkspan explain key {0}`",
             scope.reader
         ),
-        (others, _) => format!("remove it: only {} read it", others.join(", ")),
+        (readers, _) => format!(
+            "remove it, or move it: it is read by {}",
+            readers.join(", ")
+        ),
     }
 }
 

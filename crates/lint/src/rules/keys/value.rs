@@ -119,7 +119,9 @@ fn meant(key: &'static Key, node: &Node) -> Option<Fix> {
         let quoted = format!("\"{whole}\"");
         return Some(Fix::new(format!("write {quoted}"), node.span, quoted));
     }
-    if matches!(key.shape, Shape::Many(_)) && is_taken(Json::Array(vec![whole])) {
+    // Several words may be meant as several items.
+    let is_one = node.as_str().is_none_or(|text| !text.contains([' ', ',']));
+    if matches!(key.shape, Shape::Many(_)) && is_one && is_taken(Json::Array(vec![whole])) {
         let (before, behind) = (Span::at(node.span.start), Span::at(node.span.end));
         return Some(Fix::new("put it into a list: [ … ]", before, "[").and(behind, "]"));
     }
