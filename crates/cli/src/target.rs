@@ -124,19 +124,37 @@ impl Target {
             Some(id) => id.clone(),
             None => container_id(&netns),
         };
+        let given = Given {
+            ifname: self.ifname.as_deref(),
+            args: self.args.as_deref(),
+            cap_args: self.cap_args.as_deref(),
+        };
+        Ok(given.endpoint(&container_id)?.with_netns(netns))
+    }
+}
+
+/// What is given of a container's end beside its namespace; the variables of cnitool say what is not.
+pub(crate) struct Given<'a> {
+    pub(crate) ifname: Option<&'a str>,
+    pub(crate) args: Option<&'a str>,
+    pub(crate) cap_args: Option<&'a str>,
+}
+
+impl Given<'_> {
+    /// The container's end, without a namespace.
+    pub(crate) fn endpoint(&self, container_id: &str) -> Result<Endpoint, Failure> {
         let container_id: ContainerId = container_id.parse().map_err(invalid)?;
         // A name that is given is meant; an empty one is none, as the parser says.
-        let ifname = match &self.ifname {
-            Some(given) => Some(given.clone()),
+        let ifname = match self.ifname {
+            Some(given) => Some(given.to_owned()),
             None => text_of("CNI_IFNAME")?,
         };
         let ifname = ifname.unwrap_or_else(|| DEFAULT_IFNAME.to_owned());
-        let mut endpoint =
-            Endpoint::new(container_id, ifname.parse().map_err(invalid)?).with_netns(netns);
-        if let Some(args) = given_or_variable(self.args.as_deref(), "CNI_ARGS")? {
+        let mut endpoint = Endpoint::new(container_id, ifname.parse().map_err(invalid)?);
+        if let Some(args) = given_or_variable(self.args, "CNI_ARGS")? {
             endpoint.args = cni_args(&args)?;
         }
-        if let Some(args) = given_or_variable(self.cap_args.as_deref(), "CAP_ARGS")? {
+        if let Some(args) = given_or_variable(self.cap_args, "CAP_ARGS")? {
             endpoint.capability_args = capability_args(&args)?;
         }
         Ok(endpoint)

@@ -10,14 +10,14 @@ use crate::choice::{self, Pool};
 use crate::error::ADDRESS_UNAVAILABLE;
 use crate::range::{RangeSet, Span};
 use crate::record::Record;
-use crate::store::{Directory, Holding, StoreError};
+use crate::store::{Directory, Holding, Reservations, StoreError};
 
 /// How many holders an exhausted pool names.
 const NAMED_HOLDERS: usize = 3;
 
 /// The addresses of one attachment, in the making.
 pub struct Assignment<'a> {
-    directory: &'a mut Directory,
+    directory: &'a mut dyn Reservations,
     record: Record,
     origin: Origin,
     /// What the attachment held before.
@@ -31,7 +31,7 @@ impl<'a> Assignment<'a> {
     /// # Errors
     /// When the directory cannot be read.
     pub fn begin(
-        directory: &'a mut Directory,
+        directory: &'a mut dyn Reservations,
         record: Record,
         origin: Origin,
     ) -> Result<Self, Error> {
@@ -215,7 +215,10 @@ impl<'a> Assignment<'a> {
 }
 
 /// Releases what is certainly of an earlier boot in a set, and gives what is still held.
-fn reclaim(directory: &mut Directory, set: &RangeSet) -> Result<Vec<(Holding, Provenance)>, Error> {
+fn reclaim(
+    directory: &mut dyn Reservations,
+    set: &RangeSet,
+) -> Result<Vec<(Holding, Provenance)>, Error> {
     let mut held = directory.survey()?;
     held.retain(|(holding, _)| set.contains(holding.address));
     let boot = directory.boot()?;

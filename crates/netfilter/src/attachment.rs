@@ -147,6 +147,19 @@ impl Attachment {
         &self.plugin
     }
 
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The backend that is asked for.
+    pub(crate) fn wanted_backend(&self) -> Option<Backend> {
+        self.backend
+    }
+
     /// Whether nothing is wanted.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()

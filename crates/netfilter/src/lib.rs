@@ -31,6 +31,7 @@ mod collect;
 mod earlier;
 mod fault;
 mod firewalld;
+mod foresee;
 mod forward;
 mod group;
 mod head;
@@ -52,6 +53,7 @@ pub use attachment::{Attachment, Moved};
 pub use backend::{Backend, UnknownBackend};
 pub use collect::collect;
 pub use firewalld::{is_running as firewalld_is_running, require_free_ports};
+pub use foresee::Foreseen;
 pub use forward::obstacles as forwarding_obstacles;
 pub use look::{
     Filter, Keeper, Recorded, Trace, filters, forget, iptables_in_use, missing, recorded, traces,

@@ -9,10 +9,11 @@ use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
 use crate::fault::{explain, explain_addressing};
+use crate::foresee::Outlook;
 use crate::link::On;
 use crate::namespaces::Namespaces;
 use crate::object::Object;
-use crate::send::{Batch, Sent};
+use crate::send::{self, Batch, Sent};
 
 /// An address of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,10 @@ impl Object for On<Address> {
         let object = format!("the addresses of {link}");
         let all = listed(held.iter().map(ToString::to_string));
         Ok(unless(is_there, object, address, all))
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        send::foresee(self, namespaces)
     }
 }
 

@@ -9,6 +9,7 @@ use linkspan_spec::Error;
 
 use crate::difference::listed;
 use crate::fault::explain_step;
+use crate::foresee::Outlook;
 use crate::link::On;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
@@ -28,7 +29,12 @@ impl fmt::Display for On<Announcement> {
     }
 }
 
-impl Object for On<Announcement> {}
+impl Object for On<Announcement> {
+    fn foresee(&self, _namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let why = "so that neighbours who knew another container by it are not misled";
+        Ok(vec![Outlook::made().why(why)])
+    }
+}
 
 impl Made for On<Announcement> {
     /// Has the kernel do it.

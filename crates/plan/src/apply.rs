@@ -8,9 +8,9 @@ use linkspan_spans::{Entered, enter};
 use linkspan_spec::Error;
 
 use crate::namespaces::Namespaces;
-use crate::plan::Plan;
+use crate::plan::{Plan, Reasoned};
 use crate::send::{Sent, send};
-use crate::step::{Step, Way};
+use crate::step::Way;
 use crate::sysctls::{self, Sysctl};
 
 /// The attribute of a span that says what its steps are, in words.
@@ -34,8 +34,8 @@ pub fn apply<'a>(
 }
 
 /// Whether a step is taken with the one before it.
-fn are_taken_at_once(before: &Step, step: &Step) -> bool {
-    match (before.way(), step.way()) {
+fn are_taken_at_once(before: &Reasoned, step: &Reasoned) -> bool {
+    match (before.step.way(), step.step.way()) {
         (Way::Sent(before), Way::Sent(step)) => before.batch() == step.batch(),
         (Way::Written(before), Way::Written(step)) => before.place == step.place,
         _ => false,
@@ -43,10 +43,14 @@ fn are_taken_at_once(before: &Step, step: &Step) -> bool {
 }
 
 /// Takes steps that are taken at once.
-fn take<'a>(steps: &[Step], namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> Result<(), Error> {
+fn take<'a>(
+    steps: &[Reasoned],
+    namespaces: &'a Namespaces,
+    undo: &mut Undo<'a>,
+) -> Result<(), Error> {
     let (mut sent, mut written) = (Vec::<&dyn Sent>::new(), Vec::<&Sysctl>::new());
     for step in steps {
-        match step.way() {
+        match step.step.way() {
             Way::Made(object) => object.make(namespaces, undo)?,
             Way::Sent(object) => sent.push(object),
             Way::Written(parameter) => written.push(parameter),
@@ -62,14 +66,17 @@ fn take<'a>(steps: &[Step], namespaces: &'a Namespaces, undo: &mut Undo<'a>) -> 
 }
 
 /// The span of steps: called after their kinds, of which there are few.
-fn entered(steps: &[Step]) -> Entered {
+fn entered(steps: &[Reasoned]) -> Entered {
     let mut span = enter(|| {
-        let mut kinds: Vec<&str> = steps.iter().map(Step::kind).collect();
+        let mut kinds: Vec<&str> = steps.iter().map(|one| one.step.kind()).collect();
         kinds.dedup();
         kinds.join(", ")
     });
     span.note(STEPS, || {
-        steps.iter().map(Step::to_string).collect::<Vec<_>>()
+        steps
+            .iter()
+            .map(|one| one.step.to_string())
+            .collect::<Vec<_>>()
     });
     span
 }

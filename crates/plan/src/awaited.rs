@@ -8,6 +8,7 @@ use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode};
 
 use crate::fault::explain;
+use crate::foresee::Outlook;
 use crate::link::LinkRef;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
@@ -40,7 +41,13 @@ impl fmt::Display for AwaitRunning {
 
 impl Object for AwaitAddresses {}
 
-impl Object for AwaitRunning {}
+impl Object for AwaitRunning {
+    fn foresee(&self, _namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        Ok(vec![
+            Outlook::made().why("so that the first packet is not lost"),
+        ])
+    }
+}
 
 impl Made for AwaitAddresses {
     fn make<'a>(&self, namespaces: &'a Namespaces, _undo: &mut Undo<'a>) -> Result<(), Error> {

@@ -12,7 +12,9 @@ use linkspan_spec::{Error, ErrorCode, IfName, MacAddr};
 
 use crate::difference::{self, Difference, unless};
 use crate::fault::{explain, gone};
-use crate::link::LinkRef;
+use crate::foresee::Outlook;
+use crate::imagined::{ETHERNET_MTU, IFF_UP, is_imagined};
+use crate::link::{LinkRef, Place};
 use crate::namespaces::{Namespaces, Side};
 use crate::object::{Made, Object};
 use crate::settings::IFF_PROMISC;
@@ -74,7 +76,74 @@ impl Object for Bridge {
         namespaces.host().remember(name, found);
         Ok(differences)
     }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let (host, name) = (namespaces.host(), self.name.as_str());
+        let Some(found) = host.link_if_there(name)? else {
+            namespaces.imagine(Place::Host, self.new_link());
+            let words = format!("create the bridge {name:?} on the host");
+            return Ok(vec![Outlook::made().words(words)]);
+        };
+        if !found.is_kind("bridge") {
+            return Err(not_a_bridge(&found));
+        }
+        let held = held_by(&found, host.rtnl())?;
+        let mut note = match held.as_slice() {
+            [] => "is there, without an address".to_owned(),
+            held => format!("is there, with {}", held.join(", ")),
+        };
+        let changed = [
+            (!found.is_up()).then_some("switched on"),
+            (self.promisc && found.flags & IFF_PROMISC == 0).then_some("set to promiscuous mode"),
+        ];
+        let changed: Vec<_> = changed.into_iter().flatten().collect();
+        let mut outlook = match changed.is_empty() {
+            true => {
+                note.push_str("; used as it is");
+                Outlook::there(note)
+            }
+            false => Outlook::made().note(format!("{note}; is {}", changed.join(" and "))),
+        };
+        if self.vlan_filtering && !filters_vlans(&found) {
+            let note = outlook.note.unwrap_or_default();
+            let lacks = "it does not filter VLANs, so vlan and vlanTrunk have no effect";
+            outlook.note = Some(format!("{note}; {lacks}"));
+        }
+        let words = format!("use the bridge {name:?} of the host");
+        Ok(vec![outlook.words(words)])
+    }
 }
+
+impl Bridge {
+    /// One that was just made.
+    fn new_link(&self) -> Link {
+        Link {
+            name: self.name.to_string(),
+            kind: Some("bridge".to_owned()),
+            mtu: self.mtu.unwrap_or(ETHERNET_MTU),
+            mac: self.mac.map(MacAddr::octets),
+            flags: IFF_UP,
+            data: LinkData::Bridge {
+                vlan_filtering: self.vlan_filtering,
+                default_pvid: 1,
+            },
+            ..Link::default()
+        }
+    }
+}
+
+/// The addresses of a link, but for those that the kernel gave it.
+fn held_by(link: &Link, rtnl: &Rtnl) -> Result<Vec<String>, Error> {
+    if is_imagined(link) {
+        return Ok(Vec::new());
+    }
+    let held = rtnl.addresses(link.index).map_err(explain)?;
+    let given = held.iter().filter(|held| held.scope != LINK_SCOPE);
+    Ok(given.map(|held| held.net.to_string()).collect())
+}
+
+/// `RT_SCOPE_LINK`
+const LINK_SCOPE: u8 = 253;
 
 impl Made for Bridge {
     /// Uses the bridge that is there, or creates it.

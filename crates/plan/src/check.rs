@@ -5,7 +5,7 @@ use linkspan_spec::{Error, ErrorCode};
 
 use crate::apply::STEPS;
 use crate::namespaces::Namespaces;
-use crate::plan::Plan;
+use crate::plan::{Plan, Reasoned};
 
 /// Compares every object that the plan wants with the kernel. What others share and may change (a
 /// gateway's address, kernel parameters) is not looked at.
@@ -14,7 +14,7 @@ use crate::plan::Plan;
 /// All differences in one error, or that they cannot be found out.
 pub fn check(plan: &Plan, namespaces: &Namespaces) -> Result<(), Error> {
     let mut differences = Vec::new();
-    for step in &plan.steps {
+    for Reasoned { step, .. } in &plan.steps {
         let mut span = enter(|| format!("compare {}", step.kind()));
         span.note(STEPS, || vec![step.to_string()]);
         let compared = step.object().differences(namespaces);

@@ -8,9 +8,10 @@ use linkspan_kernel::rtnl::{self, Address, Arrival, Change, Link, LinkChange, Re
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode, MacAddr};
 
-use crate::difference::{self, Difference};
+use crate::difference::{self, Difference, listed};
 use crate::fault::{explain, explain_step};
-use crate::link::LinkRef;
+use crate::foresee::Outlook;
+use crate::link::{LinkRef, Place};
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
 
@@ -42,6 +43,25 @@ impl Object for Device {
             Some(found) => difference::mac(&link, self.mac, &found),
             None => difference::missing(&link),
         })
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let host = namespaces.host();
+        let found = host.link(&self.name)?;
+        let held = host.rtnl().addresses(found.index).map_err(explain)?;
+        let moved = Link {
+            index: 0,
+            name: self.inside.clone(),
+            master: None,
+            ..(*found).clone()
+        };
+        namespaces.imagine(Place::Container, moved);
+        let lost = listed(held.iter().map(|held| held.net.to_string()));
+        let note = match held.is_empty() {
+            true => "the host does not have it meanwhile".to_owned(),
+            false => format!("the host does not have it meanwhile, nor its addresses {lost}"),
+        };
+        Ok(vec![Outlook::made().note(note)])
     }
 }
 

@@ -8,8 +8,11 @@ use linkspan_kernel::rtnl::{Address, Change, Link, LinkChange};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode};
 
+use crate::difference::listed;
 use crate::fault::{explain, explain_addressing};
+use crate::foresee::Outlook;
 use crate::identity;
+use crate::imagined::is_imagined;
 use crate::link::{LinkRef, On};
 use crate::namespaces::{Namespaces, Side};
 use crate::object::{Made, Object};
@@ -30,7 +33,51 @@ impl fmt::Display for On<Gateway> {
     }
 }
 
-impl Object for On<Gateway> {}
+impl Object for On<Gateway> {
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let Self(link, gateway) = self;
+        let (found, wanted) = (namespaces.link(link)?, gateway.address);
+        let address = Change::AddAddress(found.index, Address::new(wanted));
+        namespaces.imagine_changes(link.place, vec![address]);
+        if is_imagined(&found) {
+            return Ok(vec![Outlook::made()]);
+        }
+        let rtnl = namespaces.side(link.place)?.rtnl();
+        let held = rtnl.addresses(found.index).map_err(explain)?;
+        if is_held(&held, wanted) {
+            return Ok(vec![Outlook::there("has it already")]);
+        }
+        Ok(vec![match self.in_the_way(held)?.as_slice() {
+            [] => Outlook::made(),
+            others => {
+                let others = listed(others.iter().map(|other| other.net.to_string()));
+                Outlook::made().note(format!(
+                    "{others}, which it has, is taken away (forceAddress)"
+                ))
+            }
+        }])
+    }
+}
+
+impl On<Gateway> {
+    /// Of the addresses that the link has, those that are in the way of this one and may be taken away.
+    fn in_the_way(&self, held: Vec<Address>) -> Result<Vec<Address>, Error> {
+        let Self(link, gateway) = self;
+        let wanted = gateway.address;
+        let in_the_way: Vec<Address> = held
+            .into_iter()
+            .filter(|address| conflicts(address.net, wanted))
+            .collect();
+        match (in_the_way.first(), gateway.force) {
+            (Some(other), false) => Err(other_address(link, other.net, wanted)),
+            _ => Ok(in_the_way),
+        }
+    }
+}
+
+fn is_held(held: &[Address], wanted: IpNet) -> bool {
+    held.iter().any(|address| address.net == wanted)
+}
 
 impl Made for On<Gateway> {
     /// Has the link hold the gateway's address.
@@ -44,22 +91,15 @@ impl Made for On<Gateway> {
         let side = namespaces.side(link.place)?;
         let rtnl = side.rtnl();
         let wanted = gateway.address;
-        let is_held = |held: &[Address]| held.iter().any(|address| address.net == wanted);
         let mut held = rtnl.addresses(index).map_err(explain)?;
-        if !is_held(&held) && !side.is_alone() {
+        if !is_held(&held, wanted) && !side.is_alone() {
             side.claim();
             held = rtnl.addresses(index).map_err(explain)?;
         }
-        if is_held(&held) {
+        if is_held(&held, wanted) {
             return Ok(());
         }
-        let in_the_way: Vec<Address> = held
-            .into_iter()
-            .filter(|address| conflicts(address.net, wanted))
-            .collect();
-        if let (Some(other), false) = (in_the_way.first(), gateway.force) {
-            return Err(other_address(link, other.net, wanted));
-        }
+        let in_the_way = self.in_the_way(held)?;
         let mut changes: Vec<Change> = in_the_way
             .iter()
             .map(|address| Change::DeleteAddress(index, address.clone()))

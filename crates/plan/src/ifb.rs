@@ -8,7 +8,9 @@ use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode};
 
 use crate::fault::{explain, explain_step, gone};
-use crate::link::LinkRef;
+use crate::foresee::Outlook;
+use crate::imagined::IFF_UP;
+use crate::link::{LinkRef, Place};
 use crate::lost::undone;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
@@ -41,7 +43,21 @@ impl fmt::Display for Ifb {
     }
 }
 
-impl Object for Ifb {}
+impl Object for Ifb {
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let link = Link {
+            name: self.link().name,
+            kind: Some("ifb".to_owned()),
+            mtu: self.mtu,
+            flags: IFF_UP,
+            ..Link::default()
+        };
+        namespaces.imagine(Place::Host, link);
+        Ok(vec![
+            Outlook::made().why("since a link can make wait only what it sends"),
+        ])
+    }
+}
 
 impl Made for Ifb {
     /// Creates it. Of the same owner there may be one that a killed ADD has left, which is replaced.

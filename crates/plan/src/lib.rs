@@ -2,7 +2,8 @@
 //! come to be.
 //!
 //! A plugin turns its configuration into a [`Plan`] with a pure function. [`apply()`] makes it so, with
-//! undo; [`check()`] compares it with the kernel; its [`Display`] is what a person reads.
+//! undo; [`check()`] compares it with the kernel; [`foresee()`] tells what making it so would come to; its [`Display`] is
+//! what a person reads.
 //!
 //! [`Display`]: std::fmt::Display
 #![forbid(unsafe_code)]
@@ -10,6 +11,7 @@
 // The plan.
 mod apply;
 mod check;
+mod foresee;
 mod plan;
 mod step;
 
@@ -17,6 +19,7 @@ mod step;
 mod difference;
 pub mod fault;
 pub mod identity;
+mod imagined;
 mod link;
 mod lost;
 mod namespaces;
@@ -57,12 +60,14 @@ pub use check::check;
 pub use container_link::{ContainerLink, LinkKind};
 pub use device::{Device, Names, move_out, rename};
 pub use difference::Difference;
+pub use foresee::foresee;
 pub use gateway::Gateway;
 pub use ifb::Ifb;
+pub use imagined::Imagined;
 pub use link::{LinkRef, On, Place};
 pub use namespaces::{Namespaces, Side};
 pub use netfilter::Netfilter;
-pub use plan::Plan;
+pub use plan::{Because, Plan, Reasoned};
 pub use point_to_point::{OtherEnd, PointToPoint};
 pub use port_vlans::PortVlans;
 pub use routing::Routing;

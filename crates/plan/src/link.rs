@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// In which namespace an object lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// That of the plugin.
     Host,

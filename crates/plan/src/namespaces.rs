@@ -1,19 +1,21 @@
 //! The two namespaces of an attachment, and the links in them that a plan has to do with.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{OnceCell, Ref, RefCell};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::netns::{Netns, OpenError};
-use linkspan_kernel::rtnl::{Link, Rtnl};
+use linkspan_kernel::rtnl::{Address, Change, Link, Route, RouteFilter, Rtnl};
 use linkspan_kernel::sysctl::LinkParameters;
 use linkspan_spec::{Error, ErrorCode};
 use linkspan_state::lock::{Lock, Mode};
 
 use crate::fault::explain;
+use crate::imagined::{ETHERNET_MTU, IFF_UP, Imagined, not_found};
 use crate::link::{LinkRef, Place};
 
 /// The host's namespace and the container's.
@@ -21,6 +23,8 @@ use crate::link::{LinkRef, Place};
 pub struct Namespaces {
     host: Side,
     container: Option<Side>,
+    /// In place of a container that there is none of yet.
+    imagined: Option<RefCell<Imagined>>,
 }
 
 /// One of the two.
@@ -69,7 +73,54 @@ impl Namespaces {
         Ok(Self {
             host,
             container: None,
+            imagined: None,
         })
+    }
+
+    /// The host's namespace, beside what is imagined of a container and for it.
+    ///
+    /// # Errors
+    /// When the kernel gives no socket.
+    pub fn with_imagined(imagined: Imagined) -> Result<Self, Error> {
+        let namespaces = Self::host_only()?;
+        for link in imagined.of_host() {
+            namespaces.host.remember(&link.name, (**link).clone());
+        }
+        Ok(Self {
+            imagined: Some(RefCell::new(imagined)),
+            ..namespaces
+        })
+    }
+
+    /// What is imagined, where something is.
+    pub fn imagined(&self) -> Option<Ref<'_, Imagined>> {
+        self.imagined.as_ref().map(RefCell::borrow)
+    }
+
+    /// What was imagined.
+    pub fn into_imagined(self) -> Option<Imagined> {
+        self.imagined.map(RefCell::into_inner)
+    }
+
+    /// Imagines a link that a step would make; the plan speaks of it from then on.
+    pub(crate) fn imagine(&self, place: Place, link: Link) -> Rc<Link> {
+        let Some(imagined) = &self.imagined else {
+            return Rc::new(link);
+        };
+        let link = imagined.borrow_mut().add(place, link);
+        if place == Place::Host {
+            self.host.remember(&link.name, (*link).clone());
+        }
+        link
+    }
+
+    /// Imagines what changes would make of the routes and addresses of a place.
+    pub(crate) fn imagine_changes(&self, place: Place, changes: Vec<Change>) {
+        if let Some(imagined) = &self.imagined {
+            let mut imagined = imagined.borrow_mut();
+            let mut change = |change| imagined.change(place, change);
+            changes.into_iter().for_each(&mut change);
+        }
     }
 
     /// Opens the host's namespace, beside the container's that was opened at this path. What is at the path
@@ -165,7 +216,10 @@ impl Namespaces {
     /// # Errors
     /// When there is none.
     pub fn link(&self, link: &LinkRef) -> Result<Rc<Link>, Error> {
-        self.side(link.place)?.link(&link.name)
+        match self.imagined_link(link) {
+            Some(imagined) => imagined.map_err(explain),
+            None => self.side(link.place)?.link(&link.name),
+        }
     }
 
     /// The same; `None` when there is none.
@@ -173,7 +227,123 @@ impl Namespaces {
     /// # Errors
     /// When that cannot be told.
     pub fn link_if_there(&self, link: &LinkRef) -> Result<Option<Rc<Link>>, Error> {
-        self.side(link.place)?.link_if_there(&link.name)
+        match self.imagined_link(link) {
+            Some(imagined) => Ok(imagined.ok()),
+            None => self.side(link.place)?.link_if_there(&link.name),
+        }
+    }
+
+    /// A link of a container that is imagined; `None` for all others.
+    fn imagined_link(&self, link: &LinkRef) -> Option<Result<Rc<Link>, KernelError>> {
+        let imagined = self.imagined().filter(|_| link.place == Place::Container)?;
+        let found = imagined.link(link);
+        Some(found.ok_or_else(|| not_found(&link.name)))
+    }
+
+    /// The container's link of this name, as it is now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn inside(&self, name: &str) -> Result<Result<Link, KernelError>, Error> {
+        match self.imagined_link(&LinkRef::container(name)) {
+            Some(imagined) => Ok(imagined.map(|link| (*link).clone())),
+            None => Ok(self.container()?.rtnl().link(name)),
+        }
+    }
+
+    /// Remembers a link of the container under the name that the plan has for it.
+    pub(crate) fn remember_inside(&self, name: &str, link: Link) -> Rc<Link> {
+        match &self.container {
+            Some(container) => container.remember(name, link),
+            None => Rc::new(link),
+        }
+    }
+
+    /// The name of the host's link that a packet to this address would leave by; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn way_to(&self, address: IpAddr) -> Result<Option<String>, KernelError> {
+        if let Some(link) = self
+            .imagined()
+            .and_then(|imagined| imagined.way_to(address))
+        {
+            return Ok(Some(link));
+        }
+        let rtnl = self.host.rtnl();
+        let Some(index) = rtnl.route_to(address)?.and_then(|route| route.link) else {
+            return Ok(None);
+        };
+        match rtnl.link_at(index) {
+            Ok(link) if link.is_loopback() => Ok(None),
+            Ok(link) => Ok(Some(link.name)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Supposes that the container has this link, a pair with an end on the host, of which nothing else is known.
+    pub fn suppose_pair(&self, name: &str) {
+        let link = |name: String, parent| Link {
+            name,
+            kind: Some("veth".to_owned()),
+            mtu: ETHERNET_MTU,
+            flags: IFF_UP,
+            parent,
+            ..Link::default()
+        };
+        let host = self.imagine(
+            Place::Host,
+            link(format!("<the host's end of {name}>"), None),
+        );
+        self.imagine(Place::Container, link(name.to_owned(), Some(host.index)));
+    }
+
+    /// The container's links.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn links_inside(&self) -> Result<Vec<Link>, Error> {
+        match self.imagined() {
+            Some(imagined) => Ok(imagined
+                .of_container()
+                .map(|link| (**link).clone())
+                .collect()),
+            None => self.container()?.rtnl().links().map_err(explain),
+        }
+    }
+
+    /// The addresses of the container's link with this index.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn addresses_inside(&self, link: u32) -> Result<Vec<Address>, Error> {
+        match self.imagined() {
+            Some(imagined) => Ok(imagined.addresses(link)),
+            None => self.container()?.rtnl().addresses(link).map_err(explain),
+        }
+    }
+
+    /// The container's routes that the filter lets pass.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn routes_inside(&self, filter: RouteFilter) -> Result<Vec<Route>, Error> {
+        match self.imagined() {
+            Some(imagined) => Ok(imagined.routes(filter)),
+            None => self.container()?.rtnl().routes(filter).map_err(explain),
+        }
+    }
+
+    /// The first routing table from this one on that nothing in the container uses.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn free_table_inside(&self, first: u32) -> Result<u32, Error> {
+        match self.imagined() {
+            Some(imagined) => Ok(imagined.free_table(first).unwrap_or(first)),
+            None => self.container()?.rtnl().free_table(first).map_err(explain),
+        }
     }
 
     /// The same for a link that a person named, by any of its names: a master.

@@ -7,6 +7,7 @@ use linkspan_plugin::{Undo, warn};
 use linkspan_spec::Error;
 
 use crate::difference::Difference;
+use crate::foresee::Outlook;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
 
@@ -30,6 +31,13 @@ impl Object for Netfilter {
     fn differences(&self, _namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let sentences = self.0.check()?;
         Ok(sentences.iter().map(|one| difference(one)).collect())
+    }
+
+    fn foresee(&self, _namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let parts = self.0.foresee()?.into_iter();
+        Ok(parts
+            .map(|part| Outlook::made().words(part.words).note(part.note))
+            .collect())
     }
 }
 

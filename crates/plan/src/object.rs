@@ -6,6 +6,7 @@ use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
 use crate::difference::Difference;
+use crate::foresee::Outlook;
 use crate::namespaces::Namespaces;
 
 /// A wanted object, or a condition to wait for. It reads as it stands after "cannot" or in a list.
@@ -15,6 +16,14 @@ pub(crate) trait Object: fmt::Display {
     /// A link that is not there is told by the object that makes it, not by those that belong to it.
     fn differences(&self, _namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         Ok(Vec::new())
+    }
+
+    /// What making it would come to here and now, without making it: one thing, or where people see several, each of them.
+    /// What it would bring is imagined, for the steps that come after.
+    ///
+    /// The error is that of making it.
+    fn foresee(&self, _namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        Ok(vec![Outlook::made()])
     }
 }
 

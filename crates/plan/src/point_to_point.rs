@@ -15,11 +15,12 @@ use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
 use crate::fault::{explain, explain_addressing};
+use crate::foresee::Outlook;
 use crate::link::{LinkRef, On};
 use crate::namespaces::Namespaces;
 use crate::object::Object;
 use crate::route::{leads, way};
-use crate::send::{Batch, Sent};
+use crate::send::{self, Batch, Sent};
 
 // linux/rtnetlink.h
 /// `RT_SCOPE_LINK`
@@ -62,12 +63,20 @@ impl Object for On<OtherEnd> {
         let Self(link, OtherEnd(wanted)) = self;
         differences(link, |index| Some(wanted.to_gateway(index)), namespaces)
     }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        send::foresee(self, namespaces)
+    }
 }
 
 impl Object for On<PointToPoint> {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         let Self(link, wanted) = self;
         differences(link, |index| wanted.to_subnet(index), namespaces)
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        send::foresee(self, namespaces)
     }
 }
 

@@ -7,7 +7,7 @@ use linkspan_kernel::rtnl::{BridgeVlan, Change, Rtnl, VlanFlags};
 use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
-use crate::difference::{Difference, unless};
+use crate::difference::{Difference, listed, unless};
 use crate::fault::{explain, explain_step};
 use crate::link::On;
 use crate::namespaces::Namespaces;
@@ -27,10 +27,10 @@ pub struct PortVlans {
 impl fmt::Display for On<PortVlans> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(port, PortVlans { native, tagged, .. }) = self;
-        write!(
-            f,
-            "let VLANs pass {port}: native {native:?}, tagged {tagged:?}"
-        )
+        let native = native.map(|vlan| format!("{vlan} untagged"));
+        let tagged = (!tagged.is_empty()).then(|| format!("{} tagged", listed_ranges(tagged)));
+        let vlans: Vec<String> = native.into_iter().chain(tagged).collect();
+        write!(f, "let VLANs pass {port}: {}", vlans.join(", "))
     }
 }
 
@@ -112,6 +112,14 @@ fn ranges(numbers: &[u16]) -> Vec<(u16, u16)> {
         }
     }
     ranges
+}
+
+fn listed_ranges(numbers: &[u16]) -> String {
+    let range = |(first, last): (u16, u16)| match first == last {
+        true => first.to_string(),
+        false => format!("{first} to {last}"),
+    };
+    listed(ranges(numbers).into_iter().map(range))
 }
 
 #[cfg(test)]

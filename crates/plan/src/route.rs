@@ -9,10 +9,11 @@ use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
 use crate::fault::{explain, explain_addressing};
+use crate::foresee::Outlook;
 use crate::link::On;
 use crate::namespaces::Namespaces;
 use crate::object::Object;
-use crate::send::{Batch, Sent};
+use crate::send::{self, Batch, Sent};
 
 pub(crate) use linkspan_spec::Route;
 
@@ -58,6 +59,10 @@ impl Object for On<Route> {
                 .map_or("one".to_owned(), |gateway| format!("via {gateway}")),
             listed(same_target().map(way)),
         ))
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        send::foresee(self, namespaces)
     }
 }
 

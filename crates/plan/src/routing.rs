@@ -9,10 +9,11 @@ use linkspan_spec::Error;
 
 use crate::difference::{Difference, unless};
 use crate::fault::{explain, explain_addressing};
+use crate::foresee::Outlook;
 use crate::namespaces::Namespaces;
 use crate::object::Object;
 use crate::route::leads;
-use crate::send::{Batch, Sent};
+use crate::send::{self, Batch, Sent};
 
 /// A rule or a route, there or not. Each is undone when ADD fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +95,10 @@ impl Object for Routing {
                 Ok(unless(!is_there(route, rtnl)?, object, "none", "it"))
             }
         }
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        send::foresee(self, namespaces)
     }
 }
 

@@ -6,6 +6,7 @@ use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
 use crate::fault::{explain, explain_step};
+use crate::foresee::Outlook;
 use crate::link::Place;
 use crate::namespaces::Namespaces;
 use crate::object::Object;
@@ -65,6 +66,12 @@ pub(crate) trait Sent: Object {
     fn refused(&self, error: &KernelError) -> Error {
         explain_step(self, error)
     }
+}
+
+/// That it would be made, and imagines what its requests would make of addresses and routes.
+pub(crate) fn foresee(object: &impl Sent, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+    namespaces.imagine_changes(object.batch().place(), object.changes(namespaces)?);
+    Ok(vec![Outlook::made()])
 }
 
 /// What came of requests that were not refused.

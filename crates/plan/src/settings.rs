@@ -9,10 +9,11 @@ use linkspan_spec::{Error, MacAddr};
 
 use crate::difference::{self, Difference, unless};
 use crate::fault::{explain_step, gone};
+use crate::foresee::Outlook;
 use crate::link::On;
 use crate::namespaces::Namespaces;
 use crate::object::Object;
-use crate::send::{Batch, Sent};
+use crate::send::{self, Batch, Sent};
 
 /// Settings of a link; what is `None` or `false` stays as it is. Those that replace a value (from `mac` on)
 /// are put back when ADD fails; the others are of links that then go.
@@ -183,6 +184,10 @@ impl Object for On<Settings> {
             differences.extend(unless(is_right, object, expected, found));
         }
         Ok(differences)
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        send::foresee(self, namespaces)
     }
 }
 

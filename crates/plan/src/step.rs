@@ -16,6 +16,7 @@ use crate::ifb::Ifb;
 use crate::link::On;
 use crate::netfilter::Netfilter;
 use crate::object::{Made, Object};
+use crate::plan::Reasoned;
 use crate::point_to_point::{OtherEnd, PointToPoint};
 use crate::port_vlans::PortVlans;
 use crate::route::Route;
@@ -63,6 +64,12 @@ macro_rules! steps {
         $($(impl From<$object> for Step {
             fn from(object: $object) -> Self {
                 Self::$kind(object)
+            }
+        }
+
+        impl From<$object> for Reasoned {
+            fn from(object: $object) -> Self {
+                Step::from(object).into()
             }
         })*)*
     };

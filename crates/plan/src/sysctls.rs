@@ -8,6 +8,7 @@ use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
 use crate::fault::{explain, gone};
+use crate::foresee::Outlook;
 use crate::link::{LinkRef, Place};
 use crate::namespaces::{Namespaces, Side};
 use crate::object::Object;
@@ -33,7 +34,66 @@ impl fmt::Display for Sysctl {
     }
 }
 
-impl Object for Sysctl {}
+impl Object for Sysctl {
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let outlook = match self.place {
+            Place::Host if !self.is_of_imagined_link(namespaces) => self.on_the_host()?,
+            _ => Outlook::made(),
+        };
+        let place = match self.place {
+            Place::Host => "on the host",
+            Place::Container => "in the container",
+        };
+        let words = format!("set {} to {} {place}", self.name(), self.value);
+        let outlook = outlook.words(words);
+        Ok(vec![match reason(&self.path) {
+            Some(why) => outlook.why(why),
+            None => outlook,
+        }])
+    }
+}
+
+impl Sysctl {
+    /// Its name as sysctl(8) has it.
+    fn name(&self) -> String {
+        match self.path.contains('.') {
+            true => self.path.clone(),
+            false => self.path.replace('/', "."),
+        }
+    }
+
+    fn is_of_imagined_link(&self, namespaces: &Namespaces) -> bool {
+        let link = self.path.split('/').nth(3).map(LinkRef::host);
+        let imagined = namespaces.imagined();
+        link.is_some_and(|link| imagined.is_some_and(|imagined| imagined.link(&link).is_some()))
+    }
+
+    /// What there is of it on the host.
+    fn on_the_host(&self) -> Result<Outlook, Error> {
+        let parameters = LinkParameters::of_the_caller();
+        match parameters.read(&self.path) {
+            Ok(value) if value == self.value => Ok(Outlook::there(format!("is {value} already"))),
+            Ok(value) => Ok(Outlook::made().note(format!("is {value} now"))),
+            Err(error) if self.required => Err(missing(self, &parameters, error)),
+            Err(error) if error.is_not_found() => Ok(Outlook::there(
+                "this host has no such parameter, so there is nothing to set",
+            )),
+            Err(error) => Ok(Outlook::unknown(format!("it cannot be read: {error}"))),
+        }
+    }
+}
+
+/// Why attachments set a parameter, where the configuration does not ask for it.
+fn reason(path: &str) -> Option<&'static str> {
+    Some(match path.rsplit('/').next()? {
+        "accept_ra" => "so that nobody on the link becomes the host's router (CVE-2020-10749)",
+        "disable_ipv6" => "so that the IPv6 address can be used",
+        "keep_addr_on_down" => "so that the IPv6 address stays when the link goes down",
+        "ndisc_notify" => "so that neighbours are told of the IPv6 address",
+        "accept_dad" => "so that the address can be used at once",
+        _ => return None,
+    })
+}
 
 /// Router advertisements are not listened to: whoever can send on the link would become the host's
 /// router (CVE-2020-10749).

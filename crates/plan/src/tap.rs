@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::Command;
 
-use linkspan_kernel::rtnl::{Change, LinkChange, LinkData};
+use linkspan_kernel::rtnl::{Change, Link, LinkChange, LinkData};
 use linkspan_kernel::tap::NewTap;
 use linkspan_kernel::{Error as KernelError, selinux};
 use linkspan_plugin::Undo;
@@ -11,7 +11,9 @@ use linkspan_spec::{Error, ErrorCode, MacAddr};
 
 use crate::difference::{self, Difference, unless};
 use crate::fault::{explain, explain_step, gone};
-use crate::link::LinkRef;
+use crate::foresee::Outlook;
+use crate::imagined::ETHERNET_MTU;
+use crate::link::{LinkRef, Place};
 use crate::namespaces::{Namespaces, Side};
 use crate::object::{Made, Object};
 
@@ -89,6 +91,39 @@ impl Object for Tap {
         }
         differences.extend(difference::mtu(&link, self.mtu, &found));
         Ok(differences)
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        tap_status()?;
+        namespaces.imagine(Place::Container, self.imagined());
+        let details = [
+            self.owner.map(|id| format!("for user {id}")),
+            self.group.map(|id| format!("for group {id}")),
+            self.multi_queue.then(|| "with several queues".to_owned()),
+            self.bridge
+                .as_ref()
+                .map(|name| format!("a port of {name:?} in the container")),
+            self.selinux_context
+                .as_ref()
+                .map(|context| format!("with the SELinux context {context}")),
+        ];
+        let details: Vec<String> = details.into_iter().flatten().collect();
+        Ok(vec![Outlook::made().words(
+            [vec![self.to_string()], details].concat().join(", "),
+        )])
+    }
+}
+
+impl Tap {
+    /// The device as it would be; nobody can tell of a bridge in a container that does not exist yet.
+    fn imagined(&self) -> Link {
+        Link {
+            name: self.name.clone(),
+            kind: Some("tun".to_owned()),
+            mtu: self.mtu.unwrap_or(ETHERNET_MTU),
+            mac: self.mac.map(MacAddr::octets),
+            ..Link::default()
+        }
     }
 }
 

@@ -9,8 +9,10 @@ use linkspan_spec::{Error, ErrorCode, IfName, MacAddr};
 
 use crate::difference::{self, Difference, unless};
 use crate::fault::{explain, explain_step, gone};
+use crate::foresee::Outlook;
 use crate::identity;
-use crate::link::LinkRef;
+use crate::imagined::{ETHERNET_MTU, IFF_UP};
+use crate::link::{LinkRef, Place};
 use crate::lost::undone;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
@@ -96,6 +98,45 @@ impl Object for VethPair {
             differences.extend(unless(is_port, object, master.as_str(), found));
         }
         Ok(differences)
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let master = self.master.as_ref();
+        let master = master.map(|master| namespaces.host().link(master.as_str()));
+        let host = Link {
+            alias: Some(self.alias.clone()),
+            flags: IFF_UP,
+            master: master.transpose()?.map(|master| master.index),
+            ..self.end(&self.host, None)
+        };
+        let host = namespaces.imagine(Place::Host, host);
+        let container = self.end(&self.container, Some(host.index));
+        namespaces.imagine(Place::Container, container);
+        let (outside, inside) = (&self.host.name, &self.container.name);
+        let mut words = format!(
+            "create a pair of links: {inside:?} in the container, and {outside:?} on the host"
+        );
+        if let Some(master) = &self.master {
+            words.push_str(&format!(", a port of {:?}", master.as_str()));
+        }
+        if let Some(mtu) = self.mtu {
+            words.push_str(&format!("; packets of {mtu} bytes at most"));
+        }
+        Ok(vec![Outlook::made().words(words)])
+    }
+}
+
+impl VethPair {
+    /// One of the ends, as it would be.
+    fn end(&self, end: &VethEnd, parent: Option<u32>) -> Link {
+        Link {
+            name: end.name.clone(),
+            kind: Some("veth".to_owned()),
+            mtu: self.mtu.unwrap_or(ETHERNET_MTU),
+            mac: Some(end.mac.octets()),
+            parent,
+            ..Link::default()
+        }
     }
 }
 

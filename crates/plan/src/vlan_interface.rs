@@ -10,6 +10,9 @@ use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode, IfName, MacAddr};
 
 use crate::fault::{explain, explain_step, gone};
+use crate::foresee::Outlook;
+use crate::imagined::IFF_UP;
+use crate::link::Place;
 use crate::lost::undone;
 use crate::namespaces::{Namespaces, Side};
 use crate::object::{Made, Object};
@@ -44,7 +47,27 @@ impl fmt::Display for VlanInterface {
     }
 }
 
-impl Object for VlanInterface {}
+impl Object for VlanInterface {
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        if let Some(found) = namespaces.host().link_if_there(&self.name)? {
+            verified((*found).clone())?;
+            return Ok(vec![Outlook::there("is there; used as it is")]);
+        }
+        let bridge = namespaces.host().link(self.bridge.as_str())?;
+        let link = |name: &str, mac: MacAddr| Link {
+            name: name.to_owned(),
+            kind: Some("veth".to_owned()),
+            mtu: bridge.mtu,
+            mac: Some(mac.octets()),
+            flags: IFF_UP,
+            ..Link::default()
+        };
+        namespaces.imagine(Place::Host, link(&self.name, self.mac));
+        namespaces.imagine(Place::Host, link(&self.port.name, self.port.mac));
+        let words = self.to_string().replacen("use or create", "create", 1);
+        Ok(vec![Outlook::made().words(words)])
+    }
+}
 
 impl Made for VlanInterface {
     /// Uses the interface that is there, or creates it.

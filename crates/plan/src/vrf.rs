@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use linkspan_kernel::rtnl::{Change, Kind, LinkData, NewLink, Rtnl};
+use linkspan_kernel::rtnl::{Change, Kind, Link, LinkData, NewLink, Rtnl};
 use linkspan_plugin::Undo;
 use linkspan_spec::{Error, IfName};
 
 use crate::difference::{Difference, switched_on, unless};
 use crate::fault::{explain, explain_step, gone};
+use crate::foresee::Outlook;
+use crate::imagined::IFF_UP;
+use crate::link::{LinkRef, Place};
 use crate::lost::undone;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
@@ -44,6 +47,26 @@ impl Object for Vrf {
         let mut differences = unless(has == expected, object, expected, has);
         differences.extend(is_on);
         Ok(differences)
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let (name, table) = (self.name.as_str(), self.table);
+        if namespaces
+            .link_if_there(&LinkRef::container(name))?
+            .is_some()
+        {
+            return Ok(vec![Outlook::there("is there by then")]);
+        }
+        let vrf = Link {
+            name: name.to_owned(),
+            kind: Some("vrf".to_owned()),
+            flags: IFF_UP,
+            data: LinkData::Vrf { table },
+            ..Link::default()
+        };
+        namespaces.imagine(Place::Container, vrf);
+        let words = format!("create the vrf {name:?} in the container, with routing table {table}");
+        Ok(vec![Outlook::made().words(words)])
     }
 }
 

@@ -9,7 +9,7 @@ use linkspan_kernel::rtnl::Link;
 use linkspan_spec::Error;
 
 use crate::fault::explain;
-use crate::namespaces::Side;
+use crate::namespaces::Namespaces;
 
 /// An error in others' words.
 pub fn in_words(words: impl Into<String>, error: Error) -> Error {
@@ -24,13 +24,17 @@ pub fn in_words(words: impl Into<String>, error: Error) -> Error {
     .with_details(own)
 }
 
-/// A link that has to be there.
+/// A link of the container that has to be there.
 ///
 /// # Errors
 /// In these words when it is not; else the kernel's.
-pub fn link(side: &Side, name: &str, words: impl Into<String>) -> Result<Rc<Link>, Error> {
-    match side.rtnl().link(name) {
-        Ok(link) => Ok(side.remember(name, link)),
+pub fn link(
+    namespaces: &Namespaces,
+    name: &str,
+    words: impl Into<String>,
+) -> Result<Rc<Link>, Error> {
+    match namespaces.inside(name)? {
+        Ok(link) => Ok(namespaces.remember_inside(name, link)),
         Err(error) if error.is_not_found() => Err(in_words(words, explain(error))),
         Err(error) => Err(explain(error)),
     }

@@ -18,7 +18,7 @@ use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
 use crate::invocation::WRONG_CONFIGURATION;
 use crate::report::Delegated;
 use crate::tracing::{PLUGIN_TYPE, TRACEPARENT};
-use crate::{Handler, Invocation, Undo, executable, find};
+use crate::{Foreseen, Foresight, Handler, Invocation, Standing, Undo, executable, find};
 
 /// The IPAM plugin of a configuration.
 ///
@@ -95,6 +95,31 @@ impl<'a> Ipam<'a> {
         self.result(answer)
     }
 
+    /// Tells what [`add`](Self::add) would do, and gives what it would give. One that is none of this executable's is not
+    /// known, and stands in with an address that nobody knows.
+    ///
+    /// # Errors
+    /// Those of ADD.
+    pub fn foresee(&self, foresight: &mut Foresight) -> Result<Success, Error> {
+        match self.program()? {
+            Program::BuiltIn(handler) => handler.foresee(self.invocation, foresight),
+            Program::File(_) => Ok(self.unknown(foresight)),
+        }
+    }
+
+    fn unknown(&self, foresight: &mut Foresight) -> Success {
+        let name = self.name();
+        foresight.of(name, |foresight| {
+            let words =
+                format!("give an address; how the IPAM plugin {name:?} does so is not known here");
+            foresight.tell(Foreseen::made("unknown", words).standing(Standing::Unknown));
+            Success {
+                ips: vec![foresight.unknown_address(&format!("address that {name} gives"))],
+                ..Success::default()
+            }
+        })
+    }
+
     /// Checks that the addresses are still held.
     ///
     /// # Errors
@@ -165,6 +190,10 @@ impl<'a> Ipam<'a> {
 
     fn program(&self) -> Result<&Program, Error> {
         let found = self.program.get_or_init(|| {
+            if self.invocation.is_imagined {
+                let known = find(self.invocation.table, self.name()).map(Program::BuiltIn);
+                return Ok(known.unwrap_or_else(|| Program::File(self.name().into())));
+            }
             let (file, metadata) = find_program(&self.name, &self.invocation.path)?;
             Ok(match self.built_in(&file, &metadata) {
                 Some(handler) => Program::BuiltIn(handler),

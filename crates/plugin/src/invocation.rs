@@ -11,6 +11,7 @@ use linkspan_spec::{
     Command, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Success, Version,
 };
 
+use crate::foresight::{Foresight, IMAGINED_NETNS, NOT_KNOWN};
 use crate::report::Delegated;
 use crate::variables::Variables;
 use crate::warn;
@@ -45,6 +46,8 @@ pub struct Invocation<'a> {
     pub config: Arc<PluginConfig>,
     /// The plugins of this executable, for delegation without a process.
     pub table: &'a Table,
+    /// There is no container: nothing is done, only told.
+    pub(crate) is_imagined: bool,
     /// What IPAM plugins were asked for so far, also by threads that do so beside other work.
     delegated: Arc<Mutex<Vec<Delegated>>>,
 }
@@ -98,6 +101,38 @@ impl<'a> Invocation<'a> {
             version,
             config: Arc::new(config),
             table,
+            is_imagined: false,
+            delegated: Arc::default(),
+        })
+    }
+
+    /// An ADD that is only talked about, for [`Handler::foresee`]: for a container that there is none of yet. A delegate is
+    /// then the plugin of its name in the table, whatever is in CNI_PATH.
+    ///
+    /// # Errors
+    /// Those that the configuration's name and version would have as [`read`](Self::read) reads them.
+    pub fn imagined(
+        config: PluginConfig,
+        (container_id, ifname): (ContainerId, IfName),
+        args: String,
+        path: Vec<PathBuf>,
+        table: &'a Table,
+    ) -> Result<Self, Error> {
+        let told = |error: Error| error.or_details(WRONG_CONFIGURATION);
+        Ok(Self {
+            command: Command::Add,
+            container_id: Some(container_id),
+            netns: Some(IMAGINED_NETNS.into()),
+            namespace: None,
+            ifname: Some(ifname),
+            args,
+            path,
+            netns_override: false,
+            network: config.name().map_err(|error| told(error.into()))?,
+            version: config.cni_version().map_err(|error| told(error.into()))?,
+            config: Arc::new(config),
+            table,
+            is_imagined: true,
             delegated: Arc::default(),
         })
     }
@@ -270,6 +305,18 @@ pub trait Handler: Sync {
     /// [`Plugin::program`](crate::Plugin::program).
     fn program(&self, _words: &[OsString]) -> Option<u8> {
         None
+    }
+
+    /// [`Plugin::foresee`](crate::Plugin::foresee), of an invocation that is [imagined](Invocation::imagined).
+    ///
+    /// # Errors
+    /// As those of ADD.
+    fn foresee(
+        &self,
+        invocation: &Invocation<'_>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        foresight.unknown_plugin(invocation, NOT_KNOWN)
     }
 
     /// Runs one command; only ADD has a result.

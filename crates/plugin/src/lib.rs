@@ -9,6 +9,7 @@
 //! - [`keys!`] declares a configuration: each key once, with its type, default, unit and meaning.
 //! - [`Call`] is what a plugin is given; [`Call::ipam`] delegates to an IPAM plugin, without a
 //!   process when that plugin is part of the same executable.
+//! - [`Plugin::foresee`] tells what an ADD would do, for who asks before it is done.
 //! - [`Undo`] makes an ADD a transaction: what was done is undone in reverse unless committed.
 //! - [`main`] turns a table of plugins into a multi-call binary.
 //!
@@ -22,6 +23,7 @@ pub mod common;
 pub mod config;
 mod delegate;
 mod executable;
+mod foresight;
 mod identity;
 mod invocation;
 mod keys;
@@ -38,6 +40,7 @@ pub use args::CniArgs;
 pub use call::{Call, Gc};
 pub use config::Configuration;
 pub use delegate::{Ipam, find_in_path};
+pub use foresight::{Foreseen, Foresight, Standing};
 pub use invocation::{Handler, Invocation, Refusal, Table, find};
 pub use plugin::Plugin;
 pub use report::{Delegated, Report};

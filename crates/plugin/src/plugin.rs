@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use linkspan_spec::{Command, Error, PluginConfig, Success, Version};
 
-use crate::{Call, Configuration, Gc, Handler, Invocation, Role};
+use crate::foresight::NOT_KNOWN;
+use crate::{Call, Configuration, Foresight, Gc, Handler, Invocation, Role};
 
 /// A CNI plugin.
 ///
@@ -36,6 +37,21 @@ pub trait Plugin: Sync {
     /// # Errors
     /// What was attempted, on what, and why it failed; the host is then as it was.
     fn add(&self, call: &Call<'_, Self::Config>) -> Result<Success, Error>;
+
+    /// Tells what ADD would do, without doing any of it, step by step, and gives the result that it would have. The call is
+    /// for a container that there is none of yet.
+    ///
+    /// As it stands here: that it is not known.
+    ///
+    /// # Errors
+    /// That with which ADD would fail; what it would do before that is told.
+    fn foresee(
+        &self,
+        call: &Call<'_, Self::Config>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        foresight.unknown_plugin(call.invocation(), NOT_KNOWN)
+    }
 
     /// Compares the attachment with what ADD made.
     ///
@@ -92,6 +108,19 @@ fn add<P: Plugin>(plugin: &P, call: &Call<'_, P::Config>) -> Result<Success, Err
     Ok(success)
 }
 
+/// The same, told and not done.
+fn foresee<P: Plugin>(
+    plugin: &P,
+    call: &Call<'_, P::Config>,
+    foresight: &mut Foresight,
+) -> Result<Success, Error> {
+    let success = plugin.foresee(call, foresight)?;
+    if call.version() <= Version::V0_2_0 {
+        success.to_json(call.version())?;
+    }
+    Ok(success)
+}
+
 impl<P: Plugin> Handler for P {
     fn name(&self) -> &'static str {
         P::NAME
@@ -119,6 +148,17 @@ impl<P: Plugin> Handler for P {
 
     fn program(&self, words: &[OsString]) -> Option<u8> {
         Plugin::program(self, words)
+    }
+
+    fn foresee(
+        &self,
+        invocation: &Invocation<'_>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let foreseen = foresight.of(P::NAME, |foresight| {
+            foresee(self, &Call::new(invocation, P::NAME, P::ARGS)?, foresight)
+        });
+        foreseen.map_err(|error| foresight.error_in_words(error))
     }
 
     fn handle(&self, invocation: &Invocation<'_>) -> Result<Option<Success>, Error> {

@@ -6,9 +6,11 @@ use linkspan_plan::{ContainerLink, LinkKind};
 use linkspan_plugin::config::{Configuration, Deferred, Key};
 use linkspan_plugin::keys;
 use linkspan_plugin::spec::{Error, MacAddr, PluginConfig, Success};
-use linkspan_plugin::{Call, Plugin, Role};
+use linkspan_plugin::{Call, Foresight, Plugin, Role};
 
-use crate::attach::{ContainerInterface, Manner, container_link, require_ipam, told_mac};
+use crate::attach::{
+    ContainerInterface, Manner, Work, container_link, require_ipam, told, told_mac,
+};
 
 keys! {
     /// The keys of `dummy` as they stand in a configuration.
@@ -46,7 +48,20 @@ impl Plugin for Dummy {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
-        interface(call, None)?.add(call, &namespaces, None)
+        Work::done(&namespaces, |work| {
+            interface(call, None)?.attach(call, work, None)
+        })
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        call.config.get()?;
+        told(call, foresight, |work| {
+            interface(call, None)?.attach(call, work, None)
+        })
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {

@@ -3,15 +3,17 @@
 //! The interface of the call is ignored, whatever CNI_IFNAME says: this works on `lo` alone. Every container has one, and
 //! no result tells it from another's; so its alias says whose it is.
 
+use std::rc::Rc;
+
 use linkspan_kernel::rtnl::{Change, Link, LinkChange};
 use linkspan_netfilter::Owner;
-use linkspan_plan::Side;
 use linkspan_plan::fault::{explain, gone};
+use linkspan_plan::{LinkRef, Namespaces, Side};
 use linkspan_plugin::config::NoKeys;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, IpConfig, Success};
-use linkspan_plugin::{Call, Plugin, Role, Undo};
+use linkspan_plugin::{Call, Foreseen, Foresight, Plugin, Role, Undo};
 
-use crate::attach::owner_of;
+use crate::attach::{Work, owner_of, told};
 
 /// The name of the link.
 const LO: &str = "lo";
@@ -28,41 +30,16 @@ impl Plugin for Loopback {
     fn add(&self, call: &Call<'_, NoKeys>) -> Result<Success, Error> {
         let prev_result = call.prev_result()?;
         let namespaces = crate::attach::namespaces(call)?;
-        let container = namespaces.container()?;
-        let link = container.link(LO)?;
-        let owner = owner_of(call)?.to_string();
-        // What others have written there stays.
-        let is_free = link.alias.as_deref().is_none_or(Owner::is_named_by);
-        let alias = |text: String| is_free.then_some(text);
-        let mut undo = Undo::new();
-        undo.on_failure("that \"lo\" is switched on", || {
-            let before = LinkChange {
-                alias: alias(link.alias.clone().unwrap_or_default()),
-                up: Some(link.is_up()),
-                ..LinkChange::default()
-            };
-            set(container, &link, before)
-        });
-        let wanted = LinkChange {
-            alias: alias(owner),
-            ..LinkChange::up()
-        };
-        set(container, &link, wanted)?;
-        let ips = addresses(container, &link)?;
-        undo.commit();
-        if let Some(result) = prev_result {
-            return Ok(result);
-        }
-        Ok(Success {
-            interfaces: vec![Interface {
-                name: LO.to_owned(),
-                mac: "00:00:00:00:00:00".to_owned(),
-                sandbox: call.netns()?.to_string_lossy().into_owned(),
-                ..Interface::default()
-            }],
-            ips,
-            ..Success::default()
-        })
+        Work::done(&namespaces, |work| attach(call, prev_result, work))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, NoKeys>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let prev_result = call.prev_result()?;
+        told(call, foresight, |work| attach(call, prev_result, work))
     }
 
     fn check(&self, call: &Call<'_, NoKeys>) -> Result<(), Error> {
@@ -104,6 +81,59 @@ impl Plugin for Loopback {
     }
 }
 
+/// The work of ADD.
+fn attach(
+    call: &Call<'_, NoKeys>,
+    prev_result: Option<Success>,
+    work: &mut Work<'_, '_>,
+) -> Result<Success, Error> {
+    let (namespaces, owner) = (work.namespaces(), owner_of(call)?);
+    let told = || {
+        let words = "switch on the loopback link \"lo\" in the container";
+        let why = "so that its programs reach each other by 127.0.0.1 and ::1";
+        Foreseen::made("settings", words).because(why)
+    };
+    work.act(told, |undo| {
+        switch_on(namespaces.container()?, &owner, undo)
+    })?;
+    let ips = addresses(namespaces)?;
+    if let Some(result) = prev_result {
+        return Ok(result);
+    }
+    Ok(Success {
+        interfaces: vec![Interface {
+            name: LO.to_owned(),
+            mac: "00:00:00:00:00:00".to_owned(),
+            sandbox: call.netns()?.to_string_lossy().into_owned(),
+            ..Interface::default()
+        }],
+        ips,
+        ..Success::default()
+    })
+}
+
+/// Switches it on, and writes on it whose it is.
+fn switch_on<'n>(container: &'n Side, owner: &Owner, undo: &mut Undo<'n>) -> Result<(), Error> {
+    let link = container.link(LO)?;
+    // What others have written there stays.
+    let is_free = link.alias.as_deref().is_none_or(Owner::is_named_by);
+    let alias = move |text: String| is_free.then_some(text);
+    let before = Rc::clone(&link);
+    undo.on_failure("that \"lo\" is switched on", move || {
+        let change = LinkChange {
+            alias: alias(before.alias.clone().unwrap_or_default()),
+            up: Some(before.is_up()),
+            ..LinkChange::default()
+        };
+        set(container, &before, change)
+    });
+    let wanted = LinkChange {
+        alias: alias(owner.to_string()),
+        ..LinkChange::up()
+    };
+    set(container, &link, wanted)
+}
+
 fn set(side: &Side, link: &Link, change: LinkChange) -> Result<(), Error> {
     let change = Change::SetLink(link.index, change);
     side.rtnl().change(change).map_err(explain)
@@ -111,8 +141,9 @@ fn set(side: &Side, link: &Link, change: LinkChange) -> Result<(), Error> {
 
 /// The first address of each family. Another than a loopback address says that this is no container's
 /// loopback interface.
-fn addresses(side: &Side, link: &Link) -> Result<Vec<IpConfig>, Error> {
-    let held = side.rtnl().addresses(link.index).map_err(explain)?;
+fn addresses(namespaces: &Namespaces) -> Result<Vec<IpConfig>, Error> {
+    let link = namespaces.link(&LinkRef::container(LO))?;
+    let held = namespaces.addresses_inside(link.index)?;
     let mut ips: Vec<IpConfig> = Vec::new();
     for address in held.iter().map(|address| address.net) {
         if !address.addr().is_loopback() {

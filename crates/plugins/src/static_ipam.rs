@@ -13,7 +13,7 @@ use linkspan_plugin::config::{Configuration, Deferred, Key};
 use linkspan_plugin::spec::{
     Dns, Error, ErrorCode, IpConfig, PluginConfig, Route, Success, Version, address,
 };
-use linkspan_plugin::{Call, CniArgs, Gc, Plugin, Role, keys};
+use linkspan_plugin::{Call, CniArgs, Foreseen, Foresight, Gc, Plugin, Role, keys};
 
 keys! {
     /// The keys of `static` as they stand in a configuration.
@@ -84,6 +84,27 @@ impl Plugin for Static {
             dns: config.keys.dns.clone().unwrap_or_default(),
             ..Success::default()
         })
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let result = self.add(call)?;
+        for ip in &result.ips {
+            let gateway = ip
+                .gateway
+                .map(|gateway| format!(", with the gateway {gateway}"));
+            let words = format!(
+                "hand on the address {}{}",
+                ip.address,
+                gateway.unwrap_or_default()
+            );
+            let why = "as the configuration or the runtime states it; nothing is reserved";
+            foresight.tell(Foreseen::made("address", words).because(why));
+        }
+        Ok(result)
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {

@@ -32,14 +32,7 @@ impl<'a> Chain<'a> {
         let config = &self.network.plugins[index];
         let plugin = config.plugin_type().map_err(self.unusable())?;
         let path = find_plugin(&plugin, &self.runner.directories)?;
-        let mut config = config
-            .clone()
-            .with_network(&self.network.name, self.network.cni_version);
-        if let Some(endpoint) = self.endpoint {
-            config = config
-                .with_capability_args(&endpoint.capability_args)
-                .map_err(self.unusable())?;
-        }
+        let config = derived(self.network, index, self.endpoint)?;
         let step = Step {
             command: self.command,
             plugin,
@@ -81,6 +74,27 @@ impl<'a> Chain<'a> {
         let network = self.network.name.clone();
         |source| Error::Network { network, source }
     }
+}
+
+/// The configuration of the plugin at `index` with what the network and the endpoint add to it.
+///
+/// # Spec
+/// Section 3, "Deriving execution configuration from plugin configuration".
+pub(crate) fn derived(
+    network: &NetworkList,
+    index: usize,
+    endpoint: Option<&Endpoint>,
+) -> Result<PluginConfig, Error> {
+    let config = network.plugins[index].clone();
+    let config = config.with_network(&network.name, network.cni_version);
+    let Some(endpoint) = endpoint else {
+        return Ok(config);
+    };
+    let derived = config.with_capability_args(&endpoint.capability_args);
+    derived.map_err(|source| Error::Network {
+        network: network.name.clone(),
+        source,
+    })
 }
 
 /// A configuration with the result of the previous plugin, when there is one.

@@ -66,7 +66,7 @@ impl Endpoint {
     }
 
     /// The value of `CNI_ARGS`.
-    pub(crate) fn cni_args(&self) -> String {
+    pub fn cni_args(&self) -> String {
         let pairs: Vec<_> = self
             .args
             .iter()

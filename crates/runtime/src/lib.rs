@@ -54,7 +54,7 @@ pub use endpoint::Endpoint;
 pub use error::{Error, Undone, io_advice};
 pub use execute::{Ended, Execute, Output, Request};
 pub use find::find_plugin;
-pub use load::{DEFAULT_CONFIG_DIR, NetworkFile, load_all, load_network};
+pub use load::{DEFAULT_CONFIG_DIR, NetworkFile, load_all, load_network, load_network_file};
 pub use network::Collection;
 pub use process::Process;
 pub use runtime::{Builder, DEFAULT_TIMEOUT, Outcome, Runtime};

@@ -47,6 +47,18 @@ pub fn load_network(directory: &Path, name: &str) -> Result<NetworkList, Error> 
     })
 }
 
+/// Reads the network configuration in a file, whatever its name.
+///
+/// # Errors
+/// When it cannot be read or used.
+pub fn load_network_file(path: &Path) -> Result<NetworkList, Error> {
+    let kind = match decode::key(&object(path)?, "plugins") {
+        Some(_) => Kind::List,
+        None => Kind::Single,
+    };
+    load_file(path, kind)
+}
+
 /// A file of a directory, and the network that it holds or what is wrong with it.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linkspan_spans::during;
-use linkspan_spec::{Command, NetworkList, NetworkName, Success};
+use linkspan_spec::{Command, NetworkList, NetworkName, PluginConfig, Success};
 
 use crate::cache::Cache;
-use crate::chain::{Chain, result_to_json, with_result};
+use crate::chain::{Chain, derived, result_to_json, with_result};
 use crate::lock::{Locks, Patience, Turn};
 use crate::runner::Runner;
 use crate::trace::operation;
@@ -342,6 +342,21 @@ impl Runtime {
         result: &Success,
     ) -> Result<linkspan_spec::Value, Error> {
         result_to_json(network, result)
+    }
+
+    /// The configuration that ADD hands to the plugin at `index`, with the result of the plugin before it, if there is one.
+    ///
+    /// # Errors
+    /// When its capabilities are none, or no version can express the result.
+    pub fn plugin_config(
+        network: &NetworkList,
+        index: usize,
+        endpoint: &Endpoint,
+        previous: Option<&Success>,
+    ) -> Result<PluginConfig, Error> {
+        let previous = previous.map(|result| result_to_json(network, result));
+        let config = derived(network, index, Some(endpoint))?;
+        Ok(with_result(config, previous.transpose()?))
     }
 
     pub(crate) fn chain<'a>(

@@ -4,8 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use super::Places;
+use crate::complete;
+
 const EXAMPLES: &str = "\
 Examples:
+  # What a container of the network mynet will get on this host, and by which steps
+  linkspan explain mynet
+
+  # A configuration that is not installed yet, with a published port
+  linkspan explain ./10-mynet.conflist --ports 8080:80
+
   # What may stand there, and what it does
   linkspan explain key bridge.vlanTrunk
   linkspan explain key portmap
@@ -16,11 +25,35 @@ Examples:
 
 /// `explain`.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Explain {
-    /// What to explain.
+    #[command(flatten)]
+    pub(crate) network: ExplainNetwork,
+    /// What else to explain.
     #[command(subcommand)]
-    pub(crate) command: ExplainCommand,
+    pub(crate) command: Option<ExplainCommand>,
+}
+
+/// `explain NET`.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainNetwork {
+    /// Name of the network, or the path of its configuration
+    #[arg(value_name = "NET|FILE", required = true, default_value = "", hide_default_value = true, add = complete::networks())]
+    pub(crate) network: String,
+    /// Name of the interface in the container [env: CNI_IFNAME] [default: eth0]
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) ifname: Option<String>,
+    /// Suppose these published ports: HOST:CONTAINER, with ADDRESS: before and /udp or /sctp behind
+    #[arg(short, long, value_name = "PORTS", value_delimiter = ',')]
+    pub(crate) ports: Vec<String>,
+    /// Suppose these arguments for the plugins, such as 'IgnoreUnknown=1;IP=10.22.0.9' [env: CNI_ARGS]
+    #[arg(long, value_name = "KEY=VALUE;...")]
+    pub(crate) args: Option<String>,
+    /// Suppose these arguments by capability, a JSON object [env: CAP_ARGS]
+    #[arg(long, value_name = "JSON")]
+    pub(crate) cap_args: Option<String>,
+    #[command(flatten)]
+    pub(crate) places: Places,
 }
 
 /// What to explain.

@@ -27,7 +27,7 @@ pub(crate) use attach::{Add, Del, Target};
 pub(crate) use demo::Demo;
 pub(crate) use doctor::Doctor;
 pub(crate) use events::{Events, Metrics};
-pub(crate) use explain::{Explain, ExplainCommand, ExplainError, ExplainKey};
+pub(crate) use explain::{Explain, ExplainCommand, ExplainError, ExplainKey, ExplainNetwork};
 pub(crate) use host::{Install, Reconcile, Uninstall, Version};
 pub(crate) use ipam::{Ipam, IpamCheck, IpamCommand, IpamFree, IpamShow};
 pub(crate) use lint::{Lint, LintFormat};
@@ -160,7 +160,10 @@ pub(crate) enum Command {
     /// NetworkAttachmentDefinitions and ConfigMaps of Kubernetes. Keys of plugins that are not Linkspan's are left alone.
     /// --fix puts right what is certain to be meant otherwise.
     Lint(Lint),
-    /// Explain what a key of a configuration means, or what is behind an error.
+    /// Explain what ADD will do on this host, what a key of a configuration means, or what is behind an error.
+    ///
+    /// Of a network, or of a configuration's file, each step is told that ADD will take for a container: what is there already,
+    /// what will be made and why, and what would fail. Nothing is changed and no plugin is run; only root sees all of it.
     Explain(Explain),
     /// Tell which plugins were called lately: when, for whom, how long it took, and why it failed.
     ///

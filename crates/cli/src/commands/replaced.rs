@@ -5,17 +5,13 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use linkspan_inspect::is_linkspan;
+
 use super::bin_dir::{BINARY, NAMES, failed};
 use crate::failure::Failure;
 
 /// The directory below that of the plugins.
 const DIRECTORY: &str = ".linkspan-replaced";
-
-/// Words that stand in every build of Linkspan's plugins.
-const WORDS: &[u8] = b": CNI plugins in one file.";
-
-/// Larger than any build of Linkspan's plugins.
-const MAX_SIZE: u64 = 64 << 20;
 
 /// The plugins of others, where Linkspan's are.
 pub(super) struct Replaced<'a> {
@@ -114,17 +110,8 @@ impl<'a> Replaced<'a> {
         {
             return true;
         }
-        let is_small =
-            fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= MAX_SIZE);
-        is_small && fs::read(path).is_ok_and(|bytes| holds(&bytes, WORDS))
+        is_linkspan(path)
     }
-}
-
-fn holds(bytes: &[u8], words: &[u8]) -> bool {
-    // Most windows differ in their first byte.
-    bytes
-        .windows(words.len())
-        .any(|window| window[0] == words[0] && window == words)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -11,6 +11,7 @@ mod detach;
 mod dhcp;
 mod doctor;
 mod events;
+mod explain;
 mod gc;
 mod install;
 mod ipam;

@@ -19,7 +19,7 @@ pub use directory::{Directory, Use};
 pub use firewall::{Firewall, Missing};
 pub use managers::{Managed, Manager, Managers};
 pub use parameters::{Parameters, dotted};
-pub use program::{Fitness, PLUGINS, Program};
+pub use program::{Fitness, PLUGINS, Program, is_linkspan};
 
 /// What a look at the host beside its networks and attachments has found.
 #[derive(Clone, Debug, Default, Serialize)]

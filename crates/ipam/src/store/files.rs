@@ -295,6 +295,23 @@ impl LastReserved {
         Ok(text.parse().ok())
     }
 
+    /// The address of the set with this number, for who only looks.
+    pub(super) fn peek(dir: BorrowedFd<'_>, set: usize) -> io::Result<Option<IpAddr>> {
+        let name = format!("{LAST_RESERVED}{set}");
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match rustix::fs::openat(dir, name.as_str(), flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            opened => opened.map_err(io::Error::from).map(File::from),
+        };
+        let mut bytes = [0; 64];
+        let size = match file.and_then(|file| file.read_at(&mut bytes, 0)) {
+            Err(error) if is_rubbish(&error) => return Ok(None),
+            size => size?,
+        };
+        let text = std::str::from_utf8(&bytes[..size]).unwrap_or_default();
+        Ok(text.parse().ok())
+    }
+
     /// Writes the address.
     pub(super) fn write(&mut self, dir: BorrowedFd<'_>, address: IpAddr) -> io::Result<()> {
         let text = address.to_string();

@@ -5,12 +5,14 @@
 //! - `lock` is locked (flock) by whoever reads or changes any of it.
 
 mod files;
+mod glance;
 mod header;
 mod index;
 mod listing;
 mod look;
 #[cfg(test)]
 mod map_tests;
+mod reservations;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +28,9 @@ use linkspan_state::origin::{Boot, Origin, Provenance};
 
 use crate::range::Span;
 use crate::record::Record;
+pub use glance::Glance;
 pub use look::{Entry, Look, look};
+pub use reservations::Reservations;
 
 use files::{LastReserved, Reservation, State};
 use index::Index;

@@ -53,6 +53,16 @@ impl fmt::Display for Confinement {
 }
 
 impl Want for Confinement {
+    fn told(&self) -> String {
+        let bridge = &self.bridge;
+        match self.isolated {
+            false => format!("let containers of other bridges not reach those of {bridge:?}"),
+            true => format!(
+                "let containers of other bridges not reach those of {bridge:?}, nor those of {bridge:?} each other"
+            ),
+        }
+    }
+
     fn elements(&self) -> Vec<Placed> {
         let bridge = || Value::IfName(self.bridge.clone());
         let mut elements = vec![
@@ -107,6 +117,13 @@ impl fmt::Display for PortIsolation {
 }
 
 impl Want for PortIsolation {
+    fn told(&self) -> String {
+        format!(
+            "let {:?} exchange nothing with other isolated ports",
+            self.interface
+        )
+    }
+
     fn elements(&self) -> Vec<Placed> {
         let port = Value::IfName(self.interface.clone());
         vec![Placed::new(isolated_ports(), Element::new(port))]

@@ -26,6 +26,7 @@ pub use published::{
 pub use spoof_guard::SpoofGuard;
 
 use super::backend::Backend;
+use super::foresee::Foreseen;
 use super::group::{Group, Placed};
 use super::head::Head;
 use super::owner::Owner;
@@ -140,6 +141,27 @@ pub(super) trait Want: fmt::Display {
 
     /// What its elements need: what many attachments share.
     fn groups(&self) -> Vec<Group>;
+
+    /// What it does, for people who ask before it is set up.
+    fn told(&self) -> String {
+        self.to_string()
+    }
+
+    /// What else they should know.
+    fn aside(&self) -> Option<String> {
+        None
+    }
+
+    /// What is done beside it, outside of tables.
+    fn beside(&self) -> Option<Foreseen> {
+        None
+    }
+
+    /// The error of [`reserve`](Self::reserve) for an attachment of this owner, as far as the records tell; nothing is taken
+    /// or locked.
+    fn refuse_taken(&self, _owner: &Owner) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Takes, before anything is set up, what only one attachment can have.
     ///

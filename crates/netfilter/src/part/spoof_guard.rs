@@ -34,6 +34,14 @@ impl fmt::Display for SpoofGuard {
 }
 
 impl Want for SpoofGuard {
+    fn told(&self) -> String {
+        let mac = MacAddr::new(self.mac);
+        format!(
+            "drop what comes in by {:?} from another MAC address than {mac}",
+            self.interface
+        )
+    }
+
     fn elements(&self) -> Vec<Placed> {
         elements(&self.interface, self.mac)
     }

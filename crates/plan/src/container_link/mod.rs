@@ -5,6 +5,7 @@
 mod check;
 mod create;
 mod data;
+mod foresee;
 mod holders;
 mod refusal;
 
@@ -14,12 +15,17 @@ use linkspan_spec::Error;
 pub use data::{ContainerLink, LinkKind};
 
 use crate::difference::Difference;
+use crate::foresee::Outlook;
 use crate::namespaces::Namespaces;
 use crate::object::{Made, Object};
 
 impl Object for ContainerLink {
     fn differences(&self, namespaces: &Namespaces) -> Result<Vec<Difference>, Error> {
         check::differences(self, namespaces)
+    }
+
+    fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        foresee::foresee(self, namespaces)
     }
 }
 

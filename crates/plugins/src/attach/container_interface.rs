@@ -1,15 +1,13 @@
 //! The plugins whose link lives in the container alone: made, given its addresses, compared, removed.
 
 use linkspan_plan::identity;
-use linkspan_plan::{
-    ContainerLink, LinkKind, LinkRef, Namespaces, On, Plan, Settings, apply, check, sysctls,
-};
+use linkspan_plan::{ContainerLink, LinkKind, LinkRef, On, Plan, Settings, check, sysctls};
+use linkspan_plugin::Call;
 use linkspan_plugin::spec::{Dns, Error, Interface, Success};
-use linkspan_plugin::{Call, Undo};
 
 use super::owner_of;
 use super::{
-    Detach, Manner, PREV_RESULT_MISSING, attached, configure, container_interface, lease,
+    Detach, Manner, PREV_RESULT_MISSING, Work, attached, configure, container_interface,
     require_prev_result, require_room,
 };
 
@@ -37,40 +35,34 @@ pub fn container_link<C>(call: &Call<'_, C>, kind: LinkKind) -> Result<Container
 }
 
 impl ContainerInterface {
-    /// ADD. Without an IPAM plugin the addresses are those of the result `before`; when that has none
+    /// The work of ADD. Without an IPAM plugin the addresses are those of the result `before`; when that has none
     /// either, the interface is switched on and has none.
     ///
     /// The link comes first, whatever the IPAM plugin needs: nothing could be made in the same request.
     ///
     /// # Errors
     /// What could not be made and why; what was made is undone.
-    pub fn add<C>(
+    pub fn attach<'i, C>(
         &self,
-        call: &Call<'_, C>,
-        namespaces: &Namespaces,
+        call: &Call<'i, C>,
+        work: &mut Work<'i, '_>,
         before: Option<Success>,
     ) -> Result<Success, Error> {
-        let mut undo = Undo::new();
-        apply(&self.link_plan(), namespaces, &mut undo)?;
+        work.apply(&self.link_plan())?;
         let mut result = match call.ipam()? {
-            Some(ipam) => lease(&ipam, &mut undo)?,
+            Some(ipam) => work.lease(&ipam)?,
             None => before.unwrap_or_default(),
         };
         for ip in &mut result.ips {
             ip.interface = Some(INTERFACE);
         }
-        let link = namespaces.link(&self.link_ref())?;
+        let link = work.namespaces().link(&self.link_ref())?;
         require_room(Some(link.mtu), &result)?;
-        apply(
-            &self.configuration(&result, INTERFACE),
-            namespaces,
-            &mut undo,
-        )?;
+        work.apply(&self.configuration(&result, INTERFACE))?;
         result.interfaces = vec![container_interface(&link, call)?];
         if let Some(dns) = &self.dns {
             result.dns = dns.clone();
         }
-        undo.commit();
         Ok(result)
     }
 

@@ -15,6 +15,9 @@ use linkspan_plugin::spec::Error;
 /// # Errors
 /// What the kernel says.
 pub fn host_end(namespaces: &Namespaces, inside: &Link) -> Result<Option<Link>, Error> {
+    if let Some(imagined) = namespaces.imagined() {
+        return Ok(imagined.host_end(inside).map(|link| (*link).clone()));
+    }
     let (Some(index), Some(netns)) = (inside.parent, inside.parent_netns) else {
         return Ok(None);
     };

@@ -4,16 +4,22 @@
 //! asked before it is made: everything can then be made at once.
 
 use linkspan_plan::fault::all;
-use linkspan_plan::{Namespaces, Plan, apply};
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Ipam, Undo};
+use linkspan_plugin::{Ipam, Undo};
 
 /// The addresses that the IPAM plugin gives, at least one; `undo` gives them back.
 ///
 /// # Errors
 /// Those of the IPAM plugin; [`ErrorCode::DECODING_FAILURE`] when it gave no address.
 pub fn lease<'i: 'u, 'u>(ipam: &Ipam<'i>, undo: &mut Undo<'u>) -> Result<Success, Error> {
-    let result = ipam.add(undo)?;
+    has_address(ipam.add(undo)?)
+}
+
+/// An error of the IPAM plugin's when its result has no address.
+///
+/// # Errors
+/// [`ErrorCode::DECODING_FAILURE`]
+pub(super) fn has_address(result: Success) -> Result<Success, Error> {
     if result.ips.is_empty() {
         return Err(Error::new(
             ErrorCode::DECODING_FAILURE,
@@ -22,27 +28,6 @@ pub fn lease<'i: 'u, 'u>(ipam: &Ipam<'i>, undo: &mut Undo<'u>) -> Result<Success
         .with_details("the IPAM plugin answered without an address; look at its configuration"));
     }
     Ok(result)
-}
-
-/// The addresses that the configuration's IPAM plugin gives, none without one, and what is still to be made of the plan
-/// of the link: nothing where the IPAM plugin needed it.
-///
-/// # Errors
-/// As [`lease`], and why the link could not be made.
-pub fn lease_with_link<'i: 'n, 'n, C>(
-    call: &Call<'i, C>,
-    link: Plan,
-    namespaces: &'n Namespaces,
-    undo: &mut Undo<'n>,
-) -> Result<(Success, Plan), Error> {
-    let Some(ipam) = call.ipam()? else {
-        return Ok((Success::default(), link));
-    };
-    if !ipam.needs_link() {
-        return Ok((lease(&ipam, undo)?, link));
-    }
-    apply(&link, namespaces, undo)?;
-    Ok((lease(&ipam, undo)?, Plan::default()))
 }
 
 /// Has the IPAM plugin free addresses by `ask`, and frees the rest of an attachment: the addresses first where the IPAM

@@ -6,9 +6,8 @@ use linkspan_kernel::rtnl::Link;
 use linkspan_plan::fault::explain;
 use linkspan_plan::{LinkRef, Namespaces, Place};
 use linkspan_plugin::spec::{Error, ErrorCode};
-use linkspan_plugin::warn;
 
-use super::{Mtu, uplink};
+use super::{Mtu, Work, uplink};
 
 /// Which link it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,10 +37,10 @@ impl Master {
     ///
     /// # Errors
     /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there.
-    pub fn find_early(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
-        let (link, found) = self.look(namespaces)?;
+    pub fn find_early(&self, work: &Work<'_, '_>) -> Result<(LinkRef, Rc<Link>), Error> {
+        let (link, found) = self.look(work.namespaces())?;
         if !found.is_up() {
-            warn(&switched_off(&link).to_string());
+            work.warn(&switched_off(&link).to_string());
         }
         Ok((link, found))
     }
@@ -51,6 +50,16 @@ impl Master {
     /// # Errors
     /// [`ErrorCode::INVALID_NETWORK_CONFIG`] when it is not there.
     pub fn look(&self, namespaces: &Namespaces) -> Result<(LinkRef, Rc<Link>), Error> {
+        if let (Some(link), true) = (self.named(), self.in_container)
+            && namespaces.imagined().is_some()
+        {
+            // Another network may have made it.
+            if namespaces.link_if_there(&link)?.is_none() {
+                namespaces.suppose_pair(&link.name);
+            }
+            let found = namespaces.link(&link)?;
+            return Ok((link, found));
+        }
         let side = namespaces.side(self.place())?;
         let found = match &self.name {
             None => uplink(side)?,

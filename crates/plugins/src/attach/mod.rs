@@ -17,6 +17,7 @@ mod owner;
 mod prev_result;
 pub mod routes;
 mod uplink;
+mod work;
 
 pub use another::{is_of_another, mac_tells, namespaces_if_own};
 pub use backend::{BACKENDS, MasqueradeBackend, backend};
@@ -29,13 +30,14 @@ pub use interface::{
     attached, attached_host_end, attached_on_host, container_interface, host_interface,
     own_interface, told_mac, veth_end,
 };
-pub use lease::{free, lease, lease_with_link};
+pub use lease::{free, lease};
 pub use master::{Master, require_up};
 pub use mtu::{Mtu, require_room};
 pub use namespaces::{namespaces, namespaces_if_there, opened};
 pub use owner::owner_of;
 pub use prev_result::{PREV_RESULT_MISSING, require_prev_result};
 pub use uplink::uplink;
+pub use work::{Work, told};
 
 use linkspan_plugin::spec::{Error, ErrorCode};
 

@@ -16,13 +16,13 @@ use linkspan_netfilter::Owner;
 use linkspan_plan::fault::{all, explain};
 use linkspan_plan::identity;
 use linkspan_plan::words;
-use linkspan_plan::{Namespaces, On, Step, apply};
+use linkspan_plan::{Namespaces, On, Step};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
-use linkspan_plugin::{Call, Gc, Needs, Plugin, Role, Undo};
+use linkspan_plugin::{Call, Foresight, Gc, Needs, Plugin, Role};
 
 use crate::attach::owner_of;
-use crate::attach::{host_end, host_interface, require_prev_result};
+use crate::attach::{Work, host_end, host_interface, require_prev_result, told};
 use config::Config;
 use plan::Chosen;
 
@@ -39,24 +39,25 @@ impl Plugin for Bandwidth {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let mut result = require_prev_result(call, "must be called as chained plugin")?;
+        let result = require_prev_result(call, CHAINED)?;
         if config.is_empty() {
             return Ok(result);
         }
         let namespaces = crate::attach::namespaces(call)?;
-        let host = require_host_end(call, &namespaces)?;
-        let plan = plan::plan(config, &chosen(&owner_of(call)?, &host));
-        namespaces.host().remember(&host.name.clone(), host);
-        let mut undo = Undo::new();
-        apply(&plan, &namespaces, &mut undo)?;
-        for step in &plan.steps {
-            if let Step::Ifb(ifb) = step {
-                let link = namespaces.link(&ifb.link())?;
-                result.interfaces.push(host_interface(&link));
-            }
+        Work::done(&namespaces, |work| attach(call, config, result, work))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let result = require_prev_result(call, CHAINED)?;
+        if config.is_empty() {
+            return Ok(result);
         }
-        undo.commit();
-        Ok(result)
+        told(call, foresight, |work| attach(call, config, result, work))
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -106,6 +107,30 @@ impl Plugin for Bandwidth {
     }
 }
 
+/// What ADD says where there is no plugin before it.
+const CHAINED: &str = "must be called as chained plugin";
+
+/// The work of ADD.
+fn attach(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    mut result: Success,
+    work: &mut Work<'_, '_>,
+) -> Result<Success, Error> {
+    let namespaces = work.namespaces();
+    let host = require_host_end(call, namespaces)?;
+    let plan = plan::plan(config, &chosen(&owner_of(call)?, &host));
+    namespaces.host().remember(&host.name.clone(), host);
+    work.apply(&plan)?;
+    for planned in &plan.steps {
+        if let Step::Ifb(ifb) = &planned.step {
+            let link = namespaces.link(&ifb.link())?;
+            result.interfaces.push(host_interface(&link));
+        }
+    }
+    Ok(result)
+}
+
 fn chosen(owner: &Owner, host: &Link) -> Chosen {
     Chosen {
         host: host.name.clone(),
@@ -123,7 +148,7 @@ fn require_host_end(
     let ifname = call.ifname()?.as_str();
     let no_peer = format!("container interface {ifname} has no veth peer: ");
     let missing = format!("{no_peer}could not look up {ifname:?}: Link not found");
-    let link = words::link(namespaces.container()?, ifname, missing)?;
+    let link = words::link(namespaces, ifname, missing)?;
     host_end(namespaces, &link)?.ok_or_else(|| {
         let kind = link.kind.as_deref().unwrap_or("device");
         Error::new(
@@ -193,8 +218,8 @@ fn lift(
     }
     let rtnl = namespaces.host().rtnl();
     let mut changes = Vec::new();
-    for step in plan::plan(config, &chosen(owner, &host)).steps {
-        match step {
+    for planned in plan::plan(config, &chosen(owner, &host)).steps {
+        match planned.step {
             Step::Redirect(..) if has_ifb || redirects_nowhere(&host, rtnl)? => {
                 changes.push(Change::DeleteQdisc(host.index, Handle::INGRESS));
             }

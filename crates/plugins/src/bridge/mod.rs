@@ -10,15 +10,15 @@ mod plan;
 use linkspan_netfilter::{self as netfilter, Attachment, Kind, Owner};
 use linkspan_plan::fault::{all, explain};
 use linkspan_plan::identity;
-use linkspan_plan::{LinkRef, Namespaces, VethEnd, apply};
+use linkspan_plan::{LinkRef, Namespaces, VethEnd};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IfName, Interface, MacAddr, Success};
-use linkspan_plugin::{Call, Gc, Ipam, Plugin, Role, Undo};
+use linkspan_plugin::{Call, Foresight, Gc, Ipam, Plugin, Role};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Detach, collect_links, container_interface, free, host_interface, lease_with_link, mac,
-    own_interface, require_room, uplink,
+    Detach, Work, collect_links, container_interface, free, host_interface, mac, own_interface,
+    require_room, told, uplink,
 };
 use config::Config;
 use plan::{Chosen, VlanEnds};
@@ -39,19 +39,16 @@ impl Plugin for Bridge {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
-        let chosen = choose(call, config, &namespaces)?;
-        let mut undo = Undo::new();
-        let link = plan::link(config, &chosen);
-        let (mut result, mut plan) = lease_with_link(call, link, &namespaces, &mut undo)?;
-        plan::complete(config, &mut result);
-        require_room(chosen.mtu, &result)?;
-        let netfilter = netfilter(config, owner_of(call)?, &chosen, &result);
-        plan.extend(plan::configuration(config, &chosen, netfilter, &result));
-        apply(&plan, &namespaces, &mut undo)?;
-        result.interfaces = interfaces(call, config, &chosen, &namespaces)?;
-        config.dns.replace(&mut result.dns);
-        undo.commit();
-        Ok(result)
+        Work::done(&namespaces, |work| attach(call, config, work))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        told(call, foresight, |work| attach(call, config, work))
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -88,25 +85,43 @@ impl Plugin for Bridge {
     }
 }
 
+/// The work of ADD.
+fn attach<'i>(
+    call: &Call<'i, Deferred<Config>>,
+    config: &Config,
+    work: &mut Work<'i, '_>,
+) -> Result<Success, Error> {
+    let chosen = choose(call, config, work)?;
+    let (mut result, mut plan) = work.lease_with_link(call, plan::link(config, &chosen))?;
+    plan::complete(config, &mut result);
+    require_room(chosen.mtu, &result)?;
+    let netfilter = netfilter(config, owner_of(call)?, &chosen, &result);
+    plan.extend(plan::configuration(config, &chosen, netfilter, &result));
+    work.apply(&plan)?;
+    result.interfaces = interfaces(call, config, &chosen, work.namespaces())?;
+    config.dns.replace(&mut result.dns);
+    Ok(result)
+}
+
 /// Chooses names and MAC addresses for this attachment.
 fn choose(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
-    namespaces: &Namespaces,
+    work: &mut Work<'_, '_>,
 ) -> Result<Chosen, Error> {
     let owner = owner_of(call)?;
     let [runtime, args] = config.macs.each_ref().map(Option::as_deref);
     let mac = mac::requested([runtime, args, call.args.get("MAC")])?;
     let host = VethEnd {
         name: identity::link_name(&owner),
-        mac: identity::random_mac(),
+        mac: work.random_mac("MAC address of the host's end"),
     };
     let container = VethEnd {
         name: call.ifname()?.to_string(),
-        mac: mac.unwrap_or_else(identity::random_mac),
+        mac: mac.unwrap_or_else(|| work.random_mac("the container's MAC address")),
     };
     Ok(Chosen {
-        mtu: config.mtu.resolve(|| uplink(namespaces.host()))?,
+        mtu: config.mtu.resolve(|| uplink(work.namespaces().host()))?,
         bridge_mac: Some(identity::bridge_mac(&config.bridge)),
         owner: owner.to_string(),
         vlan_interface: vlan_ends(config)?,

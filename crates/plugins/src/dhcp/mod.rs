@@ -9,12 +9,12 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use linkspan_dhcp::request::Request;
 use linkspan_dhcp::rpc::client;
 use linkspan_dhcp::rpc::{CmdArgs, Method};
-use linkspan_plugin::spec::{Error, ErrorCode, Map, Success};
-use linkspan_plugin::{Call, Gc, Plugin, Role, warn};
-use linkspan_spans::Kind;
+use linkspan_plugin::spec::{Error, ErrorCode, Map, Route, Success};
+use linkspan_plugin::{Call, Foreseen, Foresight, Gc, Plugin, Role, Standing, warn};
 use serde_json::json;
 
 use config::Config;
@@ -44,6 +44,33 @@ impl Plugin for Dhcp {
             let _ = release(call);
         }
         Ok(lease?)
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Config>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        wanted(call)?;
+        let socket = &call.config.socket;
+        let words = format!(
+            "have the DHCP daemon at {} ask a server, through {:?} in the container, and keep the lease",
+            socket.display(),
+            call.ifname()?.as_str()
+        );
+        let step = Foreseen::made("lease", words);
+        if let Err(error) = client::probe(socket) {
+            let error = Error::from(Failure::dialing(socket, error));
+            foresight.tell(step.standing(Standing::Fails).note(error.msg.as_str()));
+            return Err(error);
+        }
+        foresight.tell(step.note("the daemon is there; what the server gives is known then"));
+        let address = foresight.unknown_address("address from the DHCP server");
+        Ok(Success {
+            ips: vec![address],
+            routes: vec![Route::new(Ipv4Net::default().into(), address.gateway)],
+            ..Success::default()
+        })
     }
 
     fn check(&self, call: &Call<'_, Config>) -> Result<(), Error> {
@@ -122,7 +149,6 @@ fn ask(
     arguments: &CmdArgs,
     deadline: Duration,
 ) -> Result<Option<Success>, Failure> {
-    let _asked = linkspan_spans::enter(|| "ask the DHCP daemon").of_kind(Kind::Client);
     client::call(&config.socket, &method, arguments, deadline)
         .map_err(|error| Failure::calling(&config.socket, method, error))
 }

@@ -12,13 +12,13 @@ use std::net::IpAddr;
 use linkspan_netfilter::{
     self as netfilter, Admission, Attachment, Backend, Confinement, Kind, Part, PortIsolation,
 };
-use linkspan_plan::{self as plan, Namespaces, Netfilter, Plan, apply};
+use linkspan_plan::{self as plan, LinkRef, Namespaces, Netfilter, Plan};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Gc, Needs, Plugin, Role, Undo, warn};
+use linkspan_plugin::{Call, Foresight, Gc, Needs, Plugin, Role, warn};
 
 use crate::attach::owner_of;
-use crate::attach::{host_end, require_prev_result};
+use crate::attach::{Work, host_end, require_prev_result, told};
 use config::{Config, Filter, IngressPolicy};
 
 /// The plugin.
@@ -37,19 +37,35 @@ impl Plugin for Firewall {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call, "missing prevResult from earlier plugin")?;
-        let (plan, namespaces) = plan(call, config, &result, backend(config)?)?;
-        let mut undo = Undo::new();
-        apply(&plan, &namespaces, &mut undo)?;
-        undo.commit();
+        let result = require_prev_result(call, CHAINED)?;
+        let backend = backend(config)?;
+        let namespaces = namespaces(call, config)?;
+        Work::done(&namespaces, |work| {
+            work.apply(&plan(call, config, &result, backend, &namespaces)?)
+        })?;
         Ok(result)
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let result = require_prev_result(call, CHAINED)?;
+        let backend = backend(config)?;
+        told(call, foresight, |work| {
+            work.apply(&plan(call, config, &result, backend, work.namespaces())?)?;
+            Ok(result)
+        })
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call, "missing prevResult from earlier plugin")?;
+        let result = require_prev_result(call, CHAINED)?;
+        let namespaces = namespaces(call, config)?;
         // What was chosen by ADD is in the record, as long as there is one.
-        let (plan, namespaces) = plan(call, config, &result, configured(config))?;
+        let plan = plan(call, config, &result, configured(config), &namespaces)?;
         plan::check(&plan, &namespaces)
     }
 
@@ -104,26 +120,33 @@ fn configured(config: &Config) -> Option<Backend> {
     })
 }
 
+/// What ADD says where there is no plugin before it.
+const CHAINED: &str = "missing prevResult from earlier plugin";
+
+/// The host's namespace, and the container's where its interface matters.
+fn namespaces(call: &Call<'_, Deferred<Config>>, config: &Config) -> Result<Namespaces, Error> {
+    match config.ingress_policy {
+        IngressPolicy::Isolated => crate::attach::namespaces(call),
+        _ => Namespaces::host_only(),
+    }
+}
+
 /// What is wanted for the addresses and the bridge of the previous result.
 fn plan(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
     result: &Success,
     backend: Option<Backend>,
-) -> Result<(Plan, Namespaces), Error> {
-    let namespaces = match config.ingress_policy {
-        IngressPolicy::Isolated => crate::attach::namespaces(call)?,
-        _ => Namespaces::host_only()?,
-    };
+    namespaces: &Namespaces,
+) -> Result<Plan, Error> {
     let attachment = Attachment::new(owner_of(call)?, Firewall::NAME)
         .backend(backend)
         .netns(crate::attach::opened(call).ok().as_ref());
     let attachment = admissions(result, config)
-        .chain(policy(call, config, result, &namespaces)?)
+        .chain(policy(call, config, result, namespaces)?)
         .fold(attachment, Attachment::part);
     let wanted = Some(attachment).filter(|attachment| !attachment.is_empty());
-    let plan = Plan::from_iter(wanted.map(Netfilter::from));
-    Ok((plan, namespaces))
+    Ok(Plan::from_iter(wanted.map(Netfilter::from)))
 }
 
 fn admissions(result: &Success, config: &Config) -> impl Iterator<Item = Part> {
@@ -156,7 +179,7 @@ fn policy(
     let bridge = bridge(config, result, namespaces)?;
     let mut parts = vec![Part::Confinement(Confinement { bridge, isolated })];
     if isolated {
-        let inside = namespaces.container()?.link(call.ifname()?.as_str())?;
+        let inside = namespaces.link(&LinkRef::container(call.ifname()?.as_str()))?;
         parts.extend(host_end(namespaces, &inside)?.map(|outside| {
             Part::PortIsolation(PortIsolation {
                 interface: outside.name,
@@ -171,11 +194,9 @@ fn bridge(config: &Config, result: &Success, namespaces: &Namespaces) -> Result<
     let policy = config.ingress_policy;
     let first = result.interfaces.first();
     let candidate = first.filter(|one| one.sandbox.is_empty() && !one.name.is_empty());
-    let is_bridge = |name: &str| match namespaces.host().rtnl().link(name) {
-        Err(error) if error.is_not_found() => Ok(false),
-        link => link
-            .map(|link| link.is_kind("bridge"))
-            .map_err(plan::fault::explain),
+    let is_bridge = |name: &str| {
+        let link = namespaces.host().link_if_there(name)?;
+        Ok::<_, Error>(link.is_some_and(|link| link.is_kind("bridge")))
     };
     match candidate {
         Some(one) if is_bridge(&one.name)? => Ok(one.name.clone()),

@@ -9,15 +9,15 @@ pub mod record;
 pub mod sysfs;
 
 use linkspan_plan::fault::all;
-use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, apply};
+use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
-use linkspan_plugin::{Call, Gc, Ipam, Plugin, Role, Undo};
+use linkspan_plugin::{Call, Foreseen, Foresight, Gc, Ipam, Plugin, Role};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Manner, PREV_RESULT_MISSING, attached, configure, free, host_interface, lease,
-    require_prev_result, told_mac,
+    Manner, PREV_RESULT_MISSING, Work, attached, configure, free, host_interface,
+    require_prev_result, told, told_mac,
 };
 use config::Config;
 use device::Device;
@@ -42,39 +42,16 @@ impl Plugin for HostDevice {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
-        let device = device::find(config, namespaces.host().rtnl(), &Sysfs::default())?;
-        let ipam = call.ipam()?;
-        let mut undo = Undo::new();
-        let is_needed = ipam.as_ref().is_some_and(Ipam::needs_link);
-        if is_needed {
-            take(call, &device, &namespaces, &mut undo)?;
-        }
-        let mut result = match &ipam {
-            Some(ipam) => lease(ipam, &mut undo)?,
-            None => Success::default(),
-        };
-        for ip in &mut result.ips {
-            ip.interface = Some(CONTAINER_INTERFACE);
-        }
-        if !is_needed {
-            take(call, &device, &namespaces, &mut undo)?;
-        }
-        let mut interface = Interface {
-            name: call.ifname()?.to_string(),
-            ..Interface::default()
-        };
-        if let Device::Link(_) = &device {
-            let inside = LinkRef::container(call.ifname()?.as_str());
-            let plan = configuration(&inside, &result, CONTAINER_INTERFACE);
-            apply(&plan, &namespaces, &mut undo)?;
-            interface = host_interface(namespaces.link(&inside)?.as_ref());
-        }
-        interface.sandbox = call.netns()?.to_string_lossy().into_owned();
-        result.interfaces = vec![interface];
-        // Not those of the IPAM plugin: the reference never printed them.
-        result.dns = config.dns.clone();
-        undo.commit();
-        Ok(result)
+        Work::done(&namespaces, |work| attach(call, config, work))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        told(call, foresight, |work| attach(call, config, work))
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -133,6 +110,45 @@ impl Plugin for HostDevice {
     }
 }
 
+/// The work of ADD.
+fn attach<'i>(
+    call: &Call<'i, Deferred<Config>>,
+    config: &Config,
+    work: &mut Work<'i, '_>,
+) -> Result<Success, Error> {
+    let namespaces = work.namespaces();
+    let device = device::find(config, namespaces.host().rtnl(), &Sysfs::default())?;
+    let ipam = call.ipam()?;
+    let is_needed = ipam.as_ref().is_some_and(Ipam::needs_link);
+    if is_needed {
+        take(call, &device, work)?;
+    }
+    let mut result = match &ipam {
+        Some(ipam) => work.lease(ipam)?,
+        None => Success::default(),
+    };
+    for ip in &mut result.ips {
+        ip.interface = Some(CONTAINER_INTERFACE);
+    }
+    if !is_needed {
+        take(call, &device, work)?;
+    }
+    let mut interface = Interface {
+        name: call.ifname()?.to_string(),
+        ..Interface::default()
+    };
+    if let Device::Link(_) = &device {
+        let inside = LinkRef::container(call.ifname()?.as_str());
+        work.apply(&configuration(&inside, &result, CONTAINER_INTERFACE))?;
+        interface = host_interface(namespaces.link(&inside)?.as_ref());
+    }
+    interface.sandbox = call.netns()?.to_string_lossy().into_owned();
+    result.interfaces = vec![interface];
+    // Not those of the IPAM plugin: the reference never printed them.
+    result.dns = config.dns.clone();
+    Ok(result)
+}
+
 /// Whether the device is a PCI device that a program drives. While a link is in the container it cannot be
 /// found on the host, and is none.
 fn is_for_user_space(config: &Config, namespaces: &Namespaces) -> bool {
@@ -141,28 +157,43 @@ fn is_for_user_space(config: &Config, namespaces: &Namespaces) -> bool {
 }
 
 /// Writes down whose the device is, then moves it. There is nothing to be moved where a program drives it.
-fn take<'a>(
+fn take(
     call: &Call<'_, Deferred<Config>>,
     device: &Device,
-    namespaces: &'a Namespaces,
-    undo: &mut Undo<'a>,
+    work: &mut Work<'_, '_>,
 ) -> Result<(), Error> {
     let Device::Link(link) = device else {
-        return Ok(());
+        let words = "leave the PCI device where it is, since a program drives it: there is no link";
+        return work.act(|| Foreseen::made("device", words), |_| Ok(()));
     };
-    let owner = owner_of(call)?;
-    let mut record = Record::new(&owner, namespaces.container()?.netns(), &link.name);
-    record.mac = link.permanent_mac.or(link.mac);
-    record.device = Sysfs::default().device_of(&link.name);
-    record.alt_names.clone_from(&link.alt_names);
-    record.keep()?;
-    undo.on_failure("the record of the device", move || record::forget(&owner));
+    let (namespaces, owner) = (work.namespaces(), owner_of(call)?);
+    let mut record = None;
+    let told = || {
+        let words = format!(
+            "keep in /run/cni/linkspan what {:?} is called and whose it is",
+            link.name
+        );
+        Foreseen::made("record", words)
+            .because("so that it comes home, whatever becomes of the container")
+    };
+    work.act(told, |undo| {
+        let mut kept = Record::new(&owner, namespaces.container()?.netns(), &link.name);
+        kept.mac = link.permanent_mac.or(link.mac);
+        kept.device = Sysfs::default().device_of(&link.name);
+        kept.alt_names.clone_from(&link.alt_names);
+        record.insert(kept).keep()?;
+        undo.on_failure("the record of the device", move || record::forget(&owner));
+        Ok(())
+    })?;
     let wanted = plan::Device {
         name: link.name.clone(),
         inside: call.ifname()?.to_string(),
         mac: None,
     };
-    apply(&Plan::from_iter([wanted]), namespaces, undo)?;
+    work.apply(&Plan::from_iter([wanted]))?;
+    let Some(mut record) = record else {
+        return Ok(());
+    };
     let inside = LinkRef::container(call.ifname()?.as_str());
     record.inside = Some(Inside::of(namespaces.link(&inside)?.as_ref()));
     record.keep()

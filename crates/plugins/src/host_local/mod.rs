@@ -7,16 +7,16 @@ pub mod resolv_conf;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use linkspan_ipam::assign::{self, Assignment};
 use linkspan_ipam::config::{Config, Request, Requested};
 use linkspan_ipam::error::NOT_RESERVED;
 use linkspan_ipam::range::RangeSet;
 use linkspan_ipam::record::Record;
-use linkspan_ipam::store::{Directory, StoreError};
-use linkspan_plugin::spec::{Error, ErrorCode, NetworkName, Success};
-use linkspan_plugin::{Call, Gc, Plugin, Role, warn};
+use linkspan_ipam::store::{Directory, Glance, Reservations, StoreError};
+use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, NetworkName, Success};
+use linkspan_plugin::{Call, Foreseen, Foresight, Gc, Plugin, Role, Standing, warn};
 use linkspan_state::origin::Origin;
 
 /// The plugin.
@@ -47,6 +47,28 @@ impl Plugin for HostLocal {
         );
         let ips = Assignment::begin(&mut directory, record(call)?, origin)?
             .complete(&request.sets, requested)?;
+        Ok(Success {
+            ips,
+            routes: request.routes.clone(),
+            dns,
+            ..Success::default()
+        })
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Config>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let request = call.config.request.get()?;
+        let dns = request.resolv_conf.as_deref().map(resolv_conf::read);
+        let dns = dns.transpose()?.unwrap_or_default();
+        let requested = requested(call, request)?;
+        let path = directory_of(&call.config, call.network());
+        let ips = match Glance::at(&path) {
+            Ok(glance) => foreseen(call, request, requested, (glance, &path), foresight)?,
+            Err(error) => unseen(request, &error, foresight),
+        };
         Ok(Success {
             ips,
             routes: request.routes.clone(),
@@ -124,6 +146,51 @@ impl Plugin for HostLocal {
                 ..error
             })
     }
+}
+
+/// The addresses that would be given now.
+fn foreseen(
+    call: &Call<'_, Config>,
+    request: &Request,
+    requested: Vec<IpAddr>,
+    (mut glance, path): (Glance, &Path),
+    foresight: &mut Foresight,
+) -> Result<Vec<IpConfig>, Error> {
+    let taken: Vec<usize> = request
+        .sets
+        .iter()
+        .map(|set| glance.reserved(set))
+        .collect();
+    let origin = Origin::now(&glance.boot()?, None);
+    let ips =
+        Assignment::begin(&mut glance, record(call)?, origin)?.complete(&request.sets, requested);
+    let ips = ips.inspect_err(|error| {
+        let words = format!("reserve an address in {}", path.display());
+        let step = Foreseen::made("reservation", words).standing(Standing::Fails);
+        foresight.tell(step.note(error.msg.as_str()));
+    })?;
+    for (ip, (set, taken)) in ips.iter().zip(request.sets.iter().zip(taken)) {
+        let gateway = ip
+            .gateway
+            .map(|gateway| format!(", with the gateway {gateway}"));
+        let words = format!("reserve {}{}", ip.address, gateway.unwrap_or_default());
+        let note = format!("{taken} of {} are taken; in {}", set.size(), path.display());
+        foresight.tell(Foreseen::made("reservation", words).note(note));
+    }
+    Ok(ips)
+}
+
+/// The same for whom may not look.
+fn unseen(request: &Request, error: &StoreError, foresight: &mut Foresight) -> Vec<IpConfig> {
+    let mut ips = Vec::new();
+    for set in &request.sets {
+        ips.push(foresight.unknown_address(&format!("next free address of {set}")));
+        let words = format!("reserve the next free address of {set}");
+        let note = format!("{error}: {}; only root sees what is taken", error.source);
+        let step = Foreseen::made("reservation", words).standing(Standing::Unknown);
+        foresight.tell(step.note(note));
+    }
+    ips
 }
 
 /// The directory of the network's reservations.

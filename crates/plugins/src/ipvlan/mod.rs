@@ -8,9 +8,9 @@ pub mod config;
 use linkspan_plan::{ContainerLink, LinkKind, LinkRef};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Plugin, Role};
+use linkspan_plugin::{Call, Foresight, Plugin, Role};
 
-use crate::attach::{ContainerInterface, Manner, Master, container_link, require_ipam};
+use crate::attach::{ContainerInterface, Manner, Master, Work, container_link, require_ipam, told};
 use config::Config;
 
 /// The plugin.
@@ -28,16 +28,19 @@ impl Plugin for Ipvlan {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let before = call.prev_result()?;
-        let has_addresses = before.as_ref().is_some_and(|before| !before.ips.is_empty());
-        if !config.has_ipam && !has_addresses {
-            require_ipam(None, Self::NAME)?;
-        }
+        let before = before(call, config)?;
         let namespaces = crate::attach::namespaces(call)?;
-        let master = master(config, before.as_ref())?;
-        let (parent, found) = master.find_early(&namespaces)?;
-        let mtu = config.mtu.on(&parent, &found)?;
-        interface(call, config, Some(parent), mtu)?.add(call, &namespaces, before)
+        Work::done(&namespaces, |work| attach(call, config, before, work))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let before = before(call, config)?;
+        told(call, foresight, |work| attach(call, config, before, work))
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -60,6 +63,29 @@ impl Plugin for Ipvlan {
         }
         call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
     }
+}
+
+/// The result of the plugin before; without an IPAM plugin it must have addresses.
+fn before(call: &Call<'_, Deferred<Config>>, config: &Config) -> Result<Option<Success>, Error> {
+    let before = call.prev_result()?;
+    let has_addresses = before.as_ref().is_some_and(|before| !before.ips.is_empty());
+    if !config.has_ipam && !has_addresses {
+        require_ipam(None, Ipvlan::NAME)?;
+    }
+    Ok(before)
+}
+
+/// The work of ADD.
+fn attach<'i>(
+    call: &Call<'i, Deferred<Config>>,
+    config: &Config,
+    before: Option<Success>,
+    work: &mut Work<'i, '_>,
+) -> Result<Success, Error> {
+    let master = master(config, before.as_ref())?;
+    let (parent, found) = master.find_early(work)?;
+    let mtu = config.mtu.on(&parent, &found)?;
+    interface(call, config, Some(parent), mtu)?.attach(call, work, before)
 }
 
 /// The master that the configuration names, else the interface of the plugin before, which has made one.

@@ -9,9 +9,9 @@ pub mod config;
 use linkspan_plan::{ContainerLink, LinkKind, LinkRef};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
-use linkspan_plugin::{Call, Plugin, Role};
+use linkspan_plugin::{Call, Foresight, Plugin, Role};
 
-use crate::attach::{ContainerInterface, Manner, container_link, mac, told_mac};
+use crate::attach::{ContainerInterface, Manner, Work, container_link, mac, told, told_mac};
 use config::Config;
 
 /// The plugin.
@@ -30,12 +30,19 @@ impl Plugin for Macvlan {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let [runtime, args, own] = config.macs.each_ref().map(Option::as_deref);
-        let mac = mac::requested([runtime, args, call.args.get("MAC"), own])?;
+        let mac = requested_mac(call, config)?;
         let namespaces = crate::attach::namespaces(call)?;
-        let (parent, found) = config.master.find_early(&namespaces)?;
-        let mtu = config.mtu.on(&parent, &found)?;
-        interface(call, config, Some(parent), mtu, mac)?.add(call, &namespaces, None)
+        Work::done(&namespaces, |work| attach(call, config, mac, work))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let mac = requested_mac(call, config)?;
+        told(call, foresight, |work| attach(call, config, mac, work))
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -61,6 +68,26 @@ impl Plugin for Macvlan {
         config.master.status(config.mtu)?;
         call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
     }
+}
+
+fn requested_mac(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+) -> Result<Option<MacAddr>, Error> {
+    let [runtime, args, own] = config.macs.each_ref().map(Option::as_deref);
+    mac::requested([runtime, args, call.args.get("MAC"), own])
+}
+
+/// The work of ADD.
+fn attach<'i>(
+    call: &Call<'i, Deferred<Config>>,
+    config: &Config,
+    mac: Option<MacAddr>,
+    work: &mut Work<'i, '_>,
+) -> Result<Success, Error> {
+    let (parent, found) = config.master.find_early(work)?;
+    let mtu = config.mtu.on(&parent, &found)?;
+    interface(call, config, Some(parent), mtu, mac)?.attach(call, work, None)
 }
 
 fn interface(

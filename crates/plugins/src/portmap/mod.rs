@@ -9,16 +9,17 @@ pub mod config;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use linkspan_kernel::rtnl::Rtnl;
 use linkspan_netfilter::{self as netfilter, Attachment, Kind, Part, PublishedPorts, SourceNat};
 use linkspan_plan::fault::explain;
+use linkspan_plan::{Namespaces, Netfilter, Plan};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Gc, Needs, Plugin, Role};
+use linkspan_plugin::{Call, Foresight, Gc, Needs, Plugin, Role};
+
 use linkspan_spans::during;
 
 use crate::attach::owner_of;
-use crate::attach::{PREV_RESULT_MISSING, require_prev_result};
+use crate::attach::{PREV_RESULT_MISSING, require_prev_result, told};
 use config::Config;
 
 /// The plugin.
@@ -33,14 +34,34 @@ impl Plugin for Portmap {
     };
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
-        let config = call.config.get().map_err(|error| Error {
-            msg: format!("failed to parse config: {}", error.msg),
-            ..error
-        })?;
-        let result = require_prev_result(call, "must be called as chained plugin")?;
-        let parts = parts(config, call.ifname()?.as_str(), &result);
-        during(|| "publish the ports", || publish(call, config, parts))?;
+        let config = parsed(call)?;
+        let result = require_prev_result(call, CHAINED)?;
+        let way = |container| Namespaces::host_only()?.way_to(container).map_err(explain);
+        during(
+            || "publish the ports",
+            || {
+                let wanted = wanted(call, config, &result, way)?;
+                let netns = crate::attach::opened(call).ok();
+                wanted.netns(netns.as_ref()).install()
+            },
+        )?;
         Ok(result)
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = parsed(call)?;
+        let result = require_prev_result(call, CHAINED)?;
+        told(call, foresight, |work| {
+            let namespaces = work.namespaces();
+            let way = |container| namespaces.way_to(container).map_err(explain);
+            let wanted = wanted(call, config, &result, way)?;
+            work.apply(&Plan::from_iter([Netfilter::from(wanted)]))?;
+            Ok(result)
+        })
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -94,22 +115,33 @@ impl Plugin for Portmap {
     }
 }
 
-fn publish(
+/// What ADD says where there is no plugin before it.
+const CHAINED: &str = "must be called as chained plugin";
+
+fn parsed<'c>(call: &'c Call<'_, Deferred<Config>>) -> Result<&'c Config, Error> {
+    call.config.get().map_err(|error| Error {
+        msg: format!("failed to parse config: {}", error.msg),
+        ..error
+    })
+}
+
+/// What ADD sets up. `way` finds the interface of the host on the way to an address.
+fn wanted(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
-    parts: Vec<PublishedPorts>,
-) -> Result<(), Error> {
+    result: &Success,
+    way: impl Fn(IpAddr) -> Result<Option<String>, Error>,
+) -> Result<Attachment, Error> {
+    let parts = parts(config, call.ifname()?.as_str(), result);
     if !parts.is_empty() {
         netfilter::require_free_ports()?;
     }
-    let attachment = parts
+    parts
         .into_iter()
-        .map(|part| with_localnet(part).map(Part::PublishedPorts))
+        .map(|part| with_localnet(part, &way).map(Part::PublishedPorts))
         .try_fold(attachment(call, config)?, |attachment, part| {
             Ok::<_, Error>(attachment.part(part?))
-        })?;
-    let netns = crate::attach::opened(call).ok();
-    attachment.netns(netns.as_ref()).install().map(drop)
+        })
 }
 
 fn attachment(call: &Call<'_, Deferred<Config>>, config: &Config) -> Result<Attachment, Error> {
@@ -151,27 +183,15 @@ fn addresses(ifname: &str, result: &Success) -> Vec<IpNet> {
     [first(true), first(false)].into_iter().flatten().collect()
 }
 
-/// With the interface by which 127.0.0.1 is to reach the container: the one on the way to it.
-fn with_localnet(mut part: PublishedPorts) -> Result<PublishedPorts, Error> {
-    if part.source != SourceNat::Keep {
-        part.localnet = localnet(part.container.addr()).map_err(explain)?;
+/// With the interface by which 127.0.0.1 is to reach the container: the one on the way to it. There is no such thing for
+/// IPv6, whose ::1 never leaves the host.
+fn with_localnet(
+    mut part: PublishedPorts,
+    way: impl Fn(IpAddr) -> Result<Option<String>, Error>,
+) -> Result<PublishedPorts, Error> {
+    let container = part.container.addr();
+    if part.source != SourceNat::Keep && container.is_ipv4() {
+        part.localnet = way(container)?;
     }
     Ok(part)
-}
-
-/// There is no such thing for IPv6, whose ::1 never leaves the host.
-fn localnet(container: IpAddr) -> Result<Option<String>, linkspan_kernel::Error> {
-    if container.is_ipv6() {
-        return Ok(None);
-    }
-    let rtnl = Rtnl::open()?;
-    let Some(index) = rtnl.route_to(container)?.and_then(|route| route.link) else {
-        return Ok(None);
-    };
-    match rtnl.link_at(index) {
-        Ok(link) if link.is_loopback() => Ok(None),
-        Ok(link) => Ok(Some(link.name)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -11,14 +11,14 @@ mod plan;
 use linkspan_netfilter::{self as netfilter, Attachment, Kind, Owner};
 use linkspan_plan::fault::all;
 use linkspan_plan::identity;
-use linkspan_plan::{LinkRef, Namespaces, VethEnd, apply};
+use linkspan_plan::{LinkRef, VethEnd};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, Success};
-use linkspan_plugin::{Call, Gc, Ipam, Plugin, Role, Undo};
+use linkspan_plugin::{Call, Foresight, Gc, Ipam, Plugin, Role};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Detach, collect_links, container_interface, free, lease_with_link, own_interface, require_room,
+    Detach, Work, collect_links, container_interface, free, own_interface, require_room, told,
     uplink,
 };
 use config::Config;
@@ -39,35 +39,16 @@ impl Plugin for Ptp {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
-        let chosen = choose(call, config, &namespaces)?;
-        let mut undo = Undo::new();
-        let (mut result, mut plan) =
-            lease_with_link(call, plan::link(&chosen), &namespaces, &mut undo)?;
-        for ip in &mut result.ips {
-            ip.interface = Some(CONTAINER_INTERFACE);
-        }
-        require_room(chosen.mtu, &result)?;
-        let netfilter = netfilter(config, owner_of(call)?, &result);
-        let ends = plan::ends(&result, CONTAINER_INTERFACE)?;
-        plan.extend(plan::configuration(
-            &chosen,
-            &ends,
-            netfilter,
-            &result,
-            CONTAINER_INTERFACE,
-        ));
-        apply(&plan, &namespaces, &mut undo)?;
-        let container = namespaces.link(&LinkRef::container(&chosen.container.name))?;
-        result.interfaces = vec![
-            own_interface(
-                namespaces.link(&LinkRef::host(&chosen.host.name))?.as_ref(),
-                call,
-            ),
-            container_interface(&container, call)?,
-        ];
-        config.dns.replace(&mut result.dns);
-        undo.commit();
-        Ok(result)
+        Work::done(&namespaces, |work| attach(call, config, work))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        told(call, foresight, |work| attach(call, config, work))
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -106,23 +87,54 @@ impl Plugin for Ptp {
     }
 }
 
+/// The work of ADD.
+fn attach<'i>(
+    call: &Call<'i, Deferred<Config>>,
+    config: &Config,
+    work: &mut Work<'i, '_>,
+) -> Result<Success, Error> {
+    let chosen = choose(call, config, work)?;
+    let (mut result, mut plan) = work.lease_with_link(call, plan::link(&chosen))?;
+    for ip in &mut result.ips {
+        ip.interface = Some(CONTAINER_INTERFACE);
+    }
+    require_room(chosen.mtu, &result)?;
+    let netfilter = netfilter(config, owner_of(call)?, &result);
+    let ends = plan::ends(&result, CONTAINER_INTERFACE)?;
+    plan.extend(plan::configuration(
+        &chosen,
+        &ends,
+        netfilter,
+        &result,
+        CONTAINER_INTERFACE,
+    ));
+    work.apply(&plan)?;
+    let link = |link: LinkRef| work.namespaces().link(&link);
+    result.interfaces = vec![
+        own_interface(link(LinkRef::host(&chosen.host.name))?.as_ref(), call),
+        container_interface(&*link(LinkRef::container(&chosen.container.name))?, call)?,
+    ];
+    config.dns.replace(&mut result.dns);
+    Ok(result)
+}
+
 /// Chooses names and MAC addresses for this attachment.
 fn choose(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
-    namespaces: &Namespaces,
+    work: &mut Work<'_, '_>,
 ) -> Result<Chosen, Error> {
     let owner = owner_of(call)?;
     Ok(Chosen {
         container: VethEnd {
             name: call.ifname()?.to_string(),
-            mac: identity::random_mac(),
+            mac: work.random_mac("the container's MAC address"),
         },
         host: VethEnd {
             name: identity::link_name(&owner),
-            mac: identity::random_mac(),
+            mac: work.random_mac("MAC address of the host's end"),
         },
-        mtu: config.mtu.resolve(|| uplink(namespaces.host()))?,
+        mtu: config.mtu.resolve(|| uplink(work.namespaces().host()))?,
         owner: owner.to_string(),
     })
 }

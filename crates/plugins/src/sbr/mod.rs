@@ -14,15 +14,15 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use linkspan_kernel::rtnl::{Change, Route, RouteFilter, Rtnl, Rule};
+use linkspan_plan::Namespaces;
 use linkspan_plan::fault::{all, explain};
 use linkspan_plan::words;
-use linkspan_plan::{Namespaces, apply};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, Success};
-use linkspan_plugin::{Call, Needs, Plugin, Role, Undo};
+use linkspan_plugin::{Call, Foresight, Needs, Plugin, Role};
 
-use crate::attach::require_prev_result;
 use crate::attach::routes::{self, MAIN_TABLE};
+use crate::attach::{Work, require_prev_result, told};
 use config::Config;
 use plan::Found;
 
@@ -45,24 +45,26 @@ impl Plugin for Sbr {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call, "This plugin must be called as chained plugin")?;
+        let result = require_prev_result(call, CHAINED)?;
         let ips = own_addresses(call, &result)?;
         let namespaces = crate::attach::namespaces(call)?;
         let _lock = routes::lock(&namespaces)?;
-        let container = namespaces.container()?;
-        let ifname = call.ifname()?.as_str();
-        let missing = format!("Cannot find network interface {ifname}: Link not found");
-        let link = words::link(container, ifname, missing)?.index;
-        let found = Found {
-            ifname,
-            link,
-            addresses: with_tables(config, ips, container.rtnl())?,
-            routes: main_routes(container.rtnl(), link)?,
-        };
-        let mut undo = Undo::new();
-        apply(&plan::plan(config, &found), &namespaces, &mut undo)?;
-        undo.commit();
+        Work::done(&namespaces, |work| route(call, config, ips, work))?;
         Ok(result)
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let result = require_prev_result(call, CHAINED)?;
+        let ips = own_addresses(call, &result)?;
+        told(call, foresight, |work| {
+            route(call, config, ips, work)?;
+            Ok(result)
+        })
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -82,6 +84,28 @@ impl Plugin for Sbr {
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         call.config.get().map(drop)
     }
+}
+
+/// What ADD says where there is no plugin before it.
+const CHAINED: &str = "This plugin must be called as chained plugin";
+
+/// The work of ADD.
+fn route(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    ips: Vec<IpConfig>,
+    work: &mut Work<'_, '_>,
+) -> Result<(), Error> {
+    let (namespaces, ifname) = (work.namespaces(), call.ifname()?.as_str());
+    let missing = format!("Cannot find network interface {ifname}: Link not found");
+    let link = words::link(namespaces, ifname, missing)?.index;
+    let found = Found {
+        ifname,
+        link,
+        addresses: with_tables(config, ips, namespaces)?,
+        routes: main_routes(namespaces, link)?,
+    };
+    work.apply(&plan::plan(config, &found))
 }
 
 /// The addresses of the interface in the result of the plugins before. One that does not say which interface
@@ -109,26 +133,26 @@ fn own_addresses(
 fn with_tables(
     config: &Config,
     ips: Vec<IpConfig>,
-    rtnl: &Rtnl,
+    namespaces: &Namespaces,
 ) -> Result<Vec<(IpConfig, u32)>, Error> {
     let mut next = FIRST_TABLE;
     let mut choose = |ip| {
         if let Some(table) = config.table {
             return Ok((ip, table));
         }
-        let table = rtnl.free_table(next).map_err(explain)?;
+        let table = namespaces.free_table_inside(next)?;
         next = table.saturating_add(1);
         Ok((ip, table))
     };
     ips.into_iter().map(&mut choose).collect()
 }
 
-fn main_routes(rtnl: &Rtnl, link: u32) -> Result<Vec<Route>, Error> {
+fn main_routes(namespaces: &Namespaces, link: u32) -> Result<Vec<Route>, Error> {
     let filter = RouteFilter {
         link: Some(link),
         table: Some(MAIN_TABLE),
     };
-    rtnl.routes(filter).map_err(explain)
+    namespaces.routes_inside(filter)
 }
 
 /// The rules that are about nothing but one source address.

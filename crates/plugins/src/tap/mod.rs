@@ -4,15 +4,15 @@
 
 pub mod config;
 
-use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan, apply};
+use linkspan_plan::{self as plan, LinkRef, Namespaces, Plan};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
-use linkspan_plugin::{Call, Plugin, Role, Undo};
+use linkspan_plugin::{Call, Foresight, Plugin, Role};
 
 use crate::attach::owner_of;
 use crate::attach::{
-    Detach, Manner, PREV_RESULT_MISSING, attached, configure, container_interface, lease_with_link,
-    mac, require_prev_result, require_room, told_mac, uplink,
+    Detach, Manner, PREV_RESULT_MISSING, Work, attached, configure, container_interface, mac,
+    require_prev_result, require_room, told, told_mac, uplink,
 };
 use config::Config;
 
@@ -35,22 +35,16 @@ impl Plugin for Tap {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
-        let device = device(call, config, &namespaces)?;
-        let (mtu, link) = (device.mtu, LinkRef::container(device.name.as_str()));
-        let mut undo = Undo::new();
-        let device = Plan::from_iter([device]);
-        let (mut result, mut plan) = lease_with_link(call, device, &namespaces, &mut undo)?;
-        for ip in &mut result.ips {
-            ip.interface = Some(CONTAINER_INTERFACE);
-        }
-        require_room(mtu, &result)?;
-        plan.extend(configuration(&link, &result, CONTAINER_INTERFACE));
-        apply(&plan, &namespaces, &mut undo)?;
-        result.interfaces = vec![container_interface(namespaces.link(&link)?.as_ref(), call)?];
-        // Not those of the IPAM plugin: the reference never printed them.
-        result.dns = config.dns.clone();
-        undo.commit();
-        Ok(result)
+        Work::done(&namespaces, |work| attach(call, config, work))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        told(call, foresight, |work| attach(call, config, work))
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -82,6 +76,28 @@ impl Plugin for Tap {
         plan::tap_status()?;
         call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
     }
+}
+
+/// The work of ADD.
+fn attach<'i>(
+    call: &Call<'i, Deferred<Config>>,
+    config: &Config,
+    work: &mut Work<'i, '_>,
+) -> Result<Success, Error> {
+    let device = device(call, config, work.namespaces())?;
+    let (mtu, link) = (device.mtu, LinkRef::container(device.name.as_str()));
+    let (mut result, mut plan) = work.lease_with_link(call, Plan::from_iter([device]))?;
+    for ip in &mut result.ips {
+        ip.interface = Some(CONTAINER_INTERFACE);
+    }
+    require_room(mtu, &result)?;
+    plan.extend(configuration(&link, &result, CONTAINER_INTERFACE));
+    work.apply(&plan)?;
+    let made = work.namespaces().link(&link)?;
+    result.interfaces = vec![container_interface(&made, call)?];
+    // Not those of the IPAM plugin: the reference never printed them.
+    result.dns = config.dns.clone();
+    Ok(result)
 }
 
 /// The device that the configuration asks for.

@@ -16,10 +16,10 @@ use linkspan_plan::{
 };
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success, Version};
-use linkspan_plugin::{Call, Gc, Needs, Plugin, Role, Undo, warn};
+use linkspan_plugin::{Call, Foreseen, Foresight, Gc, Needs, Plugin, Role, Undo, warn};
 
 use crate::attach::owner_of;
-use crate::attach::{PREV_RESULT_MISSING, host_end, mac, require_prev_result};
+use crate::attach::{PREV_RESULT_MISSING, Work, host_end, mac, require_prev_result, told};
 use backup::Backup;
 use config::Config;
 
@@ -41,20 +41,23 @@ impl Plugin for Tuning {
         let wanted = settings(call, config)?;
         allowlist::allows(names(config))?;
         let namespaces = crate::attach::namespaces(call)?;
-        let ifname = call.ifname()?.as_str();
-        let sysctls = sysctl::resolve(&config.sysctls, ifname, &namespaces)?;
-
-        let mut undo = Undo::new();
-        let mut plan = Plan::from_iter(sysctls);
-        if wanted != Settings::default() {
-            let missing = format!("failed to get {ifname:?}: Link not found");
-            let link = words::link(namespaces.container()?, ifname, missing)?;
-            keep(call, config, &wanted.of(&link), &mut undo)?;
-            plan.extend(link_steps(&link, &wanted, &namespaces)?);
-        }
-        apply(&plan, &namespaces, &mut undo)?;
-        undo.commit();
+        let plan = Work::done(&namespaces, |work| adjust(call, config, &wanted, work))?;
         Ok(updated(result, call, &plan))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let result = require_prev_result(call, PREV_RESULT_MISSING)?;
+        let wanted = settings(call, config)?;
+        allowlist::allows(names(config))?;
+        told(call, foresight, |work| {
+            let plan = adjust(call, config, &wanted, work)?;
+            Ok(updated(result, call, &plan))
+        })
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -64,7 +67,7 @@ impl Plugin for Tuning {
         let ifname = call.ifname()?.as_str();
         // That the interface is there at all.
         let missing = format!("Cannot find container link {ifname}");
-        words::link(namespaces.container()?, ifname, missing)?;
+        words::link(&namespaces, ifname, missing)?;
         let sysctls = sysctl::resolve(&config.sysctls, ifname, &namespaces)?;
         check_sysctls(&sysctls, &namespaces)?;
         let settings = On(LinkRef::container(ifname), settings(call, config)?);
@@ -91,6 +94,26 @@ impl Plugin for Tuning {
             ..error
         })
     }
+}
+
+/// The work of ADD, and the plan of it.
+fn adjust(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    wanted: &Settings,
+    work: &mut Work<'_, '_>,
+) -> Result<Plan, Error> {
+    let (namespaces, ifname) = (work.namespaces(), call.ifname()?.as_str());
+    let sysctls = sysctl::resolve(&config.sysctls, ifname, namespaces)?;
+    let mut plan = Plan::from_iter(sysctls).because("(sysctl)");
+    if *wanted != Settings::default() {
+        let missing = format!("failed to get {ifname:?}: Link not found");
+        let link = words::link(namespaces, ifname, missing)?;
+        keep(call, config, &wanted.of(&link), work)?;
+        plan.extend(link_steps(&link, wanted, namespaces)?);
+    }
+    work.apply(&plan)?;
+    Ok(plan)
 }
 
 fn names(config: &Config) -> impl Iterator<Item = &str> {
@@ -120,17 +143,27 @@ fn keep(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
     before: &Settings,
-    undo: &mut Undo<'_>,
+    work: &mut Work<'_, '_>,
 ) -> Result<(), Error> {
-    let backup = Backup::of(&owner_of(call)?, &config.data_dir);
-    let (again, kept) = (backup.clone(), backup.settings()?);
-    // Before it is tried: a part of it may be there when it fails.
-    undo.on_failure("the kept settings", move || match kept {
-        Some(kept) => again.keep(&kept),
-        None => again.remove(),
-    });
-    // Another plugin of the same chain may have kept something of its own.
-    backup.keep(&before.clone().beside(backup.settings()?))
+    let owner = owner_of(call)?;
+    let told = || {
+        let words = format!(
+            "keep the settings that are replaced in {}",
+            config.data_dir.display()
+        );
+        Foreseen::made("record", words).because("so that DEL can put them back (dataDir)")
+    };
+    work.act(told, |undo| {
+        let backup = Backup::of(&owner, &config.data_dir);
+        let (again, kept) = (backup.clone(), backup.settings()?);
+        // Before it is tried: a part of it may be there when it fails.
+        undo.on_failure("the kept settings", move || match kept {
+            Some(kept) => again.keep(&kept),
+            None => again.remove(),
+        });
+        // Another plugin of the same chain may have kept something of its own.
+        backup.keep(&before.clone().beside(backup.settings()?))
+    })
 }
 
 /// The settings of the interface; an MTU for the other end of a pair as well, since it drops what is larger
@@ -156,7 +189,7 @@ fn link_steps(link: &Link, wanted: &Settings, namespaces: &Namespaces) -> Result
 
 /// The result with what was changed.
 fn updated(mut result: Success, call: &Call<'_, Deferred<Config>>, plan: &Plan) -> Success {
-    let changed = plan.steps.iter().filter_map(|step| match step {
+    let changed = plan.steps.iter().filter_map(|planned| match &planned.step {
         Step::Settings(On(link, settings)) => Some((link, settings)),
         _ => None,
     });

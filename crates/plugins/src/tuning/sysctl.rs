@@ -28,18 +28,25 @@ pub(super) fn resolve(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let container = namespaces.container()?;
-    container.netns().map_or(Ok(()), refuse_host)?;
-    let candidates = wanted
-        .iter()
-        .map(|(name, value)| Ok((candidates(name, ifname)?, value)))
-        .collect::<Result<Vec<_>, Error>>()?;
-    let choose = |(candidates, value): (Vec<String>, &String)| Sysctl {
+    let candidates = || {
+        let all = wanted.iter();
+        all.map(|(name, value)| Ok((candidates(name, ifname)?, value)))
+            .collect::<Result<Vec<_>, Error>>()
+    };
+    let sysctl = |path, value: &String| Sysctl {
         place: Place::Container,
-        path: choose(candidates),
+        path,
         value: value.clone(),
         required: true,
     };
+    if namespaces.imagined().is_some() {
+        let first = |(mut paths, value): (Vec<String>, _)| sysctl(paths.swap_remove(0), value);
+        return Ok(candidates()?.into_iter().map(first).collect());
+    }
+    let container = namespaces.container()?;
+    container.netns().map_or(Ok(()), refuse_host)?;
+    let candidates = candidates()?;
+    let choose = |(candidates, value): (Vec<String>, _)| sysctl(choose(candidates), value);
     if candidates.iter().all(|(paths, _)| paths.len() == 1) {
         return Ok(candidates.into_iter().map(choose).collect());
     }

@@ -8,9 +8,9 @@ pub mod config;
 use linkspan_plan::{ContainerLink, LinkKind, LinkRef};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, MacAddr, Success};
-use linkspan_plugin::{Call, Plugin, Role};
+use linkspan_plugin::{Call, Foresight, Plugin, Role};
 
-use crate::attach::{ContainerInterface, Manner, container_link, require_up, told_mac};
+use crate::attach::{ContainerInterface, Manner, Work, container_link, require_up, told, told_mac};
 use config::Config;
 
 /// The plugin.
@@ -28,11 +28,16 @@ impl Plugin for Vlan {
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
         let namespaces = crate::attach::namespaces(call)?;
-        let (parent, found) = config.master.look(&namespaces)?;
-        let mtu = config.mtu.on(&parent, &found)?;
-        // The kernel refuses to switch on a VLAN of a link that is off.
-        require_up(&parent, &found)?;
-        interface(call, config, Some(parent), mtu, None)?.add(call, &namespaces, None)
+        Work::done(&namespaces, |work| attach(call, config, work))
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        told(call, foresight, |work| attach(call, config, work))
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -52,6 +57,19 @@ impl Plugin for Vlan {
         config.master.status(config.mtu)?;
         call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
     }
+}
+
+/// The work of ADD.
+fn attach<'i>(
+    call: &Call<'i, Deferred<Config>>,
+    config: &Config,
+    work: &mut Work<'i, '_>,
+) -> Result<Success, Error> {
+    let (parent, found) = config.master.look(work.namespaces())?;
+    let mtu = config.mtu.on(&parent, &found)?;
+    // The kernel refuses to switch on a VLAN of a link that is off.
+    require_up(&parent, &found)?;
+    interface(call, config, Some(parent), mtu, None)?.attach(call, work, None)
 }
 
 fn interface(

@@ -8,15 +8,15 @@ mod check;
 pub mod config;
 mod plan;
 
-use linkspan_kernel::rtnl::{Link, LinkData, RouteFilter, Rtnl};
+use linkspan_kernel::rtnl::{Link, LinkData, RouteFilter};
 use linkspan_plan::fault::explain;
 use linkspan_plan::words;
 use linkspan_plan::{Namespaces, Plan, Vrf as VrfLink, apply, remove_unused_vrf};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Success};
-use linkspan_plugin::{Call, Needs, Plugin, Role, Undo, warn};
+use linkspan_plugin::{Call, Foresight, Needs, Plugin, Role, Undo, warn};
 
-use crate::attach::{require_prev_result, routes};
+use crate::attach::{Work, require_prev_result, routes, told};
 use config::Config;
 use plan::Interface;
 
@@ -36,30 +36,24 @@ impl Plugin for Vrf {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        let result = require_prev_result(call, "missing prevResult from earlier plugin")?;
+        let result = require_prev_result(call, CHAINED)?;
         let namespaces = crate::attach::namespaces(call)?;
         let _lock = routes::lock(&namespaces)?;
-        let container = namespaces.container()?;
-        let rtnl = container.rtnl();
-        let table = table(config, rtnl)?;
-        let ifname = call.ifname()?.as_str();
-        let missing = format!("cmdAdd failed: could not get link by name {ifname}");
-        let link = words::link(container, ifname, missing)?;
-        refuse_master(&link, rtnl)?;
-        let vrf = VrfLink {
-            name: config.name.clone(),
-            table,
-        };
-        let mut wanted = Plan::from_iter([vrf]);
-        wanted.extend(plan::into_vrf(
-            config.name.clone(),
-            table,
-            interface(&link, rtnl)?,
-        ));
-        let mut undo = Undo::new();
-        apply(&wanted, &namespaces, &mut undo)?;
-        undo.commit();
+        Work::done(&namespaces, |work| join(call, config, work))?;
         Ok(result)
+    }
+
+    fn foresee(
+        &self,
+        call: &Call<'_, Deferred<Config>>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = call.config.get()?;
+        let result = require_prev_result(call, CHAINED)?;
+        told(call, foresight, |work| {
+            join(call, config, work)?;
+            Ok(result)
+        })
     }
 
     fn check(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
@@ -80,8 +74,32 @@ impl Plugin for Vrf {
     }
 }
 
+/// What ADD says where there is no plugin before it.
+const CHAINED: &str = "missing prevResult from earlier plugin";
+
+/// The work of ADD.
+fn join(
+    call: &Call<'_, Deferred<Config>>,
+    config: &Config,
+    work: &mut Work<'_, '_>,
+) -> Result<(), Error> {
+    let (namespaces, ifname) = (work.namespaces(), call.ifname()?.as_str());
+    let table = table(config, namespaces)?;
+    let missing = format!("cmdAdd failed: could not get link by name {ifname}");
+    let link = words::link(namespaces, ifname, missing)?;
+    refuse_master(&link, namespaces)?;
+    let vrf = VrfLink {
+        name: config.name.clone(),
+        table,
+    };
+    let interface = interface(&link, namespaces)?;
+    let mut wanted = Plan::from_iter([vrf]);
+    wanted.extend(plan::into_vrf(config.name.clone(), table, interface));
+    work.apply(&wanted)
+}
+
 /// What a link has.
-fn interface(link: &Link, rtnl: &Rtnl) -> Result<Interface, Error> {
+fn interface(link: &Link, namespaces: &Namespaces) -> Result<Interface, Error> {
     let filter = RouteFilter {
         link: Some(link.index),
         table: None,
@@ -89,15 +107,15 @@ fn interface(link: &Link, rtnl: &Rtnl) -> Result<Interface, Error> {
     Ok(Interface {
         name: link.name.clone(),
         link: link.index,
-        addresses: rtnl.addresses(link.index).map_err(explain)?,
-        routes: rtnl.routes(filter).map_err(explain)?,
+        addresses: namespaces.addresses_inside(link.index)?,
+        routes: namespaces.routes_inside(filter)?,
     })
 }
 
 /// The table of the vrf that is there, else the configured one when it is no other's, else one that is free.
-fn table(config: &Config, rtnl: &Rtnl) -> Result<u32, Error> {
+fn table(config: &Config, namespaces: &Namespaces) -> Result<u32, Error> {
     let name = config.name.as_str();
-    match (rtnl.link(name), config.table) {
+    match (namespaces.inside(name)?, config.table) {
         (Ok(found), wanted) => {
             let LinkData::Vrf { table } = found.data else {
                 return Err(not_a_vrf(&found));
@@ -108,8 +126,8 @@ fn table(config: &Config, rtnl: &Rtnl) -> Result<u32, Error> {
             }
         }
         (Err(error), _) if !error.is_not_found() => Err(explain(error)),
-        (Err(_), Some(wanted)) => refuse_taken_table(wanted, rtnl).map(|()| wanted),
-        (Err(_), None) => rtnl.free_table(FIRST_TABLE).map_err(explain),
+        (Err(_), Some(wanted)) => refuse_taken_table(wanted, namespaces).map(|()| wanted),
+        (Err(_), None) => namespaces.free_table_inside(FIRST_TABLE),
     }
 }
 
@@ -135,8 +153,8 @@ fn other_table(name: &str, table: u32) -> Error {
 }
 
 /// Two vrfs with one table would be one network.
-fn refuse_taken_table(table: u32, rtnl: &Rtnl) -> Result<(), Error> {
-    let links = rtnl.links().map_err(explain)?;
+fn refuse_taken_table(table: u32, namespaces: &Namespaces) -> Result<(), Error> {
+    let links = namespaces.links_inside()?;
     let taken = links
         .iter()
         .find(|link| matches!(link.data, LinkData::Vrf { table: taken } if taken == table));
@@ -154,11 +172,11 @@ fn refuse_taken_table(table: u32, rtnl: &Rtnl) -> Result<(), Error> {
 }
 
 /// An interface is part of one other link at most.
-fn refuse_master(link: &Link, rtnl: &Rtnl) -> Result<(), Error> {
+fn refuse_master(link: &Link, namespaces: &Namespaces) -> Result<(), Error> {
     let Some(master) = link.master else {
         return Ok(());
     };
-    let (name, kind) = match rtnl.link_at(master) {
+    let (name, kind) = match namespaces.container()?.rtnl().link_at(master) {
         Ok(master) => (master.name, master.kind.unwrap_or_default()),
         Err(_) => (format!("link {master}"), String::new()),
     };
@@ -198,7 +216,7 @@ fn remove(call: &Call<'_, Deferred<Config>>, namespaces: &Namespaces) -> Result<
         return Ok(());
     };
     if let Some(link) = link.filter(|_| master.is_some_and(|master| master.index == vrf.index)) {
-        let wanted = plan::out_of_vrf(table, interface(&link, rtnl)?);
+        let wanted = plan::out_of_vrf(table, interface(&link, namespaces)?);
         release(&link, &wanted, namespaces)?;
     }
     remove_unused_vrf(vrf.index, rtnl)

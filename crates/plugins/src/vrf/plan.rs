@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn carried(plan: &Plan) -> &Carry {
-        match plan.steps.last() {
+        match plan.steps.last().map(|planned| &planned.step) {
             Some(Step::Carry(On(_, carry))) => carry,
             other => panic!("{other:?}"),
         }
@@ -168,7 +168,11 @@ mod tests {
         ];
         let red: IfName = "red".parse().unwrap();
         let steps = into_vrf(red, 10, interface(Vec::new(), routes));
-        let words: Vec<String> = steps.steps.iter().map(ToString::to_string).collect();
+        let words: Vec<String> = steps
+            .steps
+            .iter()
+            .map(|planned| planned.step.to_string())
+            .collect();
         assert_eq!(
             words,
             [

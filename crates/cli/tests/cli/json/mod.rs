@@ -22,6 +22,8 @@ const RUNS: &[(&str, &str)] = &[
     ("linkspan version", "version"),
     ("linkspan version PLUGIN", "version bridge"),
     ("linkspan status NET", "status mynet"),
+    ("linkspan explain NET", "explain mynet"),
+    ("linkspan explain NET", "explain /run/explained.conflist"),
     ("linkspan add NET NETNS", "add mynet c1"),
     ("linkspan add NET NETNS", "add mynet c2 --container-id two"),
     ("linkspan check NET NETNS", "check mynet c1"),
@@ -168,6 +170,12 @@ fn host_with_networks(host: &Sandbox) {
         { "type": "bridge", "isGateway": true, "ipMasq": true, "ipam": { "type": "host-local", "subnet": "10.22.0.0/16", "routes": [{ "dst": "0.0.0.0/0" }] } }] });
     fs::write("/etc/cni/net.d/10-mynet.conflist", network.to_string()).unwrap();
     fs::write("/etc/cni/net.d/90-broken.conflist", "{}").unwrap();
+    let explained = json!({ "cniVersion": "1.0.0", "name": "explained", "plugins": [
+        { "type": "calico", "capabilities": { "other": true } },
+        { "type": "bridge", "dns": { "nameservers": ["10.0.0.53"] } },
+        { "type": "tuning", "mtu": 1400 },
+        { "type": "firewall", "ingressPolicy": "same-bridge" } ] });
+    fs::write("/run/explained.conflist", explained.to_string()).unwrap();
     for name in ["c1", "c2", "c3"] {
         host.run(&format!("ip netns add {name}"));
     }

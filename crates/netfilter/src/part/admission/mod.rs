@@ -40,6 +40,13 @@ impl fmt::Display for Admission {
 }
 
 impl Want for Admission {
+    fn told(&self) -> String {
+        format!(
+            "have the host forward what {} sends, and what is sent back",
+            self.address
+        )
+    }
+
     fn elements(&self) -> Vec<Placed> {
         Vec::new()
     }

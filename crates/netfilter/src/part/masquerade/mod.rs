@@ -29,6 +29,11 @@ impl fmt::Display for Masquerade {
 }
 
 impl Want for Masquerade {
+    fn told(&self) -> String {
+        let (address, subnet) = (self.address.addr(), self.address.trunc());
+        format!("hide {address} behind the host's address where it sends beyond {subnet}")
+    }
+
     fn elements(&self) -> Vec<Placed> {
         nftables::elements(self.address)
     }

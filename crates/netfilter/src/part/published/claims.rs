@@ -14,7 +14,8 @@ use linkspan_spec::{Error, ErrorCode};
 
 use super::{Holder, Part, Port, PortRange, PublishedPorts, Reserved};
 use crate::head::{Found, Head};
-use crate::owner::hex_sha512;
+use crate::owner::{Owner, hex_sha512};
+use crate::part::Record;
 use crate::records::Records;
 use crate::register::{Holders, Register};
 
@@ -56,6 +57,49 @@ pub(super) fn reserve(part: &PublishedPorts, holder: &Holder<'_>) -> Result<Rese
             ..part.clone()
         })
     })))
+}
+
+/// The error that [`reserve`] would give because another container has one of the ports, as the records tell it: nothing is
+/// claimed or locked.
+pub(super) fn refuse_taken(part: &PublishedPorts, owner: &Owner) -> Result<(), Error> {
+    let Some(records) = Records::if_there()? else {
+        return Ok(());
+    };
+    for name in records.names()? {
+        let Found::Record(record) = Record::read(&records, &name)? else {
+            continue;
+        };
+        let others = record.parts.iter().filter_map(|other| match other {
+            Part::PublishedPorts(other) if other.conditions == part.conditions => Some(other),
+            _ => None,
+        });
+        let taken_port = others
+            .filter(|other| other.container.addr().is_ipv4() == part.container.addr().is_ipv4())
+            .find_map(|other| clash(part, other));
+        if let Some(port) = taken_port
+            && let Found::Record(head) = records.head(&name)?
+            && head.owner().container() != owner.container()
+            && let Some(reason) = head.reason_to_live()
+        {
+            let at = port
+                .host_address
+                .map_or_else(|| "every address".to_owned(), |at| at.to_string());
+            return Err(taken(port, &at, &head, &reason));
+        }
+    }
+    Ok(())
+}
+
+/// The first port that both have, at the same address or at all of them.
+fn clash(part: &PublishedPorts, other: &PublishedPorts) -> Option<Port> {
+    let is_same = |one: &Port, other: &Port| {
+        (one.protocol, one.host_port) == (other.protocol, other.host_port)
+            && (one.host_address.is_none()
+                || other.host_address.is_none()
+                || one.host_address == other.host_address)
+    };
+    part.single_ports()
+        .find(|port| other.single_ports().any(|held| is_same(port, &held)))
 }
 
 /// Gives up the claims of a part's ports; returns who has waited for one of them.

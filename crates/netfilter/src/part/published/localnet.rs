@@ -10,6 +10,7 @@ use linkspan_kernel::sysctl;
 use linkspan_spec::Error;
 
 use crate::fault::explain;
+use crate::foresee::Foreseen;
 use crate::part::Holder;
 use crate::records::Records;
 use crate::register::Register;
@@ -37,6 +38,21 @@ pub(super) fn enable(interface: &str, holder: &Holder<'_>) -> Result<(), Error> 
              \"snat\" be false",
         )
     })
+}
+
+/// What [`enable`] would do.
+pub(super) fn foresee(interface: &str) -> Foreseen {
+    let note = match sysctl::read(&parameter(interface)) {
+        Ok(value) if value == "1" => "is 1 already".to_owned(),
+        Ok(value) => {
+            format!("is {value} now; set back when the last container with such ports goes")
+        }
+        Err(_) => "set back when the last container with such ports goes".to_owned(),
+    };
+    let words = format!(
+        "set net.ipv4.conf.{interface}.route_localnet to 1 on the host, so that it reaches the ports at 127.0.0.1"
+    );
+    Foreseen { words, note }
 }
 
 /// What is not as [`enable`] leaves it.

@@ -11,6 +11,7 @@ mod reference;
 mod stale;
 
 use std::fmt;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use linkspan_nft::{Chain, Table};
@@ -21,6 +22,7 @@ pub use conditions::{Conditions, NotUnderstood};
 pub use port::{Port, PortRange, Transport};
 
 use super::{Backend, Beyond, Group, Holder, Installed, Owner, Part, Placed, Reserved, Want};
+use crate::foresee::Foreseen;
 use crate::head::Head;
 use crate::inet;
 use crate::iptables::{NAT, Protocol};
@@ -85,6 +87,42 @@ impl fmt::Display for PublishedPorts {
 }
 
 impl Want for PublishedPorts {
+    fn told(&self) -> String {
+        let address = match self.container.addr() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let lead = |range: &PortRange| {
+            let inside = range.ports().next().map(|port| port.container_port);
+            let inside = inside.unwrap_or_default();
+            match range.count {
+                1 => format!("port {range} of the host to {address}:{inside}"),
+                _ => format!("ports {range} of the host to {address}:{inside} and up"),
+            }
+        };
+        let leads: Vec<String> = self.ports.iter().map(lead).collect();
+        format!("lead {}", leads.join(", "))
+    }
+
+    fn aside(&self) -> Option<String> {
+        match self.source {
+            SourceNat::Keep => Some("the container sees who connects (snat is off)".to_owned()),
+            SourceNat::Hairpin => Some(
+                "the container sees who connects, but for itself, its neighbours and the host's 127.0.0.1"
+                    .to_owned(),
+            ),
+            SourceNat::All => Some("every connection seems to come from the host (masqAll)".to_owned()),
+        }
+    }
+
+    fn beside(&self) -> Option<Foreseen> {
+        self.localnet.as_deref().map(localnet::foresee)
+    }
+
+    fn refuse_taken(&self, owner: &Owner) -> Result<(), Error> {
+        claims::refuse_taken(self, owner)
+    }
+
     fn elements(&self) -> Vec<Placed> {
         nftables::elements(self)
     }

@@ -1,0 +1,172 @@
+//! What ADD would do for a container of a network on this host, without doing it.
+//!
+//! The plugins themselves tell ([`Plugin::foresee`](linkspan_plugin::Plugin::foresee)): each is called as the runtime would
+//! call it, with the result that the one before would have. No process is started, nothing is changed and no lock taken.
+
+mod capability;
+mod removal;
+mod whose;
+
+use std::path::PathBuf;
+
+use linkspan_plugin::spec::{Error, NetworkList, Success};
+use linkspan_plugin::{Foreseen, Foresight, Invocation, find};
+use linkspan_plugins::PLUGINS;
+use linkspan_runtime::{Endpoint, Runtime};
+
+pub use capability::Capability;
+pub use removal::Removal;
+pub use whose::Whose;
+
+/// What ADD would do.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The plugins of the chain, in order.
+    pub plugins: Vec<Explained>,
+    /// The result that the runtime would get, in words where something is not known yet; `None` when ADD would fail.
+    pub result: Option<Outcome>,
+    /// What DEL would do about it.
+    pub removal: Removal,
+}
+
+/// One plugin of the chain.
+#[derive(Debug)]
+pub struct Explained {
+    /// Its type.
+    pub name: String,
+    /// What it does in one line, where that is known.
+    pub about: Option<&'static str>,
+    /// Whose it is.
+    pub whose: Whose,
+    /// What it would do, in order; with what its IPAM plugin would do.
+    pub steps: Vec<Foreseen>,
+    /// Why ADD would fail here.
+    pub failure: Option<Error>,
+    /// Whether ADD would come to it.
+    pub is_reached: bool,
+    /// What a runtime may hand in.
+    pub capabilities: Vec<Capability>,
+}
+
+/// What a container would have.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The addresses of the result.
+    pub addresses: Vec<String>,
+    /// Its routes.
+    pub routes: Vec<String>,
+    /// Its name servers.
+    pub nameservers: Vec<String>,
+}
+
+/// Explains what ADD would do for this end of a container, with the plugins of these directories.
+///
+/// # Errors
+/// When a plugin of the list has no type.
+pub fn explain(
+    network: &NetworkList,
+    endpoint: &Endpoint,
+    plugin_dirs: &[PathBuf],
+) -> Result<Explanation, linkspan_runtime::Error> {
+    let mut foresight = Foresight::default();
+    let mut before: Option<Success> = None;
+    let mut plugins: Vec<Explained> = Vec::new();
+    for index in 0..network.plugins.len() {
+        let is_reached = plugins.iter().all(|plugin| plugin.failure.is_none());
+        let told = foresight.steps().len();
+        let mut plugin = Explained::of(network, index, plugin_dirs)?;
+        if is_reached {
+            match plugin.foresee(network, index, endpoint, before.take(), &mut foresight) {
+                Ok(result) => before = Some(result),
+                Err(error) => plugin.failure = Some(error),
+            }
+        }
+        plugin.is_reached = is_reached;
+        plugin.steps = foresight.steps()[told..].to_vec();
+        plugins.push(plugin);
+    }
+    let removal = Removal::of(plugins.iter().flat_map(|plugin| &plugin.steps), endpoint);
+    Ok(Explanation {
+        result: before.map(|result| Outcome::of(&result, &foresight)),
+        plugins,
+        removal,
+    })
+}
+
+impl Explanation {
+    /// The plugin with which ADD would fail, and why.
+    pub fn failure(&self) -> Option<(&Explained, &Error)> {
+        let mut plugins = self.plugins.iter();
+        plugins.find_map(|plugin| Some((plugin, plugin.failure.as_ref()?)))
+    }
+}
+
+impl Explained {
+    fn of(
+        network: &NetworkList,
+        index: usize,
+        plugin_dirs: &[PathBuf],
+    ) -> Result<Self, linkspan_runtime::Error> {
+        let config = &network.plugins[index];
+        let unusable = |source| linkspan_runtime::Error::Network {
+            network: network.name.clone(),
+            source,
+        };
+        let plugin = config.plugin_type().map_err(unusable)?;
+        let handler = find(PLUGINS, plugin.as_str());
+        Ok(Self {
+            about: handler.map(|handler| handler.about()),
+            whose: Whose::of(&plugin, handler.is_some(), plugin_dirs),
+            steps: Vec::new(),
+            failure: None,
+            is_reached: false,
+            capabilities: Capability::of(config, handler),
+            name: plugin.to_string(),
+        })
+    }
+
+    fn foresee(
+        &self,
+        network: &NetworkList,
+        index: usize,
+        endpoint: &Endpoint,
+        before: Option<Success>,
+        foresight: &mut Foresight,
+    ) -> Result<Success, Error> {
+        let config = Runtime::plugin_config(network, index, endpoint, before.as_ref())
+            .map_err(|error| Error::new(error.code(), error.to_string()))?;
+        let attachment = (endpoint.container_id.clone(), endpoint.ifname.clone());
+        let args = endpoint.cni_args();
+        let invocation = Invocation::imagined(config, attachment, args, Vec::new(), PLUGINS)?;
+        match find(PLUGINS, &self.name) {
+            Some(handler) => handler.foresee(&invocation, foresight),
+            None => foresight.of(&self.name, |foresight| {
+                let ifname = &endpoint.ifname;
+                let words = match before {
+                    None => format!(
+                        "what it does is not known here; what follows supposes that it gives the container {ifname:?}, one end \
+                         of a pair of links, and an address"
+                    ),
+                    Some(_) => "what it does is not known here; what follows supposes that it changes no result".to_owned(),
+                };
+                foresight.unknown_plugin(&invocation, words)
+            }),
+        }
+    }
+}
+
+impl Outcome {
+    fn of(result: &Success, foresight: &Foresight) -> Self {
+        let words = |text: String| foresight.in_words(&text);
+        let address = |ip: &linkspan_plugin::spec::IpConfig| words(ip.address.to_string());
+        let route = |route: &linkspan_plugin::spec::Route| match route.gw {
+            Some(gateway) => words(format!("{} via {gateway}", route.dst)),
+            None => words(route.dst.to_string()),
+        };
+        Self {
+            addresses: result.ips.iter().map(address).collect(),
+            routes: result.routes.iter().map(route).collect(),
+            nameservers: result.dns.nameservers.clone(),
+        }
+    }
+}
