@@ -12,8 +12,8 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 BIN     := $(TARGET)/$(shell scripts/release --print-target)/release
 RELEASE := CARGO='$(CARGO)' scripts/release
 
-# Tests wait for the kernel more than they compute: half as many again as there are processors run at a time.
-export RUST_TEST_THREADS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
+# Of one executable; scripts/run-tests runs as many executables at a time as there are processors.
+export RUST_TEST_THREADS ?= 2
 
 .PHONY: help
 help:
@@ -46,7 +46,8 @@ SHARE := $(DESTDIR)$(PREFIX)/share
 ## make test         everything: formatting, lints, all tests (those that need it in a virtual machine), documentation
 .PHONY: test
 test: setup fmt-check lint doc test-release
-	@$(SHIPPED) $(CARGO) test --locked --workspace $(T)
+	@$(SHIPPED) CARGO='$(CARGO)' scripts/run-tests $(T)
+	@$(CARGO) test --locked --workspace --doc --quiet $(T)
 
 # Tests call the plugins that ship.
 SHIPPED := LINKSPAN_PLUGINS=$(abspath $(BIN))/linkspan-plugins LINKSPAN=$(abspath $(BIN))/linkspan
