@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use linkspan_inspect::Places;
 use linkspan_inspect::link::Links;
 use linkspan_kernel::rtnl::Rtnl;
+use linkspan_plugins::tuning::allowlist;
 
 use crate::document::Document;
 use crate::input;
@@ -19,6 +20,8 @@ pub struct Facts {
     pub plugins: Option<BTreeSet<String>>,
     /// The links of the host with their addresses, and its routes; `None` where they cannot be seen.
     pub links: Option<Links>,
+    /// The kernel parameters that its administrator allows `tuning` to set; `None` where there is no such list.
+    pub allowlist: Option<String>,
     /// The networks on the host's disk, without those that are linted.
     pub networks: Vec<Document>,
 }
@@ -30,6 +33,7 @@ impl Facts {
             plugins: plugins(&places.plugin_dirs),
             plugin_dirs: places.plugin_dirs.clone(),
             links: Rtnl::open().ok().and_then(|rtnl| Links::read(&rtnl).ok()),
+            allowlist: allowlist::read().ok(),
             networks: networks(places, linted),
         }
     }

@@ -113,6 +113,7 @@ pub static RULES: &[&Rule] = &[
     &tuning::NOT_A_STRING,
     &tuning::NOT_OF_NETWORK,
     &tuning::OF_THE_HOST,
+    &tuning::NOT_ALLOWED,
     &tuning::INTERFACE_NAME,
     &tuning::MAC,
     &refused::REFUSED,

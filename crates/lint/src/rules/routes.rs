@@ -124,9 +124,9 @@ pub(super) static UNREACHABLE: Rule = Rule {
 /// Two routes to one destination.
 pub(super) static TWICE: Rule = Rule {
     id: "route-twice",
-    severity: Severity::Error,
+    severity: Severity::Warning,
     about: "two routes to the same destination",
-    why: "the kernel has one route for a destination, a table and a priority, and refuses the second; ADD fails with \"file exists\"",
+    why: "the kernel has one route for a destination, a table and a priority: the first counts, and the second is passed over",
     check: |context| {
         let mut findings = Vec::new();
         for plugin in context.plugins() {
@@ -273,9 +273,9 @@ pub(super) static FIXED_GATEWAY: Rule = Rule {
 /// An address that is there twice.
 pub(super) static ADDRESS_TWICE: Rule = Rule {
     id: "address-twice",
-    severity: Severity::Error,
+    severity: Severity::Warning,
     about: "an address of static that is there twice",
-    why: "an interface has an address once; ADD fails with \"file exists\"",
+    why: "an interface has an address once: the second is passed over, or its routes get in the way of the first's",
     check: |context| {
         let mut findings = Vec::new();
         for plugin in context.plugins() {

@@ -1,6 +1,7 @@
 //! Kernel parameters and MAC addresses.
 
 use linkspan_inspect::finding::Severity;
+use linkspan_plugins::tuning::allowlist;
 use linkspan_spec::MacAddr;
 
 use crate::document::Plugin;
@@ -131,6 +132,31 @@ pub(super) static OF_THE_HOST: Rule = Rule {
                     )
                     .help("set it on the host by sysctl.d(5)")
             })
+        })
+    },
+};
+
+/// A parameter that the host's administrator does not allow.
+pub(super) static NOT_ALLOWED: Rule = Rule {
+    id: "sysctl-not-allowed",
+    severity: Severity::Error,
+    about: "a kernel parameter that the allowlist of this host does not have",
+    why: "/etc/cni/tuning/allowlist.conf lists what tuning may set here; ADD refuses everything else",
+    check: |context| {
+        let list = context.facts.and_then(|facts| facts.allowlist.as_deref());
+        let Some(list) = list.filter(|_| context.document.within.is_none()) else {
+            return Vec::new();
+        };
+        each(context, |member, _| {
+            let error = allowlist::require(&member.key, list).err()?;
+            Some(
+                NOT_ALLOWED
+                    .at(
+                        member.key_span,
+                        format!("{} may not be set on this host", member.key),
+                    )
+                    .help(error.details),
+            )
         })
     },
 };

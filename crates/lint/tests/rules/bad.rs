@@ -1022,6 +1022,13 @@ pub(crate) const BAD: &[(&str, &str, &str, &str, Mends)] = &[
         "network ondisk",
         No,
     ),
+    (
+        "host/sysctl-not-allowed.conflist",
+        "sysctl-not-allowed",
+        "6:77",
+        "may not be set",
+        No,
+    ),
     ("host/no-bridge.conf", "bridge-is-none", "5:13", "eth0", No),
     (
         "host/bridge-has-address.conf",

@@ -47,6 +47,7 @@ pub(crate) fn facts() -> Facts {
                 .collect(),
         ),
         links: Some(links),
+        allowlist: Some("^net.ipv4.conf.IFNAME.[a-z_]*$\n".to_owned()),
         networks: input::text("/etc/cni/net.d/10-ondisk.conf", on_disk),
     }
 }

@@ -32,7 +32,11 @@ pub(super) fn allows<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Err
     }
 }
 
-fn read() -> io::Result<String> {
+/// The list.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub fn read() -> io::Result<String> {
     let mut text = String::new();
     File::open(PATH)?
         .take(MAX_BYTES)
@@ -42,7 +46,10 @@ fn read() -> io::Result<String> {
 
 /// Whether a line of the list matches the name somewhere: a line that is to match all of it says so, with
 /// `^` and `$`.
-fn require(name: &str, text: &str) -> Result<(), Error> {
+///
+/// # Errors
+/// [`ErrorCode::INVALID_NETWORK_CONFIG`] when none does, or one is no regular expression.
+pub fn require(name: &str, text: &str) -> Result<(), Error> {
     let lines = text.lines().map(str::trim);
     let allowed: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     for line in &allowed {

@@ -4,7 +4,7 @@
 //! replaced are kept in a file (`backup.rs`) and put back by DEL. Kernel parameters are not: they go with the
 //! namespace.
 
-mod allowlist;
+pub mod allowlist;
 mod backup;
 pub mod config;
 mod sysctl;
