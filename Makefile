@@ -96,6 +96,11 @@ deny:
 doc:
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 
+## make docs         the book of docs/ as HTML, by mdBook, which is installed to target/tools when it is missing there
+.PHONY: docs
+docs:
+	@CARGO='$(CARGO)' scripts/docs
+
 ## make fmt          formats the code
 .PHONY: fmt fmt-check
 fmt:

@@ -27,14 +27,14 @@ const NEEDS: [(&str, Feature); 5] = [
 /// Every example does what its page shows, under this machine's kernel.
 #[test]
 fn do_what_is_shown() {
-    crate::build_plugins();
+    crate::build_programs();
     are_shown(Setup::default(), |name| feature(name).is_none());
 }
 
 /// Those that need more of the kernel, in one virtual machine where this one has not all of it.
 #[test]
 fn do_what_is_shown_in_a_machine() {
-    crate::build_plugins();
+    crate::build_programs();
     let features = NEEDS.map(|(_, feature)| feature);
     are_shown(needs(&features), |name| feature(name).is_some());
 }

@@ -99,5 +99,10 @@ pub(crate) fn lay_programs() {
         symlink(file, Path::new(BIN_DIR).join(name)).unwrap();
     }
     fs::create_dir(PROGRAMS).unwrap();
+    let examples = built.with_file_name("examples");
+    let phonebook = Path::new(BIN_DIR).join("phonebook");
+    symlink(examples.join("phonebook"), phonebook).unwrap();
+    let embedding = Path::new(PROGRAMS).join("embedding");
+    symlink(examples.join("embedding"), embedding).unwrap();
     symlink(linkspan, Path::new(PROGRAMS).join("linkspan")).unwrap();
 }

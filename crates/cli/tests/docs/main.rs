@@ -18,10 +18,16 @@ mod picture;
 mod reach;
 mod reference;
 mod shown;
+mod snippets;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use programs::build_plugins;
+/// Builds the programs that examples run.
+fn build_programs() {
+    programs::build_plugins();
+    programs::build("linkspan-plugin", &["--example", "phonebook"]);
+    programs::build("linkspan-runtime", &["--example", "embedding"]);
+}
 
 /// Keeps other tests from writing a page that this one has read.
 fn alone() -> MutexGuard<'static, ()> {

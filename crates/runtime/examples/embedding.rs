@@ -1,0 +1,142 @@
+//! A container runtime's side of CNI: attaches a container, checks it, detaches it, and collects what nobody has any more.
+//!
+//! `embedding NETWORK CONTAINER-ID NETNS`. Copy what you need; the book explains it (docs/runtime/README.md).
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "that is what it tells its user"
+)]
+
+use std::error::Error as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use linkspan_runtime::{
+    Cancel, Collection, DEFAULT_CONFIG_DIR, Endpoint, Error, Finished, Outcome, Runtime,
+    load_network,
+};
+use linkspan_spec::{NetworkList, Success};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [network, id, netns] = words.as_slice() else {
+        eprintln!("usage: embedding NETWORK CONTAINER-ID NETNS");
+        return ExitCode::from(2);
+    };
+    match session(network, id, netns) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.downcast_ref::<Error>().map_or_else(
+            || {
+                eprintln!("{error}");
+                ExitCode::from(2)
+            },
+            tell,
+        ),
+    }
+}
+
+fn session(network: &str, id: &str, netns: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let network = load_network(Path::new(DEFAULT_CONFIG_DIR), network)?;
+    let runtime = runtime(Cancel::new()?);
+    let endpoint = endpoint(id, netns)?;
+    let result = attach(&runtime, &network, &endpoint)?;
+    for ip in &result.ips {
+        println!("{id} has {}", ip.address);
+    }
+    match runtime.check(&network, &endpoint)? {
+        Outcome::Done => println!("it is as ADD has left it"),
+        Outcome::Disabled | Outcome::NotInVersion => println!("this network is not checked"),
+    }
+    // ANCHOR: del
+    runtime.del(&network, &endpoint)?;
+    // ANCHOR_END: del
+    println!("{id} is detached");
+    collect(&runtime, &network)?;
+    Ok(())
+}
+
+// ANCHOR: runtime
+fn runtime(cancel: Cancel) -> Runtime {
+    Runtime::builder()
+        .plugin_dir("/opt/cni/bin")
+        // Of one operation, whatever its plugins do.
+        .timeout(Duration::from_secs(30))
+        // An ADD that fails is detached before its error is returned.
+        .detach_failed(true)
+        // A DEL goes on when one plugin fails.
+        .finish_detach(true)
+        .cancel(cancel)
+        .observer(log)
+        .build()
+}
+
+fn log(finished: &Finished<'_>) {
+    let plugin = finished.step.plugin.as_str();
+    println!("{:?} of {plugin} is done", finished.step.command);
+}
+// ANCHOR_END: runtime
+
+// ANCHOR: endpoint
+fn endpoint(id: &str, netns: &str) -> Result<Endpoint, Box<dyn std::error::Error>> {
+    let port = linkspan_spec::decode::value(
+        br#"[{ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" }]"#,
+    )?;
+    Ok(Endpoint::new(id.parse()?, "eth0".parse()?)
+        .with_netns(netns)
+        // CNI_ARGS. Plugins that do not know a name refuse it unless this is said.
+        .with_arg("IgnoreUnknown", "1")
+        .with_arg("K8S_POD_NAME", "web-1")
+        // Reaches the plugins whose entry declares the capability portMappings.
+        .with_capability_arg("portMappings", port))
+}
+// ANCHOR_END: endpoint
+
+// ANCHOR: attach
+fn attach(runtime: &Runtime, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
+    // Another runtime of this host may have the same directory of results: who begins waits for its turn.
+    match runtime.add(network, endpoint) {
+        Err(Error::Undone(undone)) => {
+            // Nothing is left, unless that failed as well.
+            undone.del?;
+            Err(undone.add)
+        }
+        result => result,
+    }
+}
+// ANCHOR_END: attach
+
+// ANCHOR: errors
+fn tell(error: &Error) -> ExitCode {
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(behind) = cause {
+        eprintln!("  cause: {behind}");
+        cause = behind.source();
+    }
+    if let Some(advice) = error.advice() {
+        eprintln!("   next: {advice}");
+    }
+    // The specification's code; 11 asks to try again later.
+    match error.code().0 {
+        11 => ExitCode::from(75),
+        _ => ExitCode::FAILURE,
+    }
+}
+// ANCHOR_END: errors
+
+// ANCHOR: gc
+fn collect(runtime: &Runtime, network: &NetworkList) -> Result<(), Error> {
+    // From here on nobody attaches: the list stays true until the collection is dropped.
+    let collection: Collection<'_> = runtime.collection(network)?;
+    let attachments = runtime.attachments(&network.name)?;
+    let is_there = |netns: &Path| netns.exists();
+    let in_use: Vec<_> = attachments
+        .iter()
+        .filter(|kept| kept.endpoint.netns.as_deref().is_none_or(is_there))
+        .map(|kept| kept.endpoint.attachment())
+        .collect();
+    collection.remove_all_but(&in_use)?;
+    Ok(())
+}
+// ANCHOR_END: gc
