@@ -126,7 +126,7 @@ pub(super) static TWICE: Rule = Rule {
     id: "route-twice",
     severity: Severity::Warning,
     about: "two routes to the same destination",
-    why: "the kernel has one route for a destination, a table and a priority: the first counts, and the second is passed over",
+    why: "the kernel puts the later one before the earlier, so that the last counts; of two by the same gateway the reference plugins fail at the second with \"file exists\"",
     check: |context| {
         let mut findings = Vec::new();
         for plugin in context.plugins() {
@@ -273,9 +273,9 @@ pub(super) static FIXED_GATEWAY: Rule = Rule {
 /// An address that is there twice.
 pub(super) static ADDRESS_TWICE: Rule = Rule {
     id: "address-twice",
-    severity: Severity::Warning,
-    about: "an address of static that is there twice",
-    why: "an interface has an address once: the second is passed over, or its routes get in the way of the first's",
+    severity: Severity::Error,
+    about: "an address of static that is there twice with the same prefix",
+    why: "an interface has an address once; ADD fails with \"file exists\"",
     check: |context| {
         let mut findings = Vec::new();
         for plugin in context.plugins() {
@@ -283,7 +283,7 @@ pub(super) static ADDRESS_TWICE: Rule = Rule {
             for (place, fixed) in all.iter().enumerate() {
                 let earlier = all[..place]
                     .iter()
-                    .find(|other| other.address.value.addr() == fixed.address.value.addr());
+                    .find(|other| other.address.value == fixed.address.value);
                 findings.extend(earlier.map(|earlier| twice(fixed.address, earlier.address)));
             }
         }
