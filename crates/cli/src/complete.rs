@@ -16,7 +16,9 @@ use clap_complete::engine::{
 };
 use clap_complete::env::{Bash, Fish, Zsh};
 use clap_complete::{CompleteEnv, env::Shells};
+use linkspan_inspect::link::Links;
 use linkspan_inspect::namespace::NAMED;
+use linkspan_kernel::rtnl::Rtnl;
 use linkspan_runtime::{CachedAttachment, Runtime, load_all};
 
 use crate::args::{self, Places};
@@ -80,6 +82,20 @@ pub(crate) fn namespaces() -> ArgValueCompleter {
             words.extend(PathCompleter::any().complete(current));
         }
         words
+    })
+}
+
+/// Links of the host.
+pub(crate) fn links() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let links = Rtnl::open().and_then(|rtnl| Links::read(&rtnl));
+        let links = links.unwrap_or_default().links.into_iter();
+        let others = links.filter(|link| link.name != "lo");
+        candidates(
+            others
+                .map(|link| (link.name, link.kind.unwrap_or_default()))
+                .collect(),
+        )
     })
 }
 

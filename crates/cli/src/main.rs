@@ -86,6 +86,8 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Lint(args) => commands::lint::lint(ui, args),
         Command::Events(args) => commands::events::events(ui, args),
         Command::Explain(args) => commands::explain::explain(ui, args),
+        Command::New(args) => commands::new::new(ui, args),
+        Command::Network(args) => commands::network::network(ui, args),
         Command::Metrics(args) => commands::metrics::metrics(ui, args),
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),
         Command::Test(args) => commands::test::test(ui, args),

@@ -55,6 +55,16 @@ impl Ui {
         self.out
     }
 
+    /// Whether a person sees standard output as it comes.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether no more than what was asked for is to be told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.loudness == Loudness::Quiet
+    }
+
     /// Prints text on standard output.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
         self.write(&shown(text, self.json && !self.terminal))

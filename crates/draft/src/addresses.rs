@@ -11,6 +11,10 @@ use crate::refusal::Refusal;
 use crate::subnet::{self, POOLS};
 use crate::wish::{Kind, Stretch, Wish};
 
+/// What DHCP needs on this host.
+const DAEMON: &str = "addresses come by DHCP, so the daemon of the plugin dhcp has to run: \
+                      `systemctl enable --now linkspan-dhcp.socket`, or `/opt/cni/bin/dhcp daemon`";
+
 /// Where containers get their addresses from.
 #[derive(Clone, Debug)]
 pub(crate) enum Addresses {
@@ -51,7 +55,7 @@ pub(crate) fn choose(
             let why = "the DHCP server on the wire knows which addresses are free there; --subnet names your own";
             choices.push(Choice::new("addresses", "dhcp", why));
         }
-        cautions.push("addresses come by DHCP, so the DHCP daemon of the plugins has to run: `systemctl enable --now linkspan-dhcp.socket`, or `linkspan-plugins dhcp daemon`".to_owned());
+        cautions.push(DAEMON.to_owned());
         return Ok(Addresses::Dhcp);
     }
     let nets = nets(wish, facts, choices)?;
@@ -78,10 +82,12 @@ fn nets(wish: &Wish, facts: &Facts, choices: &mut Vec<Choice>) -> Result<Vec<IpN
             ),
             match wish.kind {
                 Kind::Ipvlan(_) => {
-                    "Name the subnet of the wire, and a part of it that is for containers: --subnet 192.0.2.0/24 --range 192.0.2.100-192.0.2.199. --internal chooses one that no other machine has."
+                    "Name the subnet of the wire, and a part of it that is for containers: --subnet 192.0.2.0/24 \
+                     --range 192.0.2.100-192.0.2.199. --internal chooses one that no other machine has."
                 }
                 _ => {
-                    "Name the subnet of the wire, and a part of it that is for containers: --subnet 192.0.2.0/24 --range 192.0.2.100-192.0.2.199; or leave out --ipv6, and a DHCP server is asked."
+                    "Name the subnet of the wire, and a part of it that is for containers: --subnet 192.0.2.0/24 \
+                     --range 192.0.2.100-192.0.2.199; or leave out --ipv6, and a DHCP server is asked."
                 }
             },
         ));
@@ -200,7 +206,10 @@ fn on_wire(
         ));
     }
     if stretch.is_none() && !wish.internal {
-        cautions.push(format!("no other machine may have addresses of {net} on the wire of {master}: if some do, name a part for containers with --range"));
+        cautions.push(format!(
+            "no other machine may have addresses of {net} on the wire of {master}: if some do, name a part for \
+             containers with --range"
+        ));
     }
     if wished.is_some() || wish.internal {
         return Ok(wished);

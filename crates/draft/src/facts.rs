@@ -200,6 +200,14 @@ impl Facts {
             .find(|gateway| net.contains(gateway))
     }
 
+    /// The link of the host's default route, which is what containers usually are to be on.
+    pub fn default_link(&self) -> Option<String> {
+        let links = self.host.as_ref()?;
+        let mut routes = links.routes.iter();
+        let default = routes.find(|route| route.destination.prefix_len() == 0)?;
+        Some(links.at(default.link?)?.name.clone())
+    }
+
     /// The addresses that the host itself has in a net.
     pub(crate) fn own_addresses(&self, net: IpNet) -> Vec<IpAddr> {
         let links = self.host.iter().flat_map(|links| &links.links);

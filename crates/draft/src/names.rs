@@ -16,7 +16,7 @@ pub(crate) fn network(
     choices: &mut Vec<Choice>,
 ) -> Result<String, Refusal> {
     let Some(name) = &wish.name else {
-        let name = next_free(&format!("{}0", wish.kind.plugin()), &facts.names);
+        let name = numbered(wish.kind.plugin(), 1, &facts.names);
         choices.push(Choice::new(
             "name",
             &name,
@@ -91,20 +91,26 @@ fn free_bridge(network: &str, facts: &Facts) -> String {
     let named = format!("cni-{network}");
     match named.parse::<IfName>() {
         Ok(_) if !facts.links.contains_key(&named) => named,
-        _ => next_free("cni", &facts.links),
+        _ => numbered("cni", 0, &facts.links),
     }
 }
 
-/// The first name like this one, with a number behind it, that is free.
+/// The next name like one that is taken which is free: with a higher number behind it.
 pub(crate) fn next_free(name: &str, taken: &BTreeMap<String, String>) -> String {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let given = name[stem.len()..].parse::<u32>();
-    let first = given.map_or(0, |number| number.saturating_add(1));
-    let numbered = (first..=u32::MAX).map(|number| format!("{stem}{number}"));
-    numbered
-        .into_iter()
-        .find(|name| !taken.contains_key(name))
-        .unwrap_or_else(|| format!("{stem}new"))
+    let number = name[stem.len()..].parse::<u32>();
+    numbered(
+        stem,
+        number.map_or(2, |number| number.saturating_add(1)),
+        taken,
+    )
+}
+
+/// The first name with a number behind it that is free.
+fn numbered(stem: &str, first: u32, taken: &BTreeMap<String, String>) -> String {
+    let mut names = (first..=u32::MAX).map(|number| format!("{stem}{number}"));
+    let free = names.find(|name| !taken.contains_key(name));
+    free.unwrap_or_else(|| format!("{stem}-new"))
 }
 
 /// Refuses a link to be on that is not there.

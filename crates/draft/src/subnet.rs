@@ -19,7 +19,7 @@ pub const POOLS: [&str; 4] = [
 pub const PREFIX: u8 = 24;
 
 /// As many random subnets are tried; there are 2^40.
-const TRIES: u64 = 64;
+const TRIES: u64 = 1 << 16;
 
 /// A subnet that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq)]

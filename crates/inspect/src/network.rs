@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use linkspan_ipam::config::Config;
 use linkspan_plugin::config::Configuration;
 use linkspan_runtime::{NetworkFile, load_all};
@@ -72,6 +73,23 @@ impl Network {
     /// Whether it is the one that a runtime uses by its name.
     pub fn is_in_force(&self) -> bool {
         self.list.is_some() && self.shadowed_by.is_none()
+    }
+
+    /// The subnets that host-local gives addresses of, in the order of its ranges.
+    pub fn subnets(&self) -> Vec<IpNet> {
+        let requests = self
+            .pools()
+            .filter_map(|config| Some(config.request.get().ok()?.sets.clone()));
+        let mut subnets: Vec<IpNet> = Vec::new();
+        for set in requests.flatten() {
+            for range in set.ranges() {
+                let subnet = range.subnet();
+                if !subnets.contains(&subnet) {
+                    subnets.push(subnet);
+                }
+            }
+        }
+        subnets
     }
 
     /// The configurations of host-local in it, each read by its keys. What the runtime alone asks for is not in it.

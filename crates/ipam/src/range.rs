@@ -210,6 +210,11 @@ impl Range {
         self.span
     }
 
+    /// The subnet that the range is in.
+    pub fn subnet(&self) -> IpNet {
+        self.subnet
+    }
+
     /// The gateway of the range's subnet, which is given to nobody.
     pub fn gateway(&self) -> IpAddr {
         self.gateway

@@ -16,7 +16,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "version",
         ],
     ),
-    ("Configure", &["lint", "explain"]),
+    ("Configure", &["new", "network", "lint", "explain"]),
     (
         "Attach and detach",
         &["add", "del", "trace", "gc", "reconcile"],

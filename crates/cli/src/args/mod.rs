@@ -14,6 +14,8 @@ mod ipam;
 mod lint;
 mod look;
 mod network;
+mod networks;
+mod new;
 mod places;
 mod shell;
 mod show;
@@ -33,6 +35,8 @@ pub(crate) use ipam::{Ipam, IpamCheck, IpamCommand, IpamFree, IpamShow};
 pub(crate) use lint::{Lint, LintFormat};
 pub(crate) use look::Look;
 pub(crate) use network::{Gc, List, Status};
+pub(crate) use networks::{Networks, NetworksCommand, NetworksLs};
+pub(crate) use new::{Driver, New, NewCommand, NewNetwork};
 pub(crate) use places::Places;
 pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use show::{Format, Show};
@@ -165,6 +169,12 @@ pub(crate) enum Command {
     /// Of a network, or of a configuration's file, each step is told that ADD will take for a container: what is there already,
     /// what will be made and why, and what would fail. Nothing is changed and no plugin is run; only root sees all of it.
     Explain(Explain),
+    /// Make the configuration of a new network.
+    New(New),
+    /// List, look into, remove and make networks, as Podman's command of that name does.
+    ///
+    /// `list` lists networks together with what is attached.
+    Network(Networks),
     /// Tell which plugins were called lately: when, for whom, how long it took, and why it failed.
     ///
     /// Plugins keep the last thousands of calls in memory, in /run/cni/linkspan; what was before the machine was started is gone.

@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 mod bin_dir;
+mod confirm;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
@@ -14,6 +15,8 @@ pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod metrics;
 mod migrate;
+pub(crate) mod network;
+pub(crate) mod new;
 pub(crate) mod reconcile;
 mod replaced;
 pub(crate) mod shell;

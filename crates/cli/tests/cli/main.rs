@@ -20,6 +20,7 @@ mod manners;
 mod meaning;
 mod migrate;
 mod network;
+mod new;
 mod node;
 mod programs;
 mod reconcile;

@@ -1,7 +1,5 @@
 //! `doctor --fix`.
 
-use std::io::{self, IsTerminal, Write};
-
 use linkspan_inspect::checks::Report;
 use linkspan_inspect::finding::Finding;
 use linkspan_inspect::repair::{Outcome, Repair};
@@ -10,6 +8,7 @@ use linkspan_spec::Value;
 
 use super::look;
 use crate::args::Doctor;
+use crate::commands::confirm;
 use crate::failure::{Failure, Kind};
 use crate::privilege;
 use crate::style::Style;
@@ -32,7 +31,7 @@ pub(super) fn fix(ui: Ui, args: &Doctor) -> Result<(), Failure> {
     if !ui.json {
         ui.print(&plan(ui.style(), &repairs))?;
     }
-    if !args.yes && !is_wanted(ui)? {
+    if !args.yes && !confirm::go_on(ui)? {
         ui.note("nothing was changed");
         return Ok(());
     }
@@ -53,24 +52,6 @@ fn plan(style: Style, repairs: &[(&Finding, &Repair)]) -> String {
         ));
     }
     text
-}
-
-/// Asks on a terminal. Who cannot be asked has to say so beforehand.
-fn is_wanted(ui: Ui) -> Result<bool, Failure> {
-    if ui.json || !io::stdin().is_terminal() {
-        return Err(
-            Failure::usage("nobody can be asked whether that is wanted").advise(
-                "Nothing was changed. `--yes` says that it is, `--dry-run` tells what it would be.",
-            ),
-        );
-    }
-    ui.print("Go on? [y/N] ")?;
-    let mut answer = String::new();
-    let read = io::stdout()
-        .flush()
-        .and_then(|()| io::stdin().read_line(&mut answer));
-    read.map_err(|error| Failure::new(Kind::Failed, "cannot read the answer").because(error))?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 fn tell(

@@ -12,10 +12,6 @@ use crate::ui::object;
 /// All of it.
 pub(super) fn json(reports: &[FileReport], fixed: &[Fixed]) -> Value {
     let [errors, warnings, notes] = count(reports);
-    let findings = reports.iter().flat_map(|report| {
-        let findings = report.findings.iter();
-        findings.map(|finding| self::finding(&report.source, finding))
-    });
     let fixed = fixed.iter().map(|fixed| {
         object([
             ("file", fixed.path.to_string_lossy().into()),
@@ -27,7 +23,7 @@ pub(super) fn json(reports: &[FileReport], fixed: &[Fixed]) -> Value {
             "files",
             reports.iter().map(|report| report.source.name()).collect(),
         ),
-        ("findings", findings.collect()),
+        ("findings", findings(reports)),
         ("errors", errors.into()),
         ("warnings", warnings.into()),
         ("notes", notes.into()),
@@ -41,6 +37,15 @@ pub(super) fn json(reports: &[FileReport], fixed: &[Fixed]) -> Value {
         ),
         ("fixed", fixed.collect()),
     ])
+}
+
+/// The findings of all files, in their order.
+fn findings(reports: &[FileReport]) -> Value {
+    let findings = reports.iter().flat_map(|report| {
+        let findings = report.findings.iter();
+        findings.map(|finding| self::finding(&report.source, finding))
+    });
+    findings.collect()
 }
 
 fn finding(source: &Arc<Source>, finding: &Finding) -> Value {

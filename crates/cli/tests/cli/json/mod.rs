@@ -74,6 +74,17 @@ const RUNS: &[(&str, &str)] = &[
         "linkspan uninstall",
         "uninstall --bin-dir /opt/cni/bin --dry-run",
     ),
+    (
+        "linkspan new network",
+        "new network web --ports --ipv6 --yes --conf-dir /run/new",
+    ),
+    (
+        "linkspan new network",
+        "new network lan --macvlan lo --stdout --cni-path /nowhere",
+    ),
+    (HOST, "echo '{' >/run/new/80-broken.conflist"),
+    ("linkspan network ls", "network ls --conf-dir /run/new"),
+    ("linkspan network ls", "network ls"),
     ("linkspan explain key KEY", "explain key bridge"),
     ("linkspan explain key KEY", "explain key runtimeConfig.mac"),
     (
