@@ -9,6 +9,8 @@
 mod export;
 mod import;
 mod spool;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use export::{Source, request};

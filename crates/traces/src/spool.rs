@@ -114,32 +114,24 @@ impl Spool {
         let digits = id.to_string();
         let mut found = Vec::new();
         for name in [BEFORE, NAME] {
-            let bytes = self.read(name)?;
-            let lines = bytes.split(|byte| *byte == b'\n');
+            let text = self.read(name)?;
             // Most are of others, and need not be understood.
-            let of_it = lines.filter(|line| contains(line, digits.as_bytes()));
-            found.extend(
-                of_it
-                    .filter_map(|line| decode::value(line).ok())
-                    .flat_map(|json| spans_of(id, &json)),
-            );
+            let lines = text.lines().filter(|line| line.contains(&digits));
+            let json = lines.filter_map(|line| decode::value(line.as_bytes()).ok());
+            found.extend(json.flat_map(|json| spans_of(id, &json)));
         }
         Ok(found)
     }
 
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+    fn read(&self, name: &str) -> io::Result<String> {
         let mut bytes = Vec::new();
         if let Some(file) = self.folder.open(name)?
             && file.metadata()?.is_file()
         {
             file.take(2 * MAX).read_to_end(&mut bytes)?;
         }
-        Ok(bytes)
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
-}
-
-fn contains(line: &[u8], part: &[u8]) -> bool {
-    line.windows(part.len()).any(|window| window == part)
 }
 
 /// The line, with its end.

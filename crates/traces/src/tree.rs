@@ -212,3 +212,172 @@ fn what(span: &Span) -> What {
         false => What::Other(name),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use linkspan_spans::TraceId;
+
+    use super::*;
+    use crate::Source;
+
+    const TRACE: TraceId = TraceId([7; 16]);
+
+    fn id(number: u8) -> SpanId {
+        SpanId([number; 8])
+    }
+
+    /// From and to in hundreds of microseconds.
+    fn span(number: u8, parent: Option<u8>, kind: Kind, name: &str, times: [u64; 2]) -> Span {
+        let [from, to] = times.map(|time| Duration::from_micros(100 * time));
+        Span {
+            id: id(number),
+            parent: parent.map(id),
+            name: name.to_owned().into(),
+            kind,
+            began: UNIX_EPOCH + Duration::from_secs(1_796_090_009) + from,
+            took: to - from,
+            attributes: Vec::new(),
+            exchanges: Exchanges::default(),
+            fault: None,
+        }
+    }
+
+    fn with(mut span: Span, name: &'static str, value: impl Into<Value>) -> Span {
+        span.attributes.push((name.into(), value.into()));
+        span
+    }
+
+    fn asking(mut span: Span, count: u64) -> Span {
+        span.exchanges.count = count;
+        span
+    }
+
+    fn trace(spans: Vec<Span>) -> Trace {
+        Trace {
+            id: TRACE,
+            state: String::new(),
+            is_remote: false,
+            spans,
+            left_out: 0,
+        }
+    }
+
+    fn of_plugin(spans: Vec<Span>) -> Export {
+        Export {
+            source: Source::default(),
+            trace: trace(spans),
+        }
+    }
+
+    fn drawn(nodes: &[Node]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for node in nodes {
+            node.walk(0, &mut |depth, node| {
+                let words = match &node.what {
+                    What::Steps(steps) => steps.join("; "),
+                    What::Operation(words) | What::Plugin(words) | What::Other(words) => {
+                        words.clone()
+                    }
+                    other => format!("{other:?}"),
+                };
+                let took = node.took.as_micros() / 100;
+                lines.push(format!(
+                    "{:1$}{words} {took} {2}",
+                    "",
+                    2 * depth,
+                    node.exchanges.count
+                ));
+            });
+        }
+        lines
+    }
+
+    #[test]
+    fn the_spans_of_processes_lie_in_each_other() {
+        let run = |number, name: &'static str, times| {
+            with(
+                span(number, Some(1), Kind::Client, "ADD", times),
+                PLUGIN,
+                name,
+            )
+        };
+        let own = trace(vec![
+            span(1, None, Kind::Internal, "ADD mynet", [0, 100]),
+            run(2, "bridge", [10, 60]),
+            run(3, "other", [60, 80]),
+        ]);
+        let steps = vec!["one".to_owned(), "two".to_owned()];
+        let bridge = of_plugin(vec![
+            asking(span(4, Some(2), Kind::Server, "ADD bridge", [14, 55]), 1),
+            with(
+                span(5, Some(4), Kind::Internal, "ADD host-local", [15, 20]),
+                PLUGIN,
+                "host-local",
+            ),
+            asking(
+                with(
+                    span(6, Some(4), Kind::Internal, "Address", [20, 50]),
+                    STEPS,
+                    steps,
+                ),
+                3,
+            ),
+            asking(span(7, Some(6), Kind::Internal, "inside", [30, 50]), 4),
+        ]);
+        let lines = drawn(&tree(&own, &[bridge]));
+        let expected = [
+            "ADD mynet 100 8",
+            "  bridge 50 8",
+            "    Start 4 0",
+            "    host-local 5 0",
+            "    one; two 30 7",
+            "      inside 20 4",
+            "      Rest 10 3",
+            "    End 5 0",
+            "    Rest 6 1",
+            "  other 20 0",
+            "  Rest 30 0",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn what_lies_beside_each_other_is_covered_once_and_a_plugin_without_steps_has_a_rest() {
+        let own = trace(vec![with(
+            span(1, None, Kind::Client, "DEL", [0, 50]),
+            PLUGIN,
+            "a",
+        )]);
+        let plugin = of_plugin(vec![
+            span(2, Some(1), Kind::Server, "DEL a", [10, 40]),
+            span(3, Some(2), Kind::Internal, "links", [10, 30]),
+            span(4, Some(2), Kind::Internal, "addresses", [20, 25]),
+        ]);
+        let lines = drawn(&tree(&own, &[plugin]));
+        assert_eq!(lines.last().unwrap(), "  Rest 10 0", "{lines:#?}");
+        let bare = of_plugin(vec![asking(
+            span(2, Some(1), Kind::Server, "DEL a", [10, 40]),
+            5,
+        )]);
+        let lines = drawn(&tree(&own, &[bare]));
+        assert_eq!(
+            lines,
+            ["a 50 5", "  Start 10 0", "  End 10 0", "  Rest 30 5"]
+        );
+    }
+
+    /// What is no tree is drawn as far as it is one.
+    #[test]
+    fn a_span_that_lies_in_itself_or_in_nothing_ends() {
+        let own = trace(vec![
+            span(1, Some(1), Kind::Internal, "itself", [0, 1]),
+            span(2, Some(9), Kind::Internal, "of nobody", [1, 2]),
+            span(3, Some(4), Kind::Internal, "circle", [2, 3]),
+            span(4, Some(3), Kind::Internal, "circle", [2, 3]),
+        ]);
+        assert_eq!(drawn(&tree(&own, &[])), ["itself 1 0", "of nobody 1 0"]);
+        assert_eq!(tree(&trace(Vec::new()), &[]), []);
+    }
+}

@@ -29,6 +29,7 @@ mod show;
 mod signals;
 mod status;
 mod test;
+mod trace;
 mod transcript;
 mod trouble;
 mod world;

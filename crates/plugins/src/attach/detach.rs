@@ -12,7 +12,7 @@ use linkspan_plan::Namespaces;
 use linkspan_plan::fault::{all, explain, gone};
 use linkspan_plugin::spec::{Attachment as Valid, Error, MacAddr};
 use linkspan_plugin::{Call, Ipam};
-use linkspan_spans as spans;
+use linkspan_spans::{Here, here};
 
 use super::{free, is_of_another, mac_tells};
 
@@ -85,31 +85,30 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
         let netfilter = || self.netfilter.as_ref().map_or(Ok(()), Attachment::remove);
         let ipam = self.call.ipam();
         if self.is_guarded {
-            return free(ipam, Ipam::del, || all([self.remove_links(), netfilter()]));
+            return free(ipam, Ipam::del, || {
+                all([self.remove_links(here().as_ref()), netfilter()])
+            });
         }
         let netfilter = netfilter();
         let freed = match &ipam {
             Ok(Some(ipam)) if !ipam.needs_link() => self.remove_links_during(|| ipam.del()),
-            _ => free(ipam, Ipam::del, || self.remove_links()),
+            _ => free(ipam, Ipam::del, || self.remove_links(here().as_ref())),
         };
         all([netfilter, freed])
     }
 
     /// Removes the links on a thread while something else is done.
     fn remove_links_during(&self, other: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-        let here = spans::here();
-        let aside = || {
-            let _span = spans::Here::enter(here.as_ref(), || "remove the links");
-            self.remove_links()
-        };
+        let outer = here();
+        let links = || self.remove_links(outer.as_ref());
         thread::scope(|scope| {
-            let links = thread::Builder::new().spawn_scoped(scope, aside);
+            let links = thread::Builder::new().spawn_scoped(scope, links);
             let other = other();
             let links = match links.map(ScopedJoinHandle::join) {
                 Ok(Ok(links)) => links,
                 Ok(Err(panic)) => std::panic::resume_unwind(panic),
                 // On a host where no thread is to be had, one after the other.
-                Err(_) => self.remove_links(),
+                Err(_) => self.remove_links(outer.as_ref()),
             };
             all([links, other])
         })
@@ -117,7 +116,8 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
 
     /// The host's end first, which takes the container's with it: that needs nothing of the container's
     /// namespace. What is there then has been made by others, or under another name.
-    fn remove_links(&self) -> Result<(), Error> {
+    fn remove_links(&self, here: Option<&Here>) -> Result<(), Error> {
+        let _span = Here::enter(here, || "remove the links");
         let outside = match &self.link {
             Some(name) => remove_own(name),
             None => Ok(()),

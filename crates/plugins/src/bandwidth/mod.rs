@@ -20,6 +20,7 @@ use linkspan_plan::{Namespaces, On, Step};
 use linkspan_plugin::config::Deferred;
 use linkspan_plugin::spec::{Error, ErrorCode, Interface, Success};
 use linkspan_plugin::{Call, Foresight, Gc, Needs, Plugin, Role};
+use linkspan_spans::during;
 
 use crate::attach::owner_of;
 use crate::attach::{Work, host_end, host_interface, require_prev_result, told};
@@ -92,10 +93,15 @@ impl Plugin for Bandwidth {
         let result = call.prev_result().ok().flatten();
         let ifbs = leftovers::own_ifbs(&owner, result.as_ref(), &rtnl)?;
         // The redirection first: what goes to a link that is gone is lost.
-        let lifted = lift(call, config, &owner, !ifbs.is_empty());
-        all([lifted]
-            .into_iter()
-            .chain(ifbs.iter().map(|link| leftovers::remove(link, &rtnl))))
+        let lifted = during(
+            || "lift the limits",
+            || lift(call, config, &owner, !ifbs.is_empty()),
+        );
+        let removed = during(
+            || "remove the links",
+            || all(ifbs.iter().map(|link| leftovers::remove(link, &rtnl))),
+        );
+        all([lifted, removed])
     }
 
     fn gc(&self, gc: &Gc<'_, Deferred<Config>>) -> Result<(), Error> {

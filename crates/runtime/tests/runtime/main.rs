@@ -11,5 +11,6 @@ mod failures;
 mod load;
 mod network;
 mod process;
+mod trace;
 mod turns;
 mod world;

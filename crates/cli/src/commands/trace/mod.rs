@@ -1,6 +1,8 @@
 //! `trace`: `add`, `del` or `check`, with what took how long.
 
+mod signs;
 mod told;
+mod totals;
 mod waterfall;
 
 use std::path::Path;
@@ -83,7 +85,11 @@ fn write(path: &Path, own: &Own, others: &[Export]) -> Result<(), Failure> {
 fn show(ui: Ui, own: &Own, others: &[Export], told: Option<&Value>) -> Result<(), Failure> {
     let nodes = tree(own, others);
     if !ui.json {
-        return ui.print(&waterfall::draw(ui.style(), waterfall::signs(), &nodes));
+        return ui.print(&waterfall::draw(
+            ui.style(),
+            signs::Signs::of_locale(),
+            &nodes,
+        ));
     }
     let spans: Vec<Value> = nodes.iter().map(told::node).collect();
     ui.print_json(&object([

@@ -1,59 +1,28 @@
 //! A trace, drawn: what took how long, and when.
 
-use std::env;
 use std::time::Duration;
 
 use linkspan_traces::{Node, What};
 
+use super::signs::Signs;
+use super::totals;
 use crate::style::Style;
 use crate::text::{cut, one_word, width};
-
-/// What bars are drawn with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Signs {
-    /// The end of a bar, by eighths of a column; the last is a whole one.
-    eighths: [char; 8],
-    /// A bar that begins in the second half of a column.
-    late: char,
-    more: &'static str,
-    failed: &'static str,
-}
-
-const BLOCKS: Signs = Signs {
-    eighths: ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'],
-    late: '▐',
-    more: "…",
-    failed: "✗ ",
-};
-
-const ASCII: Signs = Signs {
-    eighths: ['#'; 8],
-    late: '#',
-    more: "...",
-    failed: "x ",
-};
-
-/// Those that the locale has.
-pub(super) fn signs() -> Signs {
-    let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
-    let locale = locale.unwrap_or_default().to_ascii_uppercase();
-    match locale.contains("UTF-8") || locale.contains("UTF8") {
-        true => BLOCKS,
-        false => ASCII,
-    }
-}
 
 /// Columns where there is no terminal that has any.
 const COLUMNS: usize = 80;
 
 /// Fewer columns have no room for bars, and more are not looked at.
-const FEWEST: usize = 60;
+const FEWEST: usize = 64;
 const MOST: usize = 200;
 
-/// Columns of times and of counts.
-const TIME: usize = 8;
-const COUNT: usize = 7;
+/// Columns of times and of counts, with the space before each, and the one before bars.
+const TIME: usize = 9;
+const COUNT: usize = 8;
+const GAP: usize = 1;
+
+/// Columns that bars have at least, as a part of all.
+const BARS: usize = 4;
 
 /// What is shorter is not seen at two decimals.
 const MOMENT: Duration = Duration::from_micros(5);
@@ -64,7 +33,7 @@ struct Line<'a> {
     node: &'a Node,
 }
 
-/// The trace, with totals.
+/// The trace, with totals for each plugin.
 pub(super) fn draw(style: Style, signs: Signs, nodes: &[Node]) -> String {
     let columns = style.columns().unwrap_or(COLUMNS).clamp(FEWEST, MOST);
     let mut lines = Vec::new();
@@ -75,25 +44,23 @@ pub(super) fn draw(style: Style, signs: Signs, nodes: &[Node]) -> String {
             }
         });
     }
-    let widest = lines
-        .iter()
-        .map(|line| line.label(signs).chars().count())
-        .max();
-    // Words have as much room as they need, and no more than half of it.
-    let words = widest.unwrap_or(0).clamp(20, columns / 2);
-    let bars = columns - words - TIME - COUNT - 3;
-    let all = nodes.iter().map(Node::end).max().unwrap_or_default();
-    let head = format!("{:words$} {:>TIME$} {:>COUNT$}", "", "ms", "netlink");
-    let mut text = style.bold(head.trim_end()) + "\n";
+    let labels = lines.iter().map(|line| width(&line.label(signs)));
+    let beside = TIME + COUNT + GAP;
+    let words = labels.max().unwrap_or(0);
+    let words = words.clamp(20, columns - beside - columns / BARS);
+    let scale = Scale {
+        columns: columns - beside - words,
+        all: nodes.iter().map(Node::end).max().unwrap_or_default(),
+    };
+    let mut text = style.bold(&head(words, &scale)) + "\n";
     for line in &lines {
-        let bar = bar(signs, bars, line.node, all);
-        text.push_str(line.drawn(style, signs, words, &bar).trim_end());
+        text.push_str(line.drawn(style, signs, words, &scale).trim_end());
         text.push('\n');
     }
-    text
+    text + &totals::table(style, nodes)
 }
 
-/// What takes no time, and what nobody was asked for, is not worth a line.
+/// What takes no time, and for what nobody was asked, is not worth a line.
 fn is_nothing(node: &Node) -> bool {
     node.took < MOMENT
         && node.exchanges.count == 0
@@ -101,69 +68,143 @@ fn is_nothing(node: &Node) -> bool {
         && node.children.is_empty()
 }
 
+/// The headings, and from when to when the bars go.
+fn head(words: usize, scale: &Scale) -> String {
+    let end = format!("{} ms", milliseconds(scale.all));
+    let room = scale.columns - 1;
+    format!(
+        "{:words$}{:>TIME$}{:>COUNT$}{:GAP$}0{end:>room$}",
+        "", "ms", "netlink", ""
+    )
+}
+
 impl Line<'_> {
     fn label(&self, signs: Signs) -> String {
         let words = match &self.node.what {
-            What::Operation(words) | What::Other(words) => one_word(words).into_owned(),
-            What::Plugin(name) => one_word(name).into_owned(),
-            What::Steps(steps) => one_word(&steps.join("; ")).into_owned(),
+            What::Operation(words) | What::Other(words) | What::Plugin(words) => words.clone(),
+            What::Steps(steps) => steps.join("; "),
             What::Start => "start of the process".to_owned(),
             What::End => "end of the process".to_owned(),
             What::Rest => "the rest".to_owned(),
         };
         let failed = self.node.fault.as_ref().map_or("", |_| signs.failed);
-        format!("{:1$}{failed}{words}", "", 2 * self.depth)
+        format!("{:1$}{failed}{2}", "", 2 * self.depth, one_word(&words))
     }
 
-    fn drawn(&self, style: Style, signs: Signs, words: usize, bar: &str) -> String {
-        let label = shortened(&self.label(signs), words, signs);
-        let label = format!("{label}{:1$}", "", words - width(&label));
+    fn drawn(&self, style: Style, signs: Signs, words: usize, scale: &Scale) -> String {
         let node = self.node;
+        let label = signs.shown(&cut(&self.label(signs), words));
+        let label = format!("{label:words$}");
         let count = match node.exchanges.count {
             0 => String::new(),
             count => count.to_string(),
         };
-        let numbers = format!("{:>TIME$} {count:>COUNT$}", milliseconds(node.took));
-        match (&node.what, &node.fault) {
-            (_, Some(_)) => format!("{} {numbers} {}", style.bad(&label), style.bad(bar)),
-            (What::Operation(_) | What::Plugin(_), None) => {
-                format!("{} {numbers} {}", style.bold(&label), style.good(bar))
-            }
-            (What::Start | What::End | What::Rest, None) => {
-                format!("{} {numbers} {}", style.dim(&label), style.dim(bar))
-            }
-            _ => format!("{label} {numbers} {}", style.good(bar)),
+        let numbers = format!("{:>TIME$}{count:>COUNT$}", milliseconds(node.took));
+        let bar = scale.bar(signs, node);
+        if bar.is_empty() {
+            return format!("{}{numbers}", style.dim(&label));
         }
+        let (label, bar) = match (&node.what, &node.fault) {
+            (_, Some(_)) => (style.bad(&label), style.bad(&bar)),
+            (What::Operation(_) | What::Plugin(_), None) => (style.bold(&label), style.good(&bar)),
+            (What::Start | What::End | What::Rest, None) => (style.dim(&label), style.dim(&bar)),
+            (What::Steps(_) | What::Other(_), None) => (label, style.good(&bar)),
+        };
+        format!("{label}{numbers}{:GAP$}{bar}", "")
     }
 }
 
-fn shortened(text: &str, columns: usize, signs: Signs) -> String {
-    cut(text, columns).replace('…', signs.more)
-}
-
-fn milliseconds(time: Duration) -> String {
+pub(super) fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1000.0)
 }
 
-/// When something was, of all.
-fn bar(signs: Signs, columns: usize, node: &Node, all: Duration) -> String {
-    if node.what == What::Rest || all.is_zero() {
-        return String::new();
+/// What a column stands for.
+struct Scale {
+    columns: usize,
+    all: Duration,
+}
+
+impl Scale {
+    /// When something was. Whatever took its time shows.
+    fn bar(&self, signs: Signs, node: &Node) -> String {
+        if node.what == What::Rest || self.all.is_zero() {
+            return String::new();
+        }
+        let last = self.columns * 8 - 1;
+        let from = self.eighths(node.began).min(last);
+        let to = self.eighths(node.end()).clamp(from + 1, last + 1);
+        let mut bar = " ".repeat(from / 8);
+        for column in from / 8..to.div_ceil(8) {
+            let is_late = from.saturating_sub(column * 8) >= 4;
+            bar.push(match is_late {
+                true => signs.late,
+                false => signs.eighths[(to - column * 8).min(8) - 1],
+            });
+        }
+        bar
     }
-    let eighths =
-        |time: Duration| (time.as_secs_f64() / all.as_secs_f64() * columns as f64 * 8.0) as usize;
-    let (from, to) = (
-        eighths(node.began),
-        eighths(node.end()).max(eighths(node.began) + 1),
-    );
-    let mut bar = " ".repeat(from / 8);
-    for column in from / 8..to.div_ceil(8).min(columns) {
-        let begins = from.saturating_sub(column * 8);
-        let ends = (to - column * 8).min(8);
-        bar.push(match begins >= 4 {
-            true => signs.late,
-            false => signs.eighths[ends - 1],
-        });
+
+    fn eighths(&self, time: Duration) -> usize {
+        let part = time.as_secs_f64() / self.all.as_secs_f64();
+        (part * self.columns as f64 * 8.0) as usize
     }
-    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::trace::signs::{ASCII, BLOCKS};
+
+    fn node(what: What, began: u64, took: u64, children: Vec<Node>) -> Node {
+        Node {
+            what,
+            began: Duration::from_micros(began),
+            took: Duration::from_micros(took),
+            exchanges: Default::default(),
+            fault: None,
+            children,
+        }
+    }
+
+    #[test]
+    fn a_bar_lies_where_it_was() {
+        let scale = Scale {
+            columns: 4,
+            all: Duration::from_micros(32),
+        };
+        for (from, took, bar, ascii) in [
+            (0, 32, "████", "####"),
+            (0, 0, "▏", "#"),
+            (0, 12, "█▌", "##"),
+            (8, 16, " ██", " ##"),
+            (4, 8, "▐▌", "##"),
+            (3, 2, "▋", "#"),
+            (31, 1, "   ▐", "   #"),
+            (32, 0, "   ▐", "   #"),
+            (40, 9, "   ▐", "   #"),
+        ] {
+            let node = node(What::Start, from, took, Vec::new());
+            assert_eq!(scale.bar(BLOCKS, &node), bar, "{from} {took}");
+            assert_eq!(scale.bar(ASCII, &node), ascii, "{from} {took}");
+        }
+    }
+
+    #[test]
+    fn a_line_has_no_more_columns_than_there_are() {
+        let long = vec!["set net/ipv6/conf/eth0/accept_dad to 0".to_owned(); 3];
+        let steps = node(What::Steps(long), 100, 500, Vec::new());
+        let moment = node(What::Other("nothing".into()), 600, 1, Vec::new());
+        let plugin = node(What::Plugin("bridge".into()), 0, 900, vec![steps, moment]);
+        let all = node(What::Operation("ADD mynet".into()), 0, 1000, vec![plugin]);
+        for signs in [ASCII, BLOCKS] {
+            let text = draw(Style::PLAIN, signs, std::slice::from_ref(&all));
+            assert!(text.lines().all(|line| width(line) <= COLUMNS), "{text}");
+            assert!(
+                text.contains("  bridge") && !text.contains("nothing"),
+                "{text}"
+            );
+        }
+        let text = draw(Style::PLAIN, ASCII, &[all]);
+        assert!(text.is_ascii(), "{text}");
+    }
 }
