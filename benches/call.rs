@@ -24,6 +24,8 @@ pub(crate) struct Attachment<'a> {
     /// What the plugins before these returned.
     base: Value,
     result: Value,
+    /// `TRACEPARENT`.
+    trace: Option<&'static str>,
 }
 
 impl<'a> Attachment<'a> {
@@ -36,6 +38,7 @@ impl<'a> Attachment<'a> {
             ifname: "eth0".to_owned(),
             base: Value::Null,
             result: Value::Null,
+            trace: None,
         };
         nothing.followed_by(chain)
     }
@@ -56,6 +59,7 @@ impl<'a> Attachment<'a> {
             ifname: self.ifname.clone(),
             base: self.result.clone(),
             result: self.result.clone(),
+            trace: self.trace,
         }
     }
 
@@ -68,6 +72,12 @@ impl<'a> Attachment<'a> {
     /// The same for another interface.
     pub(crate) fn on(mut self, ifname: impl Into<String>) -> Self {
         self.ifname = ifname.into();
+        self
+    }
+
+    /// The same as a part of a trace.
+    pub(crate) fn traced_as(mut self, context: &'static str) -> Self {
+        self.trace = Some(context);
         self
     }
 
@@ -203,6 +213,7 @@ impl<'a> Attachment<'a> {
             .env("CNI_NETNS", &self.netns)
             .env("CNI_IFNAME", &self.ifname)
             .env("CNI_PATH", &self.contestant.dir)
+            .envs(self.trace.map(|context| ("TRACEPARENT", context)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let input = config.to_string();

@@ -38,6 +38,7 @@ mod ports;
 mod report;
 mod scenarios;
 mod show;
+mod spans;
 mod stats;
 
 use std::env;

@@ -9,7 +9,7 @@ use crate::call::{Attachment, bandwidth, bridge, firewall, forget, portmap};
 use crate::contestant::Contestant;
 use crate::report::Row;
 use crate::stats::Samples;
-use crate::{events, floor, leases, pods, ports, show};
+use crate::{events, floor, leases, pods, ports, show, spans};
 
 /// How often each command of each contestant is timed.
 const RUNS: usize = 30;
@@ -70,6 +70,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ("host-local", host_local),
     ("floor", floor::removal),
     ("events", events::cost),
+    ("spans", spans::cost),
 ];
 
 fn without(mut config: Value, key: &str) -> Value {

@@ -97,7 +97,7 @@ impl Collecting {
     pub fn end(self) -> Trace {
         let collection = &self.collection;
         let mut spans = std::mem::take(&mut *collection.lock());
-        spans.sort_by_key(|span| (span.began, std::cmp::Reverse(span.took)));
+        spans.sort_unstable_by_key(|span| (span.began, std::cmp::Reverse(span.took)));
         Trace {
             id: collection.id,
             state: collection.state.clone(),

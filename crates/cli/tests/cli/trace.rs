@@ -156,7 +156,7 @@ fn an_attachment_is_told_from_the_chain_to_the_steps() {
             .env("CAP_ARGS", PORT)
             .output()
             .success();
-        linkspan("del mynet c1").output().success();
+        linkspan("del mynet c1").run();
     });
 }
 
@@ -180,7 +180,7 @@ fn it_is_drawn_in_80_columns_in_what_the_locale_has_and_what_failed_is_marked() 
             text
         };
         let output = add("c1", "C.UTF-8");
-        output.success();
+        assert!(output.ok(), "{output}");
         let text = drawn(&output);
         assert!(
             text.contains('█') && text.contains("\n  bandwidth  "),
@@ -202,10 +202,10 @@ fn it_is_drawn_in_80_columns_in_what_the_locale_has_and_what_failed_is_marked() 
             text.contains("\n  bridge") && !text.contains("firewall"),
             "{text}"
         );
-        linkspan("del mynet c2").output().success();
+        linkspan("del mynet c2").run();
         let plain = linkspan("add mynet c2").env("CAP_ARGS", PORT).output();
         assert_eq!(plain.stderr, output.stderr);
-        linkspan("del mynet c2").output().success();
+        linkspan("del mynet c2").run();
         // A terminal's columns are used.
         let wide = format!(
             "stty cols 160; {LINKSPAN} trace check mynet c1 --cni-path {}",
