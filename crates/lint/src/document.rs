@@ -1,14 +1,15 @@
 //! A configuration that was found: in which file, in which form, and what is in it.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linkspan_plugin::{Handler, find};
 use linkspan_plugins::PLUGINS;
-use linkspan_spec::{PluginConfig, Version};
+use linkspan_spec::{DecodeError, PluginConfig, Version};
 
 use crate::embedding::Embedding;
-use crate::finding::{Edit, Fix};
+use crate::finding::{Edit, Finding, Fix};
 use crate::json::{self, Fault, Member, Node, Reading, Value};
 use crate::source::{Source, Span};
 
@@ -47,6 +48,10 @@ pub struct Document {
     /// What else keeps it from being read, and where.
     pub obstacle: Option<Obstacle>,
     pub(crate) embedding: Option<Embedding>,
+    /// What runtimes refuse in it, which several rules tell.
+    pub(crate) refusals: OnceCell<Vec<(Span, DecodeError)>>,
+    /// What its plugins' declared keys say of it, which several rules tell.
+    pub(crate) judged: OnceCell<Vec<Finding>>,
 }
 
 /// What keeps a file from being read at all.
@@ -117,6 +122,8 @@ impl Document {
             faults: Vec::new(),
             obstacle: None,
             embedding: None,
+            refusals: OnceCell::new(),
+            judged: OnceCell::new(),
         }
     }
 

@@ -139,7 +139,12 @@ fn entry(path: &Path, form: Form) -> Vec<Document> {
     }
 }
 
-fn documents(name: &str, path: Option<&Path>, bytes: &[u8], form: Form) -> Vec<Document> {
+pub(crate) fn documents(
+    name: &str,
+    path: Option<&Path>,
+    bytes: &[u8],
+    form: Form,
+) -> Vec<Document> {
     let source = Arc::new(Source::new(name, bytes));
     let is_yaml = match path.and_then(extension) {
         Some("yaml" | "yml") => true,

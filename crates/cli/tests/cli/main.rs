@@ -16,6 +16,7 @@ mod gc;
 mod install;
 mod ipam;
 mod json;
+mod lint;
 mod manners;
 mod meaning;
 mod migrate;

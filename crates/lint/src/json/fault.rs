@@ -67,7 +67,10 @@ pub(super) fn find(text: &str, refusal: &DecodeError) -> Fault {
         return fault;
     }
     let refused = refused_at(text, refusal);
-    if let Some(fault) = unfinished_string(text, refusal, refused) {
+    let by_serde = tab(text, refusal, refused)
+        .or_else(|| unfinished_string(text, refusal, refused))
+        .or_else(|| number(text, refusal, refused));
+    if let Some(fault) = by_serde {
         return fault;
     }
     match jsonc_parser::parse_to_ast(text, &Default::default(), &STRICT) {
@@ -151,6 +154,54 @@ fn unfinished_string(text: &str, refusal: &DecodeError, refused: usize) -> Optio
     Some(fault.label("it begins here"))
 }
 
+/// A tab in a string, which no editor shows.
+fn tab(text: &str, refusal: &DecodeError, refused: usize) -> Option<Fault> {
+    let at = one_character(text, refused);
+    // At the beginning of a line it is the end of the line before that was refused.
+    let is_tab = text[at.range()] == *"\t" && !text[..at.start].ends_with('\n');
+    let is_tab = is_tab && words(refusal).starts_with("control character");
+    is_tab.then(|| {
+        Fault::new("a tab in a string", at, "write \\t in its place")
+            .fix(Fix::new("write \\t", at, "\\t"))
+            .read_as(at, ' ')
+    })
+}
+
+/// A number that JSON writes otherwise, or that is larger than any.
+fn number(text: &str, refusal: &DecodeError, refused: usize) -> Option<Fault> {
+    let words = words(refusal);
+    let is_number = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let start = text[..refused].trim_end_matches(is_number).len();
+    let length = text[start..].find(|c| !is_number(c));
+    let whole = Span::new(start, length.map_or(text.len(), |length| start + length));
+    let written = &text[whole.range()];
+    let fault = match words.as_str() {
+        _ if !written.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
+            return None;
+        }
+        "number out of range" => Fault::new(
+            format!("{written} is larger than any number that can be read"),
+            whole,
+            "write a smaller one",
+        ),
+        "invalid number" | "expected value" => Fault::new(
+            format!("{written} is not a number of JSON"),
+            whole,
+            "numbers are written in decimal, without leading zeros and without +",
+        ),
+        _ => return None,
+    };
+    let digits = written.trim_start_matches(['+', '0']);
+    let is_plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    Some(match is_plain {
+        true => {
+            let words = format!("write {digits}");
+            fault.fix(Fix::new(words, whole, digits))
+        }
+        false => fault,
+    })
+}
+
 /// A fault that `serde_json` alone knows.
 fn plain(text: &str, refusal: &DecodeError, refused: usize) -> Fault {
     let words = words(refusal);
@@ -162,11 +213,13 @@ fn plain(text: &str, refusal: &DecodeError, refused: usize) -> Fault {
             "there may be 127 objects and lists inside of each other",
         );
     }
-    Fault::new(
-        format!("this is not JSON: {words}"),
-        span,
-        "see https://www.json.org for what may stand here",
-    )
+    let help = match words.contains("escape") || words.contains("surrogate") {
+        true => {
+            "behind a backslash stands one of \" \\ / b f n r t, or u and four digits; a backslash itself is written \\\\"
+        }
+        false => "see https://www.json.org for what may stand here",
+    };
+    Fault::new(format!("this is not JSON: {words}"), span, help)
 }
 
 fn one_character(text: &str, offset: usize) -> Span {
@@ -214,23 +267,6 @@ fn of_kind(text: &str, error: &ParseError, refusal: &DecodeError) -> Fault {
             mismatched(text, at, "{", "}")
         }
         ParseErrorKind::UnexpectedWord | ParseErrorKind::UnexpectedToken => word(text, at),
-        _ => other(text, at, refusal),
-    }
-}
-
-fn other(text: &str, at: Span, refusal: &DecodeError) -> Fault {
-    match word_at(text, at.start) {
-        // A number that JSON writes otherwise.
-        number
-            if text[number.range()]
-                .starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) =>
-        {
-            Fault::new(
-                format!("{} is not a number of JSON", &text[number.range()]),
-                number,
-                "numbers are written in decimal, without leading zeros and without +",
-            )
-        }
         _ => plain(text, refusal, at.start),
     }
 }
@@ -330,6 +366,19 @@ fn mismatched(text: &str, at: Span, open: &str, close: &str) -> Fault {
 fn word(text: &str, at: Span) -> Fault {
     let whole = word_at(text, at.start);
     let written = &text[whole.range()];
+    let first = Span::new(whole.start, whole.start + 1);
+    match written.chars().next() {
+        Some('=') => return missing_colon(text, first),
+        Some(';') => {
+            return Fault::new(
+                "a semicolon where a comma is expected",
+                first,
+                "put a comma here",
+            )
+            .fix(Fix::new("put a comma in its place", first, ","));
+        }
+        _ => {}
+    }
     if template::placeholders(written)
         .first()
         .is_some_and(|span| span.start == 0)

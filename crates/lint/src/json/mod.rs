@@ -53,6 +53,16 @@ pub struct Member {
 }
 
 impl Member {
+    /// Whether it holds words for people, or is what others hang on to a configuration.
+    pub fn is_aside(&self) -> bool {
+        let key = self.key.as_str();
+        key.starts_with(['_', '$', '#', '/'])
+            || key.contains('/')
+            || ["comment", "description", "documentation"]
+                .iter()
+                .any(|word| key.eq_ignore_ascii_case(word))
+    }
+
     /// Key and value.
     pub fn span(&self) -> Span {
         Span::new(self.key_span.start, self.node.span.end)

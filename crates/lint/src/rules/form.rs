@@ -167,11 +167,15 @@ pub(super) static UNKNOWN_VERSION: Rule = Rule {
 };
 
 /// As many refusals as are told of one document.
-const MAX_REFUSALS: usize = 50;
+const MAX_REFUSALS: usize = 20;
 
 /// What a runtime refuses in a document, each with its place: what it has refused is put right, and it is asked again.
-pub(super) fn refusals(context: &Context<'_>) -> Vec<(Span, DecodeError)> {
+pub(super) fn refusals<'a>(context: &Context<'a>) -> &'a [(Span, DecodeError)] {
     let document = context.document;
+    document.refusals.get_or_init(|| asked(document))
+}
+
+fn asked(document: &Document) -> Vec<(Span, DecodeError)> {
     let Some(root) = document.root.as_ref().filter(|root| root.is_object()) else {
         return Vec::new();
     };

@@ -3,15 +3,20 @@
 mod unknown;
 mod value;
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ptr;
 
 use linkspan_inspect::finding::Severity;
+use linkspan_plugin::Handler;
 use linkspan_plugin::common::{IpamKeys, NetworkKeys, PluginKeys};
 use linkspan_plugin::config::{Configuration, Key, Shape};
 use linkspan_spec::DecodeError;
+use serde_json::Map;
 
 use super::form::{self, MISSING_KEY};
-use crate::document::Plugin;
+use super::refused;
+use crate::document::{Document, Plugin};
 use crate::finding::{Finding, Fix};
 use crate::json::{Member, Node, Value};
 use crate::rule::{Context, Rule};
@@ -62,19 +67,19 @@ pub(super) static KEY_CASE: Rule = Rule {
 /// What runtimes refuse, whosever plugin it is.
 fn mismatch(
     context: &Context<'_>,
-    (span, error): (Span, DecodeError),
+    (span, error): &(Span, DecodeError),
     known: &[Finding],
 ) -> Option<Finding> {
-    let is_known = known.iter().any(|finding| finding.span.contains(span));
+    let is_known = known.iter().any(|finding| finding.span.contains(*span));
     if !matches!(error, DecodeError::Mismatch { .. }) || is_known {
         return None;
     }
-    let finding = WRONG_TYPE.at(span, error.to_string());
-    Some(match context.document.source.slice(span) {
+    let finding = WRONG_TYPE.at(*span, error.to_string());
+    Some(match context.document.source.slice(*span) {
         text @ ("\"true\"" | "\"false\"") => {
             let bare = text.trim_matches('"');
             let words = format!("write {bare} without quotes");
-            let fix = Fix::new(words.clone(), span, bare);
+            let fix = Fix::new(words.clone(), *span, bare);
             finding.help(words).fix(fix)
         }
         _ => finding,
@@ -86,25 +91,35 @@ pub(super) fn missing(context: &Context<'_>) -> Vec<Finding> {
     of(context, &MISSING_KEY)
 }
 
-/// Whether a plugin refuses a key by itself, or misses one.
-pub(super) fn has_wrong_value(plugin: &Plugin<'_>) -> bool {
-    let rules = [&WRONG_TYPE, &INVALID_VALUE, &MISSING_KEY];
-    let findings = of_plugin(plugin).into_iter();
-    findings
-        .into_iter()
-        .any(|finding| rules.iter().any(|rule| ptr::eq(*rule, finding.rule)))
+/// What a rule tells of a document, of what its declared keys say.
+pub(super) fn of(context: &Context<'_>, rule: &'static Rule) -> Vec<Finding> {
+    let document = context.document;
+    let judged = document.judged.get_or_init(|| judged(document)).iter();
+    judged
+        .filter(|finding| ptr::eq(finding.rule, rule))
+        .cloned()
+        .collect()
 }
 
-fn of(context: &Context<'_>, rule: &'static Rule) -> Vec<Finding> {
+/// All that declared keys say of a document, and what its plugins refuse though each key is right.
+fn judged(document: &Document) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let document = context.document;
     if let Some(root) = document.root.as_ref().filter(|_| document.is_list()) {
         findings.extend(of_network(root));
     }
-    for plugin in context.plugins() {
-        findings.extend(of_plugin(&plugin));
+    let mut known = BTreeMap::new();
+    for plugin in document.plugins() {
+        let of_keys = of_plugin(&plugin, &mut known);
+        let is_wrong = |finding: &Finding| {
+            let rules = [&WRONG_TYPE, &INVALID_VALUE, &MISSING_KEY];
+            rules.iter().any(|rule| ptr::eq(*rule, finding.rule))
+        };
+        // A key that is wrong by itself is told as such. What a template leaves open may be what is missing.
+        if !of_keys.iter().any(is_wrong) && !plugin.node.has_unknown() {
+            findings.extend(refused::findings(&plugin));
+        }
+        findings.extend(of_keys);
     }
-    findings.retain(|finding| ptr::eq(finding.rule, rule));
     findings
 }
 
@@ -115,38 +130,36 @@ fn of_network(root: &Node) -> Vec<Finding> {
     let scope = Scope {
         keys: &keys,
         reader: "a runtime",
+        ipam: None,
+        within: "",
         strictness: Strictness::Typos,
     };
     scope.names(root, "", &mut findings);
     findings
 }
 
+/// What is known of the plugins that were met so far.
+type Known = BTreeMap<(&'static str, Option<&'static str>), Vec<Declared>>;
+
 /// The keys of a plugin, where it is one of ours; what others read is theirs.
-fn of_plugin(plugin: &Plugin<'_>) -> Vec<Finding> {
+fn of_plugin(plugin: &Plugin<'_>, known: &mut Known) -> Vec<Finding> {
     let Some(handler) = plugin.handler else {
         return Vec::new();
     };
     let ipam = plugin.ipam.and_then(|ipam| ipam.handler);
-    let mut keys: Vec<Declared> = handler.keys().iter().map(Declared::of).collect();
-    keys.extend(ipam.iter().flat_map(|ipam| ipam.keys()).map(Declared::of));
-    keys.extend(PluginKeys::KEYS.iter().map(Declared::of));
-    keys.extend(
-        IpamKeys::KEYS
-            .iter()
-            .map(|key| Declared::below("ipam", key)),
-    );
-    if plugin.index.is_none() {
-        keys.extend(NetworkKeys::KEYS.iter().map(Declared::of));
-    }
-    // The first that declares a path knows best: the plugin itself.
-    let mut paths = std::collections::BTreeSet::new();
-    keys.retain(|key| paths.insert(key.path.clone()));
+    let chain = (handler.name(), ipam.map(|ipam| ipam.name()));
+    let keys = known
+        .entry(chain)
+        .or_insert_with(|| declared(handler, ipam, plugin.index.is_none()));
     let mut findings = Vec::new();
     let scope = Scope {
-        keys: &keys,
+        keys,
         reader: handler.name(),
-        strictness: Strictness::All {
-            ipam: ipam.is_some(),
+        ipam: ipam.map(|ipam| ipam.name()),
+        within: "",
+        strictness: match plugin.ipam.is_none_or(|known| known.handler.is_some()) {
+            true => Strictness::All,
+            false => Strictness::OwnAlone,
         },
     };
     scope.names(plugin.node, "", &mut findings);
@@ -155,28 +168,48 @@ fn of_plugin(plugin: &Plugin<'_>) -> Vec<Finding> {
     findings
 }
 
+/// The keys that are read in a plugin's object, each once: as the plugin itself declares it, since it knows best.
+fn declared(handler: &dyn Handler, ipam: Option<&dyn Handler>, is_single: bool) -> Vec<Declared> {
+    let of_network = match is_single {
+        true => NetworkKeys::KEYS,
+        false => &[],
+    };
+    let of_ipam = ipam.map_or(&[][..], |ipam| ipam.keys());
+    let lists = [handler.keys(), of_ipam, PluginKeys::KEYS, of_network];
+    let mut keys: Vec<Declared> = lists.into_iter().flatten().map(Declared::of).collect();
+    let within_ipam = |key| Declared::below("ipam", key);
+    keys.extend(IpamKeys::KEYS.iter().map(within_ipam));
+    let mut paths = BTreeSet::new();
+    keys.retain(|key| paths.insert(key.path.clone()));
+    keys
+}
+
 /// A declared key, and where it is in the object that is looked at.
 struct Declared {
-    path: String,
+    path: Cow<'static, str>,
     key: &'static Key,
     /// Whether its name is the path.
     is_at_path: bool,
+    /// Whether it must be there.
+    is_required: bool,
 }
 
 impl Declared {
     fn of(key: &'static Key) -> Self {
         Self {
-            path: key.name.to_owned(),
+            path: key.name.into(),
             key,
             is_at_path: true,
+            is_required: (key.judge)(key, &Map::new()).is_err(),
         }
     }
 
     fn below(object: &str, key: &'static Key) -> Self {
         Self {
-            path: format!("{object}.{}", key.name),
+            path: format!("{object}.{}", key.name).into(),
             key,
             is_at_path: false,
+            is_required: false,
         }
     }
 }
@@ -186,11 +219,10 @@ impl Declared {
 enum Strictness {
     /// Those that look like a declared one.
     Typos,
-    /// All, but in `ipam` only where we know its plugin.
-    All {
-        /// We do.
-        ipam: bool,
-    },
+    /// All.
+    All,
+    /// All but those in `ipam`, which somebody else reads.
+    OwnAlone,
 }
 
 /// What is known of the keys of an object.
@@ -199,6 +231,10 @@ struct Scope<'a> {
     keys: &'a [Declared],
     /// Who reads them.
     reader: &'a str,
+    /// Who reads those in `ipam`, where we know it.
+    ipam: Option<&'a str>,
+    /// The list that the object is in, if it is in one.
+    within: &'a str,
     strictness: Strictness,
 }
 
@@ -211,7 +247,7 @@ impl Scope<'_> {
         for member in object.members() {
             let path = format!("{prefix}{}", member.key);
             let (path, is_known) = self.resolve(&path);
-            if !is_known {
+            if !is_known || member.key.contains('.') {
                 findings.extend(unknown::finding(self, object, member, prefix));
                 continue;
             }
@@ -223,14 +259,21 @@ impl Scope<'_> {
             if OTHERS.contains(&top) {
                 continue;
             }
-            let is_someones = top == "ipam" && self.strictness == Strictness::All { ipam: false };
+            let is_someones = top == "ipam" && self.strictness == Strictness::OwnAlone;
             if !is_someones && self.has_below(&path) {
                 self.names(&member.node, &format!("{path}."), findings);
             }
             if let Some(declared) = self.keys.iter().find(|one| one.path == path) {
-                parts(&declared.key.shape, self.reader, &member.node, findings);
+                let place = (self.reader_of(&path), path.as_str());
+                parts(&declared.key.shape, place, &member.node, findings);
             }
         }
+    }
+
+    /// Who reads a path.
+    fn reader_of(&self, path: &str) -> &str {
+        let is_ipams = path.starts_with("ipam.");
+        self.ipam.filter(|_| is_ipams).unwrap_or(self.reader)
     }
 
     /// The path as it is declared, and whether it is.
@@ -268,12 +311,10 @@ impl Scope<'_> {
 
     fn missing(&self, plugin: &Plugin<'_>, findings: &mut Vec<Finding>) {
         let map = plugin.node.to_map();
-        let own = self.keys.iter().filter(|declared| declared.is_at_path);
-        for Declared { key, path, .. } in own {
+        let required = self.keys.iter().filter(|declared| declared.is_required);
+        for Declared { key, path, .. } in required {
             // A runtime gives a plugin of a list the network's name; what lacks a type is told by the runtime's rules.
-            if ["name", "type", "plugins"].contains(&path.as_str())
-                || plugin.node.at(path).is_some()
-            {
+            if ["name", "type", "plugins"].contains(&&**path) || plugin.node.at(path).is_some() {
                 continue;
             }
             let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
@@ -285,7 +326,7 @@ impl Scope<'_> {
                     Some(node) if !parent.is_empty() => super::place::beginning(node),
                     _ => plugin.span(),
                 };
-                let message = format!("{}: {}", self.reader, error.msg);
+                let message = format!("{}: {}", self.reader_of(path), error.msg);
                 findings.push(MISSING_KEY.at(span, message).help(error.details));
             }
         }
@@ -298,19 +339,21 @@ fn below(path: &str, object: &str) -> bool {
 }
 
 /// Looks at the names of keys in the objects that a value consists of.
-fn parts(shape: &Shape, reader: &str, node: &Node, findings: &mut Vec<Finding>) {
+fn parts(shape: &Shape, place: (&str, &str), node: &Node, findings: &mut Vec<Finding>) {
     match (shape, &node.value) {
         (Shape::Many(inner), Value::List(items)) => {
             for item in items {
-                parts(inner, reader, item, findings);
+                parts(inner, place, item, findings);
             }
         }
         (Shape::Parts(keys), Value::Object(_)) => {
             let keys: Vec<Declared> = keys.iter().map(Declared::of).collect();
             let scope = Scope {
                 keys: &keys,
-                reader,
-                strictness: Strictness::All { ipam: true },
+                reader: place.0,
+                ipam: None,
+                within: place.1,
+                strictness: Strictness::All,
             };
             scope.names(node, "", findings);
         }

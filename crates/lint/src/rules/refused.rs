@@ -15,28 +15,19 @@ pub(super) static REFUSED: Rule = Rule {
     severity: Severity::Error,
     about: "a configuration that its plugin refuses as a whole",
     why: "ADD fails with this message before it does anything",
-    check: |context| {
-        let plugins = context.plugins().into_iter();
-        plugins.flat_map(|plugin| refused(&plugin)).collect()
-    },
+    check: |context| keys::of(context, &REFUSED),
 };
 
-fn refused(plugin: &Plugin<'_>) -> Vec<Finding> {
-    // What a template leaves open may be what is missing; and a key that is wrong by itself is told as such.
-    if plugin.node.has_unknown() || keys::has_wrong_value(plugin) {
-        return Vec::new();
-    }
-    let Some(config) = plugin.config() else {
+/// What a plugin and its IPAM plugin refuse, whose keys are right one by one.
+pub(super) fn findings(plugin: &Plugin<'_>) -> Vec<Finding> {
+    // A plugin of others may hand another configuration to ours than what stands here.
+    let (Some(handler), Some(config)) = (plugin.handler, plugin.config()) else {
         return Vec::new();
     };
-    // What plugins of others make of their `ipam` before they hand it on is theirs: Calico writes the subnet into it.
-    let ipam = plugin
-        .handler
-        .and(plugin.ipam)
-        .and_then(|ipam| ipam.handler);
-    let handlers = plugin.handler.into_iter().chain(ipam);
-    handlers
+    let ipam = plugin.ipam.and_then(|ipam| ipam.handler);
+    [handler]
         .into_iter()
+        .chain(ipam)
         .filter_map(|handler| by(handler, plugin, &config))
         .collect()
 }

@@ -113,7 +113,8 @@ fn duplicates(node: &Node, findings: &mut Vec<Finding>) {
     let mut seen: BTreeMap<&str, &Member> = BTreeMap::new();
     for (index, member) in node.members().iter().enumerate() {
         duplicates(&member.node, findings);
-        let Some(earlier) = seen.insert(member.key.as_str(), member) else {
+        let earlier = seen.insert(member.key.as_str(), member);
+        let Some(earlier) = earlier.filter(|_| !member.is_aside()) else {
             continue;
         };
         let key = &member.key;

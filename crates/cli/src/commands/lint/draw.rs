@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use annotate_snippets::renderer::{AnsiColor, Effects, Style as Look};
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use linkspan_lint::{FileReport, Finding, Severity, Source, Span};
 
 use super::fix::Fixed;
 use super::{count, findings};
-use crate::style::Style;
+use crate::style::{LOOKS, Style};
 use crate::text::{one_word, wrap};
 
 /// Lines that are shown before and behind a place.
 const AROUND: usize = 1;
+
+/// Bytes beyond which nothing is shown of the text around a place: more than a terminal has in a line.
+const FAR: usize = 1000;
 
 /// All of it, with a summary at the end.
 pub(super) fn text(style: Style, reports: &[FileReport], fixed: &[Fixed]) -> String {
@@ -79,15 +82,13 @@ fn drawn(
     let message = one_word(&finding.message).into_owned();
     let mut group = Group::with_title(level.primary_title(message).id(finding.rule.id));
     let source = &report.source;
-    let mut here = vec![annotation(source, finding.span, &finding.label, true)];
-    let own = finding.others.iter().filter(|other| other.source.is_none());
-    here.extend(own.map(|other| annotation(source, other.span, &other.words, false)));
-    group = group.element(snippet(source, here));
-    for other in &finding.others {
-        if let Some(source) = &other.source {
-            let there = annotation(source, other.span, &other.words, false);
-            group = group.element(snippet(source, vec![there]));
-        }
+    let here = Marked::new(source, finding.span, &finding.label, true);
+    let others = finding.others.iter().map(|other| {
+        let source = other.source.as_ref().unwrap_or(source);
+        Marked::new(source, other.span, &other.words, false)
+    });
+    for marked in together(here, others) {
+        group = with_lines(group, &marked);
     }
     let width = style.columns().unwrap_or(style.width()).min(100);
     for (name, words) in words(finding, with_why) {
@@ -100,7 +101,16 @@ fn drawn(
         };
         group = group.element(level.with_name(name).message(lines.join("\n")));
     }
-    renderer.render(&[group])
+    let drawn = renderer.render(&[group]);
+    let lines = drawn.lines().filter(|line| !is_empty_origin(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether it is the line that the renderer puts before lines whose place stands above them already.
+fn is_empty_origin(line: &str) -> bool {
+    let looks = LOOKS.iter();
+    let bare = looks.fold(line.to_owned(), |line, look| line.replace(look, ""));
+    bare.trim() == ":::"
 }
 
 fn words(finding: &Finding, with_why: bool) -> Vec<(&'static str, String)> {
@@ -126,20 +136,46 @@ fn digits(source: &Source) -> usize {
 }
 
 /// A place with the words beside it.
-struct Marked {
+struct Marked<'a> {
+    source: &'a Source,
     span: Span,
     words: String,
     is_primary: bool,
 }
 
-fn annotation(source: &Source, span: Span, words: &str, is_primary: bool) -> Marked {
-    let length = source.text().len();
-    let start = span.start.min(length);
-    Marked {
-        // What has several lines is pointed at where it begins.
-        span: Span::new(start, line_end(source, start).min(span.end).max(start)),
-        words: one_word(words).into_owned(),
-        is_primary,
+impl<'a> Marked<'a> {
+    fn new(source: &'a Source, span: Span, words: &str, is_primary: bool) -> Self {
+        let start = span.start.min(source.text().len());
+        Self {
+            source,
+            // What has several lines is pointed at where it begins.
+            span: Span::new(start, line_end(source, start).min(span.end).max(start)),
+            words: one_word(words).into_owned(),
+            is_primary,
+        }
+    }
+
+    fn line(&self) -> usize {
+        self.source.place(self.span.start).line
+    }
+
+    /// What is shown of the text around it: a line before and behind, and never more than [`FAR`] bytes.
+    fn around(&self) -> Span {
+        let (text, line) = (self.source.text(), self.line());
+        let far = Span::new(self.span.start.saturating_sub(FAR), self.span.end + FAR);
+        let wanted = |line: usize| self.source.line_start(line);
+        let before = [wanted(line.saturating_sub(AROUND).max(1)), wanted(line)];
+        let behind = [wanted(line + AROUND + 1), wanted(line + 1)];
+        let start = before.into_iter().find(|start| *start >= far.start);
+        let end = behind.into_iter().find(|end| *end <= far.end);
+        let edge = |offset: usize| {
+            let mut edges = offset.min(text.len())..=text.len();
+            edges.find(|offset| text.is_char_boundary(*offset))
+        };
+        Span::new(
+            start.or_else(|| edge(far.start)).unwrap_or(0),
+            end.or_else(|| edge(far.end)).unwrap_or(text.len()),
+        )
     }
 }
 
@@ -148,29 +184,68 @@ fn line_end(source: &Source, offset: usize) -> usize {
     offset + rest.find('\n').unwrap_or(rest.len())
 }
 
-/// The lines of places.
-fn snippet<'a>(source: &'a Source, marked: Vec<Marked>) -> Snippet<'a, Annotation<'a>> {
-    let lines = || marked.iter().map(|one| source.place(one.span.start).line);
-    let first = lines().min().unwrap_or(1).saturating_sub(AROUND).max(1);
-    let last = lines().max().unwrap_or(1) + AROUND;
-    let start = source.line_start(first);
-    let end = source.line_start(last + 1);
-    let text = source.slice(Span::new(start, end));
-    let snippet = Snippet::source(text.strip_suffix('\n').unwrap_or(text))
-        .line_start(first)
-        .path(one_word(source.name()).into_owned());
-    let annotations = marked.into_iter().map(|one| {
+/// Places by what can be shown of a file at once: those of the finding's file that are near, and each of the others.
+fn together<'a>(
+    here: Marked<'a>,
+    others: impl Iterator<Item = Marked<'a>>,
+) -> Vec<Vec<Marked<'a>>> {
+    let mut first = vec![here];
+    let mut rest = Vec::new();
+    for other in others {
+        let here = &first[0];
+        let is_near = other.span.start.abs_diff(here.span.start) <= FAR;
+        match std::ptr::eq(here.source, other.source) && is_near {
+            true => first.push(other),
+            false => rest.push(vec![other]),
+        }
+    }
+    [first].into_iter().chain(rest).collect()
+}
+
+/// The text with a sign of the same length for what would be spelt out behind the renderer's back, which counts columns.
+fn harmless(text: &str) -> String {
+    let sign = |c: char| match c {
+        '\u{80}'..='\u{9f}' => '·',
+        '\u{200e}' | '\u{200f}' => '\u{fffd}',
+        _ => c,
+    };
+    text.chars().map(sign).collect()
+}
+
+/// Puts in the lines of places in one file, below the file's name with line and column.
+fn with_lines<'a>(group: Group<'a>, marked: &[Marked<'a>]) -> Group<'a> {
+    let source = marked[0].source;
+    let around = marked.iter().map(Marked::around);
+    let shown =
+        around.reduce(|one, other| Span::new(one.start.min(other.start), one.end.max(other.end)));
+    let shown = shown.unwrap_or_default();
+    let text = harmless(source.slice(shown));
+    let annotations = marked.iter().map(|one| {
         let kind = match one.is_primary {
             true => AnnotationKind::Primary,
             false => AnnotationKind::Context,
         };
-        let annotation = kind.span(one.span.start - start..one.span.end - start);
+        let annotation = kind.span(one.span.start - shown.start..one.span.end - shown.start);
         match one.words.is_empty() {
             true => annotation,
-            false => annotation.label(one.words),
+            false => annotation.label(one.words.clone()),
         }
     });
-    snippet.annotations(annotations)
+    let first = source.place(shown.start);
+    let name = one_word(source.name()).into_owned();
+    let text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+    let snippet = Snippet::source(text)
+        .line_start(first.line)
+        .annotations(annotations);
+    if first.column == 1 {
+        return group.element(snippet.path(name));
+    }
+    // The renderer counts columns from where the text begins, which is in the middle of a line here.
+    let place = source.place(marked[0].span.start);
+    let origin = Origin::path(name)
+        .line(place.line)
+        .char_column(place.column);
+    group.element(origin).element(snippet)
 }
 
 /// `3 errors, 1 warning in 2 of 5 files; 2 can be mended by --fix`

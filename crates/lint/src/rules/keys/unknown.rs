@@ -20,7 +20,7 @@ pub(super) fn finding(
     prefix: &str,
 ) -> Option<Finding> {
     let key = member.key.as_str();
-    if is_for_people(key) {
+    if member.is_aside() {
         return None;
     }
     let here = names(scope, prefix);
@@ -28,11 +28,13 @@ pub(super) fn finding(
     if near.is_none() && scope.strictness == Strictness::Typos {
         return None;
     }
-    let inside = match prefix.trim_end_matches('.') {
+    let object = format!("{}{}", scope.within, prefix.trim_end_matches('.'));
+    let inside = match object.as_str() {
         "" => String::new(),
         object => format!(" in {object}"),
     };
-    let message = format!("{} reads no {key:?}{inside}", scope.reader);
+    let reader = scope.reader_of(prefix);
+    let message = format!("{reader} reads no {key:?}{inside}");
     let finding = UNKNOWN_KEY.at(member.key_span, message);
     let finding = match near {
         Some(_) => finding.label("a typing error?"),
@@ -63,15 +65,6 @@ fn readers(key: &str) -> Vec<String> {
         }
     };
     PLUGINS.iter().filter_map(of_plugin).collect()
-}
-
-/// Keys that hold words for people, and those that others hang on to a configuration.
-fn is_for_people(key: &str) -> bool {
-    key.starts_with(['_', '$', '#', '/'])
-        || key.contains('/')
-        || ["comment", "description", "documentation"]
-            .iter()
-            .any(|word| key.eq_ignore_ascii_case(word))
 }
 
 /// The names of the keys that are read in an object.
