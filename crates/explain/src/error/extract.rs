@@ -2,6 +2,18 @@
 
 use linkspan_spec::{Error, ErrorCode, Value};
 
+/// The most bytes of a line and of a message that are looked at: more is no message, and a person reads none of it.
+const MAX_LINE: usize = 16 << 10;
+
+/// What two reports of the same error have in common, for whomever: message, code, plugin, command, network.
+pub(super) type Sameness = (
+    String,
+    Option<ErrorCode>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
 /// What was reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
@@ -22,20 +34,15 @@ pub struct Reported {
 }
 
 impl Reported {
-    /// Whether it is the same error, for whomever.
-    pub(super) fn is_as(&self, other: &Self) -> bool {
-        let what = |one: &Self| {
-            let Self {
-                msg,
-                code,
-                plugin,
-                command,
-                network,
-                ..
-            } = one.clone();
-            (without_digits(&msg), code, plugin, command, network)
-        };
-        what(self) == what(other)
+    /// What it has in common with a report of the same error for somebody else.
+    pub(super) fn sameness(&self) -> Sameness {
+        (
+            without_digits(&self.msg),
+            self.code,
+            self.plugin.clone(),
+            self.command.clone(),
+            self.network.clone(),
+        )
     }
 }
 
@@ -80,9 +87,17 @@ pub(super) fn reports(text: &str) -> Vec<Reported> {
 fn message(text: &str) -> Reported {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     Reported {
-        msg: text.to_owned(),
+        msg: beginning(text).to_owned(),
         ..Reported::default()
     }
+}
+
+/// What is looked at of a text that may be endless.
+fn beginning(text: &str) -> &str {
+    let end = (0..=MAX_LINE.min(text.len()))
+        .rev()
+        .find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
 
 /// An error object, or Linkspan's own of `--json`, which has more keys.
@@ -99,7 +114,7 @@ fn object(text: &str) -> Option<Reported> {
     let error = Error::from_json(&value).ok()?;
     let mut reported = in_words(&error.msg).unwrap_or_else(|| message(&error.msg));
     reported.code = Some(error.code);
-    reported.details = error.details;
+    reported.details = beginning(&error.details).to_owned();
     Some(reported)
 }
 
@@ -124,7 +139,7 @@ const SIGNS: [&str; 14] = [
 /// A line of a log that tells of CNI.
 fn line_of_log(line: &str) -> Option<Reported> {
     // Logs write a message inside quotes with its own quotes escaped.
-    let line = unescaped(line);
+    let line = unescaped(beginning(line));
     if let Some(reported) = embedded(&line) {
         return Some(reported);
     }
@@ -222,11 +237,21 @@ fn in_words(text: &str) -> Option<Reported> {
     let rest = rest.trim_start_matches('"');
     let end = rest.find(|c: char| c == '"' || c.is_whitespace())?;
     reported.plugin = Some(rest[..end].to_owned());
-    let rest = rest[end..].trim_start_matches('"').trim_start();
+    let mut rest = rest[end..].trim_start_matches('"').trim_start();
+    // libcni since 1.1 tells the network as well: plugin type="bridge" name="mynet" failed (add): words.
+    if let Some((name, behind)) = rest
+        .strip_prefix("name=\"")
+        .and_then(|rest| rest.split_once('"'))
+    {
+        reported.network = Some(name.to_owned());
+        rest = behind.trim_start();
+    }
     // failed (add): words. Linkspan's own has more between: failed (add), 1 of 3 in network "n", container …: words.
     if let Some(rest) = rest.strip_prefix("failed (")
         && let Some((command, rest)) = rest.split_once(')')
     {
+        // libcni's word for DEL.
+        let command = if command == "delete" { "del" } else { command };
         reported.command = Some(command.to_owned());
         let words = rest
             .strip_prefix(':')
@@ -241,13 +266,20 @@ fn in_words(text: &str) -> Option<Reported> {
 
 /// Without the fields that a logger writes behind a message in quotes.
 fn end_of_message(words: &str) -> &str {
-    const FIELDS: [&str; 6] = [
+    const FIELDS: [&str; 11] = [
         "\" pod=",
         "\" podUID=",
         "\" containerID=",
         "\" id=",
         "\" error=",
         "\" name=",
+        // More lines of a program whose output stands in the message.
+        "\"\\n",
+        // Loggers that write JSON.
+        "\",\"level\":",
+        "\",\"msg\":",
+        "\",\"time\":",
+        "\",\"ts\":",
     ];
     let end = FIELDS.iter().filter_map(|field| words.find(field)).min();
     let words = end.map_or(words, |end| &words[..end]);

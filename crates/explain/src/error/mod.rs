@@ -5,6 +5,8 @@ mod extract;
 mod known;
 mod pattern;
 
+use std::collections::HashMap;
+
 pub use code::{CodeMeaning, meaning_of};
 pub use extract::Reported;
 
@@ -44,11 +46,15 @@ pub struct Known {
 /// In the order in which they stand there, each once; empty for a text without any.
 pub fn explain(text: &str) -> Vec<Explained> {
     let mut all: Vec<Explained> = Vec::new();
+    // A log has as many lines as there were tries: none is compared with each error before it.
+    let mut known_at = HashMap::new();
     for reported in extract::reports(text) {
-        let same = |one: &&mut Explained| one.reported.is_as(&reported);
-        if let Some(before) = all.iter_mut().find(same) {
+        let sameness = reported.sameness();
+        if let Some(&at) = known_at.get(&sameness) {
+            let before: &mut Explained = &mut all[at];
             before.times += 1;
         } else if all.len() < MAX_ERRORS {
+            known_at.insert(sameness, all.len());
             all.push(of(reported));
         }
     }

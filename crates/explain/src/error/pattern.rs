@@ -14,10 +14,21 @@ pub(super) fn captures<'t>(pattern: &str, text: &'t str) -> Option<Vec<&'t str>>
             (true, None) => rest.find('\n').unwrap_or(rest.len()),
             _ => find(rest, part)?,
         };
-        captured.push(rest[..length].trim_matches(|c: char| c.is_whitespace() || c == '"'));
+        let words = rest[..length].trim_matches(|c: char| c.is_whitespace() || c == '"');
+        captured.push(match first.is_empty() && captured.is_empty() {
+            true => last_word(words),
+            false => words,
+        });
         at += length + part.len();
     }
     Some(captured)
+}
+
+fn last_word(words: &str) -> &str {
+    words
+        .rsplit(|c: char| c.is_whitespace() || c == '"')
+        .next()
+        .unwrap_or(words)
 }
 
 /// ASCII case aside: programs begin the same words with either.
@@ -26,8 +37,10 @@ fn find(text: &str, part: &str) -> Option<usize> {
         return Some(0);
     }
     let (text, part) = (text.as_bytes(), part.as_bytes());
-    text.windows(part.len())
-        .position(|window| window.eq_ignore_ascii_case(part))
+    // The first byte decides nearly always, and a log is long.
+    text.windows(part.len()).position(|window| {
+        window[0].eq_ignore_ascii_case(&part[0]) && window.eq_ignore_ascii_case(part)
+    })
 }
 
 /// A text in which `{1}` is what the first star stands for, and so on.
@@ -60,6 +73,8 @@ mod tests {
             ("find * in [*]", "find x in", None),
             ("a*b*c", "c b a", None),
             ("*ends", "begins ends", Some(vec!["begins"])),
+            ("* is no", r#"so: "cni0" is no"#, Some(vec!["cni0"])),
+            ("* is no", "there: cni0 is no", Some(vec!["cni0"])),
             ("ü*", "Ü", None),
             ("é*", "vélo", Some(vec!["lo"])),
         ] {

@@ -7,7 +7,7 @@ fn one(text: &str) -> Explained {
 }
 
 /// A line of each runtime, as it stands in its log.
-const LOGS: [(&str, &str, &str, &str, &str); 7] = [
+const LOGS: [(&str, &str, &str, &str, &str); 12] = [
     // kubelet with containerd
     (
         r#"E0901 12:00:00.000000    1234 pod_workers.go:1298] "Error syncing pod, skipping" err="failed to \"CreatePodSandbox\" for \"web-0_default(3f)\" with CreatePodSandboxError: \"Failed to create sandbox for pod \\\"web-0_default(3f)\\\": rpc error: code = Unknown desc = failed to setup network for sandbox \\\"abc\\\": plugin type=\\\"bridge\\\" failed (add): failed to allocate for range 0: no IP addresses available in range set: 10.88.0.1-10.88.0.254\"" pod="default/web-0" podUID="3f""#,
@@ -56,6 +56,44 @@ const LOGS: [(&str, &str, &str, &str, &str); 7] = [
         "default-abc",
         "linkspan del",
     ),
+    // The same by a library since libcni 1.1, which names the network; more lines of the hook's output behind it
+    (
+        r#"level=fatal msg="error running hook: exit status 1, stderr: time=\"2026-12-01T10:00:05Z\" level=fatal msg=\"failed to call cni.Setup: plugin type=\\\"bridge\\\" name=\\\"bridge\\\" failed (add): failed to set bridge addr: \\\"nerdctl0\\\" already has an IP address different from 10.4.0.1/24\"\nFailed to write to log: unknown""#,
+        "bridge",
+        "add",
+        "the bridge nerdctl0 has another address than the gateway 10.4.0.1/24 that",
+        "`ip link del nerdctl0`",
+    ),
+    // containerd with a log of JSON, and Multus
+    (
+        r#"{"error":"failed to setup network for sandbox \"gg\": plugin type=\"multus\" name=\"multus-cni-network\" failed (add): Multus: [shop/pod-9/12-34]: error getting pod: Unauthorized","level":"error","msg":"RunPodSandbox failed","time":"2026-12-01T10:00:03Z"}"#,
+        "multus",
+        "add",
+        "token of Multus",
+        "daemonset",
+    ),
+    // StopPodSandbox
+    (
+        r#"level=error msg="StopPodSandbox for \"hh\" failed" error="failed to destroy network for sandbox \"hh\": plugin type=\"calico\" name=\"k8s-pod-network\" failed (delete): error getting ClusterInformation: Get \"https://10.96.0.1:443/apis\": dial tcp 10.96.0.1:443: connect: connection refused""#,
+        "calico",
+        "del",
+        "nothing answers",
+        "kube-proxy",
+    ),
+    (
+        r#"failed to destroy network: plugin type="bridge" name="podman" failed (delete): running [/usr/sbin/iptables -t nat -D POSTROUTING -j CNI-11 -m comment --comment name: "podman" id: "hh" --wait]: exit status 2: iptables v1.8.7 (nf_tables): Couldn't load target `CNI-11':No such file or directory"#,
+        "bridge",
+        "del",
+        "CNI-11",
+        "nothing is left",
+    ),
+    (
+        r#"failed to setup network for sandbox "gg": plugin type="aws-cni" name="aws-cni" failed (add): add cmd: failed to assign an IP address to container"#,
+        "aws-cni",
+        "add",
+        "AWS",
+        "aws-node",
+    ),
     // Linkspan's own command line
     (
         r#"error: plugin type="firewall" failed (add), 3 of 3 in network "mynet", container "c1", interface "eth0": must be called as chained plugin"#,
@@ -79,6 +117,43 @@ fn lines_of_logs_are_understood() {
         assert!(known.cause.contains(in_cause), "{known:#?}");
         assert!(known.next.contains(in_next), "{known:#?}");
     }
+}
+
+#[test]
+fn a_plugin_is_told_with_its_network() {
+    let reported = one(r#"plugin type="bridge" name="mynet" failed (add): it broke"#).reported;
+    assert_eq!(reported.network.as_deref(), Some("mynet"));
+    assert_eq!(reported.msg, "it broke");
+    let line = r#"{"error":"plugin type=\"bridge\" failed (add): it broke","level":"error"}"#;
+    assert_eq!(one(line).reported.msg, "it broke");
+}
+
+/// A line is read to where a message may end, however long it is, and each line once, however many there are.
+#[test]
+fn megabytes_take_a_moment() {
+    let word = |n: usize| {
+        char::from(b'a' + u8::try_from(n % 26).unwrap())
+            .to_string()
+            .repeat(1 + n / 26 % 40)
+    };
+    let different: String = (0..20_000)
+        .map(|n| format!("plugin type=\"bridge\" failed (add): {}\n", word(n)))
+        .collect();
+    let began = std::time::Instant::now();
+    for text in [
+        format!(
+            "plugin type=\"bridge\" failed (add): {}",
+            "a".repeat(MAX_TEXT / 2)
+        ),
+        format!("{{\"code\":1,\"msg\":\"{}\"}}", "é".repeat(MAX_TEXT / 4)),
+        "{\"a\":".repeat(MAX_TEXT / 10),
+        different,
+    ] {
+        for explained in explain(&text) {
+            assert!(explained.reported.msg.len() < 20_000);
+        }
+    }
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -39,6 +39,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         "`linkspan reconcile` puts back what was flushed; `linkspan doctor` tells whether iptables of two kinds (legacy, nft) are in use",
     ),
     entry(
+        "Couldn't load target `*'",
+        "a rule was to be removed that leads to the chain {1}, which is gone: another program flushed or restored iptables since ADD \
+         (firewalld, a firewall's script), and the plugin takes that for a failure",
+        "nothing is left to remove; a plugin that takes what is gone for detached, as Linkspan's do, gets past it",
+    ),
+    entry(
         "failed to locate iptables",
         "the reference's plugin runs the program iptables, which is not installed, or not in the runtime's PATH",
         "install iptables, or use Linkspan's plugins, which need no program",

@@ -15,9 +15,22 @@ pub(super) const ENTRIES: &[Entry] = &[
         "`kubectl -n kube-system get pods -l k8s-app=calico-node -o wide` (or -n calico-system), and its log",
     ),
     entry(
+        "error getting ClusterInformation: *connection refused",
+        "nothing answers at the Kubernetes API's address from this node: the API is down, or kube-proxy (or what stands in its place) has not \
+         written the rules of its service",
+        "see that the API's address, which the message names, answers from this node (`curl -k`), and that kube-proxy runs here; pods that \
+         wait are tried again",
+    ),
+    entry(
+        "error getting ClusterInformation: *nauthorized",
+        "the Kubernetes API does not take the token of calico's plugin: it has expired, or is of another cluster",
+        "the node agent renews /etc/cni/net.d/calico-kubeconfig while it runs: `kubectl -n kube-system get pods -l k8s-app=calico-node -o wide` \
+         (or -n calico-system)",
+    ),
+    entry(
         "error getting ClusterInformation: *",
-        "calico's plugin cannot reach the Kubernetes API: {1}",
-        "see whether its kubeconfig (/etc/cni/net.d/calico-kubeconfig) has an expired token; the node agent renews it while it runs",
+        "calico's plugin asked the Kubernetes API in vain: {1}",
+        "see that this node reaches the API, and that /etc/cni/net.d/calico-kubeconfig is of this cluster",
     ),
     entry(
         "Unable to connect to Cilium daemon",

@@ -155,6 +155,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         "`linkspan trace add NET NETNS` shows in which step the time goes. Detach the container before the next try: what was made may be left",
     ),
     entry(
+        "network * not found in CNI cache",
+        "Podman has no kept result of the network {1} for the container, as after a restart of the machine",
+        "nothing by itself: it stands beside the error that matters, which comes next",
+    ),
+    entry(
         "cached result*unexpected end of JSON input",
         "the result that the runtime kept of an attachment is empty or cut off: the machine went down while it was written",
         "`linkspan doctor` names the file below /var/lib/cni/results; Linkspan's library goes on without it, others need it removed",
