@@ -81,7 +81,13 @@ impl Object for Bridge {
         let (host, name) = (namespaces.host(), self.name.as_str());
         let Some(found) = host.link_if_there(name)? else {
             namespaces.imagine(Place::Host, self.new_link());
-            let words = format!("create the bridge {name:?} on the host");
+            let mut words = format!("create the bridge {name:?} on the host");
+            if self.vlan_filtering {
+                words.push_str(", which keeps VLANs apart");
+            }
+            if self.promisc {
+                words.push_str(", in promiscuous mode");
+            }
             return Ok(vec![Outlook::made().words(words)]);
         };
         if !found.is_kind("bridge") {

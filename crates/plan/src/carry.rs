@@ -43,8 +43,22 @@ impl fmt::Display for On<Carry> {
             Some(vrf) => write!(f, "make {link} part of the vrf {:?}", vrf.as_str())?,
             None => write!(f, "take {link} out of its vrf")?,
         }
-        let (addresses, routes) = (carry.addresses.len(), carry.after.len());
-        write!(f, ", with its {addresses} addresses and {routes} routes")
+        // Addresses of IPv4 stay by themselves, and so do the routes that the kernel makes for addresses.
+        let parts = [
+            (carry.addresses.len(), "IPv6 address", "es"),
+            (carry.after.len(), "route", "s"),
+        ];
+        let parts = parts.iter().filter(|(count, ..)| *count > 0);
+        let parts: Vec<String> = parts
+            .map(|(count, what, many)| match count {
+                1 => format!("its {what}"),
+                _ => format!("its {count} {what}{many}"),
+            })
+            .collect();
+        match parts.is_empty() {
+            true => Ok(()),
+            false => write!(f, ", and carry over {}", parts.join(" and ")),
+        }
     }
 }
 

@@ -48,6 +48,7 @@ impl Object for Device {
     fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
         let host = namespaces.host();
         let found = host.link(&self.name)?;
+        namespaces.refuse_taken_name(&self.inside)?;
         let held = host.rtnl().addresses(found.index).map_err(explain)?;
         let moved = Link {
             index: 0,

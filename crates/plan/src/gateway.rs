@@ -12,7 +12,7 @@ use crate::difference::listed;
 use crate::fault::{explain, explain_addressing};
 use crate::foresee::Outlook;
 use crate::identity;
-use crate::imagined::is_imagined;
+use crate::imagined::{is_imagined, is_unknown};
 use crate::link::{LinkRef, On};
 use crate::namespaces::{Namespaces, Side};
 use crate::object::{Made, Object};
@@ -47,6 +47,9 @@ impl Object for On<Gateway> {
         if is_held(&held, wanted) {
             return Ok(vec![Outlook::there("has it already")]);
         }
+        if is_unknown(wanted) {
+            return Ok(vec![unknown_beside(&held, gateway.force)]);
+        }
         Ok(vec![match self.in_the_way(held)?.as_slice() {
             [] => Outlook::made(),
             others => {
@@ -72,6 +75,23 @@ impl On<Gateway> {
             (Some(other), false) => Err(other_address(link, other.net, wanted)),
             _ => Ok(in_the_way),
         }
+    }
+}
+
+/// What is known of a gateway whose address nobody knows yet: whether it is in the way of another is not.
+fn unknown_beside(held: &[Address], force: bool) -> Outlook {
+    let others = held.iter().filter(|held| held.net.addr().is_ipv4());
+    let others: Vec<String> = others.map(|held| held.net.to_string()).collect();
+    match (others.is_empty(), force) {
+        (true, _) => Outlook::made(),
+        (false, true) => Outlook::unknown(format!(
+            "it has {}, which is taken away where it is another (forceAddress)",
+            listed(others)
+        )),
+        (false, false) => Outlook::unknown(format!(
+            "it has {}; where that is another, ADD fails",
+            listed(others)
+        )),
     }
 }
 

@@ -79,6 +79,12 @@ pub(crate) fn is_imagined(link: &Link) -> bool {
     link.index > FIRST_INDEX
 }
 
+/// Whether it stands in for an address that nobody knows yet: those are of 240.0.0.0/4, as
+/// [`Foresight::unknown_address`] makes them.
+pub(crate) fn is_unknown(net: IpNet) -> bool {
+    matches!(net.addr(), IpAddr::V4(address) if address.octets()[0] >= 240)
+}
+
 impl Imagined {
     /// What was imagined so far.
     pub fn of(foresight: &mut Foresight) -> Self {

@@ -197,18 +197,22 @@ impl Namespaces {
     /// # Errors
     /// [`ErrorCode::INVALID_ENVIRONMENT`] with what it is.
     pub(crate) fn refuse_taken_name(&self, name: &str) -> Result<(), Error> {
-        match self.container()?.rtnl().link(name) {
-            Ok(taken) => Err(Error::new(
-                ErrorCode::INVALID_ENVIRONMENT,
-                format!("CNI_IFNAME {name:?} already exists in the container"),
-            )
-            .with_details(format!(
-                "it is {}; detach it with DEL first, or use another interface name",
-                taken.kind.as_deref().unwrap_or("a device")
-            ))),
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(explain(error)),
-        }
+        let taken = match self.imagined_link(&LinkRef::container(name)) {
+            Some(imagined) => imagined,
+            // As it is now, whatever was found before.
+            None => self.container()?.rtnl().link(name).map(Rc::new),
+        };
+        let Some(taken) = if_there(taken)? else {
+            return Ok(());
+        };
+        Err(Error::new(
+            ErrorCode::INVALID_ENVIRONMENT,
+            format!("CNI_IFNAME {name:?} already exists in the container"),
+        )
+        .with_details(format!(
+            "it is {}; detach it with DEL first, or use another interface name",
+            taken.kind.as_deref().unwrap_or("a device")
+        )))
     }
 
     /// The link that a plan speaks of: as it was made or found when the plan first came to it.

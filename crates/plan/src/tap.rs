@@ -95,6 +95,7 @@ impl Object for Tap {
 
     fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
         tap_status()?;
+        namespaces.refuse_taken_name(&self.name)?;
         namespaces.imagine(Place::Container, self.imagined());
         let details = [
             self.owner.map(|id| format!("for user {id}")),

@@ -101,6 +101,7 @@ impl Object for VethPair {
     }
 
     fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        self.refuse_taken_name(namespaces)?;
         let master = self.master.as_ref();
         let master = master.map(|master| namespaces.host().link(master.as_str()));
         let host = Link {
@@ -127,6 +128,17 @@ impl Object for VethPair {
 }
 
 impl VethPair {
+    /// Refuses a name that something in the container has.
+    fn refuse_taken_name(&self, namespaces: &Namespaces) -> Result<(), Error> {
+        let inside = &self.container.name;
+        namespaces.refuse_taken_name(inside).map_err(|error| {
+            let details = format!("{}: {}", error.msg, error.details);
+            // Scripts know these words of the reference's.
+            let msg = format!("container veth name provided ({inside}) already exists");
+            Error { msg, ..error }.with_details(details)
+        })
+    }
+
     /// One of the ends, as it would be.
     fn end(&self, end: &VethEnd, parent: Option<u32>) -> Link {
         Link {
@@ -184,13 +196,7 @@ fn create_host_end(pair: &VethPair, namespaces: &Namespaces) -> Result<Link, Err
                 });
             }
             Err(error) if error.is_exists() => {
-                let inside = &pair.container.name;
-                namespaces.refuse_taken_name(inside).map_err(|error| {
-                    let details = format!("{}: {}", error.msg, error.details);
-                    // Scripts know these words of the reference's.
-                    let msg = format!("container veth name provided ({inside}) already exists");
-                    Error { msg, ..error }.with_details(details)
-                })?;
+                pair.refuse_taken_name(namespaces)?;
                 if attempt == ATTEMPTS {
                     return Err(explain(error));
                 }

@@ -18,7 +18,7 @@ use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
 use crate::invocation::WRONG_CONFIGURATION;
 use crate::report::Delegated;
 use crate::tracing::{PLUGIN_TYPE, TRACEPARENT};
-use crate::{Foreseen, Foresight, Handler, Invocation, Standing, Undo, executable, find};
+use crate::{Foreseen, Foresight, Handler, Invocation, Role, Standing, Undo, executable, find};
 
 /// The IPAM plugin of a configuration.
 ///
@@ -189,18 +189,29 @@ impl<'a> Ipam<'a> {
     }
 
     fn program(&self) -> Result<&Program, Error> {
-        let found = self.program.get_or_init(|| {
-            if self.invocation.is_imagined {
-                let known = find(self.invocation.table, self.name()).map(Program::BuiltIn);
-                return Ok(known.unwrap_or_else(|| Program::File(self.name().into())));
+        let found = self.program.get_or_init(|| match self.find()? {
+            // It would delegate in turn, to itself, for ever.
+            Program::BuiltIn(handler) if handler.role() != Role::Ipam => {
+                Err(no_ipam_plugin(self.name()))
             }
-            let (file, metadata) = find_program(&self.name, &self.invocation.path)?;
-            Ok(match self.built_in(&file, &metadata) {
-                Some(handler) => Program::BuiltIn(handler),
-                None => Program::File(file),
-            })
+            program => Ok(program),
         });
         found.as_ref().map_err(Clone::clone)
+    }
+
+    fn find(&self) -> Result<Program, Error> {
+        if self.invocation.is_imagined {
+            let known = find(self.invocation.table, self.name()).map(Program::BuiltIn);
+            return match known {
+                Some(known) => Ok(known),
+                None => find_in_path(&self.name, &self.invocation.path).map(Program::File),
+            };
+        }
+        let (file, metadata) = find_program(&self.name, &self.invocation.path)?;
+        Ok(match self.built_in(&file, &metadata) {
+            Some(handler) => Program::BuiltIn(handler),
+            None => Program::File(file),
+        })
     }
 
     /// The plugin of this executable, when the file is this executable.
@@ -278,6 +289,14 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "its file system may be mounted noexec",
         _ => "it may be built for another processor, or be damaged; install it anew",
     }
+}
+
+fn no_ipam_plugin(name: &str) -> Error {
+    Error::new(
+        ErrorCode::INVALID_NETWORK_CONFIG,
+        format!("\"ipam.type\": {name:?} is no IPAM plugin"),
+    )
+    .with_details("it gives no address to another plugin; host-local, static and dhcp do")
 }
 
 /// The beginning of what a plugin printed.

@@ -107,7 +107,7 @@ impl<'a> Invocation<'a> {
     }
 
     /// An ADD that is only talked about, for [`Handler::foresee`]: for a container that there is none of yet. A delegate is
-    /// then the plugin of its name in the table, whatever is in CNI_PATH.
+    /// then the plugin of its name in the table, whatever is in CNI_PATH; one that is none of these must be there.
     ///
     /// # Errors
     /// Those that the configuration's name and version would have as [`read`](Self::read) reads them.

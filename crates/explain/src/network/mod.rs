@@ -76,7 +76,14 @@ pub fn explain(
         let told = foresight.steps().len();
         let mut plugin = Explained::of(network, index, plugin_dirs)?;
         if is_reached {
-            match plugin.foresee(network, index, endpoint, before.take(), &mut foresight) {
+            let before_it = before.take();
+            match plugin.foresee(
+                network,
+                index,
+                (endpoint, plugin_dirs),
+                before_it,
+                &mut foresight,
+            ) {
                 Ok(result) => before = Some(result),
                 Err(error) => plugin.failure = Some(error),
             }
@@ -129,7 +136,7 @@ impl Explained {
         &self,
         network: &NetworkList,
         index: usize,
-        endpoint: &Endpoint,
+        (endpoint, plugin_dirs): (&Endpoint, &[PathBuf]),
         before: Option<Success>,
         foresight: &mut Foresight,
     ) -> Result<Success, Error> {
@@ -137,7 +144,8 @@ impl Explained {
             .map_err(|error| Error::new(error.code(), error.to_string()))?;
         let attachment = (endpoint.container_id.clone(), endpoint.ifname.clone());
         let args = endpoint.cni_args();
-        let invocation = Invocation::imagined(config, attachment, args, Vec::new(), PLUGINS)?;
+        let dirs = plugin_dirs.to_vec();
+        let invocation = Invocation::imagined(config, attachment, args, dirs, PLUGINS)?;
         match find(PLUGINS, &self.name) {
             Some(handler) => handler.foresee(&invocation, foresight),
             None => foresight.of(&self.name, |foresight| {

@@ -18,6 +18,7 @@ pub(super) fn foresee(
         Some(parent) => Some(namespaces.link(parent)?),
         None => None,
     };
+    namespaces.refuse_taken_name(&wanted.name)?;
     let of_parent = parent.as_ref().map(|parent| parent.mtu);
     let inherited = match wanted.kind {
         LinkKind::Macvlan { .. } | LinkKind::Dummy => None,

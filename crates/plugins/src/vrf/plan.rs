@@ -178,7 +178,7 @@ mod tests {
             [
                 "replace the route 0.0.0.0/0 via 10.2.0.1 out of link 2",
                 "take away the route ::/0 via fd03::1 out of link 3",
-                "make \"net1\" in the container part of the vrf \"red\", with its 0 addresses and 2 routes",
+                "make \"net1\" in the container part of the vrf \"red\", and carry over its 2 routes",
             ]
         );
         assert!(carried(&steps).before.is_empty());

@@ -102,10 +102,13 @@ fn executable(path: &Path, text: &str) {
 #[test]
 fn plugins_that_cannot_be_run_or_answer_badly() {
     // The type, and whether the plugin has been called and so is told to give back what it may have reserved.
-    let cases: [(&str, u64, &[&str], bool); 20] = rows! {
+    let cases: [(&str, u64, &[&str], bool); 22] = rows! {
         ("nonsuch", IO, &["failed to find plugin \"nonsuch\"", "CNI_PATH"], false),
         ("../garbage", CONFIG, &["ipam.type", "never a path"], false),
         ("/bin/sh", CONFIG, &["ipam.type", "never a path"], false),
+        // It would ask itself for addresses, for ever.
+        ("bridge", CONFIG, &["ipam.type", "\"bridge\" is no IPAM plugin", "host-local"], false),
+        ("portmap", CONFIG, &["\"portmap\" is no IPAM plugin"], false),
         ("plain", IO, &["failed to find plugin \"plain\"", "not executable"], false),
         ("directory", IO, &["failed to find plugin \"directory\""], false),
         ("interpreted", IO, &["interpreted", "No such file", "interpreter"], false),
@@ -138,7 +141,7 @@ fn plugins_that_cannot_be_run_or_answer_badly() {
             let calls = fs::read_to_string(dir.join("log")).unwrap();
             assert_eq!(calls.ends_with("DEL\n"), is_told, "{name}: {calls}");
         }
-        bad.end(20);
+        bad.end(22);
     });
 }
 
