@@ -65,7 +65,8 @@ pub fn lint(documents: &[Document], facts: Option<&Facts>) -> Vec<FileReport> {
         let context = Context {
             document,
             documents,
-            facts,
+            // A manifest is about other hosts.
+            facts: facts.filter(|_| document.within.is_none()),
         };
         let findings = RULES.iter().flat_map(|rule| (rule.check)(&context));
         let findings = rules::told_best(document, findings.collect()).into_iter();

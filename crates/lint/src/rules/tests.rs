@@ -98,13 +98,11 @@ fn keys_are_known_by_their_declarations() {
             r#"{"type":"bridge","ipam":{"type":"host-local","ranges":[[{"subnet":"10.0.0.0/8","gw":"10.0.0.1"}]]}}"#,
             vec![r#"unknown-key 2:80 host-local reads no "gw" in ipam.ranges"#],
         ),
-        // Refused only as a whole; and by both of the two.
+        // Refused only as a whole.
         (
-            r#"{"type":"bridge","hairpinMode":true,"promiscMode":true,"ipam":{"type":"host-local"}}"#,
-            vec![
-                "refused 2:9 bridge: cannot set hairpin",
-                "refused 2:56 host-local: no IP ranges",
-            ],
+            r#"{"type":"bridge","ipam":{"type":"host-local","subnet":"10.0.0.0/8"}},
+                {"type":"portmap","capabilities":{"portMappings":true},"markMasqBit":3,"externalSetMarkChain":"X"}"#,
+            vec!["refused 3:88 portmap: Cannot specify externalSetMarkChain"],
         ),
         // Those of others are left alone, wholly; so is what an orchestrator hangs on.
         (
@@ -137,87 +135,90 @@ fn keys_are_known_by_their_declarations() {
     }
 }
 
+/// What is wrong with whole configurations.
+const WHOLE: &[(&str, Form, &[&str])] = &[
+    (
+        r#"{"cniVersion":"1.0.0","name":"n","type":"loopback"}"#,
+        Form::Single,
+        &[],
+    ),
+    (
+        r#"{"cniVersion":"1.0.0","type":"loopback"}"#,
+        Form::Single,
+        &[r#"missing-key 1:1 "name" is missing"#],
+    ),
+    (
+        r#"{"cniVersion":"1.0.0","type":"loopback"}"#,
+        Form::Part,
+        &[],
+    ),
+    (
+        r#"{"cniVersion":"1.0.0","name":"n"}"#,
+        Form::Single,
+        &[r#"missing-key 1:1 "type" is missing"#],
+    ),
+    (
+        r#"{"name":"n","plugins":[{"type":"loopback"}]}"#,
+        Form::Single,
+        &["list-in-conf 1:13"],
+    ),
+    (
+        r#"{"name":"n","type":"loopback"}"#,
+        Form::List,
+        &["plugin-in-conflist 1:13"],
+    ),
+    (
+        r#"{"name":"n","plugins":[{},{"type":1},7]}"#,
+        Form::List,
+        &[
+            "missing-key 1:24",
+            r#"wrong-type 1:35 "plugins[1].type": expected a string"#,
+            "wrong-type 1:38",
+        ],
+    ),
+    (
+        r#"{"name":"n","plugins":[]}"#,
+        Form::List,
+        &["wrong-type 1:23"],
+    ),
+    (
+        r#"{"name":"a b","plugins":[{"type":"../x"}]}"#,
+        Form::List,
+        &["illegal-name 1:9", "illegal-name 1:34"],
+    ),
+    (
+        r#"{"name":"n","cniVersion":"2.0","plugins":[{"type":"loopback"}]}"#,
+        Form::List,
+        &["unknown-version 1:26"],
+    ),
+    (
+        r#"{"name":"n","cniVerison":"1.0.0","disableCheck":"no","plugins":[{"type":"x"}]}"#,
+        Form::List,
+        &[
+            r#"unknown-key 1:13 a runtime reads no "cniVerison""#,
+            "wrong-type 1:49",
+        ],
+    ),
+    (
+        r#"{"name":"n","nerdctlID":"1","plugins":[{"type":"x"}]}"#,
+        Form::List,
+        &[],
+    ),
+    (r#"[{"type":"x"}]"#, Form::List, &["not-an-object 1:1"]),
+    (
+        r#"{"name":"n","name":"n","type":"x","type":"y"}"#,
+        Form::Single,
+        &["duplicate-key 1:13", "duplicate-key 1:35"],
+    ),
+    ("", Form::Single, &["syntax 1:1"]),
+];
+
 #[test]
 fn what_every_configuration_must_have_is_missed() {
-    for (text, form, expected) in [
-        (
-            r#"{"cniVersion":"1.0.0","name":"n","type":"loopback"}"#,
-            Form::Single,
-            vec![],
-        ),
-        (
-            r#"{"cniVersion":"1.0.0","type":"loopback"}"#,
-            Form::Single,
-            vec![r#"missing-key 1:1 "name" is missing"#],
-        ),
-        (
-            r#"{"cniVersion":"1.0.0","type":"loopback"}"#,
-            Form::Part,
-            vec![],
-        ),
-        (
-            r#"{"cniVersion":"1.0.0","name":"n"}"#,
-            Form::Single,
-            vec![r#"missing-key 1:1 "type" is missing"#],
-        ),
-        (
-            r#"{"name":"n","plugins":[{"type":"loopback"}]}"#,
-            Form::Single,
-            vec!["list-in-conf 1:13"],
-        ),
-        (
-            r#"{"name":"n","type":"loopback"}"#,
-            Form::List,
-            vec!["plugin-in-conflist 1:13"],
-        ),
-        (
-            r#"{"name":"n","plugins":[{},{"type":1},7]}"#,
-            Form::List,
-            vec![
-                "missing-key 1:24",
-                r#"wrong-type 1:35 "plugins[1].type": expected a string"#,
-                "wrong-type 1:38",
-            ],
-        ),
-        (
-            r#"{"name":"n","plugins":[]}"#,
-            Form::List,
-            vec!["wrong-type 1:23"],
-        ),
-        (
-            r#"{"name":"a b","plugins":[{"type":"../x"}]}"#,
-            Form::List,
-            vec!["illegal-name 1:9", "illegal-name 1:34"],
-        ),
-        (
-            r#"{"name":"n","cniVersion":"2.0","plugins":[{"type":"loopback"}]}"#,
-            Form::List,
-            vec!["unknown-version 1:26"],
-        ),
-        (
-            r#"{"name":"n","cniVerison":"1.0.0","disableCheck":"no","plugins":[{"type":"x"}]}"#,
-            Form::List,
-            vec![
-                r#"unknown-key 1:13 a runtime reads no "cniVerison""#,
-                "wrong-type 1:49",
-            ],
-        ),
-        (
-            r#"{"name":"n","nerdctlID":"1","plugins":[{"type":"x"}]}"#,
-            Form::List,
-            vec![],
-        ),
-        (r#"[{"type":"x"}]"#, Form::List, vec!["not-an-object 1:1"]),
-        (
-            r#"{"name":"n","name":"n","type":"x","type":"y"}"#,
-            Form::Single,
-            vec!["duplicate-key 1:13", "duplicate-key 1:35"],
-        ),
-        ("", Form::Single, vec!["syntax 1:1"]),
-    ] {
-        let found = findings(document(text, form));
+    for (text, form, expected) in WHOLE {
+        let found = findings(document(text, *form));
         assert_eq!(found.len(), expected.len(), "{text}: {found:#?}");
-        for (found, expected) in found.iter().zip(expected) {
+        for (found, expected) in found.iter().zip(*expected) {
             assert!(found.starts_with(expected), "{text}: {found}");
         }
     }
@@ -281,7 +282,7 @@ fn each_rule_has_a_word_of_its_own_and_says_why() {
         assert!(
             rule.id
                 .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
             "{}",
             rule.id
         );
@@ -304,9 +305,14 @@ fn many_lines_take_no_time() {
         assert!(text.lines().count() > 10_000, "{}", text.lines().count());
         let began = std::time::Instant::now();
         let reports = lint(&[document(&text, Form::List)], None);
-        assert_eq!(reports[0].findings.is_empty(), plugin == right);
+        let ours = reports[0]
+            .findings
+            .iter()
+            .filter(|one| OURS.contains(&one.rule.id));
+        assert_eq!(ours.count() == 0, plugin == right);
         let took = began.elapsed();
         // A debug build, on a machine that does other things as well: the release takes a tenth of a second.
+        println!("{took:?}");
         assert!(took.as_secs() < 10, "{took:?}");
     }
 }
