@@ -62,7 +62,22 @@ impl Object for On<Route> {
     }
 
     fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
-        send::foresee(self, namespaces)
+        let Self(_, route) = self;
+        let priority = route.priority.filter(|priority| *priority != 0);
+        let details = [
+            route.table.map(|table| format!("in table {table}")),
+            priority.map(|priority| format!("with priority {priority}")),
+            route
+                .mtu
+                .map(|mtu| format!("packets of {mtu} bytes at most")),
+            route
+                .advmss
+                .map(|mss| format!("TCP segments of {mss} bytes at most")),
+        ];
+        let details: Vec<String> = details.into_iter().flatten().collect();
+        let words = [vec![self.to_string()], details].concat().join(", ");
+        let outlooks = send::foresee(self, namespaces)?.into_iter();
+        Ok(outlooks.map(|outlook| outlook.words(&words)).collect())
     }
 }
 

@@ -84,7 +84,15 @@ pub fn explain(
                 before_it,
                 &mut foresight,
             ) {
-                Ok(result) => before = Some(result),
+                Ok(result) => {
+                    before = Some(result);
+                    let (earlier, own) = foresight.steps().split_at(told);
+                    let is_other =
+                        |step: &Foreseen| Some(step.plugin.as_str()) == plugin.other_half();
+                    if !own.is_empty() && earlier.iter().any(is_other) {
+                        foresight.of(&plugin.name, |foresight| foresight.tell(passage()));
+                    }
+                }
                 Err(error) => plugin.failure = Some(error),
             }
         }
@@ -108,7 +116,24 @@ impl Explanation {
     }
 }
 
+/// What firewall and portmap do together, whichever comes last: each knows from the other's record.
+fn passage() -> Foreseen {
+    let words = "have the host forward what the published ports lead to the container";
+    Foreseen::made("passage", words).note(
+        "by rules in the chain LINKSPAN-PORTS of the filter tables of iptables, for connections that came by these ports",
+    )
+}
+
 impl Explained {
+    /// The plugin that has published ports forwarded together with this one.
+    fn other_half(&self) -> Option<&'static str> {
+        match self.name.as_str() {
+            "firewall" => Some("portmap"),
+            "portmap" => Some("firewall"),
+            _ => None,
+        }
+    }
+
     fn of(
         network: &NetworkList,
         index: usize,

@@ -29,8 +29,11 @@ pub(super) fn text(style: Style, head: &Head<'_>, explanation: &Explanation) -> 
         style,
         text: String::new(),
         number: 0,
+        is_left: false,
     };
     page.heading(head);
+    let begins = explanation.plugins.first();
+    page.is_left = begins.is_some_and(|plugin| plugin.failure.is_none());
     for plugin in &explanation.plugins {
         page.plugin(head, plugin);
     }
@@ -54,6 +57,8 @@ struct Page {
     text: String,
     /// Of the last step.
     number: usize,
+    /// Whether a plugin before the one that fails has succeeded: each undoes its own part alone.
+    is_left: bool,
 }
 
 impl Page {
@@ -114,9 +119,11 @@ impl Page {
                     self.lines("", MARGIN, &words);
                 }
             }
-            (None, false) => {
-                self.lines("", MARGIN, "is not reached; what was made before is undone")
+            (None, false) if self.is_left => {
+                let words = "is not reached; what plugins before the one that fails have made stays until DEL";
+                self.lines("", MARGIN, words);
             }
+            (None, false) => self.lines("", MARGIN, "is not reached"),
             (None, true) if plugin.steps.is_empty() => {
                 self.lines("", MARGIN, "does nothing here");
             }
