@@ -29,6 +29,7 @@ fn a_chain_is_told_whole_and_nothing_is_changed() {
         write(&json!([
             { "type": "bridge", "isGateway": true, "ipMasq": true, "ipam": { "type": "host-local", "subnet": "10.22.0.0/16" } },
             { "type": "portmap", "capabilities": { "portMappings": true } },
+            { "type": "firewall" },
         ]));
         let before = Snapshot::of(&[host.host()], STATE);
         let told = json(explain(&["mynet", "--ports", "8080:80", "--json"]).success());
@@ -46,6 +47,7 @@ fn a_chain_is_told_whole_and_nothing_is_changed() {
             "add the address 10.22.0.2/16 to \"eth0\" in the container",
             "have \"cni0\" hold the gateway's address 10.22.0.1/16",
             "lead port 8080/tcp of the host to 10.22.0.2:80",
+            "have the host forward what the published ports lead to the container",
         ] {
             assert!(words.contains(&wanted), "{wanted} is not in {words:#?}");
         }
