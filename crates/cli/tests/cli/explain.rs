@@ -106,3 +106,30 @@ fn what_fails_is_what_add_refuses() {
         }
     });
 }
+
+/// Who may not look at netfilter is not told that ADD, which is root's, fails.
+#[test]
+fn what_is_hidden_from_a_user_is_no_failure() {
+    build_plugins();
+    sandbox(|_| {
+        write(&json!([
+            { "type": "bridge", "isGateway": true, "ipam": { "type": "host-local", "subnet": "10.22.0.0/16" } },
+            { "type": "portmap", "capabilities": { "portMappings": true } },
+            { "type": "firewall" },
+        ]));
+        let user = [
+            "setpriv",
+            "--bounding-set",
+            "-net_admin",
+            "--inh-caps",
+            "-net_admin",
+        ];
+        let explain = Cmd::new(LINKSPAN).args(["explain", "mynet", "-p", "8080:80", "--json"]);
+        let told = json(explain.under(&user).output().success());
+        for index in [1, 2] {
+            let step = &told["plugins"][index]["steps"][0];
+            assert_eq!(step["standing"], "unknown", "{told}");
+        }
+        assert_eq!(told["result"]["addresses"], json!(["10.22.0.2/16"]));
+    });
+}

@@ -10,7 +10,7 @@ mod whose;
 use std::path::PathBuf;
 
 use linkspan_plugin::spec::{Error, NetworkList, Success};
-use linkspan_plugin::{Foreseen, Foresight, Invocation, find};
+use linkspan_plugin::{Foreseen, Foresight, Invocation, Standing, find};
 use linkspan_plugins::PLUGINS;
 use linkspan_runtime::{Endpoint, Runtime};
 
@@ -76,14 +76,8 @@ pub fn explain(
         let told = foresight.steps().len();
         let mut plugin = Explained::of(network, index, plugin_dirs)?;
         if is_reached {
-            let before_it = before.take();
-            match plugin.foresee(
-                network,
-                index,
-                (endpoint, plugin_dirs),
-                before_it,
-                &mut foresight,
-            ) {
+            let asked = (endpoint, plugin_dirs);
+            match plugin.foresee(network, index, asked, before.clone(), &mut foresight) {
                 Ok(result) => {
                     before = Some(result);
                     let (earlier, own) = foresight.steps().split_at(told);
@@ -93,7 +87,14 @@ pub fn explain(
                         foresight.of(&plugin.name, |foresight| foresight.tell(passage()));
                     }
                 }
-                Err(error) => plugin.failure = Some(error),
+                // The result stays as it was: those that look at netfilter change none.
+                Err(error) if before.is_some() && is_hidden(&error) => {
+                    foresight.of(&plugin.name, |foresight| foresight.tell(unseen(&error)));
+                }
+                Err(error) => {
+                    before = None;
+                    plugin.failure = Some(error);
+                }
             }
         }
         plugin.is_reached = is_reached;
@@ -122,6 +123,17 @@ fn passage() -> Foreseen {
     Foreseen::made("passage", words).note(
         "by rules in the chain LINKSPAN-PORTS of the filter tables of iptables, for connections that came by these ports",
     )
+}
+
+/// Whether it is no failure of ADD, which root does: whoever asks may not look.
+fn is_hidden(error: &Error) -> bool {
+    error.msg.contains("not permitted (os error 1)")
+}
+
+fn unseen(error: &Error) -> Foreseen {
+    Foreseen::made("unknown", "do what only root sees")
+        .standing(Standing::Unknown)
+        .note(error.msg.as_str())
 }
 
 impl Explained {

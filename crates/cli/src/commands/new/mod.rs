@@ -8,6 +8,7 @@ mod wish;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use linkspan_draft::{
@@ -52,6 +53,8 @@ pub(crate) fn new(ui: Ui, args: &New) -> Result<(), Failure> {
 pub(crate) fn network(ui: Ui, args: &NewNetwork) -> Result<(), Failure> {
     let places = args.look.places();
     let mut wish = wish::of(args)?;
+    let is_asked = confirm::is_possible(ui) && !args.yes;
+    let _turn = (!is_asked && !args.stdout).then(|| turn(&places));
     let host = ui.look(&places);
     let mut facts = Facts::gather(&host, &places);
     if questions::are_wanted(ui, args) {
@@ -82,6 +85,23 @@ pub(crate) fn network(ui: Ui, args: &NewNetwork) -> Result<(), Failure> {
         write(&place.path, made.text.as_bytes())?;
     }
     tell::told(ui, &made)
+}
+
+/// How long others are waited for, in steps of a [`MOMENT`]: whoever may read the directory can hold its lock.
+const MOMENTS: u32 = 100;
+const MOMENT: Duration = Duration::from_millis(20);
+
+/// Has those who choose at the same time do so one after another, so that each sees the subnet of the one before; who
+/// is asked by a person meanwhile takes no turn. It ends with what is given back.
+fn turn(places: &Places) -> Option<fs::File> {
+    let directory = fs::File::open(places.config_dirs.first()?).ok()?;
+    for _ in 0..MOMENTS {
+        if directory.try_lock().is_ok() {
+            break;
+        }
+        thread::sleep(MOMENT);
+    }
+    Some(directory)
 }
 
 /// Who cannot be asked has to say what it is called, or that a name may be chosen.

@@ -155,7 +155,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "`linkspan trace add NET NETNS` shows in which step the time goes. Detach the container before the next try: what was made may be left",
     ),
     entry(
-        "network * not found in CNI cache",
+        "cached network config: network * not found in CNI cache",
         "Podman has no kept result of the network {1} for the container, as after a restart of the machine",
         "nothing by itself: it stands beside the error that matters, which comes next",
     ),
