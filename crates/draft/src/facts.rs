@@ -6,7 +6,6 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use linkspan_inspect::link::Links;
-use linkspan_inspect::network::Network;
 use linkspan_inspect::{Host, Places};
 use linkspan_kernel::rtnl::{RouteFilter, Rtnl};
 use linkspan_spec::Value;
@@ -110,17 +109,13 @@ impl Facts {
             {
                 self.claim(net, Source::Network(name.clone()));
             }
-            for bridge in bridges(network) {
+            for bridge in network.bridges() {
                 let why = format!("it is the bridge of network {name}");
                 self.links.entry(bridge).or_insert(why);
             }
             self.names
                 .entry(name)
                 .or_insert_with(|| format!("{file} has it"));
-        }
-        for attachment in &host.attachments {
-            let why = "containers are attached to a network of that name".to_owned();
-            self.names.entry(attachment.network.clone()).or_insert(why);
         }
         for pool in host
             .pools
@@ -129,6 +124,10 @@ impl Facts {
         {
             let why = format!("addresses are reserved in {}", pool.directory.display());
             self.names.entry(pool.network.clone()).or_insert(why);
+        }
+        for attachment in &host.attachments {
+            let why = "something is attached to a network of that name, or left of it".to_owned();
+            self.names.entry(attachment.network.clone()).or_insert(why);
         }
         for folder in places.config_dirs.iter().flat_map(|path| folders(path)) {
             let why =
@@ -244,14 +243,6 @@ fn collect_nets(value: &Value, nets: &mut Vec<IpNet>) {
         }
         _ => {}
     }
-}
-
-/// The bridges of a network's plugins. What the key's default is stands in its declaration, and in the reference.
-fn bridges(network: &Network) -> impl Iterator<Item = String> {
-    network.plugins_of_type("bridge").map(|plugin| {
-        let named = plugin.as_map().get("bridge").and_then(Value::as_str);
-        named.unwrap_or("cni0").to_owned()
-    })
 }
 
 /// The folders of a directory of configurations in which there are plugins.

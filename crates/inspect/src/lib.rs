@@ -5,7 +5,7 @@
 //! means ([`namespace`]) and the links, addresses and routes in them ([`link`]). Each fact says where it was seen ([`Seen`]).
 //! [`System`] is what else matters to containers: kernel parameters, files of plugins, modes of directories, who else manages
 //! links. [`audit`] is what is wrong with the pools, [`checks`] find what is wrong with all that ([`finding`]), and [`repair`]
-//! puts right what needs nobody's decision. [`topology`] is what is connected to what, [`traffic`] how much
+//! puts right what needs nobody's decision; [`removal`] is what goes with a network. [`topology`] is what is connected to what, [`traffic`] how much
 //! passes.
 //!
 //! Nothing is changed by looking, and nobody is kept waiting: files are read without their locks, and no plugin is run. It needs
@@ -28,6 +28,7 @@ mod places;
 pub mod pool;
 mod problem;
 pub mod provenance;
+pub mod removal;
 pub mod repair;
 mod seen;
 pub mod system;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use linkspan_ipam::config::Config;
+use linkspan_ipam::range::Range;
 use linkspan_plugin::config::Configuration;
 use linkspan_runtime::{NetworkFile, load_all};
-use linkspan_spec::{NetworkList, PluginConfig};
+use linkspan_spec::{NetworkList, PluginConfig, Value};
 use serde::Serialize;
 
 use crate::Problem;
@@ -75,21 +76,42 @@ impl Network {
         self.list.is_some() && self.shadowed_by.is_none()
     }
 
+    /// The bridges of its plugins. What stands where none is named is the plugin's default.
+    pub fn bridges(&self) -> Vec<String> {
+        let plugins = self.plugins_of_type("bridge");
+        let bridge = |plugin: &PluginConfig| {
+            let named = plugin.as_map().get("bridge").and_then(Value::as_str);
+            named.unwrap_or("cni0").to_owned()
+        };
+        plugins.map(bridge).collect()
+    }
+
+    /// The gateways of the subnets that host-local gives addresses of.
+    pub(crate) fn gateways(&self) -> Vec<IpNet> {
+        let ranges = self.ranges().into_iter();
+        ranges
+            .map(|range| range.with_prefix(range.gateway()))
+            .collect()
+    }
+
     /// The subnets that host-local gives addresses of, in the order of its ranges.
     pub fn subnets(&self) -> Vec<IpNet> {
-        let requests = self
-            .pools()
-            .filter_map(|config| Some(config.request.get().ok()?.sets.clone()));
-        let mut subnets: Vec<IpNet> = Vec::new();
-        for set in requests.flatten() {
-            for range in set.ranges() {
-                let subnet = range.subnet();
-                if !subnets.contains(&subnet) {
-                    subnets.push(subnet);
-                }
+        let mut subnets = Vec::new();
+        for range in self.ranges() {
+            if !subnets.contains(&range.subnet()) {
+                subnets.push(range.subnet());
             }
         }
         subnets
+    }
+
+    fn ranges(&self) -> Vec<Range> {
+        let requests = self.pools();
+        let requests = requests.filter_map(|config| Some(config.request.get().ok()?.sets.clone()));
+        requests
+            .flatten()
+            .flat_map(|set| set.ranges().to_vec())
+            .collect()
     }
 
     /// The configurations of host-local in it, each read by its keys. What the runtime alone asks for is not in it.

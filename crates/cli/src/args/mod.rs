@@ -35,7 +35,7 @@ pub(crate) use ipam::{Ipam, IpamCheck, IpamCommand, IpamFree, IpamShow};
 pub(crate) use lint::{Lint, LintFormat};
 pub(crate) use look::Look;
 pub(crate) use network::{Gc, List, Status};
-pub(crate) use networks::{Networks, NetworksCommand, NetworksLs};
+pub(crate) use networks::{Networks, NetworksCommand, NetworksInspect, NetworksLs, NetworksRm};
 pub(crate) use new::{Driver, New, NewCommand, NewNetwork};
 pub(crate) use places::Places;
 pub(crate) use shell::{Completions, Man, Shell};

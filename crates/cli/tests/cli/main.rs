@@ -21,6 +21,7 @@ mod manners;
 mod meaning;
 mod migrate;
 mod network;
+mod network_rm;
 mod new;
 mod node;
 mod programs;

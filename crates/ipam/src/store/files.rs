@@ -29,6 +29,14 @@ const LAST_RESERVED: &str = "last_reserved_ip.";
 /// so that its DEL removes it too.
 const UNFINISHED: &str = ".linkspan-";
 
+/// Whether a file of this name is what host-local keeps beside the reservations.
+pub(super) fn is_own(name: &str) -> bool {
+    name == LOCK
+        || [LAST_RESERVED, UNFINISHED]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+}
+
 /// The largest reservation file that is read, in bytes.
 const MAX_RECORD: usize = 64 << 10;
 

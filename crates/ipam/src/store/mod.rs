@@ -15,6 +15,7 @@ mod map_tests;
 mod reservations;
 #[cfg(test)]
 mod tests;
+mod unused;
 
 use std::io;
 use std::net::IpAddr;
@@ -31,6 +32,7 @@ use crate::record::Record;
 pub use glance::Glance;
 pub use look::{Entry, Look, look};
 pub use reservations::Reservations;
+pub use unused::remove_unused;
 
 use files::{LastReserved, Reservation, State};
 use index::Index;

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::draw;
 use crate::args::ExplainNetwork;
 use crate::failure::{Failure, Kind};
+use crate::style::Style;
 use crate::target::{Given, plugin_dirs};
 use crate::ui::{Ui, object};
 
@@ -35,6 +36,32 @@ pub(super) fn explain(ui: Ui, args: &ExplainNetwork) -> Result<(), Failure> {
         Some((plugin, error)) => Err(would_fail(&plugin.name, error)),
         None => Ok(()),
     }
+}
+
+/// What ADD would do on a network that need not be on disk, in words; and why it would fail, if it would.
+pub(super) fn of(
+    style: Style,
+    list: &NetworkList,
+    file: Option<&Path>,
+    dirs: &[PathBuf],
+) -> Result<(String, Option<String>), Failure> {
+    let nothing = Given {
+        ifname: None,
+        args: None,
+        cap_args: None,
+    };
+    let endpoint = nothing.endpoint(CONTAINER)?;
+    let explanation = network::explain(list, &endpoint, dirs)?;
+    let head = draw::Head {
+        network: list.name.as_str(),
+        version: list.cni_version,
+        file,
+        ifname: endpoint.ifname.as_str(),
+        plugin_dirs: dirs,
+    };
+    let why = explanation.failure();
+    let why = why.map(|(plugin, error)| format!("{} would fail: {}", plugin.name, error.msg));
+    Ok((draw::text(style, &head, &explanation), why))
 }
 
 /// The network, and the file that it is in.

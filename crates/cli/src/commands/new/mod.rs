@@ -17,10 +17,11 @@ use linkspan_draft::{
 use linkspan_inspect::Places;
 use linkspan_lint::{FileReport, Severity, input};
 use linkspan_runtime::{Error, Runtime};
-use linkspan_spec::{Version, pretty};
+use linkspan_spec::{NetworkList, Version, pretty};
 
 use crate::args::{New, NewCommand, NewNetwork};
 use crate::commands::confirm;
+use crate::commands::explain::network_words;
 use crate::failure::{Failure, Kind};
 use crate::file;
 use crate::ui::Ui;
@@ -39,6 +40,8 @@ struct Made {
     place: Option<FilePlace>,
     /// What lint says of it: warnings and notes.
     report: Vec<FileReport>,
+    /// What ADD will do.
+    explanation: String,
     next: Vec<String>,
 }
 
@@ -62,16 +65,19 @@ pub(crate) fn network(ui: Ui, args: &NewNetwork) -> Result<(), Failure> {
     }
     require_name(ui, args, &wish)?;
     facts.plugins = speeches(ui, &places, &wish);
-    let draft = draft(&wish, &facts).map_err(refused)?;
+    let mut draft = draft(&wish, &facts).map_err(refused)?;
     let text = format!("{}\n", pretty(&draft.configuration));
     let place = file_of(args, &places, &draft.name)?;
     let report = lint(&places, place.as_ref(), &draft, &text)?;
+    let (explanation, failure) = explain(ui, &places, place.as_ref(), &text)?;
+    draft.cautions.extend(failure);
     let next = next::steps(&places, &draft, place.as_ref());
     let made = Made {
         draft,
         text,
         place,
         report,
+        explanation,
         next,
     };
     if let Some(place) = &made.place {
@@ -235,6 +241,24 @@ fn lint(
         .advise("Nothing was written.")
         .with_others(errors)),
     }
+}
+
+/// What ADD will do on this host, and why it would fail as the host is now.
+fn explain(
+    ui: Ui,
+    places: &Places,
+    place: Option<&FilePlace>,
+    text: &str,
+) -> Result<(String, Option<String>), Failure> {
+    let list = NetworkList::parse(text.as_bytes()).map_err(|error| {
+        Failure::new(Kind::Failed, "the configuration cannot be read").because(error)
+    })?;
+    let file = place.map(|place| place.path.as_path());
+    let (words, failure) = network_words(ui.style(), &list, file, &places.plugin_dirs)?;
+    Ok((
+        words,
+        failure.map(|why| format!("as this host is now, {why}")),
+    ))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -27,6 +27,9 @@ pub(super) fn steps(places: &Places, draft: &Draft, place: Option<&FilePlace>) -
         true => String::new(),
         false => format!(" --conf-dir {}", directory.display()),
     };
+    steps.push(format!(
+        "linkspan explain {name}{conf_dir}  # what that will do"
+    ));
     steps.push(format!("linkspan add {name} NETNS{conf_dir}"));
     steps.push(format!(
         "linkspan test {name}{conf_dir}  # proves it by packets"

@@ -20,6 +20,7 @@ pub(super) fn told(ui: Ui, made: &Made) -> Result<(), Failure> {
     if ui.json {
         return ui.print_json(&json(ui, made)?);
     }
+    ui.detail(|| made.explanation.clone());
     let Some(place) = &made.place else {
         ui.print(&made.text)?;
         for line in about(Style::of(std::io::stderr()), made).lines() {
@@ -49,8 +50,9 @@ pub(super) fn told(ui: Ui, made: &Made) -> Result<(), Failure> {
 /// What is shown before it is written.
 pub(super) fn preview(style: Style, made: &Made, path: &Path) -> String {
     format!(
-        "\n{}\n{}\nFile: {}\n",
+        "\n{}\n{}\n{}\nFile: {}\n",
         made.text,
+        made.explanation,
         about(style, made),
         path.display()
     )

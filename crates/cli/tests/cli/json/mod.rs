@@ -85,6 +85,16 @@ const RUNS: &[(&str, &str)] = &[
     (HOST, "echo '{' >/run/new/80-broken.conflist"),
     ("linkspan network ls", "network ls --conf-dir /run/new"),
     ("linkspan network ls", "network ls"),
+    ("linkspan network inspect NET...", "network inspect mynet"),
+    (HOST, "mkdir /run/new/web"),
+    (
+        "linkspan network rm NET...",
+        "network rm web --dry-run --conf-dir /run/new",
+    ),
+    (
+        "linkspan network rm NET...",
+        "network rm web --yes --conf-dir /run/new",
+    ),
     ("linkspan explain key KEY", "explain key bridge"),
     ("linkspan explain key KEY", "explain key runtimeConfig.mac"),
     (
