@@ -1,8 +1,8 @@
 //! The host of the examples, as docs/plugins/README.md describes it: an uplink to a LAN with a router, and two containers.
 
 use std::env;
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use linkspan_testkit::{Cmd, Output, PLUGIN_NAMES, Sandbox};
@@ -26,6 +26,8 @@ link add eth0 type veth peer name eth0 netns lan
 link set eth0 up
 address add 192.0.2.10/24 dev eth0
 address add 2001:db8::10/64 dev eth0 nodad
+route add default via 192.0.2.1
+route add default via 2001:db8::1
 BATCH
     ip -n lan -batch - <<BATCH
 link set lo up
@@ -33,25 +35,24 @@ link set eth0 up
 address add 192.0.2.1/24 dev eth0
 address add 2001:db8::1/64 dev eth0 nodad
 BATCH
-    ip -batch - <<BATCH
-route add default via 192.0.2.1
-route add default via 2001:db8::1
-BATCH
-    ip -n c1 link set lo up
-    ip -n c2 link set lo up
-    mkdir -p /etc/cni/net.d
-    chmod 755 /etc/cni /var/lib/cni /opt/cni
 ";
 
 /// What takes it away.
 const AWAY: &str = "
     ip -all netns delete
     for path in /sys/class/net/*; do echo link delete ${path##*/}; done | ip -force -batch - 2>/dev/null || true
-    nft flush ruleset
+    if [ -e /run/cni/linkspan ]; then nft flush ruleset; fi
     echo 0 > /proc/sys/net/ipv4/ip_forward
     echo 0 > /proc/sys/net/ipv6/conf/all/forwarding
-    rm -rf /etc/cni/net.d /var/lib/cni/* /run/cni
 ";
+
+/// Directories that hold something of a network.
+const KEPT: [&str; 4] = [
+    CONF_DIR,
+    "/run/cni",
+    "/var/lib/cni/networks",
+    "/var/lib/cni/results",
+];
 
 /// A host with one network.
 pub(crate) struct Host<'s> {
@@ -62,6 +63,7 @@ impl<'s> Host<'s> {
     /// A new one, whose network has this configuration in a file of this name.
     pub(crate) fn with_network(sandbox: &'s Sandbox, file: &str, config: &str) -> Self {
         sandbox.run(MAKE);
+        fs::create_dir_all(CONF_DIR).unwrap();
         let json: Value = serde_json::from_str(config).unwrap();
         let extension = match json["plugins"].is_array() {
             true => "conflist",
@@ -81,6 +83,9 @@ impl<'s> Host<'s> {
 impl Drop for Host<'_> {
     fn drop(&mut self) {
         self.sandbox.run(AWAY);
+        for directory in KEPT {
+            let _ = fs::remove_dir_all(directory);
+        }
     }
 }
 
@@ -91,6 +96,10 @@ pub(crate) fn lay_programs() {
     let plugins = env::var_os("LINKSPAN_PLUGINS");
     let plugins = plugins.map_or(built.with_file_name("linkspan-plugins"), Into::into);
     fs::create_dir_all(BIN_DIR).unwrap();
+    fs::create_dir_all(CONF_DIR).unwrap();
+    for directory in ["/etc/cni", "/var/lib/cni", "/opt/cni"] {
+        fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
+    }
     for name in PLUGIN_NAMES {
         let file = match plugins.is_dir() {
             true => plugins.join(name),

@@ -42,10 +42,13 @@ pub(crate) fn serve(netns: &Netns) {
 pub(crate) fn row(host: &Host<'_>, example: &str, network: &str) -> Option<String> {
     let (title, _, peer) = NETWORKS.iter().find(|(_, name, _)| *name == example)?;
     let peer: IpAddr = peer.parse().unwrap();
-    for container in ["c1", "c2"] {
-        host.run(&format!("linkspan add {network} {container} || true"));
-    }
-    let [c1, c2] = ["c1", "c2"].map(|name| address(network, name));
+    let [c1, c2] = ["c1", "c2"].map(|name| {
+        address(network, name).or_else(|| {
+            // Where it cannot be attached there is one container alone.
+            host.run(&format!("linkspan add {network} {name}"));
+            address(network, name)
+        })
+    });
     let c1 = c1.unwrap();
     let namespace = |name: &str| host.sandbox.existing_netns(name);
     let (one, lan) = (namespace("c1"), namespace("lan"));
@@ -88,7 +91,10 @@ pub(crate) fn places(page: &Document, rows: &[String]) -> Vec<(Range<usize>, Str
 
 /// The address that a container was given, as the runtime keeps it; `None` where it is not attached.
 fn address(network: &str, container: &str) -> Option<IpAddr> {
-    let kept = fs::read_dir("/var/lib/cni/results").unwrap().flatten();
+    let kept = fs::read_dir("/var/lib/cni/results")
+        .into_iter()
+        .flatten()
+        .flatten();
     let results = kept.filter_map(|entry| fs::read_to_string(entry.path()).ok());
     let json = results.filter_map(|text| serde_json::from_str::<Value>(&text).ok());
     let mut own = json.filter(|json| {
