@@ -280,7 +280,7 @@ fn the_page_shows_what_happens() {
         let installed = Cmd::new(LINKSPAN)
             .args(["install", "--bin-dir", "/opt/cni/bin"])
             .output();
-        installed.success();
+        assert!(installed.ok(), "{installed}");
         replay("operate/networks.md", |_, output| {
             let text = format!("{}{}", output.stdout, output.stderr);
             // What this machine has of runtimes is not every machine's.
