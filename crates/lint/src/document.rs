@@ -8,6 +8,8 @@ use linkspan_plugin::{Handler, find};
 use linkspan_plugins::PLUGINS;
 use linkspan_spec::{DecodeError, PluginConfig, Version};
 
+use serde_json::{Map, Value as Json};
+
 use crate::embedding::Embedding;
 use crate::finding::{Edit, Finding, Fix};
 use crate::json::{self, Fault, Member, Node, Reading, Value};
@@ -39,6 +41,8 @@ pub struct Document {
     pub form: Form,
     /// Where in the file it is: `NetworkAttachmentDefinition default/macvlan`; `None` where it is the file.
     pub within: Option<String>,
+    /// Whether a folder may have more plugins of a list: known where a directory was read.
+    pub is_continued: bool,
     /// Whether a name that it lacks is given to it from outside.
     pub is_named_outside: bool,
     /// What is in it, with places in the file; `None` where it is no JSON.
@@ -117,6 +121,7 @@ impl Document {
             path,
             form,
             within: None,
+            is_continued: true,
             is_named_outside: false,
             root: None,
             faults: Vec::new(),
@@ -302,6 +307,11 @@ impl<'a> Plugin<'a> {
             .is_some_and(|node| node.value == Value::Bool(true))
     }
 
+    /// Whether it stands in a manifest of Kubernetes.
+    pub(crate) fn is_in_manifest(&self) -> bool {
+        self.document.within.is_some()
+    }
+
     /// The text of a key.
     pub fn text(&self, path: &str) -> Option<&'a str> {
         self.get(path).and_then(Node::as_str)
@@ -311,7 +321,12 @@ impl<'a> Plugin<'a> {
     ///
     /// `None` where that cannot be, which other rules tell.
     pub fn config(&self) -> Option<PluginConfig> {
-        let mut config = PluginConfig::from_map(self.node.to_map()).ok()?;
+        self.config_of(self.node.to_map())
+    }
+
+    /// The same of other keys than those that stand here.
+    pub(crate) fn config_of(&self, keys: Map<String, Json>) -> Option<PluginConfig> {
+        let mut config = PluginConfig::from_map(keys).ok()?;
         let name = self.document.name().and_then(|(name, _)| name.parse().ok());
         let name = match name {
             Some(name) => name,

@@ -29,10 +29,11 @@ pub(crate) struct Embedding {
 impl Embedding {
     /// A text that stands in a part of another; `None` where it cannot be found there.
     pub(crate) fn of(outer: &str, span: Span, style: Style, text: &str) -> Option<Self> {
+        let outer = outer.get(..span.end)?;
         let mut written = Written {
-            outer: outer.get(..span.end)?,
+            outer,
             // Of a block, where it begins behind the header, such as `|-`.
-            offset: span.start,
+            offset: behind_properties(outer, span.start, style)?,
             style,
         };
         if matches!(style, Style::Single | Style::Double) {
@@ -109,6 +110,23 @@ impl Embedding {
             text,
         })
     }
+}
+
+/// Where a text begins behind its properties: an anchor (`&config`) and a tag (`!!str`).
+fn behind_properties(outer: &str, start: usize, style: Style) -> Option<usize> {
+    let mut rest = outer.get(start..)?;
+    let is_property = |rest: &str| rest.starts_with(['&', '!']);
+    if !is_property(rest) {
+        return Some(start);
+    }
+    while is_property(rest) {
+        let end = rest.find(char::is_whitespace)?;
+        rest = rest[end..].trim_start();
+    }
+    if style == Style::Block {
+        rest = &rest[rest.find('\n')?..];
+    }
+    Some(outer.len() - rest.len())
 }
 
 /// What is written in the other text.

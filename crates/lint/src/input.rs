@@ -8,6 +8,7 @@ use std::sync::Arc;
 use linkspan_spec::MAX_INPUT;
 
 use crate::document::{Document, Form, Obstacle};
+use crate::json::{self, Reading};
 use crate::source::Source;
 use crate::yaml;
 
@@ -48,11 +49,14 @@ pub fn directory(path: &Path) -> io::Result<Vec<Document>> {
     };
     let mut documents = Vec::new();
     for name in with(Form::List) {
-        let list = entry(&path.join(name), Form::List);
-        let folders: Vec<PathBuf> = list.iter().filter_map(|list| folder(path, list)).collect();
-        documents.extend(list);
-        for folder in folders {
-            documents.extend(parts(&folder));
+        for mut list in entry(&path.join(name), Form::List) {
+            let parts: Vec<Document> = folder(path, &list)
+                .iter()
+                .flat_map(|one| parts(one))
+                .collect();
+            list.is_continued = !parts.is_empty();
+            documents.push(list);
+            documents.extend(parts);
         }
     }
     for form in [Form::Single, Form::Free, Form::Ignored] {
@@ -148,8 +152,9 @@ pub(crate) fn documents(
     let source = Arc::new(Source::new(name, bytes));
     let is_yaml = match path.and_then(extension) {
         Some("yaml" | "yml") => true,
-        Some("conf" | "conflist" | "json") => false,
-        _ => is_manifest(source.text()),
+        Some("conf" | "conflist") => false,
+        Some("json") => is_object_of_kubernetes(source.text()),
+        _ => is_manifest(source.text()) || is_object_of_kubernetes(source.text()),
     };
     match is_yaml {
         true => manifest(source, path),
@@ -163,6 +168,18 @@ fn is_manifest(text: &str) -> bool {
         .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
         .starts_with(['{', '[']);
     begins && text.contains("kind:")
+}
+
+/// Whether a text is a manifest as JSON, as `kubectl get -o json` writes it, which is YAML as well.
+fn is_object_of_kubernetes(text: &str) -> bool {
+    if !text.trim_start().starts_with('{') || !text.contains("\"apiVersion\"") {
+        return false;
+    }
+    let root = json::parse(text, Reading::Exact).root;
+    root.is_some_and(|root| {
+        let has = |key: &str| root.get(key).is_some();
+        has("apiVersion") && has("kind") && !has("type") && !has("plugins")
+    })
 }
 
 fn manifest(source: Arc<Source>, path: Option<&Path>) -> Vec<Document> {

@@ -36,6 +36,9 @@ use host::Facts;
 /// As many findings as are told of one file.
 pub const MAX_FINDINGS: usize = 200;
 
+/// As many findings of one rule in one document are weighed against the others.
+const MAX_OF_RULE: usize = 5 * MAX_FINDINGS;
+
 /// What was found in one file.
 #[derive(Debug)]
 pub struct FileReport {
@@ -43,7 +46,7 @@ pub struct FileReport {
     pub source: Arc<Source>,
     /// What was found, from the file's beginning to its end; at one place the worst first.
     pub findings: Vec<Finding>,
-    /// How many findings there are beyond [`MAX_FINDINGS`], which are not told.
+    /// How many findings there are beyond [`MAX_FINDINGS`], which are not told; of one rule no more than a thousand are counted.
     pub untold: usize,
 }
 
@@ -68,7 +71,8 @@ pub fn lint(documents: &[Document], facts: Option<&Facts>) -> Vec<FileReport> {
             // A manifest is about other hosts.
             facts: facts.filter(|_| document.within.is_none()),
         };
-        let findings = RULES.iter().flat_map(|rule| (rule.check)(&context));
+        let of_rule = |rule: &&Rule| (rule.check)(&context).into_iter().take(MAX_OF_RULE);
+        let findings = RULES.iter().flat_map(of_rule);
         let findings = rules::told_best(document, findings.collect()).into_iter();
         let findings = findings.map(|finding| Finding {
             fix: finding.fix.and_then(|fix| document.written(fix)),

@@ -10,7 +10,7 @@ use crate::document::Plugin;
 use crate::json::Node;
 use crate::source::Span;
 
-/// As many ranges, addresses or routes of one plugin are looked at: they are compared with each other.
+/// As many ranges, addresses or routes of one plugin are looked at, and keys of one object: they are compared with each other.
 pub(super) const MOST: usize = 1000;
 
 /// Something with the place where it is said.

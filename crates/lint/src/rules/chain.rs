@@ -220,6 +220,38 @@ pub(super) static UNREACHABLE_PORTS: Rule = Rule {
     },
 };
 
+/// What `firewall` is to let in from a bridge, where there is none.
+pub(super) static NO_BRIDGE_FOR_POLICY: Rule = Rule {
+    id: "policy-without-bridge",
+    severity: Severity::Error,
+    about: "an ingressPolicy same-bridge or isolated of firewall behind a plugin that makes no bridge",
+    why: "these policies are about the containers on one bridge, which firewall looks for in the result of the plugins before it; without one ADD fails",
+    check: |context| {
+        let plugins = context.plugins();
+        let mut findings = Vec::new();
+        for (maker, plugin) in behind_maker(&plugins) {
+            let policy = plugin
+                .get("ingressPolicy")
+                .filter(|_| plugin.is("firewall"));
+            let Some((policy, text)) = policy.and_then(|node| Some((node, node.as_str()?))) else {
+                continue;
+            };
+            if ["same-bridge", "isolated"].contains(&text) && !maker.is("bridge") {
+                findings.push(
+                    NO_BRIDGE_FOR_POLICY
+                        .at(
+                            policy.span,
+                            format!("{text} is about a bridge, and {} makes none", maker.name()),
+                        )
+                        .also(maker.span(), "this one makes the interface")
+                        .help("remove \"ingressPolicy\", or attach by bridge"),
+                );
+            }
+        }
+        findings
+    },
+};
+
 /// The plugins behind the maker of the interface, with that one, as long as all between are ours.
 fn behind_maker<'a, 'p>(
     plugins: &'p [Plugin<'a>],

@@ -2,10 +2,11 @@
 
 use linkspan_inspect::finding::Severity;
 use linkspan_spec::decode::{DecodeError, Value as Json};
-use linkspan_spec::{NetworkList, PluginConfig};
+use linkspan_spec::{NetworkList, PluginConfig, PluginType};
 
 use super::{keys, place};
 use crate::document::{Document, Form, Obstacle};
+use crate::finding::Finding;
 use crate::json::Node;
 use crate::rule::{Context, Rule};
 use crate::source::Span;
@@ -124,9 +125,25 @@ pub(super) static MISSING_KEY: Rule = Rule {
             }
             _ => None,
         });
-        missing.chain(keys::missing(context)).collect()
+        missing
+            .chain(without_plugins(context.document))
+            .chain(keys::missing(context))
+            .collect()
     },
 };
+
+/// A list without plugins, which no folder of its network has either.
+fn without_plugins(document: &Document) -> Option<Finding> {
+    let root = document.root.as_ref().filter(|root| root.is_object())?;
+    let has = |key: &str| document.member(key).is_some();
+    let is_without = document.form == Form::List && document.is_list() && !has("plugins");
+    (is_without && !document.is_continued && document.within.is_none()).then(|| {
+        MISSING_KEY
+            .at(place::beginning(root), "\"plugins\" is missing")
+            .label("in here")
+            .help("add \"plugins\": a list of the plugins' configurations; or put them as *.conf into a folder beside the file that is named as the network")
+    })
+}
 
 /// A name that no network or plugin may have.
 pub(super) static ILLEGAL_NAME: Rule = Rule {
@@ -142,7 +159,14 @@ pub(super) static ILLEGAL_NAME: Rule = Rule {
             }
             _ => None,
         });
-        names.collect()
+        let ipam = context.plugins().into_iter().filter_map(|plugin| {
+            // What plugins of others make of their `ipam` is theirs.
+            let (name, span) = plugin.handler.and(plugin.ipam)?.kind?;
+            let error = name.parse::<PluginType>().err()?;
+            let is_open = plugin.get("ipam.type").is_none_or(Node::has_unknown);
+            (!is_open).then(|| ILLEGAL_NAME.at(span, error.to_string()))
+        });
+        names.chain(ipam).collect()
     },
 };
 

@@ -14,6 +14,7 @@ use linkspan_plugin::config::{Configuration, Key, Shape};
 use linkspan_spec::DecodeError;
 use serde_json::Map;
 
+use super::addresses::MOST;
 use super::form::{self, MISSING_KEY};
 use super::refused;
 use crate::document::{Document, Plugin};
@@ -244,7 +245,7 @@ const OTHERS: [&str; 4] = ["args", "runtimeConfig", "capabilities", "prevResult"
 impl Scope<'_> {
     /// Looks at the names of keys, and at what is in lists of objects.
     fn names(&self, object: &Node, prefix: &str, findings: &mut Vec<Finding>) {
-        for member in object.members() {
+        for member in object.members().iter().take(MOST) {
             let path = format!("{prefix}{}", member.key);
             let (path, is_known) = self.resolve(&path);
             if !is_known || member.key.contains('.') {

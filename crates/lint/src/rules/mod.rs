@@ -64,6 +64,7 @@ pub static RULES: &[&Rule] = &[
     &chain::NO_ADDRESS,
     &chain::NO_HOST_END,
     &chain::UNREACHABLE_PORTS,
+    &chain::NO_BRIDGE_FOR_POLICY,
     &capabilities::UNUSED,
     &capabilities::NOT_DECLARED,
     &capabilities::MISPLACED,
@@ -135,9 +136,10 @@ pub(crate) fn told_best(document: &Document, findings: Vec<Finding>) -> Vec<Find
     let is_told = |finding: &Finding| {
         if is_of_key(finding) {
             let is_error = finding.severity == Severity::Error;
-            let inside = |(span, severity): &(Span, Severity)| {
-                *span == finding.span
-                    || is_error && *severity == Severity::Error && finding.span.contains(*span)
+            // What ADD refuses is never left out for something that it passes over.
+            let inside = |(span, severity): &(Span, Severity)| match is_error {
+                true => *severity == Severity::Error && finding.span.contains(*span),
+                false => *span == finding.span,
             };
             return others.iter().any(inside);
         }

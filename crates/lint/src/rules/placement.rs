@@ -14,7 +14,7 @@ use crate::source::Span;
 /// An `ipam` that names no plugin.
 pub(super) static IPAM_WITHOUT_TYPE: Rule = Rule {
     id: "ipam-without-type",
-    severity: Severity::Error,
+    severity: Severity::Warning,
     about: "an ipam with settings and no type",
     why: "without a type no IPAM plugin is asked, nobody reads the settings, and the container gets no address",
     check: |context| {

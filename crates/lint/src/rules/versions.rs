@@ -5,7 +5,7 @@ use linkspan_spec::Version;
 
 use crate::document::Form;
 use crate::finding::{Finding, Fix};
-use crate::json::Node;
+use crate::json::{Member, Node};
 use crate::rule::{Context, Rule};
 
 /// A configuration without a version.
@@ -114,7 +114,8 @@ fn too_old(context: &Context<'_>) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    let Some(member) = document.member("cniVersion").filter(|_| is_chain) else {
+    let is_said = |member: &&Member| is_chain && member.node.as_str().is_some();
+    let Some(member) = document.member("cniVersion").filter(is_said) else {
         return Vec::new();
     };
     let span = member.node.span;
