@@ -21,6 +21,7 @@ pub mod sarif;
 pub mod source;
 mod yaml;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ const MAX_OF_RULE: usize = 5 * MAX_FINDINGS;
 pub struct FileReport {
     /// The file.
     pub source: Arc<Source>,
-    /// What was found, from the file's beginning to its end; at one place the worst first.
+    /// What was found, from the file's beginning to its end; at one place the worst first. Of very many the worst.
     pub findings: Vec<Finding>,
     /// How many findings there are beyond [`MAX_FINDINGS`], which are not told; of one rule no more than a thousand are counted.
     pub untold: usize,
@@ -81,11 +82,14 @@ pub fn lint(documents: &[Document], facts: Option<&Facts>) -> Vec<FileReport> {
         reports[place].findings.extend(findings);
     }
     for report in &mut reports {
-        report
-            .findings
-            .sort_by_key(|finding| (finding.span, std::cmp::Reverse(finding.severity)));
-        report.untold = report.findings.len().saturating_sub(MAX_FINDINGS);
-        report.findings.truncate(MAX_FINDINGS);
+        let findings = &mut report.findings;
+        report.untold = findings.len().saturating_sub(MAX_FINDINGS);
+        if report.untold > 0 {
+            // No error is left untold because of many notes.
+            findings.sort_by_key(|finding| Reverse(finding.severity));
+            findings.truncate(MAX_FINDINGS);
+        }
+        findings.sort_by_key(|finding| (finding.span, Reverse(finding.severity)));
     }
     reports
 }

@@ -195,7 +195,7 @@ fn a_directory_is_read_as_runtimes_read_it() {
         ),
         (
             "d/a.yaml",
-            "kind: NetworkAttachmentDefinition\nspec:\n  config: '{\"type\": \"bridge\", }'\n",
+            "kind: NetworkAttachmentDefinition\nspec:\n  config: '{\"cniVersion\": \"1.0.0\", \"type\": \"bridge\", }'\n",
         ),
         ("d/b.txt", "words"),
     ]);
@@ -236,7 +236,7 @@ fn a_directory_is_read_as_runtimes_read_it() {
             "1:21 unknown-key",
             "1:72 wrong-type",
             "1:78 syntax",
-            "3:29 syntax"
+            "3:54 syntax"
         ]
     );
 }

@@ -124,37 +124,32 @@ pub static RULES: &[&Rule] = &[
 /// by its declaration alone, is left out where another rule tells what is wrong with it.
 pub(crate) fn told_best(document: &Document, findings: Vec<Finding>) -> Vec<Finding> {
     const OF_KEYS: [&Rule; 3] = [&keys::UNKNOWN_KEY, &keys::WRONG_TYPE, &keys::INVALID_VALUE];
-    let plugins = document.plugins();
     let is = |finding: &Finding, rule: &Rule| std::ptr::eq(finding.rule, rule);
     let is_refusal = |finding: &Finding| is(finding, &refused::REFUSED);
     let is_of_key = |finding: &Finding| OF_KEYS.iter().any(|rule| is(finding, rule));
-    let others: Vec<(Span, Severity)> = findings
-        .iter()
-        .filter(|finding| !is_refusal(finding) && !is_of_key(finding))
-        .map(|finding| (finding.span, finding.severity))
+    let known = Places::of(&findings, |finding| {
+        !is_refusal(finding) && !is_of_key(finding)
+    });
+    // What is placed at the plugin itself is about its place in the chain.
+    let plugins = document.plugins().into_iter();
+    let known_plugins: Vec<Span> = plugins
+        .filter(|plugin| {
+            let mut errors = known.errors_in(plugin.node.span);
+            errors.any(|span| span != plugin.span())
+        })
+        .map(|plugin| plugin.node.span)
         .collect();
-    let is_told = |finding: &Finding| {
-        if is_of_key(finding) {
+    let is_told = |finding: &Finding| match (is_of_key(finding), is_refusal(finding)) {
+        (true, _) => {
             let is_error = finding.severity == Severity::Error;
             // What ADD refuses is never left out for something that it passes over.
-            let inside = |(span, severity): &(Span, Severity)| match is_error {
-                true => *severity == Severity::Error && finding.span.contains(*span),
-                false => *span == finding.span,
-            };
-            return others.iter().any(inside);
+            match is_error {
+                true => known.errors_in(finding.span).next().is_some(),
+                false => known.has(finding.span),
+            }
         }
-        let of_plugin = plugins
-            .iter()
-            .filter(|plugin| plugin.node.span.contains(finding.span));
-        // One that is placed at the plugin is about its place in the chain.
-        let mut of_plugin = of_plugin.filter(|plugin| {
-            let is_about = |(span, severity): &(Span, Severity)| {
-                let is_inside = plugin.node.span.contains(*span) && *span != plugin.span();
-                *severity == Severity::Error && is_inside
-            };
-            others.iter().any(is_about)
-        });
-        is_refusal(finding) && of_plugin.next().is_some()
+        (_, true) => holder(&known_plugins, finding.span),
+        _ => false,
     };
     let told: Vec<bool> = findings.iter().map(is_told).collect();
     let findings = findings.into_iter().zip(told);
@@ -162,6 +157,45 @@ pub(crate) fn told_best(document: &Document, findings: Vec<Finding>) -> Vec<Find
         .filter(|(_, is_told)| !is_told)
         .map(|(finding, _)| finding)
         .collect()
+}
+
+/// Whether one of these objects, which follow each other, holds a place.
+fn holder(objects: &[Span], span: Span) -> bool {
+    let behind = objects.partition_point(|object| object.start <= span.start);
+    let before = behind.checked_sub(1).and_then(|index| objects.get(index));
+    before.is_some_and(|object| object.contains(span))
+}
+
+/// The places of findings, in order: a file may have very many.
+struct Places(Vec<(Span, Severity)>);
+
+impl Places {
+    fn of(findings: &[Finding], is_wanted: impl Fn(&Finding) -> bool) -> Self {
+        let wanted = findings.iter().filter(|finding| is_wanted(finding));
+        let mut places: Vec<_> = wanted
+            .map(|finding| (finding.span, finding.severity))
+            .collect();
+        places.sort_unstable();
+        Self(places)
+    }
+
+    /// Those that begin inside of a span.
+    fn within(&self, span: Span) -> &[(Span, Severity)] {
+        let begin = self.0.partition_point(|(one, _)| one.start < span.start);
+        let end = self.0.partition_point(|(one, _)| one.start <= span.end);
+        &self.0[begin..end.max(begin)]
+    }
+
+    fn has(&self, span: Span) -> bool {
+        self.within(span).iter().any(|(one, _)| *one == span)
+    }
+
+    fn errors_in(&self, span: Span) -> impl Iterator<Item = Span> {
+        let inside = self.within(span).iter();
+        inside
+            .filter(move |(one, severity)| *severity == Severity::Error && span.contains(*one))
+            .map(|(one, _)| *one)
+    }
 }
 
 #[cfg(test)]
