@@ -27,8 +27,14 @@ impl Traced {
     /// Begins, if somebody keeps the trace.
     pub(crate) fn begin(plugin: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let parent = env(TRACEPARENT)?;
+        Self::within(&parent, plugin, env)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn within(parent: &str, plugin: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let state = env(TRACESTATE).unwrap_or_default();
-        let context = Context::parse(&parent, &state).filter(Context::is_sampled)?;
+        let context = Context::parse(parent, &state).filter(Context::is_sampled)?;
         let collecting = Collecting::begin(&context).ok()?;
         let command = env("CNI_COMMAND").unwrap_or_default();
         let call = enter(|| format!("{command} {plugin}")).of_kind(Kind::Server);
@@ -36,6 +42,8 @@ impl Traced {
     }
 
     /// Ends, with what is known of the call by now.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn end(mut self, report: &Report<'_>) -> Trace {
         for (name, text) in [
             ("cni.command", report.command),

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use linkspan_events::{Delegated, Event, Ring};
 use linkspan_kernel::netns::{Identity, is_own_and_which};
 use linkspan_plugin::Report;
+use linkspan_spans::Trace;
 use linkspan_traces::{Source, Spool};
 
 /// The host's namespace, where it was looked at for the call's sake: to ask twice costs more than to tell.
@@ -32,12 +33,19 @@ pub fn record(report: &Report<'_>) {
     // There is nobody to be told.
     let _ = Ring::tell(host, &event(report));
     if let Some(trace) = report.trace {
-        let source = Source {
-            plugin: Some(report.plugin.to_owned()),
-            process: std::process::id(),
-        };
-        let _ = Spool::leave(host, &source, trace);
+        leave(host, report.plugin, trace);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn leave(host: Option<Identity>, plugin: &str, trace: &Trace) {
+    let source = Source {
+        plugin: Some(plugin.to_owned()),
+        process: std::process::id(),
+    };
+    // As with the ring, there is nobody to be told.
+    let _ = Spool::leave(host, &source, trace);
 }
 
 fn event(report: &Report<'_>) -> Event {

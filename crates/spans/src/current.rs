@@ -78,9 +78,17 @@ pub fn context() -> Option<Context> {
 /// Opens a span, until what is returned is dropped. Its name is asked for only where somebody collects.
 #[inline]
 pub fn enter<N: Into<Cow<'static, str>>>(name: impl FnOnce() -> N) -> Entered {
-    if !is_asked() {
-        return Entered::nothing();
+    match is_asked() {
+        false => Entered::nothing(),
+        true => asked(name),
     }
+}
+
+/// Apart from what is run where nobody collects, which is to lie close together: each page of code that is touched costs a plugin more
+/// than what is done there.
+#[cold]
+#[inline(never)]
+fn asked<N: Into<Cow<'static, str>>>(name: impl FnOnce() -> N) -> Entered {
     Here::enter(here().as_ref(), name)
 }
 
@@ -95,7 +103,7 @@ pub fn during<T, E: Display, N: Into<Cow<'static, str>>>(
 ) -> Result<T, E> {
     let mut entered = enter(name);
     let outcome = work();
-    if let Err(error) = &outcome {
+    if let (Err(error), true) = (&outcome, entered.is_collected()) {
         entered.fail(None, error);
     }
     outcome
@@ -127,6 +135,7 @@ impl Entered {
     }
 
     #[cold]
+    #[inline(never)]
     fn open(here: &Here, name: Cow<'static, str>) -> Self {
         let Some(id) = here.collection.open() else {
             return Self::nothing();
@@ -168,7 +177,7 @@ impl Entered {
     #[inline]
     pub fn note<V: Into<Value>>(&mut self, name: &'static str, value: impl FnOnce() -> V) {
         if let Some(open) = &mut self.open {
-            open.span.attributes.push((name.into(), value().into()));
+            open.note(name, value);
         }
     }
 
@@ -176,9 +185,24 @@ impl Entered {
     #[inline]
     pub fn fail(&mut self, code: Option<u32>, error: &dyn Display) {
         if let Some(open) = &mut self.open {
-            let message = error.to_string();
-            open.span.fault = Some(Fault { code, message });
+            open.fail(code, error);
         }
+    }
+}
+
+impl Open {
+    #[cold]
+    #[inline(never)]
+    fn note<V: Into<Value>>(&mut self, name: &'static str, value: impl FnOnce() -> V) {
+        let attributes = &mut self.span.attributes;
+        attributes.push((name.into(), value().into()));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, code: Option<u32>, error: &dyn Display) {
+        let message = error.to_string();
+        self.span.fault = Some(Fault { code, message });
     }
 }
 
@@ -186,18 +210,19 @@ impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
-            close(*open);
+            close(open);
         }
     }
 }
 
 #[cold]
-fn close(open: Open) {
+#[inline(never)]
+fn close(open: Box<Open>) {
     let Open {
         began,
         mut span,
         outer,
-    } = open;
+    } = *open;
     span.took = began.elapsed();
     if let Some(inside) = replace(outer) {
         span.exchanges = inside.exchanges;
@@ -226,6 +251,7 @@ impl Drop for Exchange {
 }
 
 #[cold]
+#[inline(never)]
 fn exchanged(took: Duration) {
     CURRENT.with(|current| {
         if let Some(here) = current.borrow_mut().as_mut() {

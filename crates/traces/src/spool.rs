@@ -136,14 +136,14 @@ impl Spool {
 
 /// The line, with its end.
 fn line(source: &Source, trace: &Trace) -> Vec<u8> {
-    let mut line = request([(source, trace)]).to_string().into_bytes();
+    let mut line = request([(source, trace)]);
     let mut kept = trace.clone();
     while line.len() >= MAX_LINE && !kept.spans.is_empty() {
         // What is around others began before them.
         let half = kept.spans.len() / 2;
         kept.left_out += kept.spans.len() - half;
         kept.spans.truncate(half);
-        line = request([(source, &kept)]).to_string().into_bytes();
+        line = request([(source, &kept)]);
     }
     line.push(b'\n');
     line

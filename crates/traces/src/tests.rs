@@ -57,6 +57,10 @@ fn source() -> Source {
     }
 }
 
+fn written(trace: &Trace) -> Value {
+    serde_json::from_slice(&request([(&source(), trace)])).unwrap()
+}
+
 fn attribute(key: &str, value: Value) -> Value {
     json!({ "key": key, "value": value })
 }
@@ -112,7 +116,7 @@ fn a_request_is_otlp_json() {
             }],
         }],
     }] });
-    assert_eq!(request([(&source(), &trace(vec![span()]))]), expected);
+    assert_eq!(written(&trace(vec![span()])), expected);
 }
 
 #[test]
@@ -127,7 +131,7 @@ fn what_is_written_reads_the_same() {
         ..span()
     };
     let written = trace(vec![span(), bare]);
-    let json = request([(&source(), &written)]);
+    let json = self::written(&written);
     let export = Export {
         source: source(),
         trace: written,
@@ -138,7 +142,7 @@ fn what_is_written_reads_the_same() {
 
 #[test]
 fn what_is_not_understood_is_passed_over() {
-    let written = request([(&source(), &trace(vec![span()]))]);
+    let written = written(&trace(vec![span()]));
     for (place, value, spans) in [
         (
             "/resourceSpans/0/scopeSpans/0/spans/0/spanId",

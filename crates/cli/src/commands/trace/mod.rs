@@ -75,8 +75,9 @@ fn source() -> Source {
 fn write(path: &Path, own: &Own, others: &[Export]) -> Result<(), Failure> {
     let source = source();
     let others = others.iter().map(|export| (&export.source, &export.trace));
-    let json = request([(&source, own)].into_iter().chain(others));
-    file::replace(path, format!("{json}\n").as_bytes(), 0o600).map_err(|error| {
+    let mut line = request([(&source, own)].into_iter().chain(others));
+    line.push(b'\n');
+    file::replace(path, &line, 0o600).map_err(|error| {
         let words = format!("cannot write the trace to {}", path.display());
         Failure::new(Kind::Failed, words).because(error)
     })
