@@ -49,7 +49,11 @@ fn documents_show_command_lines_that_are_understood() {
 fn is_wrong(error: &Error, is_whole: bool) -> bool {
     let is_named = matches!(
         error.kind(),
-        ErrorKind::MissingRequiredArgument | ErrorKind::InvalidValue | ErrorKind::ValueValidation
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            | ErrorKind::InvalidValue
+            | ErrorKind::MissingRequiredArgument
+            | ErrorKind::MissingSubcommand
+            | ErrorKind::ValueValidation
     );
     error.use_stderr() && (is_whole || !is_named)
 }
