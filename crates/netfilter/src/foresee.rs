@@ -1,15 +1,20 @@
 //! What an attachment would have of netfilter, for who asks before it is made.
 
+use linkspan_kernel::nftables::Nftables;
+use linkspan_nft::Family;
 use linkspan_spec::Error;
+use rustix::io::Errno;
 
 use super::attachment::Attachment;
 use super::backend::Backend;
-use super::part::Kind;
-use super::status::probe_nftables;
+use super::part::{Kind, PORT_TAKEN};
+use super::status::{probe_nftables, status};
 
 /// One part, told before it is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreseen {
+    /// What kind of part it is.
+    pub kind: Kind,
     /// What is set up: "masquerade what 10.22.0.2 sends beyond 10.22.0.0/16".
     pub words: String,
     /// By what, and what else is to be known of it.
@@ -22,18 +27,23 @@ impl Attachment {
     /// # Errors
     /// That what only one attachment can have is another's.
     pub fn foresee(&self) -> Result<Vec<Foreseen>, Error> {
-        let backend = self.backend_or_chosen();
+        let (backend, is_asked) = (self.backend_or_chosen(), may_be_asked());
         let mut all = Vec::new();
         for part in self.parts() {
             let want = part.want();
-            want.refuse_taken(self.owner())?;
-            let by = by(backend, part.kind());
-            let note = match want.aside() {
-                Some(aside) => format!("{by}; {aside}"),
-                None => by.to_owned(),
+            let unseen = match want.refuse_taken(self.owner()) {
+                Err(error) if error.code == PORT_TAKEN => return Err(error),
+                taken => taken
+                    .err()
+                    .map(|error| format!("whether it is free is not seen: {}", error.msg)),
             };
+            let by = Some(by(backend, part.kind()).to_owned());
+            let blind = (!is_asked).then(|| "only root sees whether that can be done".to_owned());
+            let notes = [by, want.aside(), unseen, blind].into_iter().flatten();
+            let note = notes.collect::<Vec<_>>().join("; ");
             let words = want.told();
-            all.push(Foreseen { words, note });
+            let kind = part.kind();
+            all.push(Foreseen { kind, words, note });
             all.extend(want.beside());
         }
         Ok(all)
@@ -42,10 +52,7 @@ impl Attachment {
     /// What sets it up: what was asked for, else nf_tables, or iptables where the kernel lacks that.
     fn backend_or_chosen(&self) -> Backend {
         let lacks_nftables = || {
-            let error = probe_nftables().err();
-            error.is_some_and(|error| {
-                super::status::status(Some(Backend::Iptables)).is_ok() && !is_refused(&error)
-            })
+            may_be_asked() && probe_nftables().is_err() && status(Some(Backend::Iptables)).is_ok()
         };
         match self.wanted_backend() {
             Some(backend) => backend,
@@ -55,9 +62,11 @@ impl Attachment {
     }
 }
 
-/// Whether it is no answer, since only root gets one.
-fn is_refused(error: &Error) -> bool {
-    error.msg.contains("not permitted")
+/// Whether who asks gets answers of netfilter, which the kernel gives to root.
+pub fn may_be_asked() -> bool {
+    let asked = Nftables::open().and_then(|kernel| kernel.tables(Family::Inet));
+    let is_refused = |errno| matches!(Errno::from_raw_os_error(errno), Errno::PERM | Errno::ACCESS);
+    !asked.is_err_and(|error| error.errno().is_some_and(is_refused))
 }
 
 /// Where a part of this kind is to be found afterwards.

@@ -53,7 +53,7 @@ pub use attachment::{Attachment, Moved};
 pub use backend::{Backend, UnknownBackend};
 pub use collect::collect;
 pub use firewalld::{is_running as firewalld_is_running, require_free_ports};
-pub use foresee::Foreseen;
+pub use foresee::{Foreseen, may_be_asked};
 pub use forward::obstacles as forwarding_obstacles;
 pub use look::{
     Filter, Keeper, Recorded, Trace, filters, forget, iptables_in_use, missing, recorded, traces,

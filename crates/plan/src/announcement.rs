@@ -31,7 +31,7 @@ impl fmt::Display for On<Announcement> {
 
 impl Object for On<Announcement> {
     fn foresee(&self, _namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
-        let why = "so that neighbours who knew another container by it are not misled";
+        let why = "so that none is misled who knew another container by it";
         Ok(vec![Outlook::made().why(why)])
     }
 }

@@ -15,6 +15,7 @@ use linkspan_spec::{Error, IfName};
 
 use crate::difference::{self, Difference, unless};
 use crate::fault::{explain, explain_step};
+use crate::foresee::Outlook;
 use crate::link::On;
 use crate::namespaces::{Namespaces, Side};
 use crate::object::{Made, Object};
@@ -81,6 +82,20 @@ impl Object for On<Carry> {
             .and_then(|index| side.rtnl().link_at(index).ok());
         let has = master.map_or_else(|| "none".to_owned(), |master| master.name);
         Ok(unless(is_part, format!("the vrf of {link}"), expected, has))
+    }
+
+    fn foresee(&self, _namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
+        let Self(link, carry) = self;
+        let Some(vrf) = &carry.vrf else {
+            return Ok(vec![Outlook::made()]);
+        };
+        let words = format!("make {link} part of the vrf {:?}", vrf.as_str());
+        let outlook = Outlook::made().words(words);
+        Ok(vec![match carry.after.len() {
+            0 => outlook,
+            1 => outlook.note("its route goes with it, to the vrf's table"),
+            count => outlook.note(format!("its {count} routes go with it, to the vrf's table")),
+        }])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use linkspan_netfilter::Attachment;
+use linkspan_netfilter::{Attachment, Foreseen, Kind};
 use linkspan_plugin::{Undo, warn};
 use linkspan_spec::Error;
 
@@ -13,11 +13,22 @@ use crate::object::{Made, Object};
 
 /// It.
 #[derive(Clone, Debug)]
-pub struct Netfilter(pub Box<Attachment>);
+pub struct Netfilter(pub Box<Attachment>, Reasons);
+
+/// Why parts of a kind are wanted, in a clause that names the key.
+type Reasons = &'static [(Kind, &'static str)];
 
 impl From<Attachment> for Netfilter {
     fn from(attachment: Attachment) -> Self {
-        Self(Box::new(attachment))
+        Self(Box::new(attachment), &[])
+    }
+}
+
+impl Netfilter {
+    /// The same, with reasons for its parts.
+    #[must_use]
+    pub fn with_reasons(self, reasons: Reasons) -> Self {
+        Self(self.0, reasons)
     }
 }
 
@@ -34,10 +45,16 @@ impl Object for Netfilter {
     }
 
     fn foresee(&self, _namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
-        let parts = self.0.foresee()?.into_iter();
-        Ok(parts
-            .map(|part| Outlook::made().words(part.words).note(part.note))
-            .collect())
+        let Self(attachment, reasons) = self;
+        let outlook = |part: Foreseen| {
+            let outlook = Outlook::made().words(part.words).note(part.note);
+            let reason = reasons.iter().find(|(kind, _)| *kind == part.kind);
+            match reason {
+                Some((_, why)) => outlook.why(*why),
+                None => outlook,
+            }
+        };
+        Ok(attachment.foresee()?.into_iter().map(outlook).collect())
     }
 }
 

@@ -101,6 +101,24 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Those that replace a value, in words.
+    fn replaced(&self) -> Vec<String> {
+        let on_off = |on: bool| if on { "on" } else { "off" };
+        let replaced = [
+            self.mac.map(|mac| format!("MAC address {mac}")),
+            self.mtu.map(|mtu| format!("MTU {mtu}")),
+            self.promisc
+                .map(|on| format!("promiscuous mode {}", on_off(on))),
+            self.allmulti
+                .map(|on| format!("all multicast {}", on_off(on))),
+            self.tx_queue_len
+                .map(|len| format!("transmit queue length {len}")),
+        ];
+        replaced.into_iter().flatten().collect()
+    }
+}
+
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
@@ -116,18 +134,7 @@ impl fmt::Display for Settings {
         if self.announced {
             words.push("announce the addresses of".to_owned());
         }
-        let on_off = |on: bool| if on { "on" } else { "off" };
-        let replaced = [
-            self.mac.map(|mac| format!("MAC address {mac}")),
-            self.mtu.map(|mtu| format!("MTU {mtu}")),
-            self.promisc
-                .map(|on| format!("promiscuous mode {}", on_off(on))),
-            self.allmulti
-                .map(|on| format!("all multicast {}", on_off(on))),
-            self.tx_queue_len
-                .map(|len| format!("transmit queue length {len}")),
-        ];
-        let replaced: Vec<String> = replaced.into_iter().flatten().collect();
+        let replaced = self.replaced();
         if !replaced.is_empty() {
             words.push(format!("set {} of", replaced.join(", ")));
         }
@@ -187,7 +194,23 @@ impl Object for On<Settings> {
     }
 
     fn foresee(&self, namespaces: &Namespaces) -> Result<Vec<Outlook>, Error> {
-        send::foresee(self, namespaces)
+        let Self(link, settings) = self;
+        let outlooks = send::foresee(self, namespaces)?;
+        let alone = Settings {
+            announced: true,
+            ..Settings::default()
+        };
+        if *settings != alone {
+            let replaced = settings.replaced();
+            if replaced.is_empty() {
+                return Ok(outlooks);
+            }
+            let words = format!("give {link} {}", replaced.join(" and "));
+            return Ok(vec![Outlook::made().words(words)]);
+        }
+        let words = format!("have {link} tell its neighbours the IPv4 addresses that it has");
+        let why = "so that none is misled who knew another container by them";
+        Ok(vec![Outlook::made().words(words).why(why)])
     }
 }
 

@@ -90,7 +90,7 @@ fn reason(path: &str) -> Option<&'static str> {
         "disable_ipv6" => "so that the IPv6 address can be used",
         "keep_addr_on_down" => "so that the IPv6 address stays when the link goes down",
         "ndisc_notify" => "so that neighbours are told of the IPv6 address",
-        "accept_dad" => "so that the address can be used at once",
+        "accept_dad" => "so that IPv6 addresses can be used at once",
         _ => return None,
     })
 }

@@ -125,10 +125,11 @@ impl Foresight {
 
     /// Has `text` stand for something that is not known yet, which `words` say in what is told from now on.
     pub fn stand_in(&mut self, text: impl Into<String>, words: impl Into<String>) {
-        self.stand_ins.push(StandIn {
-            text: text.into(),
-            words: words.into(),
-        });
+        let (text, words) = (text.into(), words.into());
+        if self.stand_ins.iter().any(|one| one.text == text) {
+            return;
+        }
+        self.stand_ins.push(StandIn { text, words });
         // A longer one may contain a shorter one.
         self.stand_ins
             .sort_by_key(|one| std::cmp::Reverse(one.text.len()));

@@ -297,6 +297,11 @@ pub trait Handler: Sync {
         Ok(())
     }
 
+    /// [`Plugin::ARGS`](crate::Plugin::ARGS).
+    fn args(&self) -> Option<&'static [&'static str]> {
+        None
+    }
+
     /// [`Plugin::NEEDS_LINK`](crate::Plugin::NEEDS_LINK).
     fn needs_link(&self) -> bool {
         false

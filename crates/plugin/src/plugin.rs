@@ -142,6 +142,10 @@ impl<P: Plugin> Handler for P {
         P::Config::judge(config)
     }
 
+    fn args(&self) -> Option<&'static [&'static str]> {
+        P::ARGS
+    }
+
     fn needs_link(&self) -> bool {
         P::NEEDS_LINK
     }

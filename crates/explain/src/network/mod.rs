@@ -9,13 +9,14 @@ mod whose;
 
 use std::path::PathBuf;
 
-use linkspan_plugin::spec::{Error, NetworkList, Success};
-use linkspan_plugin::{Foreseen, Foresight, Invocation, Standing, find};
+use linkspan_plugin::spec::{Error, IpConfig, NetworkList, PluginType, Route, Success};
+use linkspan_plugin::{Foreseen, Foresight, Invocation, find};
 use linkspan_plugins::PLUGINS;
 use linkspan_runtime::{Endpoint, Runtime};
 
 pub use capability::Capability;
 pub use removal::Removal;
+use whose::Files;
 pub use whose::Whose;
 
 /// What ADD would do.
@@ -32,12 +33,10 @@ pub struct Explanation {
 /// One plugin of the chain.
 #[derive(Debug)]
 pub struct Explained {
-    /// Its type.
-    pub name: String,
-    /// What it does in one line, where that is known.
-    pub about: Option<&'static str>,
-    /// Whose it is.
-    pub whose: Whose,
+    /// The plugin itself.
+    pub program: Program,
+    /// The IPAM plugin that its configuration names.
+    pub ipam: Option<Program>,
     /// What it would do, in order; with what its IPAM plugin would do.
     pub steps: Vec<Foreseen>,
     /// Why ADD would fail here.
@@ -48,9 +47,38 @@ pub struct Explained {
     pub capabilities: Vec<Capability>,
 }
 
+/// A plugin as a runtime would run it.
+#[derive(Debug)]
+pub struct Program {
+    /// Its type.
+    pub name: String,
+    /// What it does in one line, where that is known.
+    pub about: Option<&'static str>,
+    /// Whose it is.
+    pub whose: Whose,
+    /// The names in CNI_ARGS that it reads.
+    pub args: &'static [&'static str],
+}
+
+impl Program {
+    fn of(plugin: &PluginType, plugin_dirs: &[PathBuf], files: &mut Files) -> Self {
+        let handler = find(PLUGINS, plugin.as_str());
+        Self {
+            name: plugin.to_string(),
+            about: handler.map(|handler| handler.about()),
+            whose: Whose::of(plugin, handler.is_some(), plugin_dirs, files),
+            args: handler
+                .and_then(|handler| handler.args())
+                .unwrap_or_default(),
+        }
+    }
+}
+
 /// What a container would have.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The container's interface, of the result's.
+    pub interface: String,
     /// The addresses of the result.
     pub addresses: Vec<String>,
     /// Its routes.
@@ -68,33 +96,26 @@ pub fn explain(
     endpoint: &Endpoint,
     plugin_dirs: &[PathBuf],
 ) -> Result<Explanation, linkspan_runtime::Error> {
-    let mut foresight = Foresight::default();
+    let (mut foresight, mut files) = (Foresight::default(), Files::default());
     let mut before: Option<Success> = None;
     let mut plugins: Vec<Explained> = Vec::new();
     for index in 0..network.plugins.len() {
         let is_reached = plugins.iter().all(|plugin| plugin.failure.is_none());
         let told = foresight.steps().len();
-        let mut plugin = Explained::of(network, index, plugin_dirs)?;
+        let mut plugin = Explained::of(network, index, (plugin_dirs, &mut files))?;
         if is_reached {
             let asked = (endpoint, plugin_dirs);
-            match plugin.foresee(network, index, asked, before.clone(), &mut foresight) {
+            match plugin.foresee(network, index, asked, before.take(), &mut foresight) {
                 Ok(result) => {
                     before = Some(result);
                     let (earlier, own) = foresight.steps().split_at(told);
                     let is_other =
                         |step: &Foreseen| Some(step.plugin.as_str()) == plugin.other_half();
                     if !own.is_empty() && earlier.iter().any(is_other) {
-                        foresight.of(&plugin.name, |foresight| foresight.tell(passage()));
+                        foresight.of(&plugin.program.name, |foresight| foresight.tell(passage()));
                     }
                 }
-                // The result stays as it was: those that look at netfilter change none.
-                Err(error) if before.is_some() && is_hidden(&error) => {
-                    foresight.of(&plugin.name, |foresight| foresight.tell(unseen(&error)));
-                }
-                Err(error) => {
-                    before = None;
-                    plugin.failure = Some(error);
-                }
+                Err(error) => plugin.failure = Some(error),
             }
         }
         plugin.is_reached = is_reached;
@@ -103,7 +124,7 @@ pub fn explain(
     }
     let removal = Removal::of(plugins.iter().flat_map(|plugin| &plugin.steps), endpoint);
     Ok(Explanation {
-        result: before.map(|result| Outcome::of(&result, &foresight)),
+        result: before.map(|result| Outcome::of(&result, endpoint, &foresight)),
         plugins,
         removal,
     })
@@ -125,21 +146,10 @@ fn passage() -> Foreseen {
     )
 }
 
-/// Whether it is no failure of ADD, which root does: whoever asks may not look.
-fn is_hidden(error: &Error) -> bool {
-    error.msg.contains("not permitted (os error 1)")
-}
-
-fn unseen(error: &Error) -> Foreseen {
-    Foreseen::made("unknown", "do what only root sees")
-        .standing(Standing::Unknown)
-        .note(error.msg.as_str())
-}
-
 impl Explained {
     /// The plugin that has published ports forwarded together with this one.
     fn other_half(&self) -> Option<&'static str> {
-        match self.name.as_str() {
+        match self.program.name.as_str() {
             "firewall" => Some("portmap"),
             "portmap" => Some("firewall"),
             _ => None,
@@ -149,7 +159,7 @@ impl Explained {
     fn of(
         network: &NetworkList,
         index: usize,
-        plugin_dirs: &[PathBuf],
+        (plugin_dirs, files): (&[PathBuf], &mut Files),
     ) -> Result<Self, linkspan_runtime::Error> {
         let config = &network.plugins[index];
         let unusable = |source| linkspan_runtime::Error::Network {
@@ -157,15 +167,16 @@ impl Explained {
             source,
         };
         let plugin = config.plugin_type().map_err(unusable)?;
-        let handler = find(PLUGINS, plugin.as_str());
+        // What is wrong with its name is told by the plugin that delegates to it.
+        let ipam = config.ipam_type().unwrap_or_default();
+        let program = Program::of(&plugin, plugin_dirs, files);
         Ok(Self {
-            about: handler.map(|handler| handler.about()),
-            whose: Whose::of(&plugin, handler.is_some(), plugin_dirs),
+            ipam: ipam.map(|ipam| Program::of(&ipam, plugin_dirs, files)),
             steps: Vec::new(),
             failure: None,
             is_reached: false,
-            capabilities: Capability::of(config, handler),
-            name: plugin.to_string(),
+            capabilities: Capability::of(config, find(PLUGINS, &program.name)),
+            program,
         })
     }
 
@@ -183,16 +194,12 @@ impl Explained {
         let args = endpoint.cni_args();
         let dirs = plugin_dirs.to_vec();
         let invocation = Invocation::imagined(config, attachment, args, dirs, PLUGINS)?;
-        match find(PLUGINS, &self.name) {
+        match find(PLUGINS, &self.program.name) {
             Some(handler) => handler.foresee(&invocation, foresight),
-            None => foresight.of(&self.name, |foresight| {
-                let ifname = &endpoint.ifname;
+            None => foresight.of(&self.program.name, |foresight| {
                 let words = match before {
-                    None => format!(
-                        "what it does is not known here; what follows supposes that it gives the container {ifname:?}, one end \
-                         of a pair of links, and an address"
-                    ),
-                    Some(_) => "what it does is not known here; what follows supposes that it changes no result".to_owned(),
+                    None => format!("{UNKNOWN} that it gives the container {:?}, one end of a pair of links, and an address", endpoint.ifname.as_str()),
+                    Some(_) => format!("{UNKNOWN} that it leaves the result as it is"),
                 };
                 foresight.unknown_plugin(&invocation, words)
             }),
@@ -200,15 +207,29 @@ impl Explained {
     }
 }
 
+/// Of a plugin that Linkspan does not have.
+const UNKNOWN: &str = "what it does is not known here; what follows supposes";
+
 impl Outcome {
-    fn of(result: &Success, foresight: &Foresight) -> Self {
+    fn of(result: &Success, endpoint: &Endpoint, foresight: &Foresight) -> Self {
         let words = |text: String| foresight.in_words(&text);
-        let address = |ip: &linkspan_plugin::spec::IpConfig| words(ip.address.to_string());
-        let route = |route: &linkspan_plugin::spec::Route| match route.gw {
+        let address = |ip: &IpConfig| words(ip.address.to_string());
+        let gateway_for = |route: &Route| {
+            let mut gateways = result.ips.iter().filter_map(|ip| ip.gateway);
+            gateways.find(|gateway| gateway.is_ipv4() == route.dst.addr().is_ipv4())
+        };
+        let route = |route: &Route| match route.gw.or_else(|| gateway_for(route)) {
             Some(gateway) => words(format!("{} via {gateway}", route.dst)),
             None => words(route.dst.to_string()),
         };
+        let mut inside = result
+            .interfaces
+            .iter()
+            .filter(|one| !one.sandbox.is_empty());
+        let ifname = endpoint.ifname.to_string();
+        let interface = inside.find(|one| one.name == ifname).or(inside.next());
         Self {
+            interface: interface.map_or(ifname, |one| one.name.clone()),
             addresses: result.ips.iter().map(address).collect(),
             routes: result.routes.iter().map(route).collect(),
             nameservers: result.dns.nameservers.clone(),

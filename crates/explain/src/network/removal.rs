@@ -42,7 +42,7 @@ fn fate(step: &Foreseen, ifname: &str) -> Option<Fate> {
         "vethPair" | "containerLink" | "tap" => Some(Fate::Goes(format!(
             "{ifname} with its addresses and routes"
         ))),
-        "device" => goes("the device goes home, under its own name"),
+        "device" => goes("the device, which goes back to the host under its own name"),
         "reservation" => goes("the reserved address"),
         "lease" => goes("the lease, which the server gets back"),
         "netfilter" => goes("what is in netfilter for the container"),

@@ -1,5 +1,8 @@
 //! Whose a plugin is that a runtime would run.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use linkspan_inspect::is_linkspan;
@@ -19,14 +22,33 @@ pub enum Whose {
     Others(Option<PathBuf>),
 }
 
+/// Files that were looked into: a file of all plugins has many names.
+#[derive(Debug, Default)]
+pub(super) struct Files(BTreeMap<(u64, u64), bool>);
+
+impl Files {
+    fn is_linkspan(&mut self, path: &Path) -> bool {
+        let Ok(found) = fs::metadata(path) else {
+            return false;
+        };
+        let identity = (found.dev(), found.ino());
+        *self.0.entry(identity).or_insert_with(|| is_linkspan(path))
+    }
+}
+
 impl Whose {
-    pub(super) fn of(plugin: &PluginType, is_known: bool, plugin_dirs: &[PathBuf]) -> Self {
+    pub(super) fn of(
+        plugin: &PluginType,
+        is_known: bool,
+        plugin_dirs: &[PathBuf],
+        files: &mut Files,
+    ) -> Self {
         let file = find_in_path(plugin, plugin_dirs).ok();
         let file = file.map(|file| file.strip_prefix(".").map(Path::to_owned).unwrap_or(file));
         match file {
             file if !is_known => Self::Others(file),
             None => Self::NotInstalled,
-            Some(file) if is_linkspan(&file) => Self::Linkspan(file),
+            Some(file) if files.is_linkspan(&file) => Self::Linkspan(file),
             Some(file) => Self::Replaced(file),
         }
     }

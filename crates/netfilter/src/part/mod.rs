@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use admission::Admission;
 pub use confinement::{Confinement, PortIsolation};
 pub use masquerade::Masquerade;
+pub(crate) use published::PORT_TAKEN;
 pub use published::{
     Conditions, NotUnderstood, Port, PortRange, PublishedPorts, SourceNat, Transport,
 };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use linkspan_plan::{Address, AwaitAddresses, LinkRef, On, Plan, Settings, sysctls};
+use linkspan_plan::{Address, AwaitAddresses, Because, LinkRef, On, Plan, Settings, sysctls};
 use linkspan_plugin::spec::{IpConfig, Route, Success};
 
 /// What goes with the addresses of an interface.
@@ -54,10 +54,13 @@ pub fn addresses(link: &LinkRef, result: &Success, index: usize, manner: Manner)
     }));
     steps.push(On(link.clone(), Settings::up()));
     if detect_duplicates && has_ipv6 {
-        steps.push(AwaitAddresses(link.clone()));
+        steps.push(AwaitAddresses(link.clone()).because(DUPLICATES));
     }
     steps
 }
+
+/// Why the addresses are waited for.
+const DUPLICATES: &str = "so that no other host has them (enabledad)";
 
 /// The scope of a route whose destinations are neighbours, as the kernel numbers it (`RT_SCOPE_LINK`): with a gateway
 /// the kernel refuses it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use linkspan_kernel::rtnl::tc::{Match, Tbf};
-use linkspan_plan::{Ifb, LinkRef, On, Plan, Redirect, Shape, Traffic};
+use linkspan_plan::{Because, Ifb, LinkRef, On, Plan, Redirect, Shape, Traffic};
 
 use super::config::{Config, Limit, Subnets};
 
@@ -49,12 +49,14 @@ pub(super) fn plan(config: &Config, chosen: &Chosen) -> Plan {
         let link = ifb.link();
         plan.push(ifb);
         let shape = shape(limit, chosen.mtu, &config.subnets, Match::Destination);
-        plan.push(On(link.clone(), shape));
+        let why = "so that the container sends no more than that (egressRate)";
+        plan.push(On(link.clone(), shape).because(why));
         plan.push(Redirect(host.clone(), link));
     }
     if let Some(limit) = config.ingress {
         let shape = shape(limit, chosen.mtu, &config.subnets, Match::Source);
-        plan.push(On(host, shape));
+        let why = "so that the container receives no more than that (ingressRate)";
+        plan.push(On(host, shape).because(why));
     }
     plan
 }

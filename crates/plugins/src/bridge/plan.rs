@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use linkspan_netfilter::Attachment;
+use linkspan_netfilter::{Attachment, Kind};
 use linkspan_plan::{
-    Announcement, AwaitRunning, Bridge, Gateway, LinkRef, Netfilter, On, Plan, PortVlans, Settings,
-    VethEnd, VethPair, VlanInterface, sysctls,
+    Announcement, AwaitRunning, Because, Bridge, Gateway, LinkRef, Netfilter, On, Plan, PortVlans,
+    Settings, VethEnd, VethPair, VlanInterface, sysctls,
 };
 use linkspan_plugin::spec::{IpConfig, MacAddr, Route, Success};
 
@@ -123,7 +123,8 @@ pub(super) fn configuration(
     } else if !config.disable_container_interface {
         plan.push(On(container.clone(), Settings::up()));
     }
-    plan.extend(netfilter.map(Netfilter::from));
+    let with_reasons = |wanted| Netfilter::from(wanted).with_reasons(NETFILTER);
+    plan.extend(netfilter.map(with_reasons));
     if !config.disable_container_interface {
         plan.push(AwaitRunning(LinkRef::host(chosen.host.name.as_str())));
         if !result.ips.is_empty() {
@@ -143,10 +144,10 @@ fn port_steps(config: &Config, port: &LinkRef) -> Plan {
     };
     let mut steps = Plan::from_iter([sysctls::no_router_advertisements(port)]);
     if settings != Settings::default() {
-        steps.push(On(port.clone(), settings));
+        steps.push(On(port.clone(), settings).because(port_reason(config)));
     }
     if let Some(vlans) = port_vlans(&config.vlans) {
-        steps.push(On(port.clone(), vlans));
+        steps.push(On(port.clone(), vlans).because(VLANS));
     }
     steps
 }
@@ -185,10 +186,10 @@ fn container_steps(config: &Config, container: &LinkRef, result: &Success) -> Pl
 /// The gateways' addresses on the bridge, or on the bridge's interface in the container's VLAN, and
 /// forwarding for their families.
 fn gateway_steps(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
-    let mut steps = Plan::default();
     if !config.is_gateway {
-        return steps;
+        return Plan::default();
     }
+    let mut steps = Plan::default();
     let link = match (&chosen.vlan_interface, config.vlans.access) {
         (Some(ends), Some(vlan)) => {
             let interface = vlan_interface(config, ends, vlan);
@@ -205,8 +206,34 @@ fn gateway_steps(config: &Config, chosen: &Chosen, result: &Success) -> Plan {
     if result.ips.iter().any(|ip| ip.address.addr().is_ipv6()) {
         steps.push(sysctls::forward_ipv6());
     }
-    steps
+    steps.because(match config.is_default_gateway {
+        true => "so that the host routes for the containers (isDefaultGateway)",
+        false => "so that the host routes for the containers (isGateway)",
+    })
 }
+
+/// Why a port is set so.
+fn port_reason(config: &Config) -> &'static str {
+    match (config.hairpin, config.port_isolation) {
+        (true, true) => "(hairpinMode, portIsolation)",
+        (true, false) => "so that the container reaches its own published ports (hairpinMode)",
+        (false, _) => "so that isolated containers do not reach each other (portIsolation)",
+    }
+}
+
+const VLANS: &str = "(vlan, vlanTrunk, preserveDefaultVlan)";
+
+/// Why something is wanted of netfilter.
+const NETFILTER: &[(Kind, &str)] = &[
+    (
+        Kind::Masquerade,
+        "since nobody there knows a way back to it (ipMasq)",
+    ),
+    (
+        Kind::SpoofGuard,
+        "so that the container passes for nobody else (macspoofchk)",
+    ),
+];
 
 fn vlan_interface(config: &Config, ends: &VlanEnds, vlan: u16) -> VlanInterface {
     VlanInterface {

@@ -6,12 +6,13 @@ pub mod config;
 mod failure;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use linkspan_dhcp::request::Request;
-use linkspan_dhcp::rpc::client;
+use linkspan_dhcp::rpc::client::{self, CallError};
 use linkspan_dhcp::rpc::{CmdArgs, Method};
 use linkspan_plugin::spec::{Error, ErrorCode, Map, Route, Success};
 use linkspan_plugin::{Call, Foreseen, Foresight, Gc, Plugin, Role, Standing, warn};
@@ -59,12 +60,19 @@ impl Plugin for Dhcp {
             call.ifname()?.as_str()
         );
         let step = Foreseen::made("lease", words);
-        if let Err(error) = client::probe(socket) {
-            let error = Error::from(Failure::dialing(socket, error));
+        let probed = client::probe(socket);
+        if probed.as_ref().is_err_and(is_refused) {
+            foresight.tell(
+                step.standing(Standing::Unknown)
+                    .note("only root may ask whether the daemon is there"),
+            );
+        } else if let Err(error) = probed {
+            let error = Error::from(Failure::calling(socket, Method::Allocate, error));
             foresight.tell(step.standing(Standing::Fails).note(error.msg.as_str()));
             return Err(error);
+        } else {
+            foresight.tell(step.note("the daemon is there; what the server gives is known then"));
         }
-        foresight.tell(step.note("the daemon is there; what the server gives is known then"));
         let address = foresight.unknown_address("address from the DHCP server");
         Ok(Success {
             ips: vec![address],
@@ -123,6 +131,11 @@ impl Plugin for Dhcp {
 fn wanted(call: &Call<'_, Config>) -> Result<Vec<u8>, Error> {
     Request::new(&call.config.request.get()?.0, &call.invocation().args)?;
     Ok(text(call.raw().as_map()))
+}
+
+/// Whether who asks may not ask.
+fn is_refused(error: &CallError) -> bool {
+    matches!(error, CallError::Dial { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn allocate(call: &Call<'_, Config>, arguments: &CmdArgs) -> Result<Success, Failure> {

@@ -53,7 +53,10 @@ impl Plugin for Firewall {
     ) -> Result<Success, Error> {
         let config = call.config.get()?;
         let result = require_prev_result(call, CHAINED)?;
-        let backend = backend(config)?;
+        let backend = match netfilter::may_be_asked() {
+            true => backend(config)?,
+            false => configured(config),
+        };
         told(call, foresight, |work| {
             work.apply(&plan(call, config, &result, backend, work.namespaces())?)?;
             Ok(result)
@@ -146,8 +149,16 @@ fn plan(
         .chain(policy(call, config, result, namespaces)?)
         .fold(attachment, Attachment::part);
     let wanted = Some(attachment).filter(|attachment| !attachment.is_empty());
-    Ok(Plan::from_iter(wanted.map(Netfilter::from)))
+    let with_reasons = |wanted| Netfilter::from(wanted).with_reasons(REASONS);
+    Ok(Plan::from_iter(wanted.map(with_reasons)))
 }
+
+/// Why something is wanted of netfilter.
+const REASONS: &[(Kind, &str)] = &[
+    (Kind::Admission, "even where it forwards nothing by default"),
+    (Kind::Confinement, "(ingressPolicy)"),
+    (Kind::PortIsolation, "(ingressPolicy: isolated)"),
+];
 
 fn admissions(result: &Success, config: &Config) -> impl Iterator<Item = Part> {
     result.ips.iter().map(move |ip| {

@@ -174,11 +174,18 @@ fn foreseen(
             .gateway
             .map(|gateway| format!(", with the gateway {gateway}"));
         let words = format!("reserve {}{}", ip.address, gateway.unwrap_or_default());
-        let note = format!("{taken} of {} are taken; in {}", set.size(), path.display());
+        let of = match set.size() {
+            size if size <= COUNTABLE => format!(" of {size}"),
+            _ => String::new(),
+        };
+        let note = format!("{taken}{of} are taken; in {}", path.display());
         foresight.tell(Foreseen::made("reservation", words).note(note));
     }
     Ok(ips)
 }
+
+/// Above this, how many addresses there are says nothing to anybody.
+const COUNTABLE: u128 = 1 << 32;
 
 /// The same for whom may not look.
 fn unseen(request: &Request, error: &StoreError, foresight: &mut Foresight) -> Vec<IpConfig> {

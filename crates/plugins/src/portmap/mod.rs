@@ -40,7 +40,7 @@ impl Plugin for Portmap {
         during(
             || "publish the ports",
             || {
-                let wanted = wanted(call, config, &result, way)?;
+                let wanted = wanted(call, config, &result, way, netfilter::require_free_ports)?;
                 let netns = crate::attach::opened(call).ok();
                 wanted.netns(netns.as_ref()).install()
             },
@@ -58,7 +58,11 @@ impl Plugin for Portmap {
         told(call, foresight, |work| {
             let namespaces = work.namespaces();
             let way = |container| namespaces.way_to(container).map_err(explain);
-            let wanted = wanted(call, config, &result, way)?;
+            let require_free = || match netfilter::may_be_asked() {
+                true => netfilter::require_free_ports(),
+                false => Ok(()),
+            };
+            let wanted = wanted(call, config, &result, way, require_free)?;
             work.apply(&Plan::from_iter([Netfilter::from(wanted)]))?;
             Ok(result)
         })
@@ -125,16 +129,18 @@ fn parsed<'c>(call: &'c Call<'_, Deferred<Config>>) -> Result<&'c Config, Error>
     })
 }
 
-/// What ADD sets up. `way` finds the interface of the host on the way to an address.
+/// What ADD sets up. `way` finds the interface of the host on the way to an address; `require_free` fails where nobody may
+/// publish ports.
 fn wanted(
     call: &Call<'_, Deferred<Config>>,
     config: &Config,
     result: &Success,
     way: impl Fn(IpAddr) -> Result<Option<String>, Error>,
+    require_free: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Attachment, Error> {
     let parts = parts(config, call.ifname()?.as_str(), result);
     if !parts.is_empty() {
-        netfilter::require_free_ports()?;
+        require_free()?;
     }
     parts
         .into_iter()

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use linkspan_netfilter::Attachment;
+use linkspan_netfilter::{Attachment, Kind};
 use linkspan_plan::{
     Address, LinkRef, Netfilter, On, OtherEnd, Plan, PointToPoint, Settings, Sysctl, VethEnd,
     VethPair, sysctls,
@@ -102,7 +102,9 @@ pub(super) fn configuration(
         // reached for a second or two.
         plan.extend(sysctls::duplicate_address_detection(&host, false));
     }
-    plan.extend(forwarding(ends));
+    plan.extend(
+        Plan::from_iter(forwarding(ends)).because("so that the host routes for the container"),
+    );
     plan.extend(host_steps(&host, ends));
     plan.extend(configure::addresses(
         &container,
@@ -117,9 +119,16 @@ pub(super) fn configuration(
     plan.extend(pairs().map(|wanted| On(container.clone(), OtherEnd(wanted))));
     plan.extend(configure::routes(&container, result, index));
     plan.extend(pairs().map(|wanted| On(container.clone(), wanted)));
-    plan.extend(netfilter.map(Netfilter::from));
+    let with_reasons = |wanted| Netfilter::from(wanted).with_reasons(NETFILTER);
+    plan.extend(netfilter.map(with_reasons));
     plan
 }
+
+/// Why something is wanted of netfilter.
+const NETFILTER: &[(Kind, &str)] = &[(
+    Kind::Masquerade,
+    "since nobody there knows a way back to it (ipMasq)",
+)];
 
 /// The host forwards what comes from the container.
 fn forwarding(ends: &[Ends]) -> impl Iterator<Item = Sysctl> {

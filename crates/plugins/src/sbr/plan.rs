@@ -29,7 +29,8 @@ pub(super) fn plan(config: &Config, found: &Found<'_>) -> Plan {
         .addresses
         .iter()
         .map(|(ip, table)| Routing::Rule(Box::new(rule(ip.address.addr(), *table))));
-    plan.extend(rules);
+    let by_source = "so that what came in by an interface is answered by it";
+    plan.extend(Plan::from_iter(rules).because(by_source));
     if config.table.is_some() {
         return plan;
     }
@@ -40,7 +41,11 @@ pub(super) fn plan(config: &Config, found: &Found<'_>) -> Plan {
         .filter(|route| !is_link_local(route.destination))
         .collect();
     for (ip, table) in &found.addresses {
-        plan.extend(table_of(config, found.link, ip, *table, &own));
+        let table = table_of(config, found.link, ip, *table, &own);
+        plan.extend(
+            Plan::from_iter(table)
+                .because("so that the rule's table leads where the interface does"),
+        );
     }
     if config.source_hints {
         plan.extend(hints(found, &own));
@@ -52,7 +57,8 @@ pub(super) fn plan(config: &Config, found: &Found<'_>) -> Plan {
         .filter(|route| !is_link_local(route.destination))
         .filter(|route| !(config.source_hints && is_direct(route)));
     let removed = moved.filter_map(|route| without_own_part(route, found.link));
-    plan.extend(removed);
+    let own_table = "since what it is for now has a table of its own";
+    plan.extend(Plan::from_iter(removed).because(own_table));
     plan
 }
 

@@ -110,7 +110,7 @@ fn adjust(
         let missing = format!("failed to get {ifname:?}: Link not found");
         let link = words::link(namespaces, ifname, missing)?;
         keep(call, config, &wanted.of(&link), work)?;
-        plan.extend(link_steps(&link, wanted, namespaces)?);
+        plan.extend(link_steps(&link, wanted, namespaces)?.because("(the keys of these names)"));
     }
     work.apply(&plan)?;
     Ok(plan)

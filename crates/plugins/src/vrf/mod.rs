@@ -93,7 +93,7 @@ fn join(
         table,
     };
     let interface = interface(&link, namespaces)?;
-    let mut wanted = Plan::from_iter([vrf]);
+    let mut wanted = Plan::from_iter([vrf]).because("(vrfname)");
     wanted.extend(plan::into_vrf(config.name.clone(), table, interface));
     work.apply(&wanted)
 }

@@ -1,12 +1,12 @@
 //! What ADD would do, as people read it.
 
 use std::fmt::Write;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use linkspan_explain::network::{Capability, Explained, Explanation, Outcome, Whose};
 use linkspan_plugin::{Foreseen, Standing};
-use linkspan_spec::{Value, Version};
-use serde_json::json;
+use linkspan_spec::Version;
 
 use crate::style::Style;
 use crate::text::wrap;
@@ -30,26 +30,17 @@ pub(super) fn text(style: Style, head: &Head<'_>, explanation: &Explanation) -> 
         text: String::new(),
         number: 0,
         is_left: false,
+        why: None,
     };
     page.heading(head);
+    page.programs(head, explanation);
     let begins = explanation.plugins.first();
     page.is_left = begins.is_some_and(|plugin| plugin.failure.is_none());
     for plugin in &explanation.plugins {
-        page.plugin(head, plugin);
+        page.plugin(plugin);
     }
-    page.end(explanation, head.ifname);
+    page.end(explanation);
     page.text
-}
-
-/// Whose a plugin is, for programs.
-pub(super) fn program(whose: &Whose) -> Value {
-    let (owner, file) = match whose {
-        Whose::Linkspan(file) => ("linkspan", Some(file)),
-        Whose::NotInstalled => ("notInstalled", None),
-        Whose::Replaced(file) => ("another", Some(file)),
-        Whose::Others(file) => ("unknown", file.as_ref()),
-    };
-    json!({ "owner": owner, "file": file.map(|file| file.display().to_string()) })
 }
 
 struct Page {
@@ -59,6 +50,8 @@ struct Page {
     number: usize,
     /// Whether a plugin before the one that fails has succeeded: each undoes its own part alone.
     is_left: bool,
+    /// Why that was taken, which is not said twice.
+    why: Option<String>,
 }
 
 impl Page {
@@ -99,16 +92,56 @@ impl Page {
         self.lines("", 0, &from);
     }
 
-    fn plugin(&mut self, head: &Head<'_>, plugin: &Explained) {
+    /// What people should know of the plugins' files.
+    fn programs(&mut self, head: &Head<'_>, explanation: &Explanation) {
+        let dirs: Vec<String> = head
+            .plugin_dirs
+            .iter()
+            .map(|dir| dir.display().to_string())
+            .collect();
+        let missing = named(explanation, |whose| {
+            matches!(whose, Whose::NotInstalled | Whose::Others(None))
+        });
+        if !missing.is_empty() {
+            let words = format!(
+                "Not installed in {}: {}. Until then ADD fails.",
+                dirs.join(", "),
+                missing.join(", ")
+            );
+            self.lines("", 0, &words);
+        }
+        let replaced = named(explanation, |whose| matches!(whose, Whose::Replaced(_)));
+        if !replaced.is_empty() {
+            let words = format!(
+                "Not Linkspan's in {}: {}. What these do is not known here; below is what Linkspan's do.",
+                dirs.join(", "),
+                replaced.join(", ")
+            );
+            self.lines("", 0, &words);
+        }
+    }
+
+    fn plugin(&mut self, plugin: &Explained) {
+        let program = &plugin.program;
         self.line("");
-        let name = self.style.bold(&plugin.name);
-        let about = plugin.about.unwrap_or("not one of Linkspan's");
-        self.line(&format!("{name}: {about}"));
-        if let Some(words) = whose(plugin, head.plugin_dirs) {
-            self.lines("", MARGIN, &words);
+        let about = match (&program.about, &program.whose) {
+            (Some(about), _) => (*about).to_owned(),
+            (None, Whose::Others(Some(file))) => {
+                format!("{}, not one of Linkspan's", file.display())
+            }
+            (None, _) => "not one of Linkspan's".to_owned(),
+        };
+        let name = &program.name;
+        let lines = wrap(&format!("{name}: {about}"), self.style.width());
+        for (index, line) in lines.iter().enumerate() {
+            let line = match index {
+                0 => line.replacen(name.as_str(), &self.style.bold(name), 1),
+                _ => line.clone(),
+            };
+            self.line(&line);
         }
         for step in &plugin.steps {
-            self.step(step, &plugin.name);
+            self.step(step, &program.name);
         }
         match (&plugin.failure, plugin.is_reached) {
             (Some(error), _) => {
@@ -137,39 +170,34 @@ impl Page {
         if step.plugin != plugin {
             words.insert_str(0, &format!("{}: ", step.plugin));
         }
-        if let Some(why) = &step.why {
+        let is_said = self.why == step.why;
+        self.why.clone_from(&step.why);
+        if let Some(why) = step.why.as_ref().filter(|_| !is_said) {
             words.push_str(if why.starts_with('(') { " " } else { ", " });
             words.push_str(why);
         }
         let number = format!("{:3}.", self.number);
         self.lines(&number, MARGIN, &words);
-        let note = step.note.as_deref();
-        let note = match step.standing {
-            Standing::Fails => Some(format!(
-                "{} {}",
-                self.style.bad("ADD fails here:"),
-                note.unwrap_or_default()
-            )),
-            Standing::There => Some(format!(
-                "{} {}",
-                self.style.good("="),
-                note.unwrap_or_default()
-            )),
-            Standing::Made => note.map(|note| format!("- {note}")),
-            Standing::Unknown => note.map(|note| format!("? {note}")),
+        let note = step.note.as_deref().unwrap_or_default();
+        let (mark, note) = match step.standing {
+            Standing::Fails => ("-", format!("{} {note}", self.style.bad("ADD fails here:"))),
+            Standing::There => ("=", note.to_owned()),
+            Standing::Made => ("-", note.to_owned()),
+            Standing::Unknown => ("?", note.to_owned()),
         };
-        if let Some(note) = note {
-            self.lines("", MARGIN + 2, &note);
+        if !note.is_empty() {
+            self.lines(&format!("{:MARGIN$}  {mark} ", ""), MARGIN + 4, &note);
         }
     }
 
-    fn end(&mut self, explanation: &Explanation, ifname: &str) {
+    fn end(&mut self, explanation: &Explanation) {
         self.line("");
         if let Some(result) = &explanation.result {
-            self.lines("Then:", 7, &then(result, ifname));
+            self.lines("Then:", 7, &then(result));
         }
         let removal = &explanation.removal;
-        if !removal.goes.is_empty() {
+        // What ADD undoes itself is not DEL's.
+        if explanation.failure().is_none() && !removal.goes.is_empty() {
             let mut words = format!("takes away {}", listed(&removal.goes));
             if !removal.stays.is_empty() {
                 words.push_str(&format!(
@@ -179,33 +207,73 @@ impl Page {
             }
             self.lines("DEL:", 7, &words);
         }
+        self.inputs(explanation);
+    }
+
+    /// What a runtime may hand in for a container.
+    fn inputs(&mut self, explanation: &Explanation) {
+        let mut undeclared = Vec::new();
         for plugin in &explanation.plugins {
             for capability in &plugin.capabilities {
-                self.lines("Input:", 7, &handed_in(&plugin.name, capability));
+                let Capability {
+                    name,
+                    meaning,
+                    is_declared,
+                } = capability;
+                let words = format!("{name} of {}", plugin.program.name);
+                match (is_declared, meaning) {
+                    (true, Some(meaning)) => {
+                        self.lines("Input:", 7, &format!("{words}: {meaning}"))
+                    }
+                    (true, None) => self.lines("Input:", 7, &words),
+                    (false, _) => undeclared.push(words),
+                }
             }
+        }
+        if !undeclared.is_empty() {
+            let words = format!(
+                "not declared in \"capabilities\", and so not handed in: {}",
+                undeclared.join(", ")
+            );
+            self.lines("Input:", 7, &words);
+        }
+        let programs = explanation
+            .plugins
+            .iter()
+            .flat_map(|plugin| iter::once(&plugin.program).chain(&plugin.ipam));
+        let args: Vec<String> = programs
+            .flat_map(|program| {
+                program
+                    .args
+                    .iter()
+                    .map(|name| format!("{name} by {}", program.name))
+            })
+            .collect();
+        if !args.is_empty() {
+            self.lines(
+                "Input:",
+                7,
+                &format!("of CNI_ARGS (--args) are read {}", listed(&args)),
+            );
         }
     }
 }
 
-/// What people should know of the plugin's file.
-fn whose(plugin: &Explained, dirs: &[PathBuf]) -> Option<String> {
-    let dirs: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
-    let dirs = dirs.join(", ");
-    match &plugin.whose {
-        Whose::Linkspan(_) => None,
-        Whose::NotInstalled => Some(format!(
-            "is not installed in {dirs}, so ADD fails for now; this is what Linkspan's does"
-        )),
-        Whose::Replaced(file) => Some(format!(
-            "{} is not Linkspan's; what it does is not known here, this is what Linkspan's does",
-            file.display()
-        )),
-        Whose::Others(Some(file)) => Some(format!("{}, not one of Linkspan's", file.display())),
-        Whose::Others(None) => Some(format!("is not installed in {dirs}, so ADD fails for now")),
+/// The names of the plugins whose file is of this kind, each once.
+fn named(explanation: &Explanation, is_meant: fn(&Whose) -> bool) -> Vec<&str> {
+    let plugins = explanation.plugins.iter();
+    let programs = plugins.flat_map(|plugin| iter::once(&plugin.program).chain(&plugin.ipam));
+    let mut names: Vec<&str> = Vec::new();
+    for program in programs.filter(|program| is_meant(&program.whose)) {
+        if !names.contains(&program.name.as_str()) {
+            names.push(&program.name);
+        }
     }
+    names
 }
 
-fn then(result: &Outcome, ifname: &str) -> String {
+fn then(result: &Outcome) -> String {
+    let ifname = &result.interface;
     let mut words = match result.addresses.as_slice() {
         [] => format!("{ifname} has no address"),
         addresses => format!("{ifname} has {}", listed(addresses)),
@@ -220,22 +288,6 @@ fn then(result: &Outcome, ifname: &str) -> String {
         ));
     }
     words
-}
-
-fn handed_in(plugin: &str, capability: &Capability) -> String {
-    let Capability {
-        name,
-        meaning,
-        is_declared,
-    } = capability;
-    let meaning = meaning.as_ref().map(|meaning| format!(": {meaning}"));
-    let meaning = meaning.unwrap_or_default();
-    match is_declared {
-        true => format!("{plugin} takes {name} of a runtime{meaning}"),
-        false => format!(
-            "{plugin} would take {name}, which the configuration does not declare (\"capabilities\": {{\"{name}\": true}}){meaning}"
-        ),
-    }
 }
 
 fn listed(words: &[String]) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use linkspan_explain::network::{self, Explanation};
+use linkspan_explain::network::{self, Explanation, Program, Whose};
 use linkspan_plugin::{Foreseen, Standing};
 use linkspan_runtime::{Endpoint, load_all, load_network_file};
 use linkspan_spec::{ErrorCode, NetworkList, Value};
@@ -33,7 +33,7 @@ pub(super) fn explain(ui: Ui, args: &ExplainNetwork) -> Result<(), Failure> {
         ui.print(&draw::text(ui.style(), &head, &explanation))?;
     }
     match explanation.failure() {
-        Some((plugin, error)) => Err(would_fail(&plugin.name, error)),
+        Some((plugin, error)) => Err(would_fail(&plugin.program.name, error)),
         None => Ok(()),
     }
 }
@@ -60,7 +60,8 @@ pub(super) fn of(
         plugin_dirs: dirs,
     };
     let why = explanation.failure();
-    let why = why.map(|(plugin, error)| format!("{} would fail: {}", plugin.name, error.msg));
+    let why =
+        why.map(|(plugin, error)| format!("{} would fail: {}", plugin.program.name, error.msg));
     Ok((draw::text(style, &head, &explanation), why))
 }
 
@@ -154,9 +155,17 @@ fn told(
             |one| json!({ "name": one.name, "meaning": one.meaning, "declared": one.is_declared }),
         );
         object([
-            ("plugin", plugin.name.as_str().into()),
-            ("about", plugin.about.into()),
-            ("program", draw::program(&plugin.whose)),
+            ("plugin", plugin.program.name.as_str().into()),
+            ("about", plugin.program.about.into()),
+            ("program", program(&plugin.program)),
+            (
+                "ipam",
+                plugin
+                    .ipam
+                    .as_ref()
+                    .map(|ipam| json!({ "plugin": ipam.name, "program": program(ipam) }))
+                    .into(),
+            ),
             ("reached", plugin.is_reached.into()),
             ("steps", plugin.steps.iter().map(step).collect()),
             ("error", error.into()),
@@ -165,6 +174,7 @@ fn told(
     });
     let result = explanation.result.as_ref().map(|result| {
         json!({
+            "interface": result.interface,
             "addresses": result.addresses,
             "routes": result.routes,
             "nameservers": result.nameservers,
@@ -180,6 +190,18 @@ fn told(
         ("delRemoves", explanation.removal.goes.clone().into()),
         ("delLeaves", explanation.removal.stays.clone().into()),
     ])
+}
+
+/// Whose a plugin is, and what of CNI_ARGS it reads.
+fn program(program: &Program) -> Value {
+    let (owner, file) = match &program.whose {
+        Whose::Linkspan(file) => ("linkspan", Some(file)),
+        Whose::NotInstalled => ("notInstalled", None),
+        Whose::Replaced(file) => ("another", Some(file)),
+        Whose::Others(file) => ("unknown", file.as_ref()),
+    };
+    let file = file.map(|file| file.display().to_string());
+    json!({ "owner": owner, "file": file, "args": program.args })
 }
 
 fn step(step: &Foreseen) -> Value {

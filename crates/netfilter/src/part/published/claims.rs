@@ -327,7 +327,7 @@ fn taken(port: Port, claim: &str, head: &Head, reason: &str) -> Error {
 }
 
 /// Two containers ask for the same port.
-const PORT_TAKEN: ErrorCode = ErrorCode::FIRST_OF_PLUGINS;
+pub(crate) const PORT_TAKEN: ErrorCode = ErrorCode::FIRST_OF_PLUGINS;
 
 fn taken_unreadably(port: Port, record: &str) -> Error {
     let msg = format!("host port {port} is already published by an attachment");

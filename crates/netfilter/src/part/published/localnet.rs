@@ -11,7 +11,7 @@ use linkspan_spec::Error;
 
 use crate::fault::explain;
 use crate::foresee::Foreseen;
-use crate::part::Holder;
+use crate::part::{Holder, Kind};
 use crate::records::Records;
 use crate::register::Register;
 
@@ -52,7 +52,11 @@ pub(super) fn foresee(interface: &str) -> Foreseen {
     let words = format!(
         "set net.ipv4.conf.{interface}.route_localnet to 1 on the host, so that it reaches the ports at 127.0.0.1"
     );
-    Foreseen { words, note }
+    Foreseen {
+        kind: Kind::PublishedPorts,
+        words,
+        note,
+    }
 }
 
 /// What is not as [`enable`] leaves it.

@@ -18,6 +18,7 @@ use linkspan_nft::{Chain, Table};
 use linkspan_spec::Error;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use claims::PORT_TAKEN;
 pub use conditions::{Conditions, NotUnderstood};
 pub use port::{Port, PortRange, Transport};
 
