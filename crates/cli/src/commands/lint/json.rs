@@ -40,7 +40,7 @@ pub(super) fn json(reports: &[FileReport], fixed: &[Fixed]) -> Value {
 }
 
 /// The findings of all files, in their order.
-fn findings(reports: &[FileReport]) -> Value {
+pub(super) fn findings(reports: &[FileReport]) -> Value {
     let findings = reports.iter().flat_map(|report| {
         let findings = report.findings.iter();
         findings.map(|finding| self::finding(&report.source, finding))

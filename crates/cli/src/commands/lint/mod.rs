@@ -43,6 +43,11 @@ pub(crate) fn lint(ui: Ui, args: &Lint) -> Result<(), Failure> {
     verdict(&reports, args.strict)
 }
 
+/// Findings as JSON, for commands that lint what they make.
+pub(crate) fn findings_json(reports: &[FileReport]) -> linkspan_spec::Value {
+    json::findings(reports)
+}
+
 /// Reads what was named.
 fn read(args: &Lint) -> Result<Vec<Document>, Failure> {
     let mut documents = Vec::new();

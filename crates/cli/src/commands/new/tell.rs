@@ -8,6 +8,7 @@ use linkspan_lint::{Finding, Severity};
 use linkspan_spec::Value;
 
 use super::Made;
+use crate::commands::lint;
 use crate::failure::Failure;
 use crate::style::Style;
 use crate::ui::{Ui, object};
@@ -126,6 +127,7 @@ fn json(ui: Ui, made: &Made) -> Result<Value, Failure> {
     let more = object([
         ("file", file.into()),
         ("isDefault", is_default.into()),
+        ("findings", lint::findings_json(&made.report)),
         ("next", made.next.iter().map(String::as_str).collect()),
     ]);
     if let (Some(map), Value::Object(more)) = (told.as_object_mut(), more) {

@@ -80,6 +80,10 @@ const RUNS: &[(&str, &str)] = &[
     ),
     (
         "linkspan new network",
+        "new network six --ipv6 --mtu 1000 --stdout",
+    ),
+    (
+        "linkspan new network",
         "new network lan --macvlan lo --stdout --cni-path /nowhere",
     ),
     (HOST, "echo '{' >/run/new/80-broken.conflist"),
