@@ -196,9 +196,9 @@ fn host_with_networks(host: &Sandbox) {
     fs::write("/etc/cni/net.d/10-mynet.conflist", network.to_string()).unwrap();
     fs::write("/etc/cni/net.d/90-broken.conflist", "{}").unwrap();
     let explained = json!({ "cniVersion": "1.0.0", "name": "explained", "plugins": [
-        { "type": "calico", "capabilities": { "other": true } },
         { "type": "bridge", "dns": { "nameservers": ["10.0.0.53"] } },
         { "type": "tuning", "mtu": 1400 },
+        { "type": "calico", "capabilities": { "other": true } },
         { "type": "firewall", "ingressPolicy": "same-bridge" } ] });
     fs::write("/run/explained.conflist", explained.to_string()).unwrap();
     for name in ["c1", "c2", "c3"] {
