@@ -236,7 +236,7 @@ fn a_directory_is_read_as_runtimes_read_it() {
             "1:21 unknown-key",
             "1:72 wrong-type",
             "1:78 syntax",
-            "3:54 syntax"
+            "3:52 syntax"
         ]
     );
 }

@@ -245,11 +245,14 @@ const OTHERS: [&str; 4] = ["args", "runtimeConfig", "capabilities", "prevResult"
 impl Scope<'_> {
     /// Looks at the names of keys, and at what is in lists of objects.
     fn names(&self, object: &Node, prefix: &str, findings: &mut Vec<Finding>) {
-        for member in object.members().iter().take(MOST) {
+        for member in object.members() {
             let path = format!("{prefix}{}", member.key);
             let (path, is_known) = self.resolve(&path);
             if !is_known || member.key.contains('.') {
-                findings.extend(unknown::finding(self, object, member, prefix));
+                // To find what was meant each is compared with all others.
+                if findings.len() < MOST {
+                    findings.extend(unknown::finding(self, object, member, prefix));
+                }
                 continue;
             }
             let name = path.rsplit('.').next().unwrap_or(&path);

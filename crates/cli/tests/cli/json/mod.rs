@@ -80,10 +80,6 @@ const RUNS: &[(&str, &str)] = &[
     ),
     (
         "linkspan new network",
-        "new network six --ipv6 --mtu 1000 --stdout",
-    ),
-    (
-        "linkspan new network",
         "new network lan --macvlan lo --stdout --cni-path /nowhere",
     ),
     (HOST, "echo '{' >/run/new/80-broken.conflist"),
@@ -161,6 +157,8 @@ const UNSEEN: &[&str] = &[
     "linkspan uninstall.leftAlone[]",
     // The whole of Linkspan is installed.
     "linkspan install.notInIt[]",
+    // Nothing that flags ask for is warned of and still written; lint's own run has the shape.
+    "linkspan new network.findings[]",
     // Tests of the library that looks have pods, limits and ports, and what cannot be read.
     "linkspan ipam check.blindSpots[]",
     "linkspan show.blindSpots[]",
@@ -228,6 +226,7 @@ fn every_command_prints_what_is_documented() {
                 continue;
             }
             let output = run(words);
+            assert!(!output.stdout.is_empty(), "{words}: {output}");
             shapes.check(heading, &json(&output.stdout));
             // What finds something wrong fails, having told it.
             let beside = if output.ok() { "Notes" } else { "Error" };

@@ -83,18 +83,16 @@ fn names<'a>(scope: &Scope<'a>, prefix: &str) -> Vec<&'a str> {
 
 /// The key that was probably meant: one that differs in a letter or two, and is not there already.
 fn nearest<'a>(key: &str, names: &[&'a str], object: &Node) -> Option<&'a str> {
-    let is_free = |name: &&&str| object.member(name).is_none();
-    let near = names
-        .iter()
-        .filter(is_free)
-        .map(|name| (distance(key, name), *name));
-    let (letters, name) = near.min()?;
     let most = match key.chars().count() {
         0..=3 => 1,
         4..=9 => 2,
         _ => 3,
     };
-    (letters <= most).then_some(name)
+    let letters = names.iter().map(|name| (distance(key, name), *name));
+    let mut near: Vec<_> = letters.filter(|(letters, _)| *letters <= most).collect();
+    near.sort_unstable();
+    let is_free = |name: &&str| object.member(name).is_none();
+    near.into_iter().map(|(_, name)| name).find(is_free)
 }
 
 /// What people call keys, and what they are called.
