@@ -102,7 +102,7 @@ fn supposed(args: &ExplainNetwork) -> Result<Endpoint, Failure> {
 /// The container ID of no container.
 const CONTAINER: &str = "linkspan-explain";
 
-/// A port mapping as Docker and Podman have people write it: [ADDRESS:]HOST:CONTAINER[/PROTOCOL].
+/// A port mapping as Docker and Podman have people write it: `[ADDRESS:]HOST:CONTAINER[/PROTOCOL]`.
 fn mapping(text: &str) -> Result<Value, Failure> {
     let wrong = || {
         Failure::usage(format!("invalid port mapping {text:?}")).advise(
