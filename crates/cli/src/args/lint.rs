@@ -61,9 +61,12 @@ pub(crate) struct Lint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LintFormat {
     /// For people.
+    #[value(help = None)]
     Text,
     /// One JSON object, as with --json.
+    #[value(help = None)]
     Json,
     /// SARIF 2.1.0.
+    #[value(help = None)]
     Sarif,
 }
