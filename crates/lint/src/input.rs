@@ -116,8 +116,36 @@ fn form_of(path: &Path) -> Option<Form> {
         Some("conflist") => Some(Form::List),
         Some("conf" | "json") => Some(Form::Single),
         Some("yaml" | "yml") => Some(Form::Free),
+        _ if is_put_aside(&path.to_string_lossy()) => None,
         _ => Some(Form::Ignored),
     }
+}
+
+/// Whether a file's name says that somebody or an installer has put it aside, or uses it for something else.
+fn is_put_aside(name: &str) -> bool {
+    const ENDS: [&str; 19] = [
+        "~",
+        ".bak",
+        ".backup",
+        ".cilium_bak",
+        ".disabled",
+        ".off",
+        ".old",
+        ".orig",
+        ".save",
+        ".swp",
+        ".temp",
+        ".template",
+        ".tmp",
+        ".tmpl",
+        ".tpl",
+        ".rpmnew",
+        ".rpmsave",
+        ".in",
+        ".example",
+    ];
+    let name = name.to_ascii_lowercase();
+    name.starts_with('.') || name.contains(".dpkg-") || ENDS.iter().any(|end| name.ends_with(end))
 }
 
 /// What stands behind the last dot; of `.conf` too, which runtimes read.

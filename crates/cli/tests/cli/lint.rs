@@ -198,6 +198,7 @@ fn a_directory_is_read_as_runtimes_read_it() {
             "kind: NetworkAttachmentDefinition\nspec:\n  config: '{\"cniVersion\": \"1.0.0\", \"type\": \"bridge\", }'\n",
         ),
         ("d/b.txt", "words"),
+        ("d/c.conflist.bak", BROKEN),
     ]);
     let output = files.lint("--json d");
     let told: Value = serde_json::from_str(&output.stdout).unwrap();

@@ -72,8 +72,7 @@ pub(super) static IGNORED: Rule = Rule {
             .as_deref()
             .and_then(Path::file_name)
             .map(|name| name.to_string_lossy());
-        let Some(name) = name.filter(|name| document.form == Form::Ignored && !is_put_aside(name))
-        else {
+        let Some(name) = name.filter(|_| document.form == Form::Ignored) else {
             return Vec::new();
         };
         let extension = match document.member("plugins") {
@@ -93,33 +92,6 @@ pub(super) static IGNORED: Rule = Rule {
         ]
     },
 };
-
-/// Whether a file's name says that somebody or an installer has put it aside, or uses it for something else.
-fn is_put_aside(name: &str) -> bool {
-    const ENDS: [&str; 19] = [
-        "~",
-        ".bak",
-        ".backup",
-        ".cilium_bak",
-        ".disabled",
-        ".off",
-        ".old",
-        ".orig",
-        ".save",
-        ".swp",
-        ".temp",
-        ".template",
-        ".tmp",
-        ".tmpl",
-        ".tpl",
-        ".rpmnew",
-        ".rpmsave",
-        ".in",
-        ".example",
-    ];
-    let name = name.to_ascii_lowercase();
-    name.starts_with('.') || name.contains(".dpkg-") || ENDS.iter().any(|end| name.ends_with(end))
-}
 
 /// A plugin that is in no directory of CNI_PATH.
 pub(super) static MISSING: Rule = Rule {
