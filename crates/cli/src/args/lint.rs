@@ -36,11 +36,12 @@ pub(crate) struct Lint {
     /// Change the files where what was meant is certain, and tell what is left
     #[arg(long, conflicts_with = "list")]
     pub(crate) fix: bool,
-    /// How to tell it: for people, as one JSON object, or as SARIF for GitHub and editors
+    /// How to tell it: text for people, json for programs, or sarif for GitHub and editors
     #[arg(
         long,
         value_name = "FORMAT",
         default_value = "text",
+        hide_possible_values = true,
         conflicts_with = "list"
     )]
     pub(crate) format: LintFormat,
