@@ -30,20 +30,18 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return Err(no_file());
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.as_file()
-        .set_permissions(Permissions::from_mode(mode))?;
-    file.as_file().sync_data()?;
-    file.persist(path)?;
+    written_beside(path, bytes, mode)?.persist(path)?;
     Ok(())
 }
 
 /// Makes a file with a mode, which must not be there: it appears whole.
 pub(crate) fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    written_beside(path, bytes, mode)?.persist_noclobber(path)?;
+    Ok(())
+}
+
+/// A file that is whole, and has no name yet, in the folder of the path that it is to have.
+fn written_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -52,8 +50,7 @@ pub(crate) fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.as_file()
         .set_permissions(Permissions::from_mode(mode))?;
     file.as_file().sync_data()?;
-    file.persist_noclobber(path)?;
-    Ok(())
+    Ok(file)
 }
 
 fn no_file() -> io::Error {
