@@ -8,7 +8,6 @@ mod wish;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use linkspan_draft::{
@@ -18,6 +17,7 @@ use linkspan_inspect::Places;
 use linkspan_lint::{FileReport, Severity, input};
 use linkspan_runtime::{Error, Runtime};
 use linkspan_spec::{NetworkList, Version, pretty};
+use linkspan_state::lock::{Lock, Mode};
 
 use crate::args::{New, NewCommand, NewNetwork};
 use crate::commands::confirm;
@@ -93,21 +93,14 @@ pub(crate) fn network(ui: Ui, args: &NewNetwork) -> Result<(), Failure> {
     tell::told(ui, &made)
 }
 
-/// How long others are waited for, in steps of a [`MOMENT`]: whoever may read the directory can hold its lock.
-const MOMENTS: u32 = 100;
-const MOMENT: Duration = Duration::from_millis(20);
+/// How long others are waited for: whoever may read the directory can hold its lock.
+const TURN: Duration = Duration::from_secs(2);
 
 /// Has those who choose at the same time do so one after another, so that each sees the subnet of the one before; who
 /// is asked by a person meanwhile takes no turn. It ends with what is given back.
-fn turn(places: &Places) -> Option<fs::File> {
+fn turn(places: &Places) -> Option<Lock> {
     let directory = fs::File::open(places.config_dirs.first()?).ok()?;
-    for _ in 0..MOMENTS {
-        if directory.try_lock().is_ok() {
-            break;
-        }
-        thread::sleep(MOMENT);
-    }
-    Some(directory)
+    Lock::take(directory, Mode::Alone, TURN).ok()
 }
 
 /// Who cannot be asked has to say what it is called, or that a name may be chosen.
