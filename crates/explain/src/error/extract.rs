@@ -55,11 +55,9 @@ fn without_digits(text: &str) -> String {
 
 /// All reports in a text.
 pub(super) fn reports(text: &str) -> Vec<Reported> {
-    if let Some(reported) = object(text.trim()) {
-        return vec![reported];
-    }
-    if linkspan_spec::decode::value(text.as_bytes()).is_ok() && text.trim_start().starts_with('{') {
-        return line_of_log(text).into_iter().collect();
+    if let Some(value) = json(text.trim()) {
+        let reported = of_object(&value).or_else(|| line_of_log(text));
+        return reported.into_iter().collect();
     }
     let lines: Vec<&str> = text
         .lines()
@@ -100,18 +98,21 @@ fn beginning(text: &str) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
+/// The object that a text is.
+fn json(text: &str) -> Option<Value> {
+    let is_object = text.starts_with('{');
+    is_object.then(|| linkspan_spec::decode::value(text.as_bytes()).ok())?
+}
+
 /// An error object, or Linkspan's own of `--json`, which has more keys.
-fn object(text: &str) -> Option<Reported> {
-    let value: Value = text
-        .starts_with('{')
-        .then(|| linkspan_spec::decode::value(text.as_bytes()).ok())??;
+fn of_object(value: &Value) -> Option<Reported> {
     // An object without any of the keys is a line of a log written as JSON, or something else.
     let map = value.as_object()?;
     map.contains_key("msg").then_some(())?;
     let is_error =
         map.contains_key("code") || map.contains_key("cniVersion") || map.contains_key("details");
     is_error.then_some(())?;
-    let error = Error::from_json(&value).ok()?;
+    let error = Error::from_json(value).ok()?;
     let mut reported = in_words(&error.msg).unwrap_or_else(|| message(&error.msg));
     reported.code = Some(error.code);
     reported.details = beginning(&error.details).to_owned();
@@ -158,7 +159,7 @@ fn embedded(line: &str) -> Option<Reported> {
         let start = from + line.get(from..)?.find('{')?;
         let rest = &line[start..];
         let length = balanced(rest);
-        if let Some(reported) = length.and_then(|length| object(&rest[..length])) {
+        if let Some(reported) = length.and_then(|length| of_object(&json(&rest[..length])?)) {
             let around = in_words(&line[..start]).unwrap_or_default();
             return Some(Reported {
                 plugin: reported.plugin.clone().or(around.plugin),

@@ -32,8 +32,8 @@ pub struct Explained {
 /// What is known of an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Its name, for links.
-    pub id: &'static str,
+    /// What the message is about: the heading that it stands under.
+    pub about: &'static str,
     /// What happened, and why.
     pub cause: String,
     /// What to do.

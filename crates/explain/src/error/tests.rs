@@ -235,7 +235,7 @@ fn entries_say_what_they_should_and_hide_none_behind_them() {
         })
         .unwrap();
         let own = pattern::filled(entry.cause, &vec!["XYZ"; stars]);
-        assert_eq!((found.id, found.cause), (group, own), "{message}");
+        assert_eq!((found.about, found.cause), (group, own), "{message}");
         patterns.push(entry.pattern);
     }
     assert!(patterns.len() >= 90, "{}", patterns.len());

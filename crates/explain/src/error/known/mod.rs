@@ -61,7 +61,7 @@ pub(super) fn look_up(reported: &Reported) -> Option<Known> {
         all().find_map(|(group, entry)| {
             let captured = captures(entry.pattern, text)?;
             Some(Known {
-                id: group,
+                about: group,
                 cause: filled(entry.cause, &captured),
                 next: filled(entry.next, &captured),
                 section: entry.section,
