@@ -177,10 +177,10 @@ struct Shown {
 
 impl Execute for Shown {
     fn run(&self, request: &Request<'_>) -> io::Result<Output> {
-        let name = request.plugin.file_name().unwrap_or_default().display();
-        let _progress = self
-            .ui
-            .progress(format!("waiting for plugin {name}, {}", request.command));
+        let _progress = self.ui.progress(format!(
+            "waiting for plugin {}, {}",
+            request.plugin, request.command
+        ));
         Process.run(request)
     }
 }

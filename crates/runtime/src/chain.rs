@@ -7,7 +7,7 @@ use linkspan_spec::{Command, DecodeError, NetworkList, PluginConfig, Success, Va
 
 use crate::find::is_directory;
 use crate::runner::{Answer, Runner};
-use crate::{Deadline, Endpoint, Error, Step, find_plugin};
+use crate::{Deadline, Endpoint, Error, Step};
 
 /// One operation on a network.
 pub(crate) struct Chain<'a> {
@@ -31,7 +31,7 @@ impl<'a> Chain<'a> {
     ) -> Result<Answer, Error> {
         let config = &self.network.plugins[index];
         let plugin = config.plugin_type().map_err(self.unusable())?;
-        let path = find_plugin(&plugin, &self.runner.directories)?;
+        let path = self.runner.find(&plugin)?;
         let config = derived(self.network, index, self.endpoint)?;
         let step = Step {
             command: self.command,

@@ -5,7 +5,7 @@
 //!   [`linkspan_spec::NetworkList::parse`] from anywhere else.
 //! - [`Runtime`] runs the operations of the specification on it for an [`Endpoint`]: ADD, CHECK and
 //!   DEL; GC and STATUS for the network as a whole; VERSION for a plugin.
-//! - How a plugin is run is a trait, [`Execute`]. [`Process`] starts its file.
+//! - How a plugin is found and run is a trait, [`Execute`]. [`Process`] starts its file; [`Fake`] is a function, for tests.
 //!
 //! What is on disk is as the reference's runtime (libcni) has it: the configurations, the order in
 //! which they are tried, and the cached results, which both read. Where this crate does otherwise:
@@ -36,6 +36,7 @@ mod deadline;
 mod endpoint;
 mod error;
 mod execute;
+mod fake;
 mod file;
 mod find;
 mod load;
@@ -53,6 +54,7 @@ pub use deadline::Deadline;
 pub use endpoint::Endpoint;
 pub use error::{Error, Undone, io_advice};
 pub use execute::{Ended, Execute, Output, Request};
+pub use fake::Fake;
 pub use find::find_plugin;
 pub use load::{DEFAULT_CONFIG_DIR, NetworkFile, load_all, load_network, load_network_file};
 pub use network::Collection;

@@ -9,7 +9,7 @@ use linkspan_spec::{
 };
 
 use crate::lock::Turn;
-use crate::{CachedFile, Cause, Deadline, Error, Outcome, Runtime, Step, find_plugin};
+use crate::{CachedFile, Cause, Deadline, Error, Outcome, Runtime, Step};
 
 impl Runtime {
     /// Begins the garbage collection of a network: no ADD, CHECK or DEL of the network runs until what is returned is
@@ -73,7 +73,7 @@ impl Runtime {
         if network.cni_version < Command::Status.since() {
             for config in &network.plugins {
                 let plugin = config.plugin_type().map_err(unusable(network))?;
-                find_plugin(&plugin, self.plugin_dirs())?;
+                self.runner.find(&plugin)?;
             }
             return Ok(Outcome::NotInVersion);
         }
@@ -93,7 +93,7 @@ impl Runtime {
     /// # Spec
     /// Section 2, "VERSION".
     pub fn version(&self, plugin: &PluginType) -> Result<VersionInfo, Error> {
-        let path = find_plugin(plugin, self.plugin_dirs())?;
+        let path = self.runner.find(plugin)?;
         self.version_of(plugin, &path)
     }
 

@@ -88,7 +88,7 @@ fn told_status(stdout: &[u8]) -> Option<ExitStatus> {
 /// Starts the plugin, patiently while its file is busy.
 fn spawn(request: &Request<'_>) -> io::Result<Child> {
     // A bare name would be searched along PATH.
-    let mut command = Command::new(Path::new(".").join(request.plugin));
+    let mut command = Command::new(Path::new(".").join(request.path));
     command
         .envs(request.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())

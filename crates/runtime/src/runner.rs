@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use linkspan_spans::{Kind, enter};
-use linkspan_spec::DecodeError;
+use linkspan_spec::{DecodeError, PluginType};
 
 use crate::execute::{Ended, Execute, Output, Request};
 use crate::step::{Cause, Finished, PluginError, Step};
@@ -49,6 +49,11 @@ impl Answer {
 }
 
 impl Runner {
+    /// Where a plugin is.
+    pub(crate) fn find(&self, plugin: &PluginType) -> Result<PathBuf, Error> {
+        self.executor.find(plugin, &self.directories)
+    }
+
     /// Runs one plugin once and tells the observer.
     pub(crate) fn run(
         &self,
@@ -62,7 +67,8 @@ impl Runner {
         span.note("cni.plugin.type", || step.plugin.as_str().to_owned());
         env.extend(trace::variables(self.trace.as_ref()));
         let request = Request {
-            plugin: &step.path,
+            plugin: &step.plugin,
+            path: &step.path,
             command: step.command,
             env,
             stdin,
@@ -98,17 +104,10 @@ impl Runner {
     }
 
     fn execute(&self, request: &Request<'_>) -> (String, Result<Vec<u8>, Cause>) {
-        let not_begun = |ended| {
-            Ok(Output {
-                ended,
-                stdout: Vec::new(),
-                stderr: Vec::new(),
-            })
-        };
         let run = if request.cancel.is_some_and(Cancel::take) {
-            not_begun(Ended::Cancelled)
+            Ok(Output::new(Ended::Cancelled))
         } else if request.deadline.has_passed() {
-            not_begun(Ended::TimedOut)
+            Ok(Output::new(Ended::TimedOut))
         } else {
             self.executor.run(request)
         };
@@ -120,7 +119,7 @@ impl Runner {
             Err(source) => (
                 String::new(),
                 Err(Cause::NotRun {
-                    path: request.plugin.to_owned(),
+                    path: request.path.to_owned(),
                     source,
                 }),
             ),

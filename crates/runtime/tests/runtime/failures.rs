@@ -1,12 +1,11 @@
 //! What an error tells: which plugin, which step, what the plugin said, what to do.
 
 use std::fs;
-use std::io;
-use std::process::ExitStatus;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use linkspan_runtime::{Ended, Error, Execute, Output, Request};
-use linkspan_spec::ErrorCode;
+use linkspan_runtime::{Error, Execute, Fake, Outcome, Output, Request, Runtime};
+use linkspan_spec::{Command, ErrorCode, PluginType};
 
 use crate::world::{World, endpoint, network, words};
 
@@ -160,27 +159,17 @@ fn the_first_directory_that_has_the_plugin_is_used() {
     }
 }
 
-/// Plugins that are no processes.
-struct InProcess;
-
-impl Execute for InProcess {
-    fn run(&self, request: &Request<'_>) -> io::Result<Output> {
-        Ok(Output {
-            ended: Ended::Exited(ExitStatus::default()),
-            stdout: br#"{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.2/24"}]}"#.to_vec(),
-            stderr: request.command.to_string().into_bytes(),
-        })
-    }
-}
-
 #[test]
 fn another_executor_can_take_the_place_of_processes_and_the_observer_sees_every_step() {
-    let world = World::new(&["one", "two"]);
+    let world = World::new(&[]);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     let runtime = world
         .builder()
-        .executor(InProcess)
+        .executor(Fake::new(|request| {
+            let result = r#"{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.2/24"}]}"#;
+            Output::success(result).with_stderr(request.command.to_string())
+        }))
         .observer(move |finished| {
             let step = finished.step;
             let line = format!("{} {} {}", step.number, step.plugin, finished.stderr);
@@ -190,7 +179,6 @@ fn another_executor_can_take_the_place_of_processes_and_the_observer_sees_every_
     let network = network("1.0.0", &["one", "two"]);
     runtime.add(&network, &endpoint("c1")).unwrap();
     runtime.del(&network, &endpoint("c1")).unwrap();
-    assert_eq!(world.calls(), [""; 0], "no process was started");
     let expected = ["1 one ADD", "2 two ADD", "2 two DEL", "1 one DEL"];
     assert_eq!(
         *seen.lock().unwrap(),
@@ -198,10 +186,82 @@ fn another_executor_can_take_the_place_of_processes_and_the_observer_sees_every_
     );
 }
 
+/// Whatever the runtime does with a plugin goes through its executor, which alone knows where plugins are.
+#[test]
+fn plugins_that_are_a_function_need_no_file() {
+    let world = World::new(&[]);
+    let fake = Fake::new(|request| match request.command {
+        Command::Version => {
+            Output::success(r#"{"cniVersion":"1.1.0","supportedVersions":["1.1.0"]}"#)
+        }
+        Command::Add => Output::success(r#"{"cniVersion":"1.1.0"}"#),
+        Command::Status => Output::failure(&linkspan_spec::Error::new(ErrorCode(50), "no room")),
+        _ => Output::success(""),
+    });
+    let runtime = Runtime::builder()
+        .executor(fake)
+        .cache_dir(world.path("cache"))
+        .build();
+    let (now, before) = (network("1.1.0", &["one"]), network("1.0.0", &["one"]));
+    runtime.validate(&now).unwrap();
+    runtime.validate(&before).unwrap_err();
+    runtime.add(&now, &endpoint("c1")).unwrap();
+    assert_eq!(runtime.check(&now, &endpoint("c1")).unwrap(), Outcome::Done);
+    assert_eq!(runtime.gc(&now, &[]).unwrap(), Outcome::Done);
+    assert_eq!(world.cached(), [""; 0]);
+    let error = runtime.status(&now).unwrap_err();
+    assert_eq!(
+        (error.code(), words(&error).ends_with("no room")),
+        (ErrorCode(50), true)
+    );
+    // Which asks whether the plugins are there.
+    assert_eq!(runtime.status(&before).unwrap(), Outcome::NotInVersion);
+}
+
+/// One that finds no plugin.
+struct Nowhere;
+
+impl Execute for Nowhere {
+    fn find(&self, plugin: &PluginType, directories: &[PathBuf]) -> Result<PathBuf, Error> {
+        linkspan_runtime::find_plugin(plugin, &[directories, &["/nowhere".into()]].concat())
+    }
+
+    fn run(&self, request: &Request<'_>) -> std::io::Result<Output> {
+        panic!("{} was not found", request.path.display())
+    }
+}
+
+#[test]
+fn a_plugin_that_an_executor_does_not_find_is_not_run() {
+    let world = World::new(&[]);
+    let runtime = world.builder().executor(Nowhere).build();
+    let (now, before) = (network("1.1.0", &["one"]), network("1.0.0", &["one"]));
+    let one = "one".parse().unwrap();
+    for error in [
+        runtime.add(&now, &endpoint("c1")).unwrap_err(),
+        runtime.status(&now).unwrap_err(),
+        runtime.status(&before).unwrap_err(),
+        runtime.version(&one).unwrap_err(),
+        runtime.validate(&now).unwrap_err(),
+    ] {
+        assert!(words(&error).contains("/nowhere"), "{error}");
+    }
+}
+
+#[test]
+fn an_executor_can_be_tried_by_itself() {
+    let one: PluginType = "one".parse().unwrap();
+    let request = Request::new(&one, "/bin/one".as_ref(), Command::Status);
+    assert_eq!(request.variable("CNI_COMMAND").unwrap(), "STATUS");
+    assert_eq!(request.variable("CNI_ARGS"), None);
+    let fake = Fake::new(|request| Output::success(request.path.display().to_string()));
+    assert_eq!(fake.run(&request).unwrap().stdout, b"/bin/one");
+}
+
 #[test]
 fn a_runtime_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + Clone + 'static>() {}
-    shared::<linkspan_runtime::Runtime>();
+    shared::<Runtime>();
     fn sent<T: Send + Sync + 'static>() {}
     sent::<Error>();
 }
