@@ -133,11 +133,9 @@ impl Failure {
     /// For a program: the specification's error, and more.
     pub(crate) fn json(&self) -> Value {
         let mut chain = self.chain.iter();
-        let error = linkspan_spec::Error {
-            code: self.code,
-            msg: chain.next().cloned().unwrap_or_default(),
-            details: chain.map(String::as_str).collect::<Vec<_>>().join(": "),
-        };
+        let msg = chain.next().cloned().unwrap_or_default();
+        let details = chain.map(String::as_str).collect::<Vec<_>>().join(": ");
+        let error = linkspan_spec::Error::new(self.code, msg).with_details(details);
         let mut value = error.to_json(Version::LATEST);
         let mut more = Map::new();
         if let Some(advice) = &self.advice {

@@ -190,10 +190,8 @@ impl<'a> Line<'a> {
             took: Duration::from_micros(one.took),
             code: one.code.map(ErrorCode),
         };
-        let error = |error: Failed<'_>| Error {
-            code: ErrorCode(error.code),
-            msg: error.msg.into(),
-            details: error.details.into(),
+        let error = |error: Failed<'_>| {
+            Error::new(ErrorCode(error.code), error.msg).with_details(error.details)
         };
         Some(Event {
             began: UNIX_EPOCH.checked_add(Duration::from_micros(self.time))?,

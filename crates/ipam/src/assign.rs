@@ -75,14 +75,12 @@ impl<'a> Assignment<'a> {
         for (index, set) in sets.iter().enumerate() {
             let wanted = requested.iter().position(|address| set.contains(*address));
             let wanted = wanted.map(|position| requested.remove(position));
-            let address = self.assign_one(index, set, wanted).map_err(|error| Error {
-                msg: format!("failed to allocate for range {index}: {}", error.msg),
-                ..error
+            let address = self.assign_one(index, set, wanted).map_err(|error| {
+                let msg = format!("failed to allocate for range {index}: {}", error.msg);
+                error.with_msg(msg)
             })?;
-            ips.extend(set.range_of(address).map(|range| IpConfig {
-                interface: None,
-                address: range.with_prefix(address),
-                gateway: Some(range.gateway()),
+            ips.extend(set.range_of(address).map(|range| {
+                IpConfig::new(range.with_prefix(address)).with_gateway(range.gateway())
             }));
         }
         if requested.is_empty() {

@@ -92,14 +92,18 @@ mod tests {
 
     #[test]
     fn an_older_record_belongs_to_every_interface_of_its_container() {
-        let attachment = |id: &str, ifname: &str| Attachment {
-            container_id: id.into(),
-            ifname: ifname.into(),
-        };
         let record = Record::new("c1", "eth0");
-        assert!(record.is_of(&attachment("c1", "eth0")));
-        assert!(!record.is_of(&attachment("c1", "eth1")));
-        assert!(record.without_ifname().is_of(&attachment("c1", "eth1")));
-        assert!(!record.without_ifname().is_of(&attachment("c2", "eth1")));
+        assert!(record.is_of(&Attachment::new("c1", "eth0")));
+        assert!(!record.is_of(&Attachment::new("c1", "eth1")));
+        assert!(
+            record
+                .without_ifname()
+                .is_of(&Attachment::new("c1", "eth1"))
+        );
+        assert!(
+            !record
+                .without_ifname()
+                .is_of(&Attachment::new("c2", "eth1"))
+        );
     }
 }

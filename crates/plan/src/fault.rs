@@ -121,10 +121,7 @@ pub fn all(outcomes: impl IntoIterator<Item = Result<(), Error>>) -> Result<(), 
         return Ok(());
     };
     let messages: Vec<&str> = errors.iter().map(|error| error.msg.as_str()).collect();
-    Err(Error {
-        msg: messages.join("; "),
-        ..first.clone()
-    })
+    Err(first.clone().with_msg(messages.join("; ")))
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl VethPair {
             let details = format!("{}: {}", error.msg, error.details);
             // Scripts know these words of the reference's.
             let msg = format!("container veth name provided ({inside}) already exists");
-            Error { msg, ..error }.with_details(details)
+            error.with_msg(msg).with_details(details)
         })
     }
 

@@ -17,11 +17,7 @@ pub fn in_words(words: impl Into<String>, error: Error) -> Error {
         true => error.msg.clone(),
         false => format!("{}; {}", error.msg, error.details),
     };
-    Error {
-        msg: words.into(),
-        ..error
-    }
-    .with_details(own)
+    error.with_msg(words).with_details(own)
 }
 
 /// A link of the container that has to be there.

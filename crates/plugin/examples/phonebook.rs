@@ -84,9 +84,8 @@ impl Plugin for Phonebook {
 
     fn status(&self, call: &Call<'_, Config>) -> Result<(), Error> {
         let directory = Path::new(&call.config.directory);
-        fs::create_dir_all(directory).map_err(|error| Error {
-            code: ErrorCode::PLUGIN_NOT_AVAILABLE,
-            ..failure("make", directory, &error)
+        fs::create_dir_all(directory).map_err(|error| {
+            failure("make", directory, &error).with_code(ErrorCode::PLUGIN_NOT_AVAILABLE)
         })
     }
 }

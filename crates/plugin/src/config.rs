@@ -397,10 +397,10 @@ impl<T: FromKey> FromKey for Vec<T> {
                 Wrong::Type(expected) => Wrong::Type(format!("{expected} at position {index}")),
                 Wrong::Value(why) => Wrong::Value(format!("at position {index}: {why}")),
                 Wrong::Whole(words) => Wrong::Whole(words),
-                Wrong::Part(part) => Wrong::Part(Error {
-                    msg: format!("at position {index}: {}", part.msg),
-                    ..part
-                }),
+                Wrong::Part(part) => {
+                    let msg = format!("at position {index}: {}", part.msg);
+                    Wrong::Part(part.with_msg(msg))
+                }
             })
         };
         items.iter().enumerate().map(read).collect()

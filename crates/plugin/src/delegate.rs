@@ -113,10 +113,8 @@ impl<'a> Ipam<'a> {
             let words =
                 format!("give an address; how the IPAM plugin {name:?} does so is not known here");
             foresight.tell(Foreseen::made("unknown", words).standing(Standing::Unknown));
-            Success {
-                ips: vec![foresight.unknown_address(&format!("address that {name} gives"))],
-                ..Success::default()
-            }
+            let address = foresight.unknown_address(&format!("address that {name} gives"));
+            Success::default().with_ips([address])
         })
     }
 
@@ -150,10 +148,7 @@ impl<'a> Ipam<'a> {
     /// The IPAM plugin's; [`ErrorCode::PLUGIN_NOT_AVAILABLE`] when it could not be run.
     pub fn status(&self) -> Result<(), Error> {
         let unavailable = |error: Error| match error.code {
-            ErrorCode::IO_FAILURE => Error {
-                code: ErrorCode::PLUGIN_NOT_AVAILABLE,
-                ..error
-            },
+            ErrorCode::IO_FAILURE => error.with_code(ErrorCode::PLUGIN_NOT_AVAILABLE),
             _ => error,
         };
         self.run(Command::Status).map(drop).map_err(unavailable)

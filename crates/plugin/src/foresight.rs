@@ -153,11 +153,8 @@ impl Foresight {
                 self.stand_in(format!("{text}{prefix}"), words.as_str());
             }
         }
-        IpConfig {
-            interface: None,
-            address: IpNet::from(Ipv4Net::new_assert(address, PREFIX)),
-            gateway: Some(IpAddr::V4(gateway)),
-        }
+        IpConfig::new(IpNet::from(Ipv4Net::new_assert(address, PREFIX)))
+            .with_gateway(IpAddr::V4(gateway))
     }
 
     /// A MAC address that will be chosen; `words` say whose.
@@ -195,32 +192,17 @@ impl Foresight {
         }
         let name = self.plugin.clone();
         let address = self.unknown_address(&format!("address that {name} gives"));
-        let interface = Interface {
-            name: invocation
-                .ifname
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            sandbox: IMAGINED_NETNS.to_owned(),
-            ..Interface::default()
-        };
-        Ok(Success {
-            interfaces: vec![interface],
-            ips: vec![IpConfig {
-                interface: Some(0),
-                ..address
-            }],
-            ..Success::default()
-        })
+        let ifname = invocation.ifname.as_ref().map(ToString::to_string);
+        let interface = Interface::new(ifname.unwrap_or_default()).with_sandbox(IMAGINED_NETNS);
+        Ok(Success::default()
+            .with_interfaces([interface])
+            .with_ips([address.with_interface(0)]))
     }
 
     /// The error with words for what is not known yet.
     pub(crate) fn error_in_words(&self, error: Error) -> Error {
-        Error {
-            msg: self.in_words(&error.msg),
-            details: self.in_words(&error.details),
-            ..error
-        }
+        let (msg, details) = (self.in_words(&error.msg), self.in_words(&error.details));
+        error.with_msg(msg).with_details(details)
     }
 }
 

@@ -100,16 +100,10 @@ fn attach(
     if let Some(result) = prev_result {
         return Ok(result);
     }
-    Ok(Success {
-        interfaces: vec![Interface {
-            name: LO.to_owned(),
-            mac: "00:00:00:00:00:00".to_owned(),
-            sandbox: call.netns()?.to_string_lossy().into_owned(),
-            ..Interface::default()
-        }],
-        ips,
-        ..Success::default()
-    })
+    let lo = Interface::new(LO)
+        .with_mac("00:00:00:00:00:00")
+        .with_sandbox(call.netns()?.to_string_lossy());
+    Ok(Success::default().with_interfaces([lo]).with_ips(ips))
 }
 
 /// Switches it on, and writes on it whose it is.
@@ -158,11 +152,7 @@ fn addresses(namespaces: &Namespaces) -> Result<Vec<IpConfig>, Error> {
         }
         let is_first = |ip: &IpConfig| ip.address.addr().is_ipv4() != address.addr().is_ipv4();
         if ips.iter().all(is_first) {
-            ips.push(IpConfig {
-                interface: Some(0),
-                address,
-                gateway: None,
-            });
+            ips.push(IpConfig::new(address).with_interface(0));
         }
     }
     Ok(ips)

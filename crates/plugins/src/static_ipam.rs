@@ -78,12 +78,10 @@ impl Plugin for Static {
 
     fn add(&self, call: &Call<'_, Deferred<Config>>) -> Result<Success, Error> {
         let config = call.config.get()?;
-        Ok(Success {
-            ips: addresses(config, &call.args)?,
-            routes: config.keys.routes.clone().unwrap_or_default(),
-            dns: config.keys.dns.clone().unwrap_or_default(),
-            ..Success::default()
-        })
+        Ok(Success::default()
+            .with_ips(addresses(config, &call.args)?)
+            .with_routes(config.keys.routes.clone().unwrap_or_default())
+            .with_dns(config.keys.dns.clone().unwrap_or_default()))
     }
 
     fn foresee(
@@ -174,10 +172,7 @@ impl AddressKeys {
                     .with_details(format!("it stands beside the address {address}"))
             })
         });
-        Ok(IpConfig {
-            gateway: gateway.transpose()?,
-            ..ip
-        })
+        Ok(ip.with_gateway(gateway.transpose()?))
     }
 }
 
@@ -194,10 +189,7 @@ fn addresses_of_cni_args(args: &CniArgs) -> Result<Vec<IpConfig>, Error> {
             parse(text, || {
                 format!("the 'ip' field is expected to be in CIDR notation, got: '{text}'")
             })
-            .map_err(|error| Error {
-                code: ErrorCode::INVALID_ENVIRONMENT,
-                ..error
-            })
+            .map_err(|error| error.with_code(ErrorCode::INVALID_ENVIRONMENT))
         })
         .collect::<Result<Vec<_>, _>>()?;
     for text in list("GATEWAY") {
@@ -220,11 +212,7 @@ fn parse(text: &str, message: impl FnOnce() -> String) -> Result<IpConfig, Error
         invalid(message())
             .with_details("write the address with the length of its prefix, such as 10.22.0.2/16")
     })?;
-    Ok(IpConfig {
-        interface: None,
-        address,
-        gateway: None,
-    })
+    Ok(IpConfig::new(address))
 }
 
 /// The results of versions before 0.3.0 have room for one address of each family.
@@ -265,6 +253,8 @@ fn invalid(msg: String) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn read(rest: &str, version: &str) -> Result<Config, Error> {
@@ -391,10 +381,9 @@ mod tests {
 
     #[test]
     fn another_gateway_in_the_result_is_a_difference() {
-        let ip = |gateway: &str| IpConfig {
-            interface: None,
-            address: "10.1.0.1/24".parse().unwrap(),
-            gateway: gateway.parse().ok(),
+        let ip = |gateway: &str| {
+            IpConfig::new("10.1.0.1/24".parse().unwrap())
+                .with_gateway(gateway.parse::<IpAddr>().ok())
         };
         assert!(require_gateway(&ip("10.1.0.254"), Some(&ip("10.1.0.254")), "eth0").is_ok());
         assert!(require_gateway(&ip("none"), Some(&ip("10.1.0.254")), "eth0").is_ok());

@@ -263,6 +263,7 @@ impl Cache {
         let Attachment {
             container_id,
             ifname,
+            ..
         } = attachment;
         self.results
             .join(format!("{network}-{container_id}-{ifname}"))

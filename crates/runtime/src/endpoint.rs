@@ -59,10 +59,7 @@ impl Endpoint {
 
     /// What GC is told when the endpoint's attachment is in use.
     pub fn attachment(&self) -> Attachment {
-        Attachment {
-            container_id: self.container_id.to_string(),
-            ifname: self.ifname.to_string(),
-        }
+        Attachment::new(self.container_id.as_str(), self.ifname.as_str())
     }
 
     /// The value of `CNI_ARGS`.

@@ -86,6 +86,7 @@ impl fmt::Display for PluginError {
             let Attachment {
                 container_id,
                 ifname,
+                ..
             } = attachment;
             write!(f, ", container {container_id:?}, interface {ifname:?}")?;
         }

@@ -9,6 +9,7 @@ use crate::decode::{self, DecodeError, Map, Value};
 /// # Spec
 /// Section 2, "GC".
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct Attachment {
     /// `containerID`, the `CNI_CONTAINERID` of the ADD.
     pub container_id: String,
@@ -17,16 +18,24 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    /// The attachment of a container by an interface.
+    pub fn new(container_id: impl Into<String>, ifname: impl Into<String>) -> Self {
+        Self {
+            container_id: container_id.into(),
+            ifname: ifname.into(),
+        }
+    }
+
     /// Reads an attachment.
     ///
     /// # Errors
     /// When it lacks a key or the JSON has another shape.
     pub fn from_json(value: &Value) -> Result<Self, DecodeError> {
         let map = decode::object(value)?;
-        Ok(Self {
-            container_id: decode::required(map, "containerID", "a container ID", decode::owned)?,
-            ifname: decode::required(map, "ifname", "an interface name", decode::owned)?,
-        })
+        Ok(Self::new(
+            decode::required(map, "containerID", "a container ID", decode::string)?,
+            decode::required(map, "ifname", "an interface name", decode::string)?,
+        ))
     }
 
     /// Writes the attachment.

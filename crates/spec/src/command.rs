@@ -7,6 +7,9 @@ use crate::shorten::shortened;
 
 /// An operation, as `CNI_COMMAND` names it.
 ///
+/// Not `non_exhaustive`: a runtime and a plugin have something else to do for each of them, and should be told by the compiler
+/// when there is another.
+///
 /// # Spec
 /// Section 2, "CNI operations".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +85,7 @@ impl fmt::Display for Command {
 /// A `CNI_COMMAND` that is none of the protocol's operations.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown command {found:?}; the commands are ADD, CHECK, DEL, GC, STATUS and VERSION")]
+#[non_exhaustive]
 pub struct UnknownCommand {
     /// The command as it was written.
     pub found: String,

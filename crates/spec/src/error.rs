@@ -59,6 +59,7 @@ impl fmt::Display for ErrorCode {
 /// # Spec
 /// Section 5, "Error".
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Error {
     /// What kind of error.
     pub code: ErrorCode,
@@ -76,6 +77,20 @@ impl Error {
             msg: msg.into(),
             details: String::new(),
         }
+    }
+
+    /// The same error with another code.
+    #[must_use]
+    pub fn with_code(mut self, code: ErrorCode) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The same error with another message.
+    #[must_use]
+    pub fn with_msg(mut self, msg: impl Into<String>) -> Self {
+        self.msg = msg.into();
+        self
     }
 
     /// The same error with details in place of those that it has.

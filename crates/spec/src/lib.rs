@@ -18,6 +18,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What a later version of the specification may extend, structs and enums, is `non_exhaustive`: made by `new` or `default`, and by
+//! `with_…` for the rest; its fields are public to be read and changed. Whoever matches on a [`Command`] is meant to handle each
+//! of them, so that one is not: another operation comes with another major version of this crate.
+//!
 //! The specification: <https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md>.
 #![forbid(unsafe_code)]
 

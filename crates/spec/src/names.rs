@@ -17,6 +17,7 @@ const MAC_BYTES: usize = 6;
 /// A name that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid {kind} {value:?}: {rule}")]
+#[non_exhaustive]
 pub struct NameError {
     /// What it was to name.
     pub kind: NameKind,

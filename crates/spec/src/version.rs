@@ -105,6 +105,7 @@ impl fmt::Display for Version {
 /// A version of the specification that this crate does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown CNI version {found:?}; known are {}", known())]
+#[non_exhaustive]
 pub struct UnknownVersion {
     /// The version as it was written.
     pub found: String,

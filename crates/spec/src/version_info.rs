@@ -10,6 +10,7 @@ use crate::decode::{self, DecodeError, Map, Value};
 /// # Spec
 /// Section 5, "VERSION Success".
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VersionInfo {
     /// `cniVersion`: the version of the answer itself.
     pub cni_version: String,

@@ -14,26 +14,21 @@ const ON_LINK: u8 = 253;
 /// whose MTU it could tell, so that of the server is its routes'.
 pub(super) fn result(lease: &Lease, priority: Option<u32>) -> Success {
     let parameters = &lease.parameters;
-    let route = |route: &crate::message::Route| Route {
-        mtu: parameters.mtu.map(u32::from),
-        priority,
-        // Said, since without a gateway a plugin takes that of the address.
-        scope: route.via.is_none().then_some(ON_LINK),
-        ..Route::new(IpNet::V4(route.destination), route.via.map(IpAddr::V4))
+    let gateway = parameters.routers.first().copied().map(IpAddr::V4);
+    let route = |route: &crate::message::Route| {
+        Route::new(IpNet::V4(route.destination), route.via.map(IpAddr::V4))
+            .with_mtu(parameters.mtu.map(u32::from))
+            .with_priority(priority)
+            // Said, since without a gateway a plugin takes that of the address.
+            .with_scope(route.via.is_none().then_some(ON_LINK))
     };
-    Success {
-        interfaces: Vec::new(),
-        ips: vec![IpConfig {
-            interface: None,
-            address: IpNet::V4(lease.address),
-            gateway: parameters.routers.first().copied().map(IpAddr::V4),
-        }],
-        routes: parameters.routes.iter().map(route).collect(),
-        dns: Dns {
-            nameservers: parameters.dns.iter().map(ToString::to_string).collect(),
-            domain: parameters.domain.clone().unwrap_or_default(),
-            search: parameters.search.clone(),
-            options: Vec::new(),
-        },
-    }
+    let nameservers = parameters.dns.iter().map(ToString::to_string);
+    let dns = Dns::default()
+        .with_nameservers(nameservers.collect::<Vec<_>>())
+        .with_domain(parameters.domain.clone().unwrap_or_default())
+        .with_search(parameters.search.clone());
+    Success::default()
+        .with_ips([IpConfig::new(IpNet::V4(lease.address)).with_gateway(gateway)])
+        .with_routes(parameters.routes.iter().map(route).collect::<Vec<_>>())
+        .with_dns(dns)
 }

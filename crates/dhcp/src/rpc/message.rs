@@ -195,7 +195,7 @@ pub(super) fn value_of(lease: &Success) -> Value {
 
 /// Reads a lease; what is wrong with it where it is none.
 pub(super) fn lease_of(value: &Value) -> Result<Success, String> {
-    let texts = |value: &Value, name| {
+    let texts = |value: &Value, name| -> Vec<String> {
         let texts = value.list(name).iter().filter_map(|element| match element {
             Value::Text(text) => Some(text.clone()),
             _ => None,
@@ -203,34 +203,29 @@ pub(super) fn lease_of(value: &Value) -> Result<Success, String> {
         texts.collect()
     };
     let ips = value.list("IPs").iter().map(|ip| {
-        Ok(IpConfig {
-            interface: None,
-            address: net_of(ip.field("Address")).ok_or("an address that is none")?,
-            gateway: address_of(ip.bytes("Gateway"))?,
-        })
+        let address = net_of(ip.field("Address")).ok_or("an address that is none")?;
+        Ok(IpConfig::new(address).with_gateway(address_of(ip.bytes("Gateway"))?))
     });
     let routes = value.list("Routes").iter().map(|route| {
-        Ok(Route {
-            dst: net_of(route.field("Dst")).ok_or("a route to what is no network")?,
-            gw: address_of(route.bytes("GW"))?,
-            mtu: route.number("MTU").filter(|mtu| *mtu != 0),
-            advmss: route.number("AdvMSS").filter(|size| *size != 0),
-            priority: route.number("Priority").filter(|priority| *priority != 0),
-            table: route.number("Table"),
-            scope: route.number("Scope"),
-        })
+        let dst = net_of(route.field("Dst")).ok_or("a route to what is no network")?;
+        Ok(Route::new(dst, address_of(route.bytes("GW"))?)
+            .with_mtu(route.number("MTU").filter(|mtu| *mtu != 0))
+            .with_advmss(route.number("AdvMSS").filter(|size| *size != 0))
+            .with_priority(route.number("Priority").filter(|priority| *priority != 0))
+            .with_table(route.number("Table"))
+            .with_scope(route.number("Scope")))
     });
-    Ok(Success {
-        interfaces: Vec::new(),
-        ips: ips.collect::<Result<_, String>>()?,
-        routes: routes.collect::<Result<_, String>>()?,
-        dns: value.field("DNS").map_or_else(Dns::default, |dns| Dns {
-            nameservers: texts(dns, "Nameservers"),
-            domain: dns.text("Domain").to_owned(),
-            search: texts(dns, "Search"),
-            options: texts(dns, "Options"),
-        }),
-    })
+    let dns = value.field("DNS").map(|dns| {
+        Dns::default()
+            .with_nameservers(texts(dns, "Nameservers"))
+            .with_domain(dns.text("Domain"))
+            .with_search(texts(dns, "Search"))
+            .with_options(texts(dns, "Options"))
+    });
+    Ok(Success::default()
+        .with_ips(ips.collect::<Result<Vec<_>, String>>()?)
+        .with_routes(routes.collect::<Result<Vec<_>, String>>()?)
+        .with_dns(dns.unwrap_or_default()))
 }
 
 /// The reference writes IPv4 addresses with 4 or with 16 bytes, as it happens to have them.

@@ -1,6 +1,7 @@
 //! Both sides against what the reference's plugin and daemon said, Debian's 1.1.1 and that of 2026 (`tests/wire`).
 
 use std::io::{Read as _, Write as _};
+use std::net::IpAddr;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread;
@@ -89,29 +90,24 @@ fn what_is_no_client_is_told_so() {
 }
 
 fn lease() -> Success {
-    let mut to = Route::new("192.168.0.0/16".parse().unwrap(), "10.9.0.2".parse().ok());
-    to.mtu = Some(1400);
-    to.advmss = Some(1360);
-    to.priority = Some(10);
-    to.table = Some(100);
-    to.scope = Some(0);
-    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    let ip = |address: &str, gateway: &str| IpConfig {
-        interface: None,
-        address: address.parse().unwrap(),
-        gateway: gateway.parse().ok(),
+    let to = Route::new("192.168.0.0/16".parse().unwrap(), "10.9.0.2".parse().ok())
+        .with_mtu(1400)
+        .with_advmss(1360)
+        .with_priority(10)
+        .with_table(100)
+        .with_scope(0);
+    let ip = |address: &str, gateway: &str| {
+        IpConfig::new(address.parse().unwrap()).with_gateway(gateway.parse::<IpAddr>().ok())
     };
-    Success {
-        interfaces: Vec::new(),
-        ips: vec![ip("10.9.0.51/24", "10.9.0.1"), ip("fd00::5/64", "")],
-        routes: vec![to, Route::new("fd00::/64".parse().unwrap(), None)],
-        dns: Dns {
-            nameservers: texts(&["10.9.0.3", "10.9.0.4"]),
-            domain: "example.net".to_owned(),
-            search: texts(&["a.example", "b.example"]),
-            options: texts(&["ndots:2"]),
-        },
-    }
+    let dns = Dns::default()
+        .with_nameservers(["10.9.0.3", "10.9.0.4"].map(str::to_owned))
+        .with_domain("example.net")
+        .with_search(["a.example", "b.example"].map(str::to_owned))
+        .with_options(["ndots:2".to_owned()]);
+    Success::default()
+        .with_ips([ip("10.9.0.51/24", "10.9.0.1"), ip("fd00::5/64", "")])
+        .with_routes([to, Route::new("fd00::/64".parse().unwrap(), None)])
+        .with_dns(dns)
 }
 
 /// Go leaves out a scope of zero, though it points to one.

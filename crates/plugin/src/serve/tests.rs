@@ -33,14 +33,7 @@ impl Plugin for Echo {
             return Err(Error::new(ErrorCode(101), "no VLANs here"));
         }
         let address = call.args.get("IP").unwrap_or("10.1.0.5/24");
-        Ok(Success {
-            ips: vec![IpConfig {
-                interface: None,
-                address: address.parse().expect("an address"),
-                gateway: None,
-            }],
-            ..Success::default()
-        })
+        Ok(Success::default().with_ips([IpConfig::new(address.parse().expect("an address"))]))
     }
 
     fn check(&self, _: &Call<'_, Config>) -> Result<(), Error> {

@@ -77,7 +77,7 @@ pub fn routes(link: &LinkRef, result: &Success, index: usize) -> Plan {
             Some(ON_LINK) => route.gw,
             _ => route.gw.or_else(|| gateways.find(same_family)),
         };
-        let route = Route { gw, ..*route };
+        let route = route.with_gw(gw);
         if !routes.contains(&route) {
             routes.push(route);
         }

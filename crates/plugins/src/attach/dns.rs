@@ -43,10 +43,7 @@ mod tests {
     use super::*;
 
     fn replaced(own: &Value) -> Dns {
-        let mut dns = Dns {
-            nameservers: vec!["10.1.1.1".to_owned()],
-            ..Dns::default()
-        };
+        let mut dns = Dns::default().with_nameservers(["10.1.1.1".to_owned()]);
         OwnDns::from_json(own).expect("a key").replace(&mut dns);
         dns
     }

@@ -10,21 +10,14 @@ use super::{host_end, owner_of};
 /// A link of the host, as a result tells of it.
 pub fn host_interface(link: &Link) -> Interface {
     let mac = link.mac.map(|mac| MacAddr::new(mac).to_string());
-    Interface {
-        name: link.name.clone(),
-        mac: mac.unwrap_or_default(),
-        ..Interface::default()
-    }
+    Interface::new(link.name.as_str()).with_mac(mac.unwrap_or_default())
 }
 
 /// A link of the host that is the attachment's own, as the result of this call tells of it; with its MTU in
 /// the version that has brought that.
 pub fn own_interface<C>(link: &Link, call: &Call<'_, C>) -> Interface {
     let tells_mtu = call.version() >= Version::V1_1_0;
-    Interface {
-        mtu: tells_mtu.then_some(link.mtu),
-        ..host_interface(link)
-    }
+    host_interface(link).with_mtu(tells_mtu.then_some(link.mtu))
 }
 
 /// The same of a link of the container.
@@ -32,10 +25,7 @@ pub fn own_interface<C>(link: &Link, call: &Call<'_, C>) -> Interface {
 /// # Errors
 /// When the call names no namespace.
 pub fn container_interface<C>(link: &Link, call: &Call<'_, C>) -> Result<Interface, Error> {
-    Ok(Interface {
-        sandbox: call.netns()?.to_string_lossy().into_owned(),
-        ..own_interface(link, call)
-    })
+    Ok(own_interface(link, call).with_sandbox(call.netns()?.to_string_lossy()))
 }
 
 /// The container's interface in the result of ADD, with its position.

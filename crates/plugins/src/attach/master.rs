@@ -117,10 +117,9 @@ impl Master {
             require_up(&link, &found)?;
             mtu.on(&link, &found)
         });
-        possible.map(drop).map_err(|error| Error {
-            code: ErrorCode::PLUGIN_NOT_AVAILABLE,
-            ..error
-        })
+        possible
+            .map(drop)
+            .map_err(|error| error.with_code(ErrorCode::PLUGIN_NOT_AVAILABLE))
     }
 }
 

@@ -74,11 +74,10 @@ impl Plugin for Dhcp {
             foresight.tell(step.note("the daemon is there; what the server gives is known then"));
         }
         let address = foresight.unknown_address("address from the DHCP server");
-        Ok(Success {
-            ips: vec![address],
-            routes: vec![Route::new(Ipv4Net::default().into(), address.gateway)],
-            ..Success::default()
-        })
+        let default = Route::new(Ipv4Net::default().into(), address.gateway);
+        Ok(Success::default()
+            .with_ips([address])
+            .with_routes([default]))
     }
 
     fn check(&self, call: &Call<'_, Config>) -> Result<(), Error> {
@@ -115,9 +114,8 @@ impl Plugin for Dhcp {
     fn status(&self, call: &Call<'_, Config>) -> Result<(), Error> {
         wanted(call)?;
         let socket = &call.config.socket;
-        client::probe(socket).map_err(|error| Error {
-            code: ErrorCode::PLUGIN_NOT_AVAILABLE,
-            ..Failure::dialing(socket, error).into()
+        client::probe(socket).map_err(|error| {
+            Error::from(Failure::dialing(socket, error)).with_code(ErrorCode::PLUGIN_NOT_AVAILABLE)
         })
     }
 

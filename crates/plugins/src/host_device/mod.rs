@@ -100,12 +100,8 @@ impl Plugin for HostDevice {
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
         let namespaces = Namespaces::host_only()?;
-        device::find(config, namespaces.host().rtnl(), &Sysfs::default()).map_err(|error| {
-            Error {
-                code: ErrorCode::PLUGIN_NOT_AVAILABLE,
-                ..error
-            }
-        })?;
+        device::find(config, namespaces.host().rtnl(), &Sysfs::default())
+            .map_err(|error| error.with_code(ErrorCode::PLUGIN_NOT_AVAILABLE))?;
         call.ipam()?.map_or(Ok(()), |ipam| ipam.status())
     }
 }
@@ -133,10 +129,7 @@ fn attach<'i>(
     if !is_needed {
         take(call, &device, work)?;
     }
-    let mut interface = Interface {
-        name: call.ifname()?.to_string(),
-        ..Interface::default()
-    };
+    let mut interface = Interface::new(call.ifname()?.as_str());
     if let Device::Link(_) = &device {
         let inside = LinkRef::container(call.ifname()?.as_str());
         work.apply(&configuration(&inside, &result, CONTAINER_INTERFACE))?;

@@ -47,12 +47,10 @@ impl Plugin for HostLocal {
         );
         let ips = Assignment::begin(&mut directory, record(call)?, origin)?
             .complete(&request.sets, requested)?;
-        Ok(Success {
-            ips,
-            routes: request.routes.clone(),
-            dns,
-            ..Success::default()
-        })
+        Ok(Success::default()
+            .with_ips(ips)
+            .with_routes(request.routes.clone())
+            .with_dns(dns))
     }
 
     fn foresee(
@@ -69,12 +67,10 @@ impl Plugin for HostLocal {
             Ok(glance) => foreseen(call, request, requested, (glance, &path), foresight)?,
             Err(error) => unseen(request, &error, foresight),
         };
-        Ok(Success {
-            ips,
-            routes: request.routes.clone(),
-            dns,
-            ..Success::default()
-        })
+        Ok(Success::default()
+            .with_ips(ips)
+            .with_routes(request.routes.clone())
+            .with_dns(dns))
     }
 
     fn check(&self, call: &Call<'_, Config>) -> Result<(), Error> {
@@ -141,10 +137,7 @@ impl Plugin for HostLocal {
             .and_then(|directory| {
                 directory.map_or(Ok(()), |directory| require_free(directory, sets))
             })
-            .map_err(|error| Error {
-                code: ErrorCode::PLUGIN_NOT_AVAILABLE,
-                ..error
-            })
+            .map_err(|error| error.with_code(ErrorCode::PLUGIN_NOT_AVAILABLE))
     }
 }
 
@@ -258,10 +251,7 @@ fn all(results: impl Iterator<Item = Result<(), StoreError>>) -> Result<(), Erro
     let errors: Vec<Error> = results.filter_map(Result::err).map(Error::from).collect();
     let messages: Vec<&str> = errors.iter().map(|error| error.msg.as_str()).collect();
     match errors.first() {
-        Some(first) => Err(Error {
-            msg: messages.join("; "),
-            ..first.clone()
-        }),
+        Some(first) => Err(first.clone().with_msg(messages.join("; "))),
         None => Ok(()),
     }
 }

@@ -123,9 +123,9 @@ impl Plugin for Portmap {
 const CHAINED: &str = "must be called as chained plugin";
 
 fn parsed<'c>(call: &'c Call<'_, Deferred<Config>>) -> Result<&'c Config, Error> {
-    call.config.get().map_err(|error| Error {
-        msg: format!("failed to parse config: {}", error.msg),
-        ..error
+    call.config.get().map_err(|error| {
+        let msg = format!("failed to parse config: {}", error.msg);
+        error.with_msg(msg)
     })
 }
 

@@ -151,10 +151,7 @@ fn host_steps(host: &LinkRef, ends: &[Ends]) -> Plan {
             held.push(gateway.clone());
             steps.push(On(host.clone(), gateway));
         }
-        let route = Route {
-            scope: Some(HOST),
-            ..Route::new(IpNet::from(address.addr()), None)
-        };
+        let route = Route::new(IpNet::from(address.addr()), None).with_scope(HOST);
         steps.push(On(host.clone(), route));
     }
     steps

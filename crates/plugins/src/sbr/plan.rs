@@ -180,11 +180,8 @@ mod tests {
     use super::*;
 
     fn ip(address: &str, gateway: Option<&str>) -> IpConfig {
-        IpConfig {
-            interface: None,
-            address: address.parse().unwrap(),
-            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
-        }
+        let gateway = gateway.map(|gateway| gateway.parse::<IpAddr>().unwrap());
+        IpConfig::new(address.parse().unwrap()).with_gateway(gateway)
     }
 
     fn route(destination: &str, gateway: Option<&str>, source: Option<&str>) -> Route {

@@ -89,10 +89,8 @@ impl Plugin for Tuning {
 
     fn status(&self, call: &Call<'_, Deferred<Config>>) -> Result<(), Error> {
         let config = call.config.get()?;
-        allowlist::allows(names(config)).map_err(|error| Error {
-            code: ErrorCode::PLUGIN_NOT_AVAILABLE,
-            ..error
-        })
+        allowlist::allows(names(config))
+            .map_err(|error| error.with_code(ErrorCode::PLUGIN_NOT_AVAILABLE))
     }
 }
 

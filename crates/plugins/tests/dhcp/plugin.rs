@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -74,22 +75,11 @@ fn serve(
 }
 
 fn lease(address: &str) -> Success {
-    Success {
-        ips: vec![IpConfig {
-            interface: None,
-            address: address.parse().unwrap(),
-            gateway: "10.9.0.1".parse().ok(),
-        }],
-        routes: vec![Route::new(
-            "0.0.0.0/0".parse().unwrap(),
-            "10.9.0.1".parse().ok(),
-        )],
-        dns: Dns {
-            nameservers: vec!["10.9.0.3".to_owned()],
-            ..Dns::default()
-        },
-        ..Success::default()
-    }
+    let router = Some(IpAddr::from([10, 9, 0, 1]));
+    Success::default()
+        .with_ips([IpConfig::new(address.parse().unwrap()).with_gateway(router)])
+        .with_routes([Route::new("0.0.0.0/0".parse().unwrap(), router)])
+        .with_dns(Dns::default().with_nameservers(["10.9.0.3".to_owned()]))
 }
 
 /// Gives everybody the same address.

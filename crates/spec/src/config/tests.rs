@@ -148,10 +148,7 @@ fn the_previous_result_is_read_in_the_configurations_version() {
 #[test]
 fn valid_attachments_are_read_under_both_keys() {
     let list = json!([{"containerID": "c", "ifname": "eth0"}]);
-    let attachment = Attachment {
-        container_id: "c".into(),
-        ifname: "eth0".into(),
-    };
+    let attachment = Attachment::new("c", "eth0");
     for key in VALID_ATTACHMENTS {
         let config = config(json!({ key: list }));
         assert_eq!(

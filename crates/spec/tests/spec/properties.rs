@@ -43,7 +43,12 @@ prop_compose! {
         mtu in option::of(1..=u32::MAX),
         (socket_path, pci_id) in any::<(String, String)>(),
     ) -> Interface {
-        Interface { name, mac, mtu, sandbox, socket_path, pci_id }
+        Interface::new(name)
+            .with_mac(mac)
+            .with_mtu(mtu)
+            .with_sandbox(sandbox)
+            .with_socket_path(socket_path)
+            .with_pci_id(pci_id)
     }
 }
 
@@ -53,7 +58,7 @@ prop_compose! {
         address in nets(),
         gateway in gateways(),
     ) -> IpConfig {
-        IpConfig { interface, address, gateway }
+        IpConfig::new(address).with_interface(interface).with_gateway(gateway)
     }
 }
 
@@ -67,7 +72,12 @@ prop_compose! {
         table in any::<Option<u32>>(),
         scope in any::<Option<u8>>(),
     ) -> Route {
-        Route { dst, gw, mtu, advmss, priority, table, scope }
+        Route::new(dst, gw)
+            .with_mtu(mtu)
+            .with_advmss(advmss)
+            .with_priority(priority)
+            .with_table(table)
+            .with_scope(scope)
     }
 }
 
@@ -78,7 +88,11 @@ prop_compose! {
         search in vec(any::<String>(), 0..3),
         options in vec(any::<String>(), 0..3),
     ) -> Dns {
-        Dns { nameservers, domain, search, options }
+        Dns::default()
+            .with_nameservers(nameservers)
+            .with_domain(domain)
+            .with_search(search)
+            .with_options(options)
     }
 }
 
@@ -89,7 +103,11 @@ prop_compose! {
         routes in vec(routes(), 0..5),
         dns in dns(),
     ) -> Success {
-        Success { interfaces, ips, routes, dns }
+        Success::default()
+            .with_interfaces(interfaces)
+            .with_ips(ips)
+            .with_routes(routes)
+            .with_dns(dns)
     }
 }
 
@@ -240,7 +258,7 @@ proptest! {
             let read = Success::from_json(&written).unwrap();
             let first = |v4: bool| success.ips.iter().find(|ip| ip.address.addr().is_ipv4() == v4);
             let firsts = [first(true), first(false)].into_iter().flatten();
-            let expected: Vec<_> = firsts.map(|ip| IpConfig { interface: None, ..*ip }).collect();
+            let expected: Vec<_> = firsts.map(|ip| ip.with_interface(None)).collect();
             prop_assert_eq!(&read.ips, &expected);
             prop_assert_eq!(&read.dns, &success.dns);
             let comes_from = |route: &Route, original: &Route| {

@@ -137,13 +137,7 @@ fn what_says_nothing_is_as_good_as_missing() {
         "routes": [{"dst": "0.0.0.0/0"}],
     });
     assert_eq!(Success::from_json(&empty), Success::from_json(&missing));
-    let zeros = Success {
-        interfaces: vec![Interface {
-            mtu: Some(0),
-            ..Interface::default()
-        }],
-        ..Success::default()
-    };
+    let zeros = Success::default().with_interfaces([Interface::default().with_mtu(0)]);
     assert_eq!(
         zeros.to_json(Version::V1_0_0).unwrap().to_string(),
         r#"{"cniVersion":"1.0.0","interfaces":[{"name":""}],"dns":{}}"#
@@ -155,18 +149,9 @@ fn what_says_nothing_is_as_good_as_missing() {
 fn keys_that_the_version_does_not_have_are_not_read() {
     let interfaces = json!([{"name": "eth0", "mtu": 1500, "socketPath": "/run/s", "pciID": "p"}]);
     let old = json!({"cniVersion": "0.4.0", "interfaces": interfaces, "ip4": {"ip": "10.0.0.2/8"}});
-    let expected = Interface {
-        name: "eth0".into(),
-        ..Interface::default()
-    };
+    let expected = Interface::new("eth0");
     let read = Success::from_json(&old).unwrap();
-    assert_eq!(
-        read,
-        Success {
-            interfaces: vec![expected],
-            ..Success::default()
-        }
-    );
+    assert_eq!(read, Success::default().with_interfaces([expected]));
 }
 
 #[test]
