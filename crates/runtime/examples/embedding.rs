@@ -13,10 +13,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use linkspan_runtime::{
-    Cancel, Collection, DEFAULT_CONFIG_DIR, Endpoint, Error, Finished, Outcome, Runtime,
-    load_network,
+    Cancel, Collection, DEFAULT_CONFIG_DIR, Endpoint, Error, Finished, NetworkList, Outcome,
+    PortMapping, Protocol, Runtime, Success, load_network,
 };
-use linkspan_spec::{NetworkList, Success};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -79,16 +78,13 @@ fn log(finished: &Finished<'_>) {
 
 // ANCHOR: endpoint
 fn endpoint(id: &str, netns: &str) -> Result<Endpoint, Box<dyn std::error::Error>> {
-    let port = linkspan_spec::decode::value(
-        br#"[{ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" }]"#,
-    )?;
     Ok(Endpoint::new(id.parse()?, "eth0".parse()?)
         .with_netns(netns)
         // CNI_ARGS. Plugins that do not know a name refuse it unless this is said.
-        .with_arg("IgnoreUnknown", "1")
-        .with_arg("K8S_POD_NAME", "web-1")
+        .with_arg("IgnoreUnknown", "1")?
+        .with_arg("K8S_POD_NAME", "web-1")?
         // Reaches the plugins whose entry declares the capability portMappings.
-        .with_capability_arg("portMappings", port))
+        .with_port_mappings([PortMapping::new(8080, 80, Protocol::Tcp)?]))
 }
 // ANCHOR_END: endpoint
 

@@ -8,7 +8,7 @@ use linkspan_spec::{
     Attachment, CannotExpress, DecodeError, ErrorCode, NetworkName, PluginType, Version,
 };
 
-use crate::{Cause, PluginError};
+use crate::{Cause, InvalidArg, PluginError};
 
 /// How many names of networks or plugins a piece of advice lists.
 const LISTED: usize = 20;
@@ -29,6 +29,12 @@ pub enum Error {
         directory: PathBuf,
         /// The names of the networks that are there.
         found: Vec<String>,
+    },
+    /// No file of the directory is a configuration.
+    #[error("no network config found in {}", directory.display())]
+    NoNetworks {
+        /// Where.
+        directory: PathBuf,
     },
     /// A file or a directory of configurations cannot be read.
     #[error("cannot read {}", path.display())]
@@ -180,6 +186,21 @@ pub enum Error {
         /// The other.
         attachment: Attachment,
     },
+    /// An argument cannot be handed to plugins.
+    #[error(transparent)]
+    Argument(#[from] InvalidArg),
+    /// Arguments are for capabilities that no plugin of the network declares; nothing was begun.
+    #[error(
+        "no plugin of network {:?} declares the capabilities {}",
+        network.as_str(),
+        capabilities.join(", ")
+    )]
+    UnusedCapabilities {
+        /// Which network.
+        network: NetworkName,
+        /// The capabilities, by name.
+        capabilities: Vec<String>,
+    },
     /// Several steps failed; the others were carried out.
     #[error("{} steps failed", .0.len())]
     Several(Vec<Error>),
@@ -268,9 +289,12 @@ impl Error {
             Self::Configuration { source, .. }
             | Self::Network { source, .. }
             | Self::CachedResult { source, .. } => linkspan_spec::Error::from(source.clone()).code,
-            Self::NetworkNotFound { .. } | Self::NoPlugins { .. } | Self::FileName { .. } => {
-                ErrorCode::INVALID_NETWORK_CONFIG
-            }
+            Self::NetworkNotFound { .. }
+            | Self::NoNetworks { .. }
+            | Self::NoPlugins { .. }
+            | Self::FileName { .. }
+            | Self::Argument(_)
+            | Self::UnusedCapabilities { .. } => ErrorCode::INVALID_NETWORK_CONFIG,
             Self::PluginVersion { .. } | Self::CheckNotSupported { .. } | Self::Result { .. } => {
                 ErrorCode::INCOMPATIBLE_VERSION
             }
@@ -358,7 +382,29 @@ impl Error {
                  is so."
                     .to_owned(),
             ),
+            Self::NoNetworks { .. } | Self::Argument(_) | Self::UnusedCapabilities { .. } => {
+                self.asked_advice()
+            }
             Self::Network { .. } => None,
+        }
+    }
+
+    /// What to do where it is what was asked for that cannot be.
+    fn asked_advice(&self) -> Option<String> {
+        match self {
+            Self::NoNetworks { directory } => Some(format!(
+                "Has the network provider of this node started? It writes a *.conflist into {}.",
+                directory.display()
+            )),
+            Self::Argument(_) => Some(
+                "CNI_ARGS are for short names and numbers. Hand anything else to the plugins that declare a capability for it."
+                    .to_owned(),
+            ),
+            Self::UnusedCapabilities { capabilities, .. } => Some(format!(
+                "Add \"capabilities\": {{ {:?}: true }} to the entry of the plugin that is to have it.",
+                capabilities.first().map_or("", String::as_str)
+            )),
+            _ => None,
         }
     }
 }

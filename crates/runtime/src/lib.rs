@@ -1,11 +1,33 @@
 //! What a container runtime embeds: it finds networks, attaches containers to them and detaches
 //! them.
 //!
-//! - A network's configuration is read by [`load_network`] from a directory, or by
-//!   [`linkspan_spec::NetworkList::parse`] from anywhere else.
+//! - A network's configuration is read by [`load_network`] from a directory, by [`load_default`] where nobody names one, and by
+//!   [`load_network_bytes`] from anywhere else.
 //! - [`Runtime`] runs the operations of the specification on it for an [`Endpoint`]: ADD, CHECK and
 //!   DEL; GC and STATUS for the network as a whole; VERSION for a plugin.
+//! - What a runtime gives to plugins has types: [`PortMapping`], [`Bandwidth`], and the other capabilities of [`Endpoint`].
 //! - How a plugin is found and run is a trait, [`Execute`]. [`Process`] starts its file; [`Fake`] is a function, for tests.
+//!
+//! This crate is all that a runtime needs: what it takes and returns of the specification is here as well, and the whole of it as
+//! [`spec`]; addresses are those of [`ipnet`], JSON is that of [`serde_json`].
+//!
+//! ```
+//! use linkspan_runtime::{Endpoint, PortMapping, Protocol, Runtime, load_network_bytes};
+//!
+//! let network = load_network_bytes(br#"{
+//!     "cniVersion": "1.1.0",
+//!     "name": "mynet",
+//!     "plugins": [
+//!         { "type": "bridge", "ipam": { "type": "host-local", "subnet": "10.22.0.0/16" } },
+//!         { "type": "portmap", "capabilities": { "portMappings": true } }
+//!     ]
+//! }"#)?;
+//! let endpoint = Endpoint::new("c1".parse()?, "eth0".parse()?)
+//!     .with_netns("/run/netns/c1")
+//!     .with_port_mappings([PortMapping::new(8080, 80, Protocol::Tcp)?]);
+//! assert!(Runtime::unused_capabilities(&network, &endpoint)?.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! What is on disk is as the reference's runtime (libcni) has it: the configurations, the order in
 //! which they are tried, and the cached results, which both read. Where this crate does otherwise:
@@ -31,6 +53,7 @@
 mod base64;
 mod cache;
 mod cancel;
+pub mod capabilities;
 mod chain;
 mod deadline;
 mod endpoint;
@@ -48,15 +71,33 @@ mod runtime;
 mod step;
 mod trace;
 
+pub use ipnet;
+pub use linkspan_spec as spec;
+pub use serde_json;
+
+/// The types of the specification that this crate takes and returns. Its error is [`spec::Error`].
+pub use linkspan_spec::{
+    Attachment, CannotExpress, Command, ContainerId, DecodeError, Dns, ErrorCode, IfName,
+    Interface, IpConfig, MacAddr, Map, NameError, NetworkList, NetworkName, PluginConfig,
+    PluginType, Route, Success, UnknownVersion, Value, Version, VersionInfo,
+};
+
 pub use cache::{CachedAttachment, CachedFile, DEFAULT_CACHE_DIR};
 pub use cancel::Cancel;
+pub use capabilities::{
+    Bandwidth, InvalidLimit, InvalidPort, InvalidRange, IpRange, PortMapping, Protocol, RateLimit,
+    ResolverConfig,
+};
 pub use deadline::Deadline;
-pub use endpoint::Endpoint;
+pub use endpoint::{ArgPart, ArgProblem, Endpoint, InvalidArg};
 pub use error::{Error, Undone, io_advice};
 pub use execute::{Ended, Execute, Output, Request};
 pub use fake::Fake;
 pub use find::find_plugin;
-pub use load::{DEFAULT_CONFIG_DIR, NetworkFile, load_all, load_network, load_network_file};
+pub use load::{
+    DEFAULT_CONFIG_DIR, NetworkFile, load_all, load_default, load_first, load_network,
+    load_network_bytes, load_network_file, load_network_folder,
+};
 pub use network::Collection;
 pub use process::Process;
 pub use runtime::{Builder, DEFAULT_TIMEOUT, Outcome, Runtime};

@@ -1,16 +1,19 @@
 //! Network configurations on disk.
 //!
 //! A directory, by convention `/etc/cni/net.d`, holds lists (`*.conflist`) and, from before there
-//! were lists, single configurations (`*.conf`, `*.json`). Files are read in alphabetical order,
-//! the lists first; the first of a network's name is the network. A list that does not forbid it
+//! were lists, single configurations (`*.conf`, `*.json`). A list that does not forbid it
 //! (`loadOnlyInlinedPlugins`) is continued by the files `*.conf` in the directory's folder that is
 //! named as the network.
+//!
+//! Files are tried in two orders. Who looks for a network by its name reads the lists first, each kind in alphabetical order, as
+//! libcni; the first of the name is the network ([`load_network`]). Who wants a network and names none takes the first by its
+//! file's name, whatever kind it is, as containerd and CRI-O ([`load_default`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use linkspan_spec::decode::{self, DecodeError, Map};
-use linkspan_spec::{MAX_INPUT, NetworkList, PluginConfig, Value};
+use linkspan_spec::{MAX_INPUT, NetworkList, NetworkName, PluginConfig, Value};
 
 use crate::{Error, file};
 
@@ -21,7 +24,7 @@ const LIST: &[&str] = &["conflist"];
 const SINGLE: &[&str] = &["conf", "json"];
 const PLUGIN: &[&str] = &["conf"];
 
-/// Finds a network's configuration in a directory.
+/// Finds a network's configuration in a directory, as libcni's `LoadNetworkConf` (`LoadConfList`).
 ///
 /// The files are tried in the order of the reference's runtime, and as there one that is not JSON
 /// ends the search, because it might have been the one. A file of another network is not looked
@@ -47,16 +50,103 @@ pub fn load_network(directory: &Path, name: &str) -> Result<NetworkList, Error> 
     })
 }
 
-/// Reads the network configuration in a file, whatever its name.
+/// Reads the network configuration in a file, whatever its name: a list with the plugins of its folder, as libcni's
+/// `NetworkConfFromFile` (`ConfListFromFile`), or a single configuration, as its `ConfFromFile` and `ConfListFromConf`.
 ///
 /// # Errors
 /// When it cannot be read or used.
 pub fn load_network_file(path: &Path) -> Result<NetworkList, Error> {
-    let kind = match decode::key(&object(path)?, "plugins") {
-        Some(_) => Kind::List,
-        None => Kind::Single,
-    };
-    load_file(path, kind)
+    load_file(path, kind_of(&object(path)?))
+}
+
+/// Reads a network configuration from its text: a list, as libcni's `NetworkConfFromBytes` (`ConfListFromBytes`), or a single
+/// configuration, as its `ConfFromBytes` and `ConfListFromConf`.
+///
+/// A text is in no directory, so it has no folder with more plugins, whatever it says of `loadOnlyInlinedPlugins`: the list must
+/// hold at least one. [`load_network_folder`] reads such a folder.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn load_network_bytes(bytes: &[u8]) -> Result<NetworkList, DecodeError> {
+    let value = decode::value(bytes)?;
+    if kind_of(decode::object(&value)?) == Kind::Single {
+        return NetworkList::from_single(PluginConfig::from_value(value)?);
+    }
+    let list = NetworkList::parse(bytes)?;
+    match list.plugins.is_empty() {
+        true => Err(DecodeError::missing(
+            "plugins",
+            "a list of at least one plugin configuration",
+        )),
+        false => Ok(list),
+    }
+}
+
+/// Reads the plugins in the folder of a network, `DIRECTORY/NETWORK/*.conf` in alphabetical order, as libcni's
+/// `NetworkPluginConfsFromFiles`. None when there is no folder.
+///
+/// [`load_network`] and the others append them to a list unless it says `"loadOnlyInlinedPlugins": true`. The key is of CNI 1.1,
+/// and what a runtime of before makes of such a list cannot be told from the list (cni#1164): it knows nothing of the folder. A
+/// network that must be the same everywhere has its plugins in the list, and says `true`.
+///
+/// # Errors
+/// The first file that cannot be read or used.
+pub fn load_network_folder(
+    directory: &Path,
+    network: &NetworkName,
+) -> Result<Vec<PluginConfig>, Error> {
+    folder_plugins(&directory.join(network.as_str()))
+}
+
+/// The network of a directory for whoever names none: that of the first file by name, `*.conf`, `*.conflist` and `*.json`
+/// together, as containerd (go-cni's `WithDefaultConf`) and CRI-O (ocicni) take it.
+///
+/// A first file that cannot be used is an error, as for containerd: the next one is another network, and pods that silently start
+/// there are found out late. CRI-O goes on to the next; [`load_all`], sorted by path, tells which that is. Unlike both, names
+/// that begin with a dot are passed over here, since editors and installers leave them; and a single configuration
+/// needs a name.
+///
+/// # Errors
+/// [`Error::NoNetworks`] when there is none, which a Kubernetes node tells as "cni config uninitialized"; otherwise what is wrong
+/// with the first.
+pub fn load_default(directory: &Path) -> Result<NetworkList, Error> {
+    let mut first = load_first(directory, 1)?;
+    first.pop().ok_or_else(|| no_networks(directory))
+}
+
+/// The networks of the first `count` files by name, as containerd reads them with `max_conf_num` (go-cni's `WithDefaultConf`,
+/// with `WithPluginMaxConfNum`); with [`usize::MAX`] all of them (`WithAllConf`). In this order a container gets `eth0`, `eth1`
+/// and so on in them; see [`Pod`](crate::Pod).
+///
+/// # Errors
+/// As those of [`load_default`]: the first of these files that cannot be used, or that there is none.
+pub fn load_first(directory: &Path, count: usize) -> Result<Vec<NetworkList>, Error> {
+    let files = by_name(directory)?;
+    if files.is_empty() {
+        return Err(no_networks(directory));
+    }
+    let first = files.into_iter().take(count);
+    first.map(|(path, kind)| load_file(&path, kind)).collect()
+}
+
+fn no_networks(directory: &Path) -> Error {
+    Error::NoNetworks {
+        directory: directory.to_owned(),
+    }
+}
+
+/// The configurations of a directory in the order of their names, without the hidden ones.
+fn by_name(directory: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {
+    let mut files = configurations(directory)?;
+    files.retain(|(path, _)| !is_hidden(path));
+    files.sort();
+    Ok(files)
+}
+
+/// Whether a file's name begins with a dot: those of editors and installers do.
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 /// A file of a directory, and the network that it holds or what is wrong with it.
@@ -84,10 +174,19 @@ pub fn load_all(directory: &Path) -> Result<Vec<NetworkFile>, Error> {
         .collect())
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     List,
     Single,
+}
+
+/// What a configuration is, of which no name tells it. One with neither key is a list whose plugins are in its folder.
+fn kind_of(map: &Map) -> Kind {
+    let has = |name| decode::key(map, name).is_some();
+    match has("plugins") || !has("type") {
+        true => Kind::List,
+        false => Kind::Single,
+    }
 }
 
 fn configurations(directory: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {

@@ -117,19 +117,26 @@ impl Runtime {
         }
     }
 
-    /// Checks that every plugin of a network is there and supports the network's version. The
-    /// operations themselves do not: a plugin refuses a version by itself.
+    /// Checks that every plugin of a network is there and supports the network's version, and tells the capabilities that they
+    /// declare, as libcni's `ValidateNetworkList` does. The operations themselves do not: a plugin refuses a version by itself.
     ///
     /// # Errors
-    /// Every plugin that is not found, does not answer, or does not support the version.
-    pub fn validate(&self, network: &NetworkList) -> Result<(), Error> {
-        let errors = network.plugins.iter().filter_map(|config| {
-            let plugin = config.plugin_type().map_err(unusable(network));
-            plugin
-                .and_then(|plugin| self.validate_plugin(plugin, network.cni_version))
-                .err()
-        });
-        Error::collect(errors.collect())
+    /// Every plugin that is not found, does not answer, or does not support the version, all together; and capabilities that are
+    /// none.
+    pub fn validate(&self, network: &NetworkList) -> Result<Vec<String>, Error> {
+        let mut seen = BTreeSet::new();
+        let mut errors = Vec::new();
+        for config in &network.plugins {
+            let valid = match config.plugin_type().map_err(unusable(network)) {
+                Ok(plugin) if !seen.insert(plugin.to_string()) => Ok(()),
+                Ok(plugin) => self.validate_plugin(plugin, network.cni_version),
+                Err(error) => Err(error),
+            };
+            errors.extend(valid.err());
+        }
+        let capabilities = Self::capabilities(network).map_err(|error| errors.push(error));
+        Error::collect(errors)?;
+        Ok(capabilities.unwrap_or_default())
     }
 
     fn validate_plugin(&self, plugin: PluginType, version: Version) -> Result<(), Error> {

@@ -48,6 +48,7 @@ pub struct Runtime {
     pub(crate) timeout: Duration,
     pub(crate) detach_failed: bool,
     pub(crate) finish_detach: bool,
+    pub(crate) refuse_unused_capabilities: bool,
 }
 
 /// A failed ADD.
@@ -126,6 +127,7 @@ impl Runtime {
     }
 
     fn add_in_turn(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
+        self.check_arguments(network, endpoint)?;
         let deadline = Deadline::after(self.timeout);
         let _turn = self.turn(Command::Add, &network.name, endpoint, deadline)?;
         self.cache.refuse_other(&network.name, endpoint)?;
@@ -412,6 +414,7 @@ pub struct Builder {
     timeout: Duration,
     detach_failed: bool,
     finish_detach: bool,
+    refuse_unused_capabilities: bool,
 }
 
 impl Default for Builder {
@@ -428,6 +431,7 @@ impl Default for Builder {
             timeout: DEFAULT_TIMEOUT,
             detach_failed: false,
             finish_detach: false,
+            refuse_unused_capabilities: false,
         }
     }
 }
@@ -500,6 +504,15 @@ impl Builder {
         self
     }
 
+    /// Whether ADD refuses arguments for capabilities that no plugin of the network declares, such as ports that nobody would
+    /// publish. Default: no, as with the reference's runtime, since runtimes of Kubernetes hand the same to every network;
+    /// [`Runtime::unused_capabilities`] tells them.
+    #[must_use]
+    pub fn refuse_unused_capabilities(mut self, yes: bool) -> Self {
+        self.refuse_unused_capabilities = yes;
+        self
+    }
+
     /// The runtime.
     pub fn build(self) -> Runtime {
         Runtime {
@@ -509,6 +522,7 @@ impl Builder {
             timeout: self.timeout,
             detach_failed: self.detach_failed,
             finish_detach: self.finish_detach,
+            refuse_unused_capabilities: self.refuse_unused_capabilities,
         }
     }
 }

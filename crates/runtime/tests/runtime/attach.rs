@@ -50,7 +50,9 @@ fn the_variables_of_the_protocol() {
     let world = World::new(&["one"]);
     let endpoint = endpoint("c1")
         .with_arg("K8S_POD_NAME", "p")
-        .with_arg("IP", "10.1.0.9");
+        .unwrap()
+        .with_arg("IP", "10.1.0.9")
+        .unwrap();
     world
         .runtime()
         .add(&network("1.0.0", &["one"]), &endpoint)

@@ -21,7 +21,9 @@ fn the_file_is_that_of_the_reference() {
     );
     let endpoint = endpoint("c1")
         .with_arg("IP", "10.1.0.9")
+        .unwrap()
         .with_arg("A", "b")
+        .unwrap()
         .with_capability_arg("mac", json!("02:00:00:00:00:01"));
     let network = network("1.0.0", &["one"]);
     world.runtime().add(&network, &endpoint).unwrap();

@@ -1,7 +1,9 @@
 //! Configurations on disk, in the order of the reference's runtime.
 
-use linkspan_runtime::{Error, load_all, load_network};
-use linkspan_spec::NetworkList;
+use linkspan_runtime::{
+    Error, NetworkList, load_all, load_default, load_first, load_network, load_network_bytes,
+    load_network_file, load_network_folder,
+};
 
 use crate::world::{World, words};
 
@@ -230,4 +232,89 @@ fn a_byte_order_mark_is_named() {
         words(&error).contains("save it as UTF-8 without one"),
         "{error}"
     );
+}
+
+/// As containerd and CRI-O choose it, whatever kind of file it is; k8s#48798, k8s#43815.
+#[test]
+fn the_default_network_is_that_of_the_first_file_by_name() {
+    let world = World::new(&[]);
+    let directory = world.path("net.d");
+    let name = |loaded: Result<NetworkList, Error>| loaded.unwrap().name.to_string();
+    let none = load_default(&directory).unwrap_err();
+    assert!(words(&none).starts_with("no network config found in "));
+    assert!(none.advice().unwrap().contains("network provider"));
+    assert!(load_first(&directory, usize::MAX).is_err());
+
+    world.write("net.d/30-c.conflist", &list("c", "p"));
+    assert_eq!(name(load_default(&directory)), "c");
+    world.write("net.d/20-b.json", &single("b", "p"));
+    assert_eq!(name(load_default(&directory)), "b");
+    world.write("net.d/10-a.conf", &single("a", "p"));
+    assert_eq!(name(load_default(&directory)), "a");
+    // What editors and installers leave; the reference's would read the first two of them.
+    for leftover in [".#10.conflist", ".conf", "05.conflist.temp", "05.conf~"] {
+        world.write(&format!("net.d/{leftover}"), "{");
+    }
+    let names = |count| -> Vec<_> {
+        let networks = load_first(&directory, count).unwrap();
+        networks.iter().map(|one| one.name.to_string()).collect()
+    };
+    assert_eq!(names(1), ["a"]);
+    assert_eq!(names(2), ["a", "b"]);
+    assert_eq!(names(usize::MAX), ["a", "b", "c"]);
+    // A broken one is no reason to attach containers elsewhere, unless it is behind those that are wanted.
+    world.write("net.d/25-broken.conflist", "{");
+    assert_eq!(names(2), ["a", "b"]);
+    let error = words(&load_first(&directory, 3).unwrap_err());
+    assert!(error.contains("25-broken.conflist"), "{error}");
+    world.write("net.d/01-broken.conf", "{");
+    let error = words(&load_default(&directory).unwrap_err());
+    assert!(error.contains("01-broken.conf"), "{error}");
+}
+
+/// cni#1164.
+#[test]
+fn a_text_a_file_and_a_folder_are_read_by_themselves() {
+    let world = World::new(&[]);
+    let of_bytes = |text: &str| load_network_bytes(text.as_bytes());
+    assert_eq!(types(&of_bytes(&list("net", "one")).unwrap()), ["one"]);
+    assert_eq!(types(&of_bytes(&single("net", "one")).unwrap()), ["one"]);
+    for (text, message) in [
+        ("[]", "expected an object"),
+        (r#"{"name":"net"}"#, r#""plugins" is missing"#),
+        (r#"{"name":"net","type":"a/b"}"#, "a/b"),
+        (r#"{"type":"a"}"#, r#""name" is missing"#),
+    ] {
+        let error = of_bytes(text).unwrap_err().to_string();
+        assert!(error.contains(message), "{text}: {error}");
+    }
+
+    world.write("net.d/net/20-b.conf", r#"{"type":"second"}"#);
+    world.write("net.d/net/10-a.conf", r#"{"type":"first"}"#);
+    let folder = |name: &str| load_network_folder(&world.path("net.d"), &name.parse().unwrap());
+    let of_folder = folder("net").unwrap();
+    let named: Vec<_> = of_folder
+        .iter()
+        .map(|one| one.plugin_type().unwrap())
+        .collect();
+    assert_eq!(
+        named.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
+        ["first", "second"]
+    );
+    assert!(folder("other").unwrap().is_empty());
+
+    for (key, expected) in [
+        ("", &["one", "first", "second"][..]),
+        (
+            r#""loadOnlyInlinedPlugins":false,"#,
+            &["one", "first", "second"],
+        ),
+        (r#""loadOnlyInlinedPlugins":"true","#, &["one"]),
+    ] {
+        let text = format!(r#"{{"name":"net",{key}"plugins":[{{"type":"one"}}]}}"#);
+        world.write("net.d/any.name", &text);
+        let network = load_network_file(&world.path("net.d/any.name")).unwrap();
+        assert_eq!(types(&network), expected, "{key}");
+        assert_eq!(types(&of_bytes(&text).unwrap()), ["one"], "{key}");
+    }
 }

@@ -7,6 +7,7 @@
 
 mod attach;
 mod cache;
+mod capabilities;
 mod failures;
 mod load;
 mod network;

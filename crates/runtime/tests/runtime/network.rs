@@ -17,7 +17,10 @@ fn gc_detaches_what_is_not_in_use_and_tells_the_plugins_what_is() {
     let runtime = world.runtime();
     for container in ["c1", "c2", "c3"] {
         runtime
-            .add(&network, &endpoint(container).with_arg("A", container))
+            .add(
+                &network,
+                &endpoint(container).with_arg("A", container).unwrap(),
+            )
             .unwrap();
     }
     world.calls();
