@@ -36,6 +36,14 @@ pub enum Error {
         /// Where.
         directory: PathBuf,
     },
+    /// A directory of configurations cannot be watched.
+    #[error("cannot watch {}", directory.display())]
+    Watch {
+        /// Which.
+        directory: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A file or a directory of configurations cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
@@ -299,6 +307,7 @@ impl Error {
                 ErrorCode::INCOMPATIBLE_VERSION
             }
             Self::Unreadable { .. }
+            | Self::Watch { .. }
             | Self::PluginNotFound { .. }
             | Self::Cache { .. }
             | Self::CacheTaken { .. }
@@ -363,6 +372,7 @@ impl Error {
                  such container."
                     .to_owned(),
             ),
+            Self::Watch { source, .. } => watch_advice(source),
             Self::Cache { source, .. } => io_advice(source),
             Self::Unreadable { source, .. } | Self::Lock { source, .. } => io_advice(source),
             Self::Busy { .. } => Some(
@@ -420,6 +430,22 @@ fn plugin_not_found(plugin: &PluginType, present: &[String]) -> String {
          that holds it to CNI_PATH.",
         plugin.as_str()
     )
+}
+
+/// The limits of inotify are few, and their errors have the texts of others.
+fn watch_advice(error: &io::Error) -> Option<String> {
+    match rustix::io::Errno::from_io_error(error)? {
+        rustix::io::Errno::NOSPC => Some(
+            "No disk is full: the user has too many watches. Raise fs.inotify.max_user_watches."
+                .to_owned(),
+        ),
+        rustix::io::Errno::MFILE => Some(
+            "The process has too many open files (`ulimit -n`), or the user too many watchers: raise \
+             fs.inotify.max_user_instances."
+                .to_owned(),
+        ),
+        _ => io_advice(error),
+    }
 }
 
 /// What to do when a file or a directory cannot be read or written, where there is something to say.

@@ -70,6 +70,7 @@ mod runner;
 mod runtime;
 mod step;
 mod trace;
+mod watch;
 
 pub use ipnet;
 pub use linkspan_spec as spec;
@@ -103,3 +104,4 @@ pub use process::Process;
 pub use runtime::{Builder, DEFAULT_TIMEOUT, Outcome, Runtime};
 pub use step::{Cause, Finished, PluginError, Step};
 pub use trace::TraceContext;
+pub use watch::{Networks, WatchedFile, Watcher};

@@ -22,7 +22,10 @@ pub const DEFAULT_CONFIG_DIR: &str = "/etc/cni/net.d";
 
 const LIST: &[&str] = &["conflist"];
 const SINGLE: &[&str] = &["conf", "json"];
-const PLUGIN: &[&str] = &["conf"];
+pub(crate) const PLUGIN: &[&str] = &["conf"];
+
+/// What the names of all configurations end with.
+pub(crate) const CONFIGURATION: &[&str] = &["conflist", "conf", "json"];
 
 /// Finds a network's configuration in a directory, as libcni's `LoadNetworkConf` (`LoadConfList`).
 ///
@@ -136,11 +139,18 @@ fn no_networks(directory: &Path) -> Error {
 }
 
 /// The configurations of a directory in the order of their names, without the hidden ones.
-fn by_name(directory: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {
+pub(crate) fn by_name(directory: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {
     let mut files = configurations(directory)?;
     files.retain(|(path, _)| !is_hidden(path));
     files.sort();
     Ok(files)
+}
+
+/// The folder in which a list may have more of its plugins.
+pub(crate) fn folder_of(path: &Path, kind: Kind) -> Option<PathBuf> {
+    let map = object(path).ok().filter(|_| kind == Kind::List)?;
+    let name: NetworkName = name_in(&map)?.parse().ok()?;
+    Some(path.with_file_name(name.as_str()))
 }
 
 /// Whether a file's name begins with a dot: those of editors and installers do.
@@ -175,9 +185,22 @@ pub fn load_all(directory: &Path) -> Result<Vec<NetworkFile>, Error> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(crate) enum Kind {
     List,
     Single,
+}
+
+impl Kind {
+    /// What the name of a file says that it is.
+    pub(crate) fn of(path: &Path) -> Self {
+        match path
+            .extension()
+            .is_some_and(|extension| extension == LIST[0])
+        {
+            true => Self::List,
+            false => Self::Single,
+        }
+    }
 }
 
 /// What a configuration is, of which no name tells it. One with neither key is a list whose plugins are in its folder.
@@ -198,7 +221,7 @@ fn configurations(directory: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {
         .collect())
 }
 
-fn files(directory: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn files(directory: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Error> {
     let names = file::names(directory).map_err(unreadable(directory))?;
     // A file named ".conf" has the extension too, for the reference's runtime.
     let wanted = |name: &String| {
@@ -212,7 +235,7 @@ fn files(directory: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Error> {
         .collect())
 }
 
-fn load_file(path: &Path, kind: Kind) -> Result<NetworkList, Error> {
+pub(crate) fn load_file(path: &Path, kind: Kind) -> Result<NetworkList, Error> {
     let bytes = read(path)?;
     let loaded = match kind {
         Kind::List => {

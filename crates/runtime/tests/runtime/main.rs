@@ -14,4 +14,5 @@ mod network;
 mod process;
 mod trace;
 mod turns;
+mod watch;
 mod world;
