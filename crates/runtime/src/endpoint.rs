@@ -15,7 +15,7 @@ use linkspan_spec::{Attachment, ContainerId, IfName, Map, Value};
 ///
 /// 1. `runtimeConfig`, here [`capability_args`](Self::capability_args): structured, and only for plugins whose
 ///    configuration declares the capability. What it gives a plugin has to act upon: prefer it.
-/// 2. `args.cni` in the configuration ([`PodNetwork::with_label`](crate::PodNetwork::with_label)): what a plugin may ignore.
+/// 2. `args.cni` in the configuration ([`with_labels`](crate::with_labels)): what a plugin may ignore.
 /// 3. `CNI_ARGS`, here [`args`](Self::args): flat pairs that reach every plugin of the chain, to tell whose container it is
 ///    (`K8S_POD_NAME`) or for what knows no other way. A plugin refuses a name that it does not know, unless
 ///    `IgnoreUnknown=1` is among them.
@@ -164,7 +164,7 @@ impl fmt::Display for ArgProblem {
     }
 }
 
-fn check_arg((key, value): &(String, String)) -> Result<(), InvalidArg> {
+pub(crate) fn check_arg((key, value): &(String, String)) -> Result<(), InvalidArg> {
     let invalid = |part, problem| {
         Err(InvalidArg {
             key: key.clone(),

@@ -65,6 +65,7 @@ mod find;
 mod load;
 mod lock;
 mod network;
+mod pod;
 mod process;
 mod runner;
 mod runtime;
@@ -100,6 +101,9 @@ pub use load::{
     load_network_bytes, load_network_file, load_network_folder,
 };
 pub use network::Collection;
+pub use pod::{
+    InvalidPod, Order, Pod, PodAttachment, PodError, PodFailure, PodNetwork, with_labels,
+};
 pub use process::Process;
 pub use runtime::{Builder, DEFAULT_TIMEOUT, Outcome, Runtime};
 pub use step::{Cause, Finished, PluginError, Step};

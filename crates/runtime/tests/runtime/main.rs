@@ -11,6 +11,7 @@ mod capabilities;
 mod failures;
 mod load;
 mod network;
+mod pods;
 mod process;
 mod trace;
 mod turns;
