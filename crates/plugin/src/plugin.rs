@@ -99,7 +99,7 @@ pub trait Plugin: Sync {
 fn add<P: Plugin>(plugin: &P, call: &Call<'_, P::Config>) -> Result<Success, Error> {
     let success = plugin.add(call)?;
     if call.version() <= Version::V0_2_0
-        && let Err(error) = success.to_json(call.version())
+        && let Err(error) = success.in_version(call.version())
     {
         // What DEL could not free, the runtime's own DEL will.
         let _ = plugin.del(call);
@@ -116,7 +116,7 @@ fn foresee<P: Plugin>(
 ) -> Result<Success, Error> {
     let success = plugin.foresee(call, foresight)?;
     if call.version() <= Version::V0_2_0 {
-        success.to_json(call.version())?;
+        success.in_version(call.version())?;
     }
     Ok(success)
 }

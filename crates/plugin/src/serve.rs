@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use linkspan_spec::{Command, Error, ErrorCode, Success, Version, VersionInfo, pretty};
+use linkspan_spec::{Command, Error, ErrorCode, Success, Version, VersionInfo, compact, pretty};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -61,7 +61,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
             return usage(table);
         }
         let error = called::unknown(table, arguments);
-        let answer = Answer::Failure(pretty(&error.to_json(version_on(&mut Stdin))));
+        let answer = Answer::Failure(pretty(&error.in_version(version_on(&mut Stdin))));
         return print(&answer, &mut stdout).unwrap_or_else(|error| {
             warn(&unprinted(&error).msg);
             1
@@ -190,16 +190,16 @@ fn carry_out<'a>(
         let success = handle(handler, invocation.insert(read), is_own)?;
         Ok::<_, Error>(
             success
-                .map(|success| success.to_json(version))
+                .map(|success| success.in_version(version).map(|written| pretty(&written)))
                 .transpose()?,
         )
     }));
     let (answer, error) =
         match outcome.unwrap_or_else(|panic| Err(panicked(handler.name(), panic.as_ref()))) {
-            Ok(json) => (Answer::Success(json.map(|json| pretty(&json))), None),
+            Ok(text) => (Answer::Success(text), None),
             Err(error) => {
-                let json = error.to_json(version);
-                (Answer::Failure(pretty(&json)), Some(error))
+                let text = pretty(&error.in_version(version));
+                (Answer::Failure(text), Some(error))
             }
         };
     Done {
@@ -300,11 +300,8 @@ fn about(handler: &'static dyn Handler) -> String {
 
 /// VERSION does not look at standard input: the reference does not, and older runtimes send none.
 fn version_answer() -> Answer {
-    Answer::Success(Some(
-        VersionInfo::new(Version::LATEST, Version::ALL)
-            .to_json()
-            .to_string(),
-    ))
+    let info = VersionInfo::new(Version::LATEST, Version::ALL);
+    Answer::Success(Some(compact(&info)))
 }
 
 fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> Error {

@@ -1,6 +1,9 @@
 //! What GC is told of the attachments that are in use.
 
-use crate::decode::{self, DecodeError, Map, Value};
+use serde::Serialize;
+
+use crate::decode::{self, DecodeError, Value};
+use crate::result::written;
 
 /// An attachment of a container to a network, as GC is told about it.
 ///
@@ -8,10 +11,11 @@ use crate::decode::{self, DecodeError, Map, Value};
 ///
 /// # Spec
 /// Section 2, "GC".
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Attachment {
     /// `containerID`, the `CNI_CONTAINERID` of the ADD.
+    #[serde(rename = "containerID")]
     pub container_id: String,
     /// `ifname`, the `CNI_IFNAME` of the ADD.
     pub ifname: String,
@@ -40,9 +44,6 @@ impl Attachment {
 
     /// Writes the attachment.
     pub fn to_json(&self) -> Value {
-        let mut map = Map::new();
-        map.insert("containerID".into(), self.container_id.as_str().into());
-        map.insert("ifname".into(), self.ifname.as_str().into());
-        Value::Object(map)
+        written(self)
     }
 }

@@ -2,14 +2,20 @@
 
 use std::fmt;
 
-use crate::decode::{self, DecodeError, Map, Value};
-use crate::{CannotExpress, NameError, NameKind, Rule, UnknownCommand, UnknownVersion, Version};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::decode::{self, DecodeError, Value};
+use crate::result::written;
+use crate::{
+    CannotExpress, InVersion, NameError, NameKind, Rule, UnknownCommand, UnknownVersion, Version,
+};
 
 /// The code of an [`Error`]: below 100 the specification's, from 100 on the plugin's own.
 ///
 /// # Spec
 /// Section 5, "Error".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ErrorCode(pub u32);
 
 impl ErrorCode {
@@ -110,16 +116,14 @@ impl Error {
         }
     }
 
-    /// Writes the error; empty details are left out.
+    /// The error as a version writes it; empty details are left out.
+    pub fn in_version(&self, version: Version) -> InVersion<'_, Self> {
+        InVersion::new(self, version)
+    }
+
+    /// Writes the error as [`in_version`](Self::in_version) does, into a JSON value.
     pub fn to_json(&self, version: Version) -> Value {
-        let mut map = Map::new();
-        map.insert("cniVersion".into(), version.as_str().into());
-        map.insert("code".into(), self.code.0.into());
-        map.insert("msg".into(), self.msg.as_str().into());
-        if !self.details.is_empty() {
-            map.insert("details".into(), self.details.as_str().into());
-        }
-        Value::Object(map)
+        written(self.in_version(version))
     }
 
     /// Reads an error from what a plugin printed.
@@ -142,6 +146,28 @@ impl Error {
             msg: decode::required(map, "msg", "a message", decode::owned)?,
             details: decode::optional(map, "details", decode::owned)?.unwrap_or_default(),
         })
+    }
+}
+
+impl Serialize for InVersion<'_, Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Written<'e> {
+            cni_version: Version,
+            code: ErrorCode,
+            msg: &'e str,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            details: &'e str,
+        }
+
+        Written {
+            cni_version: self.version,
+            code: self.of.code,
+            msg: &self.of.msg,
+            details: &self.of.details,
+        }
+        .serialize(serializer)
     }
 }
 
@@ -252,12 +278,12 @@ mod tests {
     fn errors_are_written_as_the_specification_shows() {
         let error = Error::new(ErrorCode::INVALID_NETWORK_CONFIG, "Invalid Configuration");
         assert_eq!(
-            error.to_json(Version::V1_1_0).to_string(),
+            serde_json::to_string(&error.in_version(Version::V1_1_0)).unwrap(),
             r#"{"cniVersion":"1.1.0","code":7,"msg":"Invalid Configuration"}"#
         );
         let error = error.with_details("Network 192.168.0.0/31 too small to allocate from.");
         assert_eq!(
-            error.to_json(Version::V0_4_0).to_string(),
+            serde_json::to_string(&error.in_version(Version::V0_4_0)).unwrap(),
             r#"{"cniVersion":"0.4.0","code":7,"msg":"Invalid Configuration","details":"Network 192.168.0.0/31 too small to allocate from."}"#
         );
     }

@@ -325,10 +325,8 @@ mod tests {
         let plugin = PluginConfig::parse(text.as_bytes()).unwrap();
         let made = NetworkList::from_single(plugin.clone()).unwrap();
         assert_eq!(made.plugins, [plugin]);
-        assert_eq!(
-            String::from_utf8(made.source.clone()).unwrap(),
-            format!(r#"{{"cniVersion":"0.2.0","name":"mynet","plugins":[{text}]}}"#)
-        );
+        let list = format!(r#"{{"cniVersion":"0.2.0","name":"mynet","plugins":[{text}]}}"#);
+        assert_eq!(decode::value(&made.source), decode::value(list.as_bytes()),);
         assert_eq!(NetworkList::parse(&made.source), Ok(made));
         for incomplete in [json!({"name": "net"}), json!({"type": "bridge"})] {
             let plugin = PluginConfig::from_value(incomplete).unwrap();

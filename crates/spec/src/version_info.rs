@@ -1,7 +1,10 @@
 //! The answer to the VERSION command.
 
+use serde::Serialize;
+
 use crate::Version;
-use crate::decode::{self, DecodeError, Map, Value};
+use crate::decode::{self, DecodeError, Value};
+use crate::result::written;
 
 /// The answer to the VERSION command.
 ///
@@ -9,7 +12,8 @@ use crate::decode::{self, DecodeError, Map, Value};
 ///
 /// # Spec
 /// Section 5, "VERSION Success".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct VersionInfo {
     /// `cniVersion`: the version of the answer itself.
@@ -84,13 +88,7 @@ impl VersionInfo {
 
     /// Writes the answer.
     pub fn to_json(&self) -> Value {
-        let mut map = Map::new();
-        map.insert("cniVersion".into(), self.cni_version.as_str().into());
-        map.insert(
-            "supportedVersions".into(),
-            self.supported_versions.clone().into(),
-        );
-        Value::Object(map)
+        written(self)
     }
 }
 
@@ -150,7 +148,7 @@ mod tests {
     fn the_version_answer_is_the_references_to_the_letter() {
         let info = VersionInfo::new(Version::V1_0_0, &Version::ALL[..6]);
         let printed = r#"{"cniVersion":"1.0.0","supportedVersions":["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0"]}"#;
-        assert_eq!(info.to_json().to_string(), printed);
+        assert_eq!(serde_json::to_string(&info).unwrap(), printed);
         assert_eq!(VersionInfo::parse(printed.as_bytes()), Ok(info));
         assert!(
             Version::ALL

@@ -24,7 +24,7 @@ pub(super) fn stated_version(map: &Map) -> Result<Option<Version>, DecodeError> 
     .map(Option::flatten)
 }
 
-fn interface(version: Version, value: &Value) -> Result<Interface, DecodeError> {
+pub(super) fn interface(version: Version, value: &Value) -> Result<Interface, DecodeError> {
     let map = decode::object(value)?;
     let mut interface = Interface {
         name: text(map, "name")?,
@@ -40,7 +40,7 @@ fn interface(version: Version, value: &Value) -> Result<Interface, DecodeError> 
     Ok(interface)
 }
 
-fn ip_config(value: &Value) -> Result<IpConfig, DecodeError> {
+pub(super) fn ip_config(value: &Value) -> Result<IpConfig, DecodeError> {
     let map = decode::object(value)?;
     // Up to 0.4.0 the family is stated too; the address says it already.
     text(map, "version")?;

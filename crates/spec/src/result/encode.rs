@@ -1,118 +1,113 @@
-//! Writing results, with the keys in the order of the reference.
+//! Writing results. The keys are in the order of the reference, which is that of the fields: what is written is written from
+//! types, never from a [`Map`](crate::Map), which has an order only with the feature `preserve_order`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::Serialize;
-use serde_json::ser::{PrettyFormatter, Serializer};
+use serde::{Serialize, Serializer};
+use serde_json::ser::{PrettyFormatter, Serializer as Writer};
 
 use super::types::{Dns, Interface, IpConfig, Route, Success};
-use crate::decode::{Map, Value};
+use crate::decode::Value;
 use crate::{Version, address};
 
-/// From version 0.3.0 on.
-pub(super) fn success(success: &Success, version: Version, map: &mut Map) {
-    put_list(map, "interfaces", &success.interfaces, |item| {
-        interface(item, version)
-    });
-    put_list(map, "ips", &success.ips, |item| ip_config(item, version));
-    put_list(map, "routes", &success.routes, route);
+/// A result from version 0.3.0 on.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Lists<'r> {
+    cni_version: Version,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    interfaces: Cow<'r, [Interface]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ips: Vec<Ip<'r>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    routes: &'r [Route],
+    dns: &'r Dns,
 }
 
-fn interface(interface: &Interface, version: Version) -> Value {
-    let complete = version >= Version::V1_0_0;
-    let mut map = Map::new();
-    map.insert("name".into(), interface.name.as_str().into());
-    put_text(&mut map, "mac", &interface.mac);
-    if complete {
-        put_number(&mut map, "mtu", interface.mtu);
-    }
-    put_text(&mut map, "sandbox", &interface.sandbox);
-    if complete {
-        put_text(&mut map, "socketPath", &interface.socket_path);
-        put_text(&mut map, "pciID", &interface.pci_id);
-    }
-    Value::Object(map)
+/// An address, up to 0.4.0 with its family.
+#[derive(Serialize)]
+struct Ip<'r> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
+    #[serde(flatten)]
+    config: &'r IpConfig,
 }
 
-fn ip_config(ip: &IpConfig, version: Version) -> Value {
-    let address = address::canonical(ip.address);
-    let mut map = Map::new();
-    if version <= Version::V0_4_0 {
-        let family = if address.addr().is_ipv4() { "4" } else { "6" };
-        map.insert("version".into(), family.into());
-    }
-    if let Some(index) = ip.interface {
-        map.insert("interface".into(), index.into());
-    }
-    put_net(&mut map, "address", address);
-    put_ip(&mut map, "gateway", ip.gateway);
-    Value::Object(map)
-}
-
-pub(super) fn route(route: &Route) -> Value {
-    let mut map = Map::new();
-    put_net(&mut map, "dst", route.dst);
-    put_ip(&mut map, "gw", route.gw);
-    put_number(&mut map, "mtu", route.mtu);
-    put_number(&mut map, "advmss", route.advmss);
-    put_number(&mut map, "priority", route.priority);
-    if let Some(table) = route.table {
-        map.insert("table".into(), table.into());
-    }
-    if let Some(scope) = route.scope {
-        map.insert("scope".into(), scope.into());
-    }
-    Value::Object(map)
-}
-
-pub(super) fn dns(dns: &Dns) -> Value {
-    let text = |text: &String| text.as_str().into();
-    let mut map = Map::new();
-    put_list(&mut map, "nameservers", &dns.nameservers, text);
-    put_text(&mut map, "domain", &dns.domain);
-    put_list(&mut map, "search", &dns.search, text);
-    put_list(&mut map, "options", &dns.options, text);
-    Value::Object(map)
-}
-
-pub(super) fn put_list<T>(map: &mut Map, name: &str, list: &[T], encode: impl Fn(&T) -> Value) {
-    if !list.is_empty() {
-        map.insert(name.into(), list.iter().map(encode).collect());
+impl<'r> Lists<'r> {
+    pub(super) fn of(success: &'r Success, version: Version) -> Self {
+        let is_complete = version >= Version::V1_0_0;
+        let interfaces = &success.interfaces;
+        Self {
+            cni_version: version,
+            interfaces: match is_complete {
+                true => Cow::Borrowed(interfaces),
+                false => interfaces.iter().map(older).collect(),
+            },
+            ips: success
+                .ips
+                .iter()
+                .map(|ip| Ip {
+                    version: (!is_complete).then_some(family(ip.address)),
+                    config: ip,
+                })
+                .collect(),
+            routes: &success.routes,
+            dns: &success.dns,
+        }
     }
 }
 
-pub(super) fn put_net(map: &mut Map, name: &str, net: IpNet) {
-    map.insert(name.into(), address::canonical(net).to_string().into());
+/// What versions before 1.0.0 say of an interface.
+fn older(interface: &Interface) -> Interface {
+    Interface::new(interface.name.as_str())
+        .with_mac(interface.mac.as_str())
+        .with_sandbox(interface.sandbox.as_str())
 }
 
-pub(super) fn put_ip(map: &mut Map, name: &str, address: Option<IpAddr>) {
-    if let Some(address) = address {
-        map.insert(name.into(), address.to_canonical().to_string().into());
+fn family(net: IpNet) -> &'static str {
+    match net.addr().to_canonical() {
+        IpAddr::V4(_) => "4",
+        IpAddr::V6(_) => "6",
     }
 }
 
-fn put_text(map: &mut Map, name: &str, text: &str) {
-    if !text.is_empty() {
-        map.insert(name.into(), text.into());
-    }
+/// An address with its prefix, one of IPv4 as such.
+pub(super) fn net<S: Serializer>(net: &IpNet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&address::canonical(*net))
 }
 
-/// A number of which 0 says nothing, as in the reference.
-fn put_number(map: &mut Map, name: &str, number: Option<u32>) {
-    if let Some(number) = number.filter(|number| *number != 0) {
-        map.insert(name.into(), number.into());
-    }
+/// An address that is there, one of IPv4 as such.
+pub(super) fn ip<S: Serializer>(ip: &Option<IpAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+    ip.map(|ip| ip.to_canonical()).serialize(serializer)
+}
+
+/// Of a number of which 0 says nothing, as in the reference.
+pub(super) fn says_nothing(number: &Option<u32>) -> bool {
+    number.is_none_or(|number| number == 0)
 }
 
 /// Bytes that most results fit in.
 const USUAL_SIZE: usize = 1024;
 
 /// JSON as the reference prints it: indented by four spaces, no newline at the end.
-pub fn pretty(value: &Value) -> String {
+pub fn pretty<T: Serialize + ?Sized>(value: &T) -> String {
     let mut text = Vec::with_capacity(USUAL_SIZE);
     let indented = PrettyFormatter::with_indent(b"    ");
-    // A value can always be written, into memory too.
-    let _ = value.serialize(&mut Serializer::with_formatter(&mut text, indented));
+    // What is written here can always be, into memory too: its keys are texts.
+    let _ = value.serialize(&mut Writer::with_formatter(&mut text, indented));
     String::from_utf8(text).unwrap_or_default()
+}
+
+/// JSON in one line, as the reference prints its versions.
+pub fn compact<T: Serialize + ?Sized>(value: &T) -> String {
+    // As above.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// What was written, as a value.
+pub(crate) fn value<T: Serialize>(written: T) -> Value {
+    // As above.
+    serde_json::to_value(written).unwrap_or_default()
 }

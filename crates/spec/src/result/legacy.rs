@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::encode::{put_ip, put_list, put_net, route};
-use super::types::{CannotExpress, IpConfig, Route, Success};
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::encode;
+use super::types::{Dns, IpConfig, Route, Success};
 use crate::Version;
 use crate::decode::{self, DecodeError, Map, Value};
 
@@ -76,38 +79,55 @@ fn decode_family(family: Family, value: &Value) -> Result<(IpConfig, Vec<Route>)
     ))
 }
 
-pub(super) fn encode(
-    success: &Success,
-    version: Version,
-    map: &mut Map,
-) -> Result<(), CannotExpress> {
-    if success.ips.is_empty() {
-        return Err(CannotExpress { version });
-    }
-    for family in FAMILIES {
-        let first = success
-            .ips
-            .iter()
-            .find(|ip| Family::of(ip.address.addr()) == family);
-        if let Some(ip) = first {
-            map.insert(
-                family.key().into(),
-                encode_family(family, ip, &success.routes),
-            );
-        }
-    }
-    Ok(())
+/// A result of these versions, as it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OneOfEach<'r> {
+    cni_version: Version,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip4: Option<Ip>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip6: Option<Ip>,
+    dns: &'r Dns,
 }
 
-fn encode_family(family: Family, ip: &IpConfig, routes: &[Route]) -> Value {
-    let routes: Vec<Route> = routes
-        .iter()
-        .filter(|route| Family::of(route.dst.addr()) == family)
-        .map(|route| Route::new(route.dst, route.gw.or(ip.gateway)))
-        .collect();
-    let mut map = Map::new();
-    put_net(&mut map, "ip", ip.address);
-    put_ip(&mut map, "gateway", ip.gateway);
-    put_list(&mut map, "routes", &routes, route);
-    Value::Object(map)
+/// The address of a family.
+#[derive(Serialize)]
+struct Ip {
+    #[serde(serialize_with = "encode::net")]
+    ip: IpNet,
+    #[serde(serialize_with = "encode::ip", skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    routes: Vec<Route>,
+}
+
+impl<'r> OneOfEach<'r> {
+    pub(super) fn of(success: &'r Success, version: Version) -> Self {
+        let first = |family| {
+            let mut ips = success.ips.iter();
+            let ip = ips.find(|ip| Family::of(ip.address.addr()) == family)?;
+            Some(Ip::of(family, ip, &success.routes))
+        };
+        Self {
+            cni_version: version,
+            ip4: first(Family::V4),
+            ip6: first(Family::V6),
+            dns: &success.dns,
+        }
+    }
+}
+
+impl Ip {
+    fn of(family: Family, ip: &IpConfig, routes: &[Route]) -> Self {
+        let routes = routes
+            .iter()
+            .filter(|route| Family::of(route.dst.addr()) == family)
+            .map(|route| Route::new(route.dst, route.gw.or(ip.gateway)));
+        Self {
+            ip: ip.address,
+            gateway: ip.gateway,
+            routes: routes.collect(),
+        }
+    }
 }

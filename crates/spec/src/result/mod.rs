@@ -5,10 +5,15 @@ mod encode;
 mod legacy;
 mod types;
 
-use crate::Version;
-use crate::decode::{DecodeError, Map, Value, object, value};
+use serde::{Serialize, Serializer};
 
-pub use encode::pretty;
+use crate::decode::{DecodeError, Value, object, value};
+use crate::{InVersion, Version};
+use encode::Lists;
+use legacy::OneOfEach;
+
+pub(crate) use encode::value as written;
+pub use encode::{compact, pretty};
 pub use types::{CannotExpress, Dns, Interface, IpConfig, Route, Success};
 
 impl Success {
@@ -40,7 +45,7 @@ impl Success {
         }
     }
 
-    /// Writes the result in a version. What the version cannot express is left out, just where
+    /// The result as a version writes it. What the version cannot express is left out, just where
     /// the reference leaves it out:
     ///
     /// - 1.1.0 and 1.0.0: everything is written.
@@ -53,16 +58,48 @@ impl Success {
     ///
     /// # Errors
     /// When there is no address to write and the version is 0.2.0 or 0.1.0.
-    pub fn to_json(&self, version: Version) -> Result<Value, CannotExpress> {
-        let mut map = Map::new();
-        map.insert("cniVersion".into(), version.as_str().into());
-        if version <= Version::V0_2_0 {
-            legacy::encode(self, version, &mut map)?;
-        } else {
-            encode::success(self, version, &mut map);
+    pub fn in_version(&self, version: Version) -> Result<InVersion<'_, Self>, CannotExpress> {
+        if version <= Version::V0_2_0 && self.ips.is_empty() {
+            return Err(CannotExpress { version });
         }
-        map.insert("dns".into(), encode::dns(&self.dns));
-        Ok(Value::Object(map))
+        Ok(InVersion::new(self, version))
+    }
+
+    /// Writes the result in a version, as [`in_version`](Self::in_version) does, into a JSON value.
+    ///
+    /// # Errors
+    /// When there is no address to write and the version is 0.2.0 or 0.1.0.
+    pub fn to_json(&self, version: Version) -> Result<Value, CannotExpress> {
+        Ok(encode::value(self.in_version(version)?))
+    }
+}
+
+impl Serialize for InVersion<'_, Success> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.version {
+            old if old <= Version::V0_2_0 => OneOfEach::of(self.of, old).serialize(serializer),
+            version => Lists::of(self.of, version).serialize(serializer),
+        }
+    }
+}
+
+impl Interface {
+    /// Reads an interface as the newest version writes it in a result.
+    ///
+    /// # Errors
+    /// When a value is of another kind.
+    pub fn from_json(value: &Value) -> Result<Self, DecodeError> {
+        decode::interface(Version::LATEST, value)
+    }
+}
+
+impl IpConfig {
+    /// Reads an address as a result has it.
+    ///
+    /// # Errors
+    /// When it has no address, or a value is of another kind.
+    pub fn from_json(value: &Value) -> Result<Self, DecodeError> {
+        decode::ip_config(value)
     }
 }
 
@@ -88,6 +125,6 @@ impl Dns {
 
     /// Writes the object; what is empty is left out.
     pub fn to_json(&self) -> Value {
-        encode::dns(self)
+        encode::value(self)
     }
 }

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::Serialize;
 
+use super::encode;
 use crate::Version;
 
 /// The result of a successful ADD: the form of version 1.1.0, of which every older version holds a
@@ -70,20 +72,25 @@ impl Success {
 ///
 /// # Spec
 /// Section 5, "ADD Success", `interfaces`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Interface {
     /// `name`.
     pub name: String,
     /// `mac`: the hardware address; empty for none. Text, because not every link is Ethernet.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub mac: String,
     /// `mtu` in bytes. Since 1.1.0.
+    #[serde(skip_serializing_if = "encode::says_nothing")]
     pub mtu: Option<u32>,
     /// `sandbox`: the path of the container's namespace; empty for an interface of the host.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub sandbox: String,
     /// `socketPath`: a socket that belongs to the interface; empty for none. Since 1.1.0.
+    #[serde(rename = "socketPath", skip_serializing_if = "String::is_empty")]
     pub socket_path: String,
     /// `pciID`: the PCI device behind the interface; empty for none. Since 1.1.0.
+    #[serde(rename = "pciID", skip_serializing_if = "String::is_empty")]
     pub pci_id: String,
 }
 
@@ -136,14 +143,17 @@ impl Interface {
 ///
 /// # Spec
 /// Section 5, "ADD Success", `ips`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct IpConfig {
     /// `interface`: the index in [`Success::interfaces`] of the interface that has the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<usize>,
     /// `address` with the length of its prefix; the bits of the host are kept.
+    #[serde(serialize_with = "encode::net")]
     pub address: IpNet,
     /// `gateway` of the address's subnet.
+    #[serde(serialize_with = "encode::ip", skip_serializing_if = "Option::is_none")]
     pub gateway: Option<IpAddr>,
 }
 
@@ -176,22 +186,29 @@ impl IpConfig {
 ///
 /// # Spec
 /// Section 5, "ADD Success", `routes`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Route {
     /// `dst`: the destination.
+    #[serde(serialize_with = "encode::net")]
     pub dst: IpNet,
     /// `gw`: the next hop; none is the gateway of an address of the same family.
+    #[serde(serialize_with = "encode::ip", skip_serializing_if = "Option::is_none")]
     pub gw: Option<IpAddr>,
     /// `mtu` in bytes along the route. Since 1.1.0.
+    #[serde(skip_serializing_if = "encode::says_nothing")]
     pub mtu: Option<u32>,
     /// `advmss`: the maximal segment size in bytes to advertise. Since 1.1.0.
+    #[serde(skip_serializing_if = "encode::says_nothing")]
     pub advmss: Option<u32>,
     /// `priority`: lower is preferred. Since 1.1.0.
+    #[serde(skip_serializing_if = "encode::says_nothing")]
     pub priority: Option<u32>,
     /// `table`: the routing table; none is the main table. Since 1.1.0.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<u32>,
     /// `scope`: of the destinations, from global (0) to nowhere (255). Since 1.1.0.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<u8>,
 }
 
@@ -256,16 +273,20 @@ impl Route {
 ///
 /// # Spec
 /// Section 5, "ADD Success", `dns`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Dns {
     /// `nameservers`: addresses, the preferred first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nameservers: Vec<String>,
     /// `domain` for short names; empty for none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub domain: String,
     /// `search`: domains to try for short names, the preferred first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub search: Vec<String>,
     /// `options` for the resolver.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
 }
 

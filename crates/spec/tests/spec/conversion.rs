@@ -110,7 +110,7 @@ fn complete() -> Value {
 
 fn without_versions(mut listed: Value) -> Value {
     for ip in listed["ips"].as_array_mut().unwrap() {
-        ip.as_object_mut().unwrap().shift_remove("version");
+        ip.as_object_mut().unwrap().remove("version");
     }
     listed
 }

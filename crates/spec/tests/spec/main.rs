@@ -4,4 +4,5 @@
 
 mod conversion;
 mod properties;
+mod serde;
 mod shapes;

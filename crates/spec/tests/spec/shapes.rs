@@ -1,6 +1,6 @@
 //! What each version's result looks like, letter for letter as the reference prints it.
 
-use linkspan_spec::{Interface, Success, Version, pretty};
+use linkspan_spec::{Interface, Success, Version, compact, pretty};
 use serde_json::{Value, json};
 
 /// The result of the reference's `bridge` with `host-local`, in its own spelling.
@@ -91,7 +91,7 @@ fn every_version_prints_its_own_shape() {
     ] {
         let stated: Value = serde_json::from_str(like).unwrap();
         let expected = like.replace(stated["cniVersion"].as_str().unwrap(), version.as_str());
-        assert_eq!(pretty(&success.to_json(version).unwrap()), expected);
+        assert_eq!(pretty(&success.in_version(version).unwrap()), expected);
     }
 }
 
@@ -99,7 +99,7 @@ fn every_version_prints_its_own_shape() {
 fn every_key_of_the_newest_version_has_its_place() {
     let text = r#"{"cniVersion":"1.1.0","interfaces":[{"name":"eth0","mac":"02:00:00:00:00:01","mtu":1500,"sandbox":"/run/netns/c1","socketPath":"/run/s","pciID":"0000:00:1f.6"}],"ips":[{"interface":0,"address":"fd00::2/64","gateway":"fd00::1"}],"routes":[{"dst":"::/0","gw":"fd00::1","mtu":1400,"advmss":1360,"priority":10,"table":0,"scope":0}],"dns":{"nameservers":["fd00::53"],"domain":"example.org","search":["a","b"],"options":["ndots:1"]}}"#;
     let success = Success::parse(text.as_bytes(), Version::V0_1_0).unwrap();
-    assert_eq!(success.to_json(Version::V1_1_0).unwrap().to_string(), text);
+    assert_eq!(compact(&success.in_version(Version::V1_1_0).unwrap()), text);
     let shuffled = json!({
         "DNS": {"Options": ["ndots:1"], "Search": ["a", "b"], "Domain": "example.org", "nameServers": ["fd00::53"]},
         "Routes": [{"scope": 0, "Table": 0, "GW": "fd00::1", "Dst": "::/0", "Priority": 10, "AdvMSS": 1360, "MTU": 1400}],
@@ -113,7 +113,7 @@ fn every_key_of_the_newest_version_has_its_place() {
 #[test]
 fn nothing_is_printed_but_what_there_is() {
     for version in &Version::ALL[2..] {
-        let printed = Success::default().to_json(*version).unwrap().to_string();
+        let printed = compact(&Success::default().in_version(*version).unwrap());
         assert_eq!(
             printed,
             format!(r#"{{"cniVersion":"{version}","dns":{{}}}}"#)
@@ -139,7 +139,7 @@ fn what_says_nothing_is_as_good_as_missing() {
     assert_eq!(Success::from_json(&empty), Success::from_json(&missing));
     let zeros = Success::default().with_interfaces([Interface::default().with_mtu(0)]);
     assert_eq!(
-        zeros.to_json(Version::V1_0_0).unwrap().to_string(),
+        compact(&zeros.in_version(Version::V1_0_0).unwrap()),
         r#"{"cniVersion":"1.0.0","interfaces":[{"name":""}],"dns":{}}"#
     );
 }
