@@ -3,11 +3,12 @@
 //! See [the specification, delegated plugins](https://www.cni.dev/docs/spec/#section-4-plugin-delegation).
 
 use std::cell::OnceCell;
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, ExitStatus, Stdio};
+use std::process::{Command as Process, Output, Stdio};
 use std::thread::Builder;
 use std::time::Instant;
 
@@ -18,7 +19,10 @@ use linkspan_spec::{Command, Error, ErrorCode, PluginType, Success, Version};
 use crate::invocation::WRONG_CONFIGURATION;
 use crate::report::Delegated;
 use crate::tracing::{PLUGIN_TYPE, TRACEPARENT};
-use crate::{Foreseen, Foresight, Handler, Invocation, Role, Standing, Undo, executable, find};
+use crate::{
+    Delegate, Foreseen, Foresight, Handler, Invocation, Role, Standing, Undo, executable, find,
+    warn,
+};
 
 /// The IPAM plugin of a configuration.
 ///
@@ -202,6 +206,15 @@ impl<'a> Ipam<'a> {
                 None => find_in_path(&self.name, &self.invocation.path).map(Program::File),
             };
         }
+        if let Some(delegates) = self.invocation.delegates {
+            let file = delegates.find(&self.name, &self.invocation.path)?;
+            let known = find(self.invocation.table, self.name()).filter(|_| file.is_none());
+            return match (known, file) {
+                (Some(known), _) => Ok(Program::BuiltIn(known)),
+                (None, Some(file)) => Ok(Program::File(file)),
+                (None, None) => find_in_path(&self.name, &self.invocation.path).map(Program::File),
+            };
+        }
         let (file, metadata) = find_program(&self.name, &self.invocation.path)?;
         Ok(match self.built_in(&file, &metadata) {
             Some(handler) => Program::BuiltIn(handler),
@@ -224,7 +237,7 @@ impl<'a> Ipam<'a> {
     }
 
     fn run_process(&self, file: &Path, command: Command) -> Result<Vec<u8>, Error> {
-        let output = execute(file, self.invocation, command).map_err(|error| {
+        let output = self.execute(file, command).map_err(|error| {
             Error::new(
                 ErrorCode::IO_FAILURE,
                 format!("cannot run the IPAM plugin {}: {error}", file.display()),
@@ -235,6 +248,27 @@ impl<'a> Ipam<'a> {
             return Err(failure(self.name(), &output));
         }
         Ok(output.stdout)
+    }
+
+    fn execute(&self, plugin: &Path, command: Command) -> io::Result<Output> {
+        let mut env = self.invocation.environment();
+        env.push(("CNI_COMMAND", command.as_str().into()));
+        // What came along with it (TRACESTATE, BAGGAGE) a process inherits.
+        let context = linkspan_spans::context();
+        env.extend(context.map(|context| (TRACEPARENT, context.to_string().into())));
+        let stdin = self.invocation.config.to_string();
+        let Some(delegates) = self.invocation.delegates else {
+            return execute(plugin, env, stdin.as_bytes());
+        };
+        let output = delegates.run(&Delegate {
+            plugin: &self.name,
+            file: plugin,
+            command,
+            env,
+            stdin: stdin.as_bytes(),
+        })?;
+        warn::write(&output.stderr);
+        Ok(output)
     }
 
     /// The result of an ADD that succeeded.
@@ -349,25 +383,14 @@ fn find_program(name: &PluginType, path: &[PathBuf]) -> Result<(PathBuf, Metadat
     })
 }
 
-struct Output {
-    status: ExitStatus,
-    stdout: Vec<u8>,
-    /// The beginning of it.
-    stderr: Vec<u8>,
-}
-
 /// How much of a plugin's standard error is kept for a message, in bytes. All of it is handed on.
 const MAX_STDERR: usize = 4 << 10;
 
-/// Runs a plugin with this invocation's variables and another command. Its standard error goes on to ours as it
+/// Runs a plugin. Its standard error goes on to ours as it
 /// comes, so that what it logs is not lost.
-fn execute(file: &Path, invocation: &Invocation<'_>, command: Command) -> io::Result<Output> {
-    let stdin = invocation.config.to_string();
+fn execute(file: &Path, env: Vec<(&str, OsString)>, stdin: &[u8]) -> io::Result<Output> {
     let mut child = Process::new(file)
-        .envs(invocation.environment())
-        .env("CNI_COMMAND", command.as_str())
-        // What came along with it (TRACESTATE, BAGGAGE) it inherits.
-        .envs(linkspan_spans::context().map(|context| (TRACEPARENT, context.to_string())))
+        .envs(env)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -379,7 +402,7 @@ fn execute(file: &Path, invocation: &Invocation<'_>, command: Command) -> io::Re
     // Written by a thread of its own: a plugin that prints before it reads must not block us. When none is to
     // be had, the plugin reads nothing and ends.
     let (writer, read) = std::thread::scope(|scope| {
-        let write = move || to_child.map(|mut pipe| pipe.write_all(stdin.as_bytes()));
+        let write = move || to_child.map(|mut pipe| pipe.write_all(stdin));
         let writer = Builder::new().spawn_scoped(scope, write).map(drop);
         let hand_on = move || log.map(|pipe| hand_on(pipe, kept));
         let writer = writer.and(Builder::new().spawn_scoped(scope, hand_on).map(drop));

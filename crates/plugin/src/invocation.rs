@@ -14,7 +14,7 @@ use linkspan_spec::{
 use crate::foresight::{Foresight, IMAGINED_NETNS, NOT_KNOWN};
 use crate::report::Delegated;
 use crate::variables::Variables;
-use crate::warn;
+use crate::{Delegates, warn};
 
 /// The parameters of one command.
 ///
@@ -46,6 +46,8 @@ pub struct Invocation<'a> {
     pub config: Arc<PluginConfig>,
     /// The plugins of this executable, for delegation without a process.
     pub table: &'a Table,
+    /// How others than this one are found and run; `None` in a process of its own.
+    pub(crate) delegates: Option<&'a dyn Delegates>,
     /// There is no container: nothing is done, only told.
     pub(crate) is_imagined: bool,
     /// What IPAM plugins were asked for so far, also by threads that do so beside other work.
@@ -101,6 +103,7 @@ impl<'a> Invocation<'a> {
             version,
             config: Arc::new(config),
             table,
+            delegates: None,
             is_imagined: false,
             delegated: Arc::default(),
         })
@@ -132,6 +135,7 @@ impl<'a> Invocation<'a> {
             version: config.cni_version().map_err(|error| told(error.into()))?,
             config: Arc::new(config),
             table,
+            delegates: None,
             is_imagined: true,
             delegated: Arc::default(),
         })

@@ -11,7 +11,7 @@
 //!   process when that plugin is part of the same executable.
 //! - [`Plugin::foresee`] tells what an ADD would do, for who asks before it is done.
 //! - [`Undo`] makes an ADD a transaction: what was done is undone in reverse unless committed.
-//! - [`main`] turns a table of plugins into a multi-call binary.
+//! - [`main`] turns a table of plugins into a multi-call binary; [`embed`] runs one of them within another program.
 //!
 //! `examples/sample.rs` is a whole plugin, to be copied.
 #![forbid(unsafe_code)]
@@ -22,6 +22,7 @@ mod called;
 pub mod common;
 pub mod config;
 mod delegate;
+mod embed;
 mod executable;
 mod foresight;
 mod identity;
@@ -40,6 +41,7 @@ pub use args::CniArgs;
 pub use call::{Call, Gc};
 pub use config::Configuration;
 pub use delegate::{Ipam, find_in_path};
+pub use embed::{Answered, Delegate, Delegates, Embedded, embed};
 pub use foresight::{Foreseen, Foresight, Standing};
 pub use invocation::{Handler, Invocation, Refusal, Table, find};
 pub use plugin::Plugin;
@@ -47,7 +49,7 @@ pub use report::{Delegated, Report};
 pub use role::{Needs, Role};
 pub use serve::{Answer, Host, IsOwn, main, run, serve};
 pub use undo::Undo;
-pub use warn::warn;
+pub use warn::{Log, warn};
 
 pub use linkspan_spec as spec;
 #[doc(hidden)]

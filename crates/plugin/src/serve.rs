@@ -17,7 +17,7 @@ use crate::identity::Identity;
 use crate::invocation::version_on;
 use crate::report::{Report, report};
 use crate::tracing::Traced;
-use crate::{Handler, Invocation, Table, called, warn};
+use crate::{Delegates, Handler, Invocation, Table, called, warn};
 
 /// Runs the plugin that the executable was started as: by the file name of `argv[0]`, which may be a link to a plugin or a
 /// plugin's name with more before or behind it (`cnv-bridge`), else by the first argument. Exit status 0, or 1 with the error
@@ -68,7 +68,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
         });
     };
     let traced = Traced::begin(handler.name(), &env);
-    let mut done = carry_out(handler, table, &env, &mut Stdin, host.is_own);
+    let mut done = carry_out(handler, table, &env, &mut Stdin, host.is_own, None);
     let status = print(&done.answer, &mut stdout).unwrap_or_else(|error| {
         let error = unprinted(&error);
         warn(&error.msg);
@@ -78,13 +78,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
         done.error.get_or_insert(error);
         1
     });
-    done.observed(handler, &env, began, |report| {
-        let trace = traced.map(|traced| traced.end(report));
-        (host.observe)(&Report {
-            trace: trace.as_ref(),
-            ..report.clone()
-        });
-    });
+    done.observed(handler, &env, began, traced, &host.observe);
     status
 }
 
@@ -117,8 +111,8 @@ pub enum Answer {
 }
 
 /// What came of a call.
-struct Done<'a> {
-    answer: Answer,
+pub(crate) struct Done<'a> {
+    pub(crate) answer: Answer,
     /// What was asked, when it could be read and was more than VERSION.
     invocation: Option<Invocation<'a>>,
     /// Why it failed.
@@ -136,17 +130,24 @@ impl Done<'_> {
     }
 
     /// Tells an observer, unless there was no work.
-    fn observed(
+    pub(crate) fn observed(
         &self,
         handler: &'static dyn Handler,
         env: &dyn Fn(&str) -> Option<String>,
         began: Instant,
-        observe: impl FnOnce(&Report<'_>),
+        traced: Option<Traced>,
+        observe: &dyn Fn(&Report<'_>),
     ) {
         let (invocation, error) = (self.invocation.as_ref(), self.error.as_ref());
         if invocation.is_some() || error.is_some() {
             let outcome = (began.elapsed(), error);
-            report(handler.name(), invocation, env, outcome, observe);
+            report(handler.name(), invocation, env, outcome, |report| {
+                let trace = traced.map(|traced| traced.end(report));
+                observe(&Report {
+                    trace: trace.as_ref(),
+                    ..report.clone()
+                });
+            });
         }
     }
 }
@@ -161,15 +162,16 @@ pub fn serve(
     stdin: &mut dyn Read,
     is_own: IsOwn,
 ) -> Answer {
-    carry_out(handler, table, env, stdin, is_own).answer
+    carry_out(handler, table, env, stdin, is_own, None).answer
 }
 
-fn carry_out<'a>(
+pub(crate) fn carry_out<'a>(
     handler: &'static dyn Handler,
     table: &'a Table,
     env: &dyn Fn(&str) -> Option<String>,
     stdin: &mut dyn Read,
     is_own: IsOwn,
+    delegates: Option<&'a dyn Delegates>,
 ) -> Done<'a> {
     let command = env("CNI_COMMAND").unwrap_or_default();
     if command.is_empty() {
@@ -182,10 +184,11 @@ fn carry_out<'a>(
     let mut version = Version::LATEST;
     let mut invocation = None;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let read = Invocation::read(env, stdin, table).map_err(|refusal| {
+        let mut read = Invocation::read(env, stdin, table).map_err(|refusal| {
             version = refusal.version;
             refusal.error
         })?;
+        read.delegates = delegates;
         version = read.version;
         let success = handle(handler, invocation.insert(read), is_own)?;
         Ok::<_, Error>(

@@ -21,8 +21,14 @@ pub mod vlan;
 pub mod vrf;
 
 pub mod attach;
+#[cfg(feature = "in-process")]
+mod in_process;
 mod record;
 
+#[cfg(feature = "in-process")]
+pub use in_process::InProcess;
+#[cfg(feature = "in-process")]
+use record::record_of;
 pub use record::{is_host, record};
 
 use linkspan_plugin::Table;

@@ -1,8 +1,8 @@
 //! What a call was, told to whoever looks later (`linkspan events`).
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use linkspan_events::{Delegated, Event, Ring};
@@ -11,8 +11,11 @@ use linkspan_plugin::Report;
 use linkspan_spans::Trace;
 use linkspan_traces::{Source, Spool};
 
-/// The host's namespace, where it was looked at for the call's sake: to ask twice costs more than to tell.
-static HOST: OnceLock<Identity> = OnceLock::new();
+thread_local! {
+    /// The host's namespace, where it was looked at for the sake of the call that this thread is at: to ask twice costs more
+    /// than to tell.
+    static HOST: Cell<Option<Identity>> = const { Cell::new(None) };
+}
 
 /// Whether an open file is the network namespace of the calling thread, which is the host's.
 ///
@@ -20,18 +23,24 @@ static HOST: OnceLock<Identity> = OnceLock::new();
 /// As [`linkspan_kernel::netns::is_own`].
 pub fn is_host(file: BorrowedFd<'_>) -> io::Result<bool> {
     let (is_own, which) = is_own_and_which(file)?;
-    if let Some(host) = which {
-        HOST.get_or_init(|| host);
-    }
+    HOST.set(which);
     Ok(is_own)
 }
 
 /// Appends the call to the host's ring, and its spans to the file of those, where somebody keeps its trace. Where that cannot
 /// be written, nothing is told: no call fails, warns or waits for it.
 pub fn record(report: &Report<'_>) {
-    let host = HOST.get().copied();
+    let parent = rustix::process::getppid();
+    let caller = parent.map_or(0, |parent| parent.as_raw_nonzero().get().unsigned_abs());
+    record_of(report, caller);
+}
+
+/// The same of a call by the process of this number.
+pub(crate) fn record_of(report: &Report<'_>, caller: u32) {
+    // The next call may be in another namespace.
+    let host = HOST.take();
     // There is nobody to be told.
-    let _ = Ring::tell(host, &event(report));
+    let _ = Ring::tell(host, &event(report, caller));
     if let Some(trace) = report.trace {
         leave(host, report.plugin, trace);
     }
@@ -48,7 +57,7 @@ fn leave(host: Option<Identity>, plugin: &str, trace: &Trace) {
     let _ = Spool::leave(host, &source, trace);
 }
 
-fn event(report: &Report<'_>) -> Event {
+fn event(report: &Report<'_>, caller: u32) -> Event {
     let now = SystemTime::now();
     let ipam = report.delegated.iter().map(|one| Delegated {
         plugin: one.plugin.clone(),
@@ -65,7 +74,7 @@ fn event(report: &Report<'_>) -> Event {
         container: report.container.to_owned(),
         ifname: report.ifname.to_owned(),
         pod: pod(report.args).unwrap_or_default(),
-        caller: caller(),
+        caller,
         ipam: ipam.collect(),
         error: report.error.cloned(),
     }
@@ -82,10 +91,4 @@ fn pod(args: &str) -> Option<String> {
         value("K8S_POD_NAMESPACE")?,
         value("K8S_POD_NAME")?
     ))
-}
-
-/// The process that started this one.
-fn caller() -> u32 {
-    let parent = rustix::process::getppid();
-    parent.map_or(0, |parent| parent.as_raw_nonzero().get().unsigned_abs())
 }

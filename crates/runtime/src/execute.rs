@@ -109,10 +109,15 @@ impl Output {
 
     /// That of a plugin which fails and says why.
     pub fn failure(error: &linkspan_spec::Error) -> Self {
+        Self::failed(error.to_json(Version::LATEST).to_string())
+    }
+
+    /// That of a plugin which fails and prints this: its error as JSON.
+    pub fn failed(stdout: impl Into<Vec<u8>>) -> Self {
         // What wait(2) tells of exit status 1.
         const FAILED: i32 = 1 << 8;
         Self {
-            stdout: error.to_json(Version::LATEST).to_string().into_bytes(),
+            stdout: stdout.into(),
             ..Self::new(Ended::Exited(ExitStatus::from_raw(FAILED)))
         }
     }

@@ -270,7 +270,14 @@ fn del_goes_on_without_what_cannot_be_read() {
 /// What an observer is told of a call: command, network, container, interface and the error's code; `None` when nothing.
 fn observed(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Option<(String, u32)> {
     let env = |name: &str| variable(command, replaced, name);
-    let done = carry_out(&Echo, TABLE, &env, &mut stdin.as_bytes(), is_own_namespace);
+    let done = carry_out(
+        &Echo,
+        TABLE,
+        &env,
+        &mut stdin.as_bytes(),
+        is_own_namespace,
+        None,
+    );
     let told = std::cell::RefCell::new(None);
     let observe = |report: &Report<'_>| {
         assert_eq!(report.plugin, "echo");
@@ -284,7 +291,7 @@ fn observed(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Option<(St
         let words = format!("{command} {network}/{container}/{ifname}");
         *told.borrow_mut() = Some((words, report.error.map_or(0, |error| error.code.0)));
     };
-    done.observed(&Echo, &env, Instant::now(), observe);
+    done.observed(&Echo, &env, Instant::now(), None, &observe);
     told.into_inner()
 }
 

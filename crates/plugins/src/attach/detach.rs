@@ -11,7 +11,7 @@ use linkspan_netfilter::{Attachment, Owner};
 use linkspan_plan::Namespaces;
 use linkspan_plan::fault::{all, explain, gone};
 use linkspan_plugin::spec::{Attachment as Valid, Error, MacAddr};
-use linkspan_plugin::{Call, Ipam};
+use linkspan_plugin::{Call, Ipam, Log};
 use linkspan_spans::{Here, here};
 
 use super::{free, is_of_another, mac_tells};
@@ -99,8 +99,8 @@ impl<'c, 'i, C: Sync> Detach<'c, 'i, C> {
 
     /// Removes the links on a thread while something else is done.
     fn remove_links_during(&self, other: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-        let outer = here();
-        let links = || self.remove_links(outer.as_ref());
+        let (outer, log) = (here(), Log::here());
+        let links = || Log::hear(log, || self.remove_links(outer.as_ref()));
         thread::scope(|scope| {
             let links = thread::Builder::new().spawn_scoped(scope, links);
             let other = other();
