@@ -9,6 +9,7 @@
 //! - [`gob`] and [`rpc`]: what plugin and daemon say to each other;
 //! - [`daemon`]: sockets, timers, namespaces and what is kept on disk.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 pub mod daemon;
 pub mod gob;
@@ -16,3 +17,8 @@ pub mod machine;
 pub mod message;
 pub mod request;
 pub mod rpc;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,6 +7,7 @@
 //! Nobody waits for the ring: an append is one write without a lock, and what cannot be written is not told. Names of containers
 //! stand in it, so it is root's alone.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod event;
 mod follow;
@@ -17,3 +18,8 @@ pub use event::{Delegated, Event};
 pub use follow::Follow;
 pub use ring::{History, Ring};
 pub use totals::{BOUNDS, Calls, Totals};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -13,6 +13,7 @@
 //!
 //! [`Pool`]: choice::Pool
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 pub mod assign;
 pub mod choice;
@@ -23,3 +24,8 @@ pub mod error;
 pub mod range;
 pub mod record;
 pub mod store;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

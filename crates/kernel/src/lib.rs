@@ -4,6 +4,7 @@
 //! The only crate that talks to the kernel. It knows nothing of CNI.
 //! Every failure is an [`Error`] that says what was attempted, on what, and why in the kernel's own
 //! words (its extended acknowledgement).
+#![deny(missing_docs)]
 
 pub mod checksum;
 pub mod conntrack;
@@ -30,3 +31,8 @@ pub mod xtables;
 pub use error::Error;
 pub use ruleset_events::RulesetEvents;
 pub use socket::requests_sent;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -23,7 +23,12 @@
 //!   the rest of it, since the kernel is still busy with their removal then. GC removes those that are
 //!   empty, so that a host without containers keeps neither a hook in its packets' path nor connection
 //!   tracking because of us.
+//!
+//! # Features
+//!
+//! - `firewalld`: the backend firewalld, over D-Bus; brings `zbus`. On by default.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod attachment;
 mod backend;
@@ -66,3 +71,8 @@ pub use part::{
 };
 pub use reconcile::{Reconciled, reconcile, unreadable_records};
 pub use status::status;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

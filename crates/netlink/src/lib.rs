@@ -21,6 +21,7 @@
 //! assert_eq!(name.as_str(), Some("eth0"));
 //! ```
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod read;
 mod write;
@@ -47,3 +48,8 @@ const ALIGNMENT: usize = 4;
 const fn align(length: usize) -> usize {
     (length + ALIGNMENT - 1) & !(ALIGNMENT - 1)
 }
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

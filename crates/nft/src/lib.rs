@@ -29,6 +29,7 @@
 //! assert_eq!(batch.describe(4), "add element 10.22.0.2 to set inet example sources");
 //! ```
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod batch;
 mod chain;
@@ -68,3 +69,8 @@ pub use types::DataType;
 pub use userdata::MAX_COMMENT;
 pub use value::{Key, Value};
 pub use verdict::Verdict;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,6 +7,7 @@
 //!
 //! [`Display`]: std::fmt::Display
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 // The plan.
 mod apply;
@@ -79,3 +80,8 @@ pub use tap::{Tap, tap_status};
 pub use veth::{VethEnd, VethPair};
 pub use vlan_interface::VlanInterface;
 pub use vrf::{Vrf, remove_unused as remove_unused_vrf};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,7 +14,12 @@
 //! - [`main`] turns a table of plugins into a multi-call binary; [`embed`] runs one of them within another program.
 //!
 //! `examples/sample.rs` is a whole plugin, to be copied.
+//!
+//! # Features
+//!
+//! - `preserve_order`: as in `linkspan-spec`; off by default.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod args;
 mod call;
@@ -54,3 +59,8 @@ pub use warn::{Log, warn};
 pub use linkspan_spec as spec;
 #[doc(hidden)]
 pub use serde_json;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,11 @@
 //! The reference plugins in one multi-call binary.
+//!
+//! # Features
+//!
+//! - `firewalld`: the backend firewalld of `firewall`, over D-Bus; brings `zbus`. On by default.
+//! - `preserve_order`: as in `linkspan-spec`; on by default, since the binary hands configurations on as they were written.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 pub mod bandwidth;
 pub mod bridge;
@@ -54,6 +60,11 @@ pub const PLUGINS: &Table = &[
     &vlan::Vlan,
     &vrf::Vrf,
 ];
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(test)]
 mod tests {

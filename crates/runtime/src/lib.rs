@@ -48,7 +48,12 @@
 //!
 //! The specification: <https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md>,
 //! section 3.
+//!
+//! # Features
+//!
+//! - `preserve_order`: as in `linkspan-spec`; off by default.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod base64;
 mod cache;
@@ -109,3 +114,8 @@ pub use runtime::{Builder, DEFAULT_TIMEOUT, Outcome, Runtime};
 pub use step::{Cause, Finished, PluginError, Step};
 pub use trace::TraceContext;
 pub use watch::{Networks, WatchedFile, Watcher};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

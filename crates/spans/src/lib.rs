@@ -23,6 +23,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod collecting;
 mod context;
@@ -33,3 +34,8 @@ pub use collecting::{Collecting, MAX_SPANS, Trace};
 pub use context::{Context, SpanId, TraceId};
 pub use current::{Entered, Exchange, Here, context, during, enter, exchange, here};
 pub use span::{Exchanges, Fault, Kind, Span, Value};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

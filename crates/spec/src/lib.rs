@@ -23,7 +23,12 @@
 //! of them, so that one is not: another operation comes with another major version of this crate.
 //!
 //! The specification: <https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md>.
+//!
+//! # Features
+//!
+//! - `preserve_order`: objects of JSON keep the order of their keys (`serde_json/preserve_order`); otherwise they sort them, as Go does. Results and errors are written in the reference's order either way. Off by default.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 pub mod address;
 mod attachment;
@@ -51,3 +56,8 @@ pub use names::{ContainerId, IfName, MacAddr, NameError, NameKind, NetworkName, 
 pub use result::{CannotExpress, Dns, Interface, IpConfig, Route, Success, compact, pretty};
 pub use version::{UnknownVersion, Version};
 pub use version_info::VersionInfo;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,6 +2,7 @@
 //! once or twice ([`Allocator`]), and what musl lacks where it is linked below the standard library for glibc.
 //!
 //! For binaries alone: a library that decides how its program starts takes that from whoever uses it.
+#![deny(missing_docs)]
 
 #[cfg(linkspan_musl)]
 mod musl;
@@ -117,3 +118,8 @@ fn open_standard_descriptors() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

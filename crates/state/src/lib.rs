@@ -3,6 +3,7 @@
 //!
 //! It knows neither addresses nor netfilter; both stand on it, and so does whatever else outlives a call.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 pub mod folder;
 pub mod lock;
@@ -10,3 +11,8 @@ pub mod nameless;
 pub mod origin;
 
 pub use folder::Folder;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

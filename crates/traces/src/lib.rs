@@ -5,6 +5,7 @@
 //! `otlpjsonfile` of OpenTelemetry's collector reads it. The file is root's, has a bound, and nobody waits for it. Whoever asks
 //! reads the lines of [one trace](Spool::of).
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod export;
 mod import;
@@ -17,3 +18,8 @@ pub use export::{Source, request};
 pub use import::{Export, spans_of};
 pub use spool::Spool;
 pub use tree::{Node, What, tree};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
