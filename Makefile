@@ -45,7 +45,7 @@ SHARE := $(DESTDIR)$(PREFIX)/share
 
 ## make test         everything: formatting, lints, all tests (those that need it in a virtual machine), documentation
 .PHONY: test
-test: setup fmt-check lint doc test-release
+test: setup fmt-check lint doc package-check test-release
 	@$(SHIPPED) CARGO='$(CARGO)' scripts/run-tests $(T)
 	@$(CARGO) test --locked --workspace --doc --quiet $(T)
 
@@ -90,6 +90,27 @@ lint:
 deny:
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny'; exit 1; }
 	@$(CARGO) deny --log-level error check licenses bans sources
+
+## make package      the crates that are published, as files in target/package, each built from what is in its file
+.PHONY: package package-check
+package:
+	@$(CARGO) package --locked $(PUBLISHED)
+# Without building them, and from what is here: a file that is missing, a dependency that is not published.
+package-check:
+	@$(CARGO) package --locked --offline --quiet --allow-dirty --no-verify $(PUBLISHED)
+
+PUBLISHED = $(shell scripts/published)
+
+## make docs-rs      the documentation of each published crate alone, with all features, as docs.rs makes it
+.PHONY: docs-rs
+docs-rs:
+	@set -e; for crate in $(filter-out -p,$(PUBLISHED)); do \
+		echo "$$crate"; RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --all-features --quiet -p $$crate; done
+
+## make semver       what breaks users of the published crates since the last release (tag v…), or since REV=revision
+.PHONY: semver
+semver:
+	@CARGO='$(CARGO)' scripts/semver $(REV)
 
 ## make doc          the documentation, every link of it checked
 .PHONY: doc
