@@ -105,7 +105,7 @@ impl Facts {
             for net in network
                 .list
                 .iter()
-                .flat_map(|list| written_nets(list.source.as_slice()))
+                .flat_map(|list| written_nets(&list.source()))
             {
                 self.claim(net, Source::Network(name.clone()));
             }

@@ -299,7 +299,7 @@ fn encode(network: &NetworkList, endpoint: &Endpoint, result: &Value) -> Value {
     let mut map = Map::new();
     map.insert("kind".into(), KIND.into());
     map.insert("containerId".into(), endpoint.container_id.as_str().into());
-    map.insert("config".into(), base64::encode(&network.source).into());
+    map.insert("config".into(), base64::encode(&network.source()).into());
     map.insert("ifName".into(), endpoint.ifname.as_str().into());
     map.insert("networkName".into(), network.name.as_str().into());
     if let Some(netns) = &endpoint.netns {

@@ -272,7 +272,8 @@ fn with_folder(mut list: NetworkList, path: &Path) -> Result<NetworkList, Error>
         let plugins = folder_plugins(&folder)?;
         if !plugins.is_empty() {
             list.plugins.extend(plugins);
-            list.source = complete_source(&list).map_err(unusable(path))?;
+            // The text is kept with the result of ADD, and a DEL that has nothing else must find all of the plugins, once.
+            list.load_only_inlined_plugins = true;
         }
     }
     if list.plugins.is_empty() {
@@ -293,17 +294,6 @@ fn folder_plugins(folder: &Path) -> Result<Vec<PluginConfig>, Error> {
         }
     };
     files(folder, PLUGIN)?.into_iter().map(load).collect()
-}
-
-/// The list's text with the plugins of its folder in it: it is kept with the result of ADD, and a
-/// DEL that has nothing else must find all of the plugins.
-fn complete_source(list: &NetworkList) -> Result<Vec<u8>, DecodeError> {
-    let value = decode::value(&list.source)?;
-    let mut map = decode::object(&value)?.clone();
-    let plugins = list.plugins.iter().map(|plugin| plugin.as_map().clone());
-    map.insert("plugins".into(), plugins.collect());
-    map.insert("loadOnlyInlinedPlugins".into(), true.into());
-    Ok(Value::Object(map).to_string().into_bytes())
 }
 
 fn object(path: &Path) -> Result<Map, Error> {

@@ -1,21 +1,48 @@
 //! The configuration of a network: a chain of plugins.
 
+use std::borrow::Cow;
+
 use crate::config::required_name;
 use crate::decode::{self, DecodeError, Map, Value};
 use crate::{NetworkName, PluginConfig, Version};
 
-/// A network configuration.
+const CNI_VERSION: &str = "cniVersion";
+const CNI_VERSIONS: &str = "cniVersions";
+const NAME: &str = "name";
+const DISABLE_CHECK: &str = "disableCheck";
+const DISABLE_GC: &str = "disableGC";
+const LOAD_ONLY_INLINED_PLUGINS: &str = "loadOnlyInlinedPlugins";
+const PLUGINS: &str = "plugins";
+
+/// A network configuration: read ([`parse`](Self::parse)), or made in code ([`new`](Self::new)), and changed at will. Its text
+/// ([`source`](Self::source)) is always that of what it is now.
 ///
 /// # Spec
 /// Section 1, "Configuration format".
-#[derive(Clone, Debug, PartialEq)]
+///
+/// # Examples
+/// ```
+/// use linkspan_spec::{NetworkList, PluginConfig, Version};
+///
+/// let portmap = PluginConfig::parse(br#"{"type": "portmap", "capabilities": {"portMappings": true}}"#)?;
+/// let mut network = NetworkList::parse(br#"{"name": "net", "ours": 1, "plugins": [{"type": "bridge"}]}"#)?;
+/// network.plugins.push(portmap);
+/// network.cni_version = Version::V1_1_0;
+/// let again = NetworkList::parse(&network.source())?;
+/// assert_eq!(again.plugins.len(), 2);
+/// assert_eq!(again.cni_version, Version::V1_1_0);
+/// assert!(String::from_utf8(network.source().into_owned())?.contains(r#""ours":1"#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
 pub struct NetworkList {
     /// `name`.
     pub name: NetworkName,
     /// The version to use: the highest known one of `cniVersion` and `cniVersions`; 0.1.0 when
     /// there is neither.
     pub cni_version: Version,
-    /// Every known version of `cniVersion` and `cniVersions`, in ascending order.
+    /// Every known version of `cniVersion` and `cniVersions`, in ascending order. Those above [`cni_version`](Self::cni_version)
+    /// are not written: the highest is what a reader uses.
     pub cni_versions: Vec<Version>,
     /// `disableCheck`: CHECK must not be called.
     pub disable_check: bool,
@@ -25,12 +52,49 @@ pub struct NetworkList {
     pub load_only_inlined_plugins: bool,
     /// `plugins`, in the order of ADD. May be empty when they are to come from that directory.
     pub plugins: Vec<PluginConfig>,
-    /// The configuration's text: as it was read, or as it was made of a single configuration.
-    /// Runtimes keep it with the results of ADD.
-    pub source: Vec<u8>,
+    /// What it was before any of the above was changed.
+    read: Read,
+}
+
+/// A configuration as it was read.
+#[derive(Clone, Debug)]
+struct Read {
+    text: Vec<u8>,
+    map: Map,
+}
+
+/// Two are the same when they say the same by the same text.
+impl PartialEq for NetworkList {
+    fn eq(&self, other: &Self) -> bool {
+        self.source() == other.source()
+    }
 }
 
 impl NetworkList {
+    /// A network without plugins, which [`with_plugin`](Self::with_plugin) adds.
+    pub fn new(name: NetworkName, version: Version) -> Self {
+        let mut map = Map::new();
+        map.insert(CNI_VERSION.into(), version.as_str().into());
+        map.insert(NAME.into(), name.as_str().into());
+        Self {
+            name,
+            cni_version: version,
+            cni_versions: vec![version],
+            disable_check: false,
+            disable_gc: false,
+            load_only_inlined_plugins: false,
+            plugins: Vec::new(),
+            read: Read::made(map),
+        }
+    }
+
+    /// The same network with one more plugin at the end of its chain.
+    #[must_use]
+    pub fn with_plugin(mut self, plugin: PluginConfig) -> Self {
+        self.plugins.push(plugin);
+        self
+    }
+
     /// Reads a list.
     ///
     /// # Errors
@@ -42,16 +106,19 @@ impl NetworkList {
         let value = decode::value(bytes)?;
         let map = decode::object(&value)?;
         let cni_versions = versions(map)?;
-        let load_only_inlined_plugins = switch(map, "loadOnlyInlinedPlugins")?;
+        let load_only_inlined_plugins = switch(map, LOAD_ONLY_INLINED_PLUGINS)?;
         Ok(Self {
-            name: required_name(map, "name", "the network's name")?,
+            name: required_name(map, NAME, "the network's name")?,
             cni_version: cni_versions.last().copied().unwrap_or(Version::V0_1_0),
             cni_versions,
-            disable_check: switch(map, "disableCheck")?,
-            disable_gc: switch(map, "disableGC")?,
+            disable_check: switch(map, DISABLE_CHECK)?,
+            disable_gc: switch(map, DISABLE_GC)?,
             load_only_inlined_plugins,
             plugins: plugins(map, load_only_inlined_plugins)?,
-            source: bytes.to_vec(),
+            read: Read {
+                text: bytes.to_vec(),
+                map: map.clone(),
+            },
         })
     }
 
@@ -60,26 +127,104 @@ impl NetworkList {
     /// # Errors
     /// When its name, its type or its version is missing, unknown or breaks a rule.
     pub fn from_single(plugin: PluginConfig) -> Result<Self, DecodeError> {
-        let name = plugin.name()?;
-        let cni_version = plugin.cni_version()?;
         plugin.plugin_type()?;
-        let mut list = Map::new();
-        list.insert("cniVersion".into(), cni_version.as_str().into());
-        list.insert("name".into(), name.as_str().into());
-        list.insert(
-            "plugins".into(),
-            Value::Array(vec![plugin.as_map().clone().into()]),
-        );
-        Ok(Self {
-            name,
-            cni_version,
-            cni_versions: vec![cni_version],
-            disable_check: false,
-            disable_gc: false,
-            load_only_inlined_plugins: false,
-            plugins: vec![plugin],
-            source: Value::Object(list).to_string().into_bytes(),
-        })
+        let mut list = Self::new(plugin.name()?, plugin.cni_version()?).with_plugin(plugin);
+        list.read = Read::made(list.to_map());
+        Ok(list)
+    }
+
+    /// The configuration's text, which runtimes keep with the results of ADD. Unless something was changed since, it is what was
+    /// read, to the byte; otherwise keys that were not changed, also those that this crate does not know, are as they were.
+    pub fn source(&self) -> Cow<'_, [u8]> {
+        match self.is_as_read() {
+            true => Cow::Borrowed(&self.read.text),
+            false => Cow::Owned(text(self.to_map())),
+        }
+    }
+
+    fn is_as_read(&self) -> bool {
+        let plugins = decode::key(&self.read.map, PLUGINS).and_then(Value::as_array);
+        let plugins = plugins.into_iter().flatten().map(Value::as_object);
+        self.has_version_of(&self.read.map)
+            && decode::key(&self.read.map, NAME).is_some_and(|name| name == self.name.as_str())
+            && self.changed_switches().next().is_none()
+            && plugins.eq(self.plugins.iter().map(|plugin| Some(plugin.as_map())))
+    }
+
+    /// Whether a reader of the keys would use the same versions.
+    fn has_version_of(&self, map: &Map) -> bool {
+        let highest = |versions: &[Version]| versions.last().copied().unwrap_or(Version::V0_1_0);
+        versions(map)
+            .is_ok_and(|read| highest(&read) == self.cni_version && read == self.cni_versions)
+    }
+
+    /// The switches that are not as they were read.
+    fn changed_switches(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        let switches = [
+            (DISABLE_CHECK, self.disable_check),
+            (DISABLE_GC, self.disable_gc),
+            (LOAD_ONLY_INLINED_PLUGINS, self.load_only_inlined_plugins),
+        ];
+        let read = |name| switch(&self.read.map, name).ok();
+        switches
+            .into_iter()
+            .filter(move |(name, is_on)| read(name) != Some(*is_on))
+    }
+
+    /// What was read, with what was changed since.
+    fn to_map(&self) -> Map {
+        let mut map = self.read.map.clone();
+        if !self.has_version_of(&map) {
+            set(
+                &mut map,
+                CNI_VERSION,
+                Some(self.cni_version.as_str().into()),
+            );
+            let mut all = self.cni_versions.clone();
+            all.retain(|version| *version < self.cni_version);
+            all.push(self.cni_version);
+            let listed = all.iter().map(|version| Value::from(version.as_str()));
+            set(
+                &mut map,
+                CNI_VERSIONS,
+                (all.len() > 1).then(|| listed.collect()),
+            );
+        }
+        if decode::key(&map, NAME).is_none_or(|name| name != self.name.as_str()) {
+            set(&mut map, NAME, Some(self.name.as_str().into()));
+        }
+        for (name, is_on) in self.changed_switches() {
+            set(&mut map, name, Some(is_on.into()));
+        }
+        let plugins = self.plugins.iter().map(|plugin| plugin.as_map().clone());
+        let plugins = (!self.plugins.is_empty()).then(|| plugins.collect());
+        set(&mut map, PLUGINS, plugins);
+        map
+    }
+}
+
+impl Read {
+    fn made(map: Map) -> Self {
+        Self {
+            text: text(map.clone()),
+            map,
+        }
+    }
+}
+
+/// Compact JSON; as `Value` prints it, which cannot fail.
+fn text(map: Map) -> Vec<u8> {
+    Value::Object(map).to_string().into_bytes()
+}
+
+/// Sets a key, in its place if it has one, or removes it; in whichever case of letters it was there.
+fn set(map: &mut Map, name: &str, value: Option<Value>) {
+    map.retain(|key, _| key == name || !decode::same_key(key, name));
+    match value {
+        Some(value) => {
+            map.insert(name.to_owned(), value);
+        }
+        None => map.retain(|key, _| key != name),
     }
 }
 
@@ -87,17 +232,17 @@ impl NetworkList {
 /// other runtimes; but when none is known the configuration cannot be used.
 fn versions(map: &Map) -> Result<Vec<Version>, DecodeError> {
     let single =
-        decode::optional(map, "cniVersion", decode::string)?.filter(|text| !text.is_empty());
-    let many = decode::optional(map, "cniVersions", |value| {
+        decode::optional(map, CNI_VERSION, decode::string)?.filter(|text| !text.is_empty());
+    let many = decode::optional(map, CNI_VERSIONS, |value| {
         decode::list(value, decode::string)
     })?;
     let texts: Vec<&str> = many.unwrap_or_default().into_iter().chain(single).collect();
     let mut known: Vec<Version> = texts.iter().filter_map(|text| text.parse().ok()).collect();
     if let (true, Some(text)) = (known.is_empty(), texts.last()) {
         let which = if single.is_some() {
-            "cniVersion"
+            CNI_VERSION
         } else {
-            "cniVersions"
+            CNI_VERSIONS
         };
         let unknown = text.parse::<Version>().map_err(DecodeError::from);
         unknown.map_err(|error| error.within(which))?;
@@ -120,7 +265,7 @@ fn switch(map: &Map, name: &str) -> Result<bool, DecodeError> {
 
 fn plugins(map: &Map, only_inlined: bool) -> Result<Vec<PluginConfig>, DecodeError> {
     const EXPECTED: &str = "a list of at least one plugin configuration";
-    let decoded = decode::optional(map, "plugins", |value| {
+    let decoded = decode::optional(map, PLUGINS, |value| {
         let list = decode::list(value, |item| {
             let plugin = PluginConfig::from_value(item.clone())?;
             plugin.plugin_type()?;
@@ -133,204 +278,10 @@ fn plugins(map: &Map, only_inlined: bool) -> Result<Vec<PluginConfig>, DecodeErr
         }
     })?;
     match decoded {
-        None if only_inlined => Err(DecodeError::missing("plugins", EXPECTED)),
+        None if only_inlined => Err(DecodeError::missing(PLUGINS, EXPECTED)),
         decoded => Ok(decoded.unwrap_or_default()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn parse(value: &Value) -> Result<NetworkList, DecodeError> {
-        NetworkList::parse(value.to_string().as_bytes())
-    }
-
-    fn list(extra: Value) -> Value {
-        let mut list = json!({"name": "net", "plugins": [{"type": "bridge"}]});
-        for (key, value) in extra.as_object().unwrap() {
-            list[key] = value.clone();
-        }
-        list
-    }
-
-    #[test]
-    fn the_example_of_the_specification_is_read() {
-        let text = r#"{
-            "cniVersion": "1.1.0",
-            "cniVersions": ["0.3.1", "0.4.0", "1.0.0", "1.1.0"],
-            "name": "dbnet",
-            "plugins": [
-                {"type": "bridge", "bridge": "cni0", "keyA": ["some more"],
-                 "ipam": {"type": "host-local", "subnet": "10.1.0.0/16"}},
-                {"type": "tuning", "capabilities": {"mac": true}},
-                {"type": "portmap", "capabilities": {"portMappings": true}}
-            ]
-        }"#;
-        let list = NetworkList::parse(text.as_bytes()).unwrap();
-        assert_eq!(list.name.as_str(), "dbnet");
-        assert_eq!(list.cni_version, Version::V1_1_0);
-        assert_eq!(list.cni_versions, Version::ALL[3..]);
-        assert!(!list.disable_check && !list.disable_gc && !list.load_only_inlined_plugins);
-        let types: Vec<_> = list
-            .plugins
-            .iter()
-            .map(|plugin| plugin.plugin_type())
-            .collect();
-        assert_eq!(
-            types,
-            ["bridge", "tuning", "portmap"].map(|name| Ok(name.parse().unwrap()))
-        );
-        assert_eq!(list.plugins[0].as_map()["keyA"], json!(["some more"]));
-        assert_eq!(list.source, text.as_bytes());
-    }
-
-    #[test]
-    fn the_highest_known_version_is_chosen() {
-        use Version::{V0_1_0, V0_3_1, V0_4_0, V1_0_0, V1_1_0};
-        for (versions, expected) in [
-            (json!({}), V0_1_0),
-            (json!({"cniVersion": ""}), V0_1_0),
-            (json!({"cniVersion": "0.4.0"}), V0_4_0),
-            (json!({"cniVersions": []}), V0_1_0),
-            (json!({"cniVersions": ["1.0.0", "0.3.1"]}), V1_0_0),
-            (
-                json!({"cniVersion": "0.4.0", "cniVersions": ["0.3.1"]}),
-                V0_4_0,
-            ),
-            (
-                json!({"cniVersion": "0.3.1", "cniVersions": ["0.4.0", "9.0.0"]}),
-                V0_4_0,
-            ),
-            (
-                json!({"cniVersion": "9.0.0", "cniVersions": ["1.1.0", "0.3.1"]}),
-                V1_1_0,
-            ),
-            (json!({"cniVersion": "0.3.1", "cniVersions": null}), V0_3_1),
-        ] {
-            assert_eq!(
-                parse(&list(versions.clone())).unwrap().cni_version,
-                expected,
-                "{versions}"
-            );
-        }
-    }
-
-    #[test]
-    fn switches_may_be_strings() {
-        for (value, expected) in [
-            (json!(true), true),
-            (json!("true"), true),
-            (json!("TRUE"), true),
-            (json!(false), false),
-            (json!("False"), false),
-            (json!(null), false),
-        ] {
-            for key in ["disableCheck", "disableGC", "loadOnlyInlinedPlugins"] {
-                let list = parse(&list(json!({ key: value }))).unwrap();
-                let switches = [
-                    list.disable_check,
-                    list.disable_gc,
-                    list.load_only_inlined_plugins,
-                ];
-                assert_eq!(switches.contains(&true), expected, "{key}: {value}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_refused_with_its_place() {
-        for (value, message) in [
-            (json!([]), "expected an object"),
-            (
-                json!({"plugins": [{"type": "bridge"}]}),
-                r#""name" is missing"#,
-            ),
-            (
-                list(json!({"name": "a b"})),
-                r#""name": invalid network name "a b""#,
-            ),
-            (
-                list(json!({"name": 1})),
-                r#""name": expected a string, found 1"#,
-            ),
-            (
-                list(json!({"cniVersion": 1})),
-                r#""cniVersion": expected a string"#,
-            ),
-            (
-                list(json!({"cniVersion": "1.2.0"})),
-                r#""cniVersion": unknown CNI version "1.2.0""#,
-            ),
-            (
-                list(json!({"cniVersions": ["1.2.0"]})),
-                r#""cniVersions": unknown CNI version"#,
-            ),
-            (
-                list(json!({"cniVersions": "1.0.0"})),
-                r#""cniVersions": expected a list"#,
-            ),
-            (
-                list(json!({"cniVersions": [1]})),
-                r#""cniVersions[0]": expected a string"#,
-            ),
-            (
-                list(json!({"disableCheck": "yes"})),
-                r#""disableCheck": expected true or false"#,
-            ),
-            (
-                list(json!({"disableGC": 1})),
-                r#""disableGC": expected true or false, found 1"#,
-            ),
-            (
-                list(json!({"plugins": []})),
-                r#""plugins": expected a list of at least one"#,
-            ),
-            (
-                list(json!({"plugins": {}})),
-                r#""plugins": expected a list"#,
-            ),
-            (
-                list(json!({"plugins": [{}]})),
-                r#""plugins[0].type" is missing"#,
-            ),
-            (
-                list(json!({"plugins": [1]})),
-                r#""plugins[0]": expected an object, found 1"#,
-            ),
-            (
-                list(json!({"plugins": [{"type": "a"}, {"type": "../a"}]})),
-                r#""plugins[1].type": invalid plugin type "../a""#,
-            ),
-            (
-                json!({"name": "net", "loadOnlyInlinedPlugins": true}),
-                r#""plugins" is missing; expected a list of at least one"#,
-            ),
-        ] {
-            let error = parse(&value).unwrap_err().to_string();
-            assert!(error.starts_with(message), "{value}: {error}");
-        }
-    }
-
-    #[test]
-    fn plugins_may_come_from_elsewhere() {
-        assert!(parse(&json!({"name": "net"})).unwrap().plugins.is_empty());
-    }
-
-    #[test]
-    fn a_single_configuration_becomes_a_list_of_one() {
-        let text = r#"{"cniVersion":"0.2.0","name":"mynet","type":"bridge","isGateway":true}"#;
-        let plugin = PluginConfig::parse(text.as_bytes()).unwrap();
-        let made = NetworkList::from_single(plugin.clone()).unwrap();
-        assert_eq!(made.plugins, [plugin]);
-        let list = format!(r#"{{"cniVersion":"0.2.0","name":"mynet","plugins":[{text}]}}"#);
-        assert_eq!(decode::value(&made.source), decode::value(list.as_bytes()),);
-        assert_eq!(NetworkList::parse(&made.source), Ok(made));
-        for incomplete in [json!({"name": "net"}), json!({"type": "bridge"})] {
-            let plugin = PluginConfig::from_value(incomplete).unwrap();
-            assert!(NetworkList::from_single(plugin).is_err());
-        }
-    }
-}
+mod tests;

@@ -77,7 +77,7 @@ fn a_list_goes_on_in_the_folder_of_its_name() {
     assert_eq!(types(&network), ["inlined", "first", "second"]);
     // What is kept with the result of ADD has to have all of them.
     assert_eq!(
-        types(&NetworkList::parse(&network.source).unwrap()),
+        types(&NetworkList::parse(&network.source()).unwrap()),
         types(&network)
     );
 

@@ -70,8 +70,8 @@ fn counts(network: &Network, found: &Found) -> [usize; 3] {
 
 /// The configuration in force: with the plugins of the network's folder.
 fn configuration(network: &Network) -> Value {
-    let source = network.list.as_ref().map(|list| list.source.as_slice());
-    decode::value(source.unwrap_or_default()).unwrap_or_default()
+    let source = network.list.as_ref().map(|list| list.source());
+    decode::value(&source.unwrap_or_default()).unwrap_or_default()
 }
 
 fn pools<'h>(host: &'h Host, network: &Network) -> Vec<&'h Pool> {
