@@ -159,8 +159,8 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        if let Error::Several(errors) = error {
-            return several(errors);
+        if let Error::Several { first, others } = error {
+            return Self::from(*first).with_others(others.into_iter().map(Self::from).collect());
         }
         if let Error::Undone(undone) = error {
             let del = undone.del.err().map(Self::from);
@@ -191,15 +191,6 @@ impl From<Error> for Failure {
 impl From<linkspan_kernel::Error> for Failure {
     fn from(error: linkspan_kernel::Error) -> Self {
         Self::new(Kind::Failed, error.to_string())
-    }
-}
-
-/// The first failure, and the others after it.
-fn several(errors: Vec<Error>) -> Failure {
-    let mut failures = errors.into_iter().map(Failure::from);
-    match failures.next() {
-        Some(first) => first.with_others(failures.collect()),
-        None => Failure::new(Kind::Failed, "nothing is known of the failure"),
     }
 }
 

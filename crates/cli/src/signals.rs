@@ -29,7 +29,7 @@ static RECEIVED: AtomicI32 = AtomicI32::new(0);
 /// What gives operations up when a signal comes. Nothing where signals cannot be watched for: then
 /// they end the program, as they do by default.
 pub(crate) fn cancel() -> Option<Cancel> {
-    let cancel = Cancel::new().ok()?;
+    let cancel = Cancel::stepwise().ok()?;
     // Whoever started this program may want one of them ignored, as shells do in the background.
     let wanted = ENDING.into_iter().filter(|signal| !is_ignored(*signal));
     let mut signals = Signals::new(wanted).ok()?;

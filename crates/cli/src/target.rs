@@ -63,7 +63,7 @@ impl Places {
             .observer(watch(ui))
             .executor(Shown { ui });
         match signals::cancel() {
-            Some(cancel) => builder.cancel(cancel),
+            Some(cancel) => builder.cancel(cancel).detach_cancelled(true),
             None => builder,
         }
     }

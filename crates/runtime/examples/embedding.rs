@@ -129,6 +129,7 @@ fn collect(runtime: &Runtime, network: &NetworkList) -> Result<(), Error> {
     let is_there = |netns: &Path| netns.exists();
     let in_use: Vec<_> = attachments
         .iter()
+        .filter(|kept| kept.is_complete)
         .filter(|kept| kept.endpoint.netns.as_deref().is_none_or(is_there))
         .map(|kept| kept.endpoint.attachment())
         .collect();

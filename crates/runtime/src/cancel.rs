@@ -4,39 +4,74 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-/// Gives operations of a runtime up, from any thread and at any time: for a program that is told to end.
+/// A token that gives operations up, from any thread and at any time: of one operation ([`Runtime::with_cancel`]) or of all of a
+/// runtime ([`Builder::cancel`]), beside their deadline. Clones are the same token.
 ///
-/// Clones give up the same operations; see [`Builder::cancel`](crate::Builder::cancel).
+/// The plugin that runs is told to end, with all that it has started (SIGTERM to its process group), and ended two seconds later
+/// (SIGKILL); no other is run. What ADD had made then stays and is noted as not complete, unless
+/// [`Builder::detach_cancelled`] or [`Builder::detach_failed`] has it detached.
+///
+/// [`Runtime::with_cancel`]: crate::Runtime::with_cancel
+/// [`Builder::cancel`]: crate::Builder::cancel
+/// [`Builder::detach_cancelled`]: crate::Builder::detach_cancelled
+/// [`Builder::detach_failed`]: crate::Builder::detach_failed
 #[derive(Clone, Debug)]
 pub struct Cancel {
-    /// A counter: as many operations are to be given up.
+    /// Readable once something is to be given up; of one that works stepwise, as many things as its count.
     event: Arc<OwnedFd>,
+    is_stepwise: bool,
 }
 
 impl Cancel {
-    /// One that gives up nothing yet.
+    /// One that gives up nothing yet, and then everything: each operation that has it, also those yet to come. It does not give up
+    /// the DEL that detaches what an ADD had begun; that has a deadline of its own.
     ///
     /// # Errors
     /// When the process has no descriptor left.
     pub fn new() -> io::Result<Self> {
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE;
+        Self::with(false)
+    }
+
+    /// One for a program that is told to end by signals: each call of [`cancel`](Self::cancel) gives up one thing, what runs or
+    /// else what is next. So the first gives up an ADD, and the second the DEL that detaches what the ADD had begun, or the two
+    /// seconds in which a plugin may end by itself.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn stepwise() -> io::Result<Self> {
+        Self::with(true)
+    }
+
+    fn with(is_stepwise: bool) -> io::Result<Self> {
+        let mut flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        flags.set(EventfdFlags::SEMAPHORE, is_stepwise);
         Ok(Self {
             event: Arc::new(eventfd(0, flags)?),
+            is_stepwise,
         })
     }
 
-    /// Gives up the operation that runs, or else the next. Called again, the one after it: the DEL, for
-    /// example, that follows an ADD that was given up.
+    /// Gives up what runs.
     pub fn cancel(&self) {
         // It fails for a counter that is full: then enough is to be given up.
         let _ = rustix::io::write(&*self.event, &1_u64.to_ne_bytes());
     }
 
-    /// Whether an operation is to be given up, which is asked once for each.
+    /// Whether what runs is to be given up: what an implementation of [`Execute`](crate::Execute) asks once for each time that
+    /// the token is readable. The answer of a [stepwise](Self::stepwise) one is yes as often as it was called.
     pub fn take(&self) -> bool {
-        rustix::io::read(&*self.event, &mut [0; 8]).is_ok()
+        if self.is_stepwise {
+            return rustix::io::read(&*self.event, &mut [0; 8]).is_ok();
+        }
+        let mut events = [PollFd::new(&*self.event, PollFlags::IN)];
+        poll(&mut events, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Whether each call of [`cancel`](Self::cancel) gives up one thing.
+    pub(crate) fn is_stepwise(&self) -> bool {
+        self.is_stepwise
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use linkspan_spec::{Command, DecodeError, NetworkList, PluginConfig, Success, Value};
 
 use crate::find::is_directory;
+use crate::lock::ContainerTurn;
 use crate::runner::{Answer, Runner};
 use crate::{Deadline, Endpoint, Error, Step};
 
@@ -17,6 +18,8 @@ pub(crate) struct Chain<'a> {
     /// None for the operations that are for no single attachment.
     pub(crate) endpoint: Option<&'a Endpoint>,
     pub(crate) deadline: Deadline,
+    /// Of the operations that are for a container.
+    pub(crate) turn: Option<&'a ContainerTurn>,
 }
 
 impl<'a> Chain<'a> {
@@ -42,7 +45,8 @@ impl<'a> Chain<'a> {
             network: self.network.name.to_string(),
             attachment: self.endpoint.map(Endpoint::attachment),
         };
-        let env = environment(self.command, self.endpoint, &self.runner.directories);
+        let mut env = environment(self.command, self.endpoint, &self.runner.directories);
+        env.extend(self.turn.and_then(ContainerTurn::variable));
         let stdin = complete(config).to_string();
         self.runner.run(step, env, stdin.as_bytes(), self.deadline)
     }

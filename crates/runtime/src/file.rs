@@ -39,13 +39,28 @@ pub(crate) fn is_for_now(error: &io::Error) -> bool {
     )
 }
 
+/// What a file that was written outlasts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Lasting {
+    /// The end of this process.
+    Process,
+    /// A power failure as well, which takes the time that the disk takes.
+    PowerFailure,
+}
+
 /// Writes a file that only its owner may read, so that a reader sees the old file or the whole new
-/// one, also after a power failure. It is prepared in `workshop`, a directory of the same file
-/// system.
-pub(crate) fn write(path: &Path, workshop: &Path, bytes: &[u8]) -> io::Result<()> {
+/// one. It is prepared in `workshop`, a directory of the same file system.
+pub(crate) fn write(
+    path: &Path,
+    workshop: &Path,
+    bytes: &[u8],
+    lasting: Lasting,
+) -> io::Result<()> {
     let mut file = NamedTempFile::new_in(workshop)?;
     file.write_all(bytes)?;
-    file.as_file().sync_data()?;
+    if lasting == Lasting::PowerFailure {
+        file.as_file().sync_data()?;
+    }
     file.persist(path)?;
     Ok(())
 }

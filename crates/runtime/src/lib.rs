@@ -56,11 +56,13 @@
 #![deny(missing_docs)]
 
 mod base64;
+mod builder;
 mod cache;
 mod cancel;
 pub mod capabilities;
 mod chain;
 mod deadline;
+mod detach;
 mod endpoint;
 mod error;
 mod execute;
@@ -76,6 +78,7 @@ mod runner;
 mod runtime;
 mod step;
 mod trace;
+mod turn;
 mod watch;
 
 pub use ipnet;
@@ -89,6 +92,7 @@ pub use linkspan_spec::{
     PluginType, Route, Success, UnknownVersion, Value, Version, VersionInfo,
 };
 
+pub use builder::Builder;
 pub use cache::{CachedAttachment, CachedFile, DEFAULT_CACHE_DIR};
 pub use cancel::Cancel;
 pub use capabilities::{
@@ -110,7 +114,7 @@ pub use pod::{
     InvalidPod, Order, Pod, PodAttachment, PodError, PodFailure, PodNetwork, with_labels,
 };
 pub use process::Process;
-pub use runtime::{Builder, DEFAULT_TIMEOUT, Outcome, Runtime};
+pub use runtime::{DEFAULT_TIMEOUT, Outcome, Runtime};
 pub use step::{Cause, Finished, PluginError, Step};
 pub use trace::TraceContext;
 pub use watch::{Networks, WatchedFile, Watcher};

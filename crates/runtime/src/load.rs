@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use linkspan_spec::decode::{self, DecodeError, Map};
-use linkspan_spec::{MAX_INPUT, NetworkList, NetworkName, PluginConfig, Value};
+use linkspan_spec::{MAX_INPUT, NetworkList, NetworkName, PluginConfig};
 
 use crate::{Error, file};
 

@@ -1,22 +1,36 @@
-//! Turns: GC has a network for itself, and an operation its attachment.
+//! Turns: GC has a network for itself, and an operation its container.
 //!
 //! Locks (flock) on empty files below `locks` in the cache's directory, beside the results: the reference's runtime
-//! takes every file there for a result. Operations on one attachment share the lock of their network, which GC has for
-//! itself, and have that of their attachment for themselves.
+//! takes every file there for a result. Each is waited for in this order, so that nobody waits in a circle:
+//!
+//! 1. that of the container, which an operation has for itself: the specification wants one at a time of each;
+//! 2. that of the network, which operations share and GC has for itself;
+//! 3. that of the attachment, for those whose files in the cache have the same name.
+//!
+//! GC detaches attachments while it has the network, so it does not wait for a container: see [`Locks::container_if_free`].
+//!
+//! A plugin may embed a runtime of the same cache for the same container, as Multus does. It would wait for the operation that
+//! it is run by, for ever: so plugins are told whose turn it is ([`TURN`]), and a runtime that finds its own container's lock
+//! there takes part in that turn.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
-use linkspan_spec::{Command, NetworkName};
+use linkspan_spec::{Command, ContainerId, NetworkName};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::{Cancel, Deadline, Endpoint, Error, file};
+
+/// The variable by which a plugin is told in which container's turn it is run.
+pub(crate) const TURN: &str = "LINKSPAN_TURN";
 
 /// The locks below a cache's directory.
 #[derive(Clone, Debug)]
@@ -24,7 +38,22 @@ pub(crate) struct Locks {
     cache: PathBuf,
 }
 
-/// The turn of an operation, until it is dropped.
+/// The turn of one container, until it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct ContainerTurn {
+    /// None where it is that of who runs this process, or there can be no locks.
+    held: Option<Held>,
+}
+
+impl ContainerTurn {
+    /// The variable by which plugins are told of it.
+    pub(crate) fn variable(&self) -> Option<(&'static str, OsString)> {
+        let meta = self.held.as_ref()?.file.metadata().ok()?;
+        Some((TURN, mark(&meta).into()))
+    }
+}
+
+/// The turn of an operation on one attachment within that of its container, until it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     // In this order: whoever waits for the attachment's lock has the network's.
@@ -69,8 +98,44 @@ impl Locks {
         }
     }
 
-    /// The turn of an operation on one attachment. ADD, which makes what GC could take for nobody's, needs it; CHECK
-    /// and DEL go on where there can be no locks, since then there was no ADD.
+    /// The turn of a container. ADD, which makes what GC could take for nobody's, needs it; CHECK and DEL go on where there can
+    /// be no locks, since then there was no ADD.
+    pub(crate) fn container(
+        &self,
+        command: Command,
+        container: &ContainerId,
+        patience: Patience<'_>,
+    ) -> Result<ContainerTurn, Error> {
+        let path = self.container_file(container);
+        if self.can_do_without(command) || is_inherited(&path) {
+            return Ok(ContainerTurn::default());
+        }
+        let held = held(&path, Mode::Exclusive, patience);
+        let held = unless_dispensable(held, command == Command::Add)?;
+        if let Some(held) = &held {
+            // By this it is told from other turns, which may have the same file.
+            let _ = held.file.set_modified(SystemTime::now());
+        }
+        Ok(ContainerTurn { held })
+    }
+
+    /// The turn of a container whose network is GC's, none while an operation on the container has it. Such a one may wait for
+    /// the network, so that both would wait for ever; and a container that is being worked on is in use.
+    pub(crate) fn container_if_free(
+        &self,
+        container: &ContainerId,
+    ) -> Result<Option<ContainerTurn>, Error> {
+        let at_once = Patience {
+            deadline: Deadline::after(Duration::ZERO),
+            cancel: None,
+        };
+        match self.container(Command::Gc, container, at_once) {
+            Err(Error::Busy { .. }) => Ok(None),
+            turn => turn.map(Some),
+        }
+    }
+
+    /// The turn of an operation on one attachment, by who has that of its container.
     pub(crate) fn attachment(
         &self,
         command: Command,
@@ -78,10 +143,10 @@ impl Locks {
         endpoint: &Endpoint,
         patience: Patience<'_>,
     ) -> Result<Turn, Error> {
-        let is_needed = command == Command::Add;
-        if !is_needed && !self.cache.is_dir() {
+        if self.can_do_without(command) {
             return Ok(Turn::default());
         }
+        let is_needed = command == Command::Add;
         let network_lock = held(&self.network_file(network), Mode::Shared, patience);
         let network_lock = unless_dispensable(network_lock, is_needed)?;
         // As the cached result is named: what shares that waits for each other as well.
@@ -92,6 +157,10 @@ impl Locks {
             _attachment: unless_dispensable(attachment, is_needed)?,
             _network: network_lock,
         })
+    }
+
+    fn can_do_without(&self, command: Command) -> bool {
+        command != Command::Add && !self.cache.is_dir()
     }
 
     /// The turn of GC.
@@ -107,10 +176,33 @@ impl Locks {
         })
     }
 
+    fn container_file(&self, container: &ContainerId) -> PathBuf {
+        self.cache.join("locks/containers").join(container.as_str())
+    }
+
     fn network_file(&self, network: &NetworkName) -> PathBuf {
         let name = format!("{network}.lock");
         self.cache.join("locks/networks").join(name)
     }
+}
+
+/// What a turn is known by: the lock's file, and when it was taken.
+fn mark(meta: &fs::Metadata) -> String {
+    let (device, inode) = (meta.dev(), meta.ino());
+    format!("{device}:{inode}@{}.{:09}", meta.mtime(), meta.mtime_nsec())
+}
+
+/// Whether the turn of a container is that of who runs this process. A turn that is over is not, though a process that was left
+/// behind is still told of it.
+fn is_inherited(path: &Path) -> bool {
+    let Some(told) = std::env::var_os(TURN) else {
+        return false;
+    };
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    file.metadata().is_ok_and(|meta| told == *mark(&meta))
+        && matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 /// Waits for a lock, on the file that is there then: who had it before may have removed it.
@@ -138,6 +230,7 @@ fn lock(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<File, Error> 
     };
     match tried {
         Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) if patience.deadline.has_passed() => Err(busy(path, false)),
         Err(TryLockError::WouldBlock) => wait(file, path, mode, patience),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

@@ -161,12 +161,13 @@ pub struct Collection<'a> {
 }
 
 impl Collection<'_> {
-    /// Removes what belongs to none of the attachments in use: DEL for each kept attachment of the
+    /// Removes what belongs to none of the attachments in use: DEL for each kept or begun attachment of the
     /// network that is not among them, with the configuration of its ADD; then, from version 1.1.0 on, GC of the network's
-    /// plugins, which are told of them.
+    /// plugins, which are told of them. A container that another operation is at, on another network, is in use.
     ///
     /// Whoever takes them from [`Runtime::attachments`] must not go on when that fails: a
-    /// container that is not in the list is cut off.
+    /// container that is not in the list is cut off. What is not [complete](crate::CachedAttachment::is_complete) is in nobody's
+    /// use: no ADD of the network is under way.
     ///
     /// Each DEL has a time of its own, and the plugins' GC another.
     ///
@@ -181,33 +182,48 @@ impl Collection<'_> {
         if network.disable_gc {
             return Ok(Outcome::Disabled);
         }
-        let mut errors = self.detach_stale(in_use)?;
+        let (mut in_use, mut errors) = (in_use.to_vec(), Vec::new());
+        self.detach_stale(&mut in_use, &mut errors)?;
         self.runtime.cache.sweep();
         let go_on = !errors.iter().any(Error::is_cancelled);
         if go_on && network.cni_version >= Command::Gc.since() {
-            errors.extend(self.collect_garbage(in_use));
+            errors.extend(self.collect_garbage(&in_use));
         }
         Error::collect(errors)?;
         Ok(Outcome::Done)
     }
 
-    fn detach_stale(&self, in_use: &[Attachment]) -> Result<Vec<Error>, Error> {
+    /// Detaches what is not in use. A container that another operation is at turns out to be.
+    fn detach_stale(
+        &self,
+        in_use: &mut Vec<Attachment>,
+        errors: &mut Vec<Error>,
+    ) -> Result<(), Error> {
         let (runtime, network) = (self.runtime, self.network);
-        let in_use: BTreeSet<_> = in_use
+        let names: BTreeSet<_> = in_use
             .iter()
-            .map(|attachment| runtime.cache.path_of(&network.name, attachment))
+            .map(|attachment| runtime.cache.name_of(&network.name, attachment))
             .collect();
         let files = runtime.cache.files()?.into_iter();
         let stale = files
             .filter(|file| file.may_be_of(&network.name))
-            .filter(|file| !in_use.contains(&file.path));
+            .filter(|file| !names.contains(&file.name()));
         let detached = stale.map(|file| {
-            let deadline = Deadline::after(runtime.timeout);
             let cached = file.attachment?;
+            let endpoint = &cached.endpoint;
+            let Some(turn) = runtime.turn_if_free(&endpoint.container_id)? else {
+                in_use.push(endpoint.attachment());
+                return Ok(());
+            };
             let then = cached.detach_with(network);
-            runtime.detach(then.as_ref().unwrap_or(network), &cached.endpoint, deadline)
+            turn.detach(
+                then.as_ref().unwrap_or(network),
+                endpoint,
+                runtime.deadline(),
+            )
         });
-        Ok(failures(detached))
+        errors.extend(failures(detached));
+        Ok(())
     }
 
     fn collect_garbage(&self, in_use: &[Attachment]) -> Vec<Error> {
@@ -223,7 +239,7 @@ impl Collection<'_> {
 }
 
 /// Every failure, up to the one by which the operation is given up.
-fn failures<T>(steps: impl Iterator<Item = Result<T, Error>>) -> Vec<Error> {
+pub(crate) fn failures<T>(steps: impl Iterator<Item = Result<T, Error>>) -> Vec<Error> {
     let mut errors = Vec::new();
     for error in steps.filter_map(Result::err) {
         let given_up = error.is_cancelled();

@@ -11,6 +11,8 @@ use linkspan_spec::{
     Success, Value,
 };
 
+use crate::trace::operation;
+use crate::turn::InTurn;
 use crate::{Endpoint, Error, InvalidArg, Outcome, Runtime};
 
 /// What go-cni attaches a container's loopback interface by; what that has attached is detached by the same names.
@@ -284,7 +286,13 @@ impl Runtime {
     /// # Errors
     /// Those of the networks that failed: one with [`Order::Serial`], where those behind it are not tried.
     pub fn add_pod(&self, pod: &Pod, order: Order) -> Result<Vec<PodAttachment>, PodError> {
-        let attach = |one: &PodNetwork| self.add(&one.network, &one.endpoint);
+        let turn = self.pod_turn(Command::Add, pod)?;
+        let attach = |one: &PodNetwork| {
+            let PodNetwork { network, endpoint } = one;
+            operation(Command::Add, &network.name, endpoint, || {
+                turn.add(network, endpoint, self.deadline())
+            })
+        };
         let outcomes = match order {
             Order::Serial => serial(pod, attach),
             Order::Parallel => parallel(pod, attach),
@@ -311,7 +319,7 @@ impl Runtime {
         }
         if self.detach_failed {
             error.attached.clear();
-            error.not_detached = self.detach_all_of(&made);
+            error.not_detached = detach_each(&turn, &made);
         }
         Err(error)
     }
@@ -322,10 +330,15 @@ impl Runtime {
     /// # Errors
     /// Those of all networks that failed.
     pub fn check_pod(&self, pod: &Pod) -> Result<Vec<Outcome>, PodError> {
+        let turn = self.pod_turn(Command::Check, pod)?;
         let mut error = PodError::new(Command::Check, pod);
         let mut outcomes = Vec::new();
         for one in &pod.networks {
-            match self.check(&one.network, &one.endpoint) {
+            let (network, endpoint) = (&one.network, &one.endpoint);
+            let checked = operation(Command::Check, &network.name, endpoint, || {
+                turn.check(network, endpoint, self.deadline())
+            });
+            match checked {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(Error::CheckNotSupported { .. }) => outcomes.push(Outcome::NotInVersion),
                 Err(failure) => error.failures.push(PodFailure::new(one, failure)),
@@ -339,24 +352,42 @@ impl Runtime {
     /// # Errors
     /// Those of all networks that failed; none keeps it from the others, unless it is that the operation was given up.
     pub fn del_pod(&self, pod: &Pod) -> Result<(), PodError> {
+        let turn = self.pod_turn(Command::Del, pod)?;
         let mut error = PodError::new(Command::Del, pod);
-        error.failures = self.detach_all_of(&pod.networks.iter().collect::<Vec<_>>());
+        error.failures = detach_each(&turn, &pod.networks.iter().collect::<Vec<_>>());
         error.unless_empty(())
     }
 
-    fn detach_all_of(&self, networks: &[&PodNetwork]) -> Vec<PodFailure> {
-        let mut failures = Vec::new();
-        for one in networks.iter().rev() {
-            if let Err(error) = self.del(&one.network, &one.endpoint) {
-                let given_up = error.is_cancelled();
-                failures.push(PodFailure::new(one, error));
-                if given_up {
-                    break;
-                }
+    /// The turn of the pod's container, once for all of its networks. That it does not come is told of the first.
+    fn pod_turn(&self, command: Command, pod: &Pod) -> Result<InTurn<'_>, PodError> {
+        let turn = self.turn(command, &pod.container_id, self.deadline());
+        turn.map_err(|failure| {
+            let mut error = PodError::new(command, pod);
+            let first = pod.networks.first();
+            error
+                .failures
+                .extend(first.map(|one| PodFailure::new(one, failure)));
+            error
+        })
+    }
+}
+
+fn detach_each(turn: &InTurn<'_>, networks: &[&PodNetwork]) -> Vec<PodFailure> {
+    let mut failures = Vec::new();
+    for one in networks.iter().rev() {
+        let (network, endpoint) = (&one.network, &one.endpoint);
+        let detached = operation(Command::Del, &network.name, endpoint, || {
+            turn.del(network, endpoint, turn.runtime().deadline())
+        });
+        if let Err(error) = detached {
+            let given_up = error.is_cancelled();
+            failures.push(PodFailure::new(one, error));
+            if given_up {
+                break;
             }
         }
-        failures
     }
+    failures
 }
 
 /// Up to the first failure.

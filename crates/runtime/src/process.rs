@@ -253,7 +253,9 @@ impl Running {
         // The group's number cannot belong to anybody else before the process is reaped. That its
         // last member has ended in the meantime is as good.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::TERM);
-        self.wait(&Deadline::after(GRACE), cancel)?;
+        // What has given the run up does not cut this short; a second signal to a program does.
+        let again = cancel.filter(|cancel| cancel.is_stepwise());
+        self.wait(&Deadline::after(GRACE), again)?;
         self.end_group();
         Ok(())
     }

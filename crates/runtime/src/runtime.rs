@@ -1,21 +1,18 @@
 //! The runtime: attaches containers to networks, and detaches them.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use linkspan_spans::during;
 use linkspan_spec::{Command, NetworkList, NetworkName, PluginConfig, Success};
 
 use crate::cache::Cache;
 use crate::chain::{Chain, derived, result_to_json, with_result};
-use crate::lock::{Locks, Patience, Turn};
+use crate::lock::{Locks, Patience};
 use crate::runner::Runner;
 use crate::trace::operation;
 use crate::{
-    CachedAttachment, CachedFile, Cancel, DEFAULT_CACHE_DIR, Deadline, Endpoint, Error, Execute,
-    Finished, Process, TraceContext, Undone,
+    Builder, CachedAttachment, CachedFile, Cancel, Deadline, Endpoint, Error, TraceContext,
 };
 
 /// How long an operation may take when nothing else is said: two minutes, as long as the kubelet
@@ -46,16 +43,11 @@ pub struct Runtime {
     pub(crate) cache: Cache,
     pub(crate) locks: Locks,
     pub(crate) timeout: Duration,
+    pub(crate) detach_timeout: Option<Duration>,
     pub(crate) detach_failed: bool,
+    pub(crate) detach_cancelled: bool,
     pub(crate) finish_detach: bool,
     pub(crate) refuse_unused_capabilities: bool,
-}
-
-/// A failed ADD.
-struct Failed {
-    error: Error,
-    /// Whether something of it may be there.
-    has_begun: bool,
 }
 
 /// How an operation that may have nothing to do went well.
@@ -84,6 +76,30 @@ impl Runtime {
         }
     }
 
+    /// The same runtime for operations that a token gives up, instead of what [`Builder::cancel`] has said: one for each, say.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # use linkspan_runtime::{Cancel, Endpoint, Runtime, load_network};
+    /// # let network = load_network("/etc/cni/net.d".as_ref(), "mynet")?;
+    /// # let endpoint = Endpoint::new("c1".parse()?, "eth0".parse()?);
+    /// # let runtime = Runtime::builder().build();
+    /// let cancel = Cancel::new()?;
+    /// std::thread::scope(|scope| {
+    ///     let add = scope.spawn(|| runtime.with_cancel(cancel.clone()).add(&network, &endpoint));
+    ///     // The pod is not wanted any more.
+    ///     cancel.cancel();
+    ///     assert!(add.join().unwrap().is_err_and(|error| error.is_cancelled()));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_cancel(&self, cancel: Cancel) -> Self {
+        let mut runtime = self.clone();
+        runtime.runner.cancel = Some(cancel);
+        runtime
+    }
+
     /// The same runtime for operations that are part of a trace: each plugin is told of it by `TRACEPARENT`, `TRACESTATE` and
     /// `BAGGAGE`, as libcni tells them what its caller's context says. Without, plugins find in these variables what this
     /// process found there.
@@ -105,6 +121,9 @@ impl Runtime {
     /// Attaches a container: runs ADD of the network's plugins in order, each with the result of
     /// the one before, and keeps the last result for CHECK, DEL and GC.
     ///
+    /// Before the first plugin is run, what it is run for is noted in the journal: should this process be killed, or ADD fail, the
+    /// attachment is found by [`attachments`](Self::attachments), as one that is not complete, and by GC, until a DEL succeeds.
+    ///
     /// When a plugin fails, those before it have done their work and stay as they are, as with the
     /// reference's runtime: the caller must call [`del`](Self::del). With
     /// [`Builder::detach_failed`] that is done here, and the error is [`Error::Undone`]. It is not done when nothing was begun,
@@ -112,79 +131,21 @@ impl Runtime {
     ///
     /// - when what failed was to attach once more what is attached already: that goes on working;
     /// - when the first plugin was not run, or says itself why it failed. One that refuses an interface which exists
-    ///   must not have it removed: another runtime may have made it, with a cache of its own.
+    ///   must not have it removed: another runtime may have made it, with a cache of its own. Then nothing is noted, either.
     ///
     /// # Errors
-    /// The first failure of a plugin; or that the result could not be kept, though the container is
-    /// attached; or, before a plugin is run, that the result would take the place of another attachment's.
+    /// The first failure of a plugin; [`Error::NotKept`], that the result could not be kept though the container is
+    /// attached; or, before a plugin is run, that it cannot be noted, or that the result would take the place of another
+    /// attachment's.
     ///
     /// # Spec
     /// Section 3, "Attaching a container to a network".
     pub fn add(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
         operation(Command::Add, &network.name, endpoint, || {
-            self.add_in_turn(network, endpoint)
+            let deadline = self.deadline();
+            let turn = self.turn(Command::Add, &endpoint.container_id, deadline)?;
+            turn.add(network, endpoint, deadline)
         })
-    }
-
-    fn add_in_turn(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
-        self.check_arguments(network, endpoint)?;
-        let deadline = Deadline::after(self.timeout);
-        let _turn = self.turn(Command::Add, &network.name, endpoint, deadline)?;
-        self.cache.refuse_other(&network.name, endpoint)?;
-        // One that cannot be read is one.
-        let attached = || !matches!(self.cache.load(&network.name, endpoint), Ok(None));
-        let may_detach = self.detach_failed || self.runner.cancel.is_some();
-        let may_detach = may_detach && !attached();
-        self.attach(network, endpoint, deadline).map_err(|failed| {
-            let wanted = self.detach_failed || failed.error.is_cancelled();
-            match may_detach && wanted && failed.has_begun {
-                true => self.undo(failed.error, network, endpoint),
-                false => failed.error,
-            }
-        })
-    }
-
-    /// Detaches what ADD has begun. DEL has a time of its own.
-    fn undo(&self, add: Error, network: &NetworkList, endpoint: &Endpoint) -> Error {
-        let cleaner = Self {
-            finish_detach: true,
-            ..self.clone()
-        };
-        let del = operation(Command::Del, &network.name, endpoint, || {
-            cleaner.detach(network, endpoint, Deadline::after(self.timeout))
-        });
-        Error::Undone(Box::new(Undone { add, del }))
-    }
-
-    fn attach(
-        &self,
-        network: &NetworkList,
-        endpoint: &Endpoint,
-        deadline: Deadline,
-    ) -> Result<Success, Failed> {
-        let chain = self.chain(network, Command::Add, Some(endpoint), deadline);
-        let mut result = None;
-        for index in 0..network.plugins.len() {
-            let added = chain.run_add(index, result.as_ref());
-            result = Some(added.map_err(|error| Failed {
-                has_begun: index > 0 || error.may_leave_something(),
-                error,
-            })?);
-        }
-        let result = result.unwrap_or_default();
-        let kept = chain.to_json(&result).and_then(|json| {
-            during(
-                || "keep the result",
-                || self.cache.store(network, endpoint, &json),
-            )
-        });
-        match kept {
-            Ok(()) => Ok(result),
-            Err(error) => Err(Failed {
-                has_begun: true,
-                error,
-            }),
-        }
     }
 
     /// Checks an attachment: runs CHECK of the network's plugins in order, each with the kept
@@ -197,25 +158,10 @@ impl Runtime {
     /// # Spec
     /// Section 3, "Checking a container's attachment".
     pub fn check(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Outcome, Error> {
-        if network.cni_version < Command::Check.since() {
-            return Err(Error::CheckNotSupported {
-                network: network.name.clone(),
-                version: network.cni_version,
-            });
-        }
-        if network.disable_check {
-            return Ok(Outcome::Disabled);
-        }
         operation(Command::Check, &network.name, endpoint, || {
-            let deadline = Deadline::after(self.timeout);
-            let _turn = self.turn(Command::Check, &network.name, endpoint, deadline)?;
-            let chain = self.chain(network, Command::Check, Some(endpoint), deadline);
-            let kept = self.cache.result(&network.name, endpoint)?;
-            let kept = kept.map(|result| chain.to_json(&result)).transpose()?;
-            for index in 0..network.plugins.len() {
-                chain.run(index, |config| with_result(config, kept.clone()))?;
-            }
-            Ok(Outcome::Done)
+            let deadline = self.deadline();
+            let turn = self.turn(Command::Check, &endpoint.container_id, deadline)?;
+            turn.check(network, endpoint, deadline)
         })
     }
 
@@ -228,15 +174,16 @@ impl Runtime {
     /// # Errors
     /// The first failure of a plugin; those before it in the chain are then not run and the result
     /// is kept, as with the reference's runtime. With [`Builder::finish_detach`] all are run and all
-    /// failures told.
+    /// failures told. Also when nothing was kept, the attachment is known from then on, as one that is not complete, and
+    /// [`detach_all`](Self::detach_all) and GC try again.
     ///
     /// # Spec
     /// Section 3, "Deleting a container from a network".
     pub fn del(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<(), Error> {
         operation(Command::Del, &network.name, endpoint, || {
-            let deadline = Deadline::after(self.timeout);
-            let _turn = self.turn(Command::Del, &network.name, endpoint, deadline)?;
-            self.detach(network, endpoint, deadline)
+            let deadline = self.deadline();
+            let turn = self.turn(Command::Del, &endpoint.container_id, deadline)?;
+            turn.del(network, endpoint, deadline)
         })
     }
 
@@ -255,44 +202,14 @@ impl Runtime {
         ) -> Result<(NetworkList, Endpoint), Error>,
     ) -> Result<(), Error> {
         operation(Command::Del, network, endpoint, || {
-            let deadline = Deadline::after(self.timeout);
-            let _turn = self.turn(Command::Del, network, endpoint, deadline)?;
-            let (network, endpoint) = choose(self.cached(network, endpoint))?;
-            self.detach(&network, &endpoint, deadline)
+            let deadline = self.deadline();
+            let turn = self.turn(Command::Del, &endpoint.container_id, deadline)?;
+            turn.del_with(network, endpoint, deadline, choose)
         })
     }
 
-    /// DEL by who has the turn.
-    pub(crate) fn detach(
-        &self,
-        network: &NetworkList,
-        endpoint: &Endpoint,
-        deadline: Deadline,
-    ) -> Result<(), Error> {
-        let chain = self.chain(network, Command::Del, Some(endpoint), deadline);
-        let kept = if network.cni_version >= Command::Check.since() {
-            let kept = self.cache.result_if_readable(&network.name, endpoint)?;
-            kept.and_then(|result| chain.to_json(&result).ok())
-        } else {
-            None
-        };
-        let mut errors = Vec::new();
-        for index in (0..network.plugins.len()).rev() {
-            let run = chain.run(index, |config| with_result(config, kept.clone()));
-            if let Err(error) = run {
-                let go_on = self.finish_detach && !error.is_cancelled();
-                errors.push(error);
-                if !go_on {
-                    break;
-                }
-            }
-        }
-        Error::collect(errors)?;
-        self.cache.remove(&network.name, endpoint)
-    }
-
-    /// The attachment that ADD has kept: with its arguments and the configuration of then, so that
-    /// DEL can be called with just those.
+    /// The attachment that ADD has kept, or begun: with its arguments and the configuration of then, so that
+    /// DEL can be called with just those, as [`detach`](Self::detach) does.
     ///
     /// # Errors
     /// When what is kept cannot be read.
@@ -304,13 +221,13 @@ impl Runtime {
         self.cache.load(network, endpoint)
     }
 
-    /// The file in which ADD keeps an attachment.
+    /// The file in which ADD keeps an attachment; of one that was only begun, that of the journal.
     pub fn cached_path(&self, network: &NetworkName, endpoint: &Endpoint) -> PathBuf {
         self.cache.path_of(network, &endpoint.attachment())
     }
 
-    /// Every attachment of a network that ADD has kept and DEL has not removed: what GC must know
-    /// of all of them.
+    /// Every attachment of a network that ADD has made, or begun, and DEL has not removed: what GC must know
+    /// of all of them. Those that are not [complete](CachedAttachment::is_complete) are nobody's to use.
     ///
     /// # Errors
     /// When the cache's directory or a file that could be of the network cannot be read.
@@ -327,7 +244,7 @@ impl Runtime {
         Ok(attachments)
     }
 
-    /// Every file of the cache, of all networks: with the attachment, or why it cannot be read.
+    /// Every file of the cache, of all networks, also of what was only begun: with the attachment, or why it cannot be read.
     ///
     /// # Errors
     /// When the cache's directory cannot be read.
@@ -374,19 +291,13 @@ impl Runtime {
             command,
             endpoint,
             deadline,
+            turn: None,
         }
     }
 
-    /// Waits until no other operation is at the attachment, nor GC at its network.
-    fn turn(
-        &self,
-        command: Command,
-        network: &NetworkName,
-        endpoint: &Endpoint,
-        deadline: Deadline,
-    ) -> Result<Turn, Error> {
-        let patience = self.patience(deadline);
-        self.locks.attachment(command, network, endpoint, patience)
+    /// The moment by which an operation has to end that begins now.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.timeout)
     }
 
     pub(crate) fn patience(&self, deadline: Deadline) -> Patience<'_> {
@@ -404,125 +315,5 @@ impl fmt::Debug for Runtime {
             .field("cache", &self.cache)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
-    }
-}
-
-/// Configures a [`Runtime`].
-pub struct Builder {
-    runner: Runner,
-    cache_dir: PathBuf,
-    timeout: Duration,
-    detach_failed: bool,
-    finish_detach: bool,
-    refuse_unused_capabilities: bool,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Self {
-            runner: Runner {
-                directories: Vec::new(),
-                executor: Arc::new(Process),
-                observer: None,
-                cancel: None,
-                trace: None,
-            },
-            cache_dir: DEFAULT_CACHE_DIR.into(),
-            timeout: DEFAULT_TIMEOUT,
-            detach_failed: false,
-            finish_detach: false,
-            refuse_unused_capabilities: false,
-        }
-    }
-}
-
-impl Builder {
-    /// Adds a directory that plugins are searched in, after those added before.
-    #[must_use]
-    pub fn plugin_dir(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.runner.directories.push(directory.into());
-        self
-    }
-
-    /// Adds directories that plugins are searched in, in order.
-    #[must_use]
-    pub fn plugin_dirs(mut self, directories: impl IntoIterator<Item = PathBuf>) -> Self {
-        self.runner.directories.extend(directories);
-        self
-    }
-
-    /// Where results are kept, below the directory `results`. Default: [`DEFAULT_CACHE_DIR`].
-    #[must_use]
-    pub fn cache_dir(mut self, directory: impl AsRef<Path>) -> Self {
-        self.cache_dir = directory.as_ref().to_owned();
-        self
-    }
-
-    /// How plugins are run. Default: as processes, [`Process`].
-    #[must_use]
-    pub fn executor(mut self, executor: impl Execute + 'static) -> Self {
-        self.runner.executor = Arc::new(executor);
-        self
-    }
-
-    /// Whom to tell of every plugin that was run, for logs and timings.
-    #[must_use]
-    pub fn observer(mut self, observer: impl Fn(&Finished<'_>) + Send + Sync + 'static) -> Self {
-        self.runner.observer = Some(Arc::new(observer));
-        self
-    }
-
-    /// How long an operation on one attachment, its whole chain of plugins, may take.
-    /// [`Duration::MAX`]: as long as it likes. Default: [`DEFAULT_TIMEOUT`].
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// What gives an operation up: its plugin is told to end, as at a deadline, and no other is run. An
-    /// ADD that is given up is detached as with [`detach_failed`](Self::detach_failed).
-    #[must_use]
-    pub fn cancel(mut self, cancel: Cancel) -> Self {
-        self.runner.cancel = Some(cancel);
-        self
-    }
-
-    /// Whether an attachment whose ADD fails is detached at once, by DEL of the whole chain with a
-    /// time of its own; not one that may have been there before, see [`Runtime::add`]. Default: no, the caller does that.
-    #[must_use]
-    pub fn detach_failed(mut self, yes: bool) -> Self {
-        self.detach_failed = yes;
-        self
-    }
-
-    /// Whether DEL goes on to the other plugins when one fails, and tells all failures at the end.
-    /// Default: no.
-    #[must_use]
-    pub fn finish_detach(mut self, yes: bool) -> Self {
-        self.finish_detach = yes;
-        self
-    }
-
-    /// Whether ADD refuses arguments for capabilities that no plugin of the network declares, such as ports that nobody would
-    /// publish. Default: no, as with the reference's runtime, since runtimes of Kubernetes hand the same to every network;
-    /// [`Runtime::unused_capabilities`] tells them.
-    #[must_use]
-    pub fn refuse_unused_capabilities(mut self, yes: bool) -> Self {
-        self.refuse_unused_capabilities = yes;
-        self
-    }
-
-    /// The runtime.
-    pub fn build(self) -> Runtime {
-        Runtime {
-            runner: self.runner,
-            cache: Cache::new(&self.cache_dir),
-            locks: Locks::new(&self.cache_dir),
-            timeout: self.timeout,
-            detach_failed: self.detach_failed,
-            finish_detach: self.finish_detach,
-            refuse_unused_capabilities: self.refuse_unused_capabilities,
-        }
     }
 }

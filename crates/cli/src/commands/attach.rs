@@ -66,7 +66,7 @@ fn not_attached(error: Error, args: &Add, endpoint: &Endpoint) -> Failure {
         Error::Undone(undone) => (undone.add, Some(undone.del)),
         error => (error, None),
     };
-    let is_attached = matches!(error, Error::Cache { .. });
+    let is_attached = matches!(error, Error::NotKept { .. });
     let is_cancelled = error.is_cancelled();
     let failure = namespace_explained(error, target, endpoint);
     match undone {

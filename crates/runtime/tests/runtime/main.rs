@@ -7,8 +7,11 @@
 
 mod attach;
 mod cache;
+mod cancel;
 mod capabilities;
+mod detach;
 mod failures;
+mod journal;
 mod load;
 mod network;
 mod pods;

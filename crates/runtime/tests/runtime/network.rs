@@ -145,16 +145,14 @@ fn gc_does_all_that_it_can_and_tells_every_failure() {
     world.fail("two", "DEL", "busy");
     world.fail("one", "GC", "cannot");
     let error = runtime.gc(&network, &[]).unwrap_err();
-    let linkspan_runtime::Error::Several(errors) = error else {
-        panic!("{error:?}");
-    };
+    let errors = error.errors();
     assert_eq!(world.calls(), ["DEL two c1", "GC one", "GC two"]);
     assert!(
-        words(&errors[0]).contains("container \"c1\""),
+        words(errors[0]).contains("container \"c1\""),
         "{}",
         errors[0]
     );
-    assert!(words(&errors[1]).ends_with("cannot"), "{}", errors[1]);
+    assert!(words(errors[1]).ends_with("cannot"), "{}", errors[1]);
 }
 
 #[test]
@@ -249,5 +247,10 @@ fn a_network_is_valid_when_its_plugins_support_its_version() {
     let error = runtime
         .validate(&network("1.0.0", &["old", "gone"]))
         .unwrap_err();
-    assert_eq!(error.to_string(), "2 steps failed");
+    let told = error.to_string();
+    assert!(
+        told.starts_with("2 steps failed: plugin \"old\" does not"),
+        "{told}"
+    );
+    assert!(told.contains("; failed to find plugin \"gone\""), "{told}");
 }

@@ -219,8 +219,9 @@ fn an_operation_that_is_given_up_is_undone() {
         "one",
         "#!/bin/sh\necho $CNI_COMMAND >> ${0%/*}/../log/calls\n[ $CNI_COMMAND = ADD ] || exit 0\ntrap 'exit 0' TERM\nsleep 60 & wait\n",
     );
-    let cancel = Cancel::new().unwrap();
-    let runtime = world.builder().cancel(cancel.clone()).build();
+    let cancel = Cancel::stepwise().unwrap();
+    let builder = world.builder().cancel(cancel.clone());
+    let runtime = builder.detach_cancelled(true).build();
     let chain = network("1.0.0", &["one", "two"]);
     let error = thread::scope(|scope| {
         let add = scope.spawn(|| runtime.add(&chain, &endpoint("c1")).unwrap_err());

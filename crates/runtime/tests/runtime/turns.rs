@@ -9,7 +9,7 @@ use linkspan_runtime::Cancel;
 use linkspan_spec::ErrorCode;
 use serde_json::json;
 
-use crate::world::{World, endpoint, list, network, words};
+use crate::world::{World, endpoint, list, named, network, words};
 
 /// ADD begins, and ends once there is a file `go`; the second one fails without a word. GC keeps what it is told.
 const SLOW: &str = r#"#!/bin/sh
@@ -74,7 +74,7 @@ fn gc_waits_for_an_add_of_its_network_and_knows_its_attachment() {
 #[test]
 fn nothing_of_a_network_begins_beside_its_gc() {
     let world = World::new(&["one"]);
-    let (network, cancel) = (network("1.1.0", &["one"]), Cancel::new().unwrap());
+    let (network, cancel) = (network("1.1.0", &["one"]), Cancel::stepwise().unwrap());
     let runtime = world.builder().cancel(cancel.clone()).build();
     let collection = runtime.collection(&network).unwrap();
     let hasty = runtime.with_timeout(Duration::from_millis(50));
@@ -118,8 +118,9 @@ fn two_adds_of_one_attachment_do_not_undo_each_other() {
     });
     assert_eq!(world.calls(), ["ADD c1", "done c1", "ADD c1"]);
     assert_eq!(world.cached(), ["net-c1-eth0"]);
-    for folder in ["cache/locks/attachments", "cache/locks/networks"] {
-        let left = fs::read_dir(world.path(folder)).unwrap();
+    for folder in ["attachments", "containers", "networks"] {
+        let folder = format!("cache/locks/{folder}");
+        let left = fs::read_dir(world.path(&folder)).unwrap();
         assert_eq!(left.count(), 0, "{folder}");
     }
 }
@@ -158,6 +159,7 @@ fn del_looks_at_what_is_kept_once_it_has_its_turn() {
 fn without_a_place_for_locks_add_does_not_begin_and_del_does() {
     for file in [
         "cache/locks",
+        "cache/locks/containers",
         "cache/locks/networks",
         "cache/locks/attachments",
     ] {
@@ -206,4 +208,150 @@ echo '{}'
             });
         }
     });
+}
+
+/// The specification: no two operations of one container at once, on whatever network.
+#[test]
+fn the_operations_of_a_container_have_their_turns_one_by_one() {
+    let world = World::new(&["one"]);
+    world.script("slow", SLOW);
+    let (slow, other) = (
+        network("1.1.0", &["slow"]),
+        named("other", "1.1.0", &["one"]),
+    );
+    let runtime = world.runtime();
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&slow, &endpoint("c1")));
+        world.wait_for("log/eth0");
+        let hasty = runtime.with_timeout(Duration::from_millis(100));
+        for error in [
+            hasty.add(&other, &endpoint("c1")).unwrap_err(),
+            hasty.del(&other, &endpoint("c1")).unwrap_err(),
+            hasty.check(&other, &endpoint("c1")).unwrap_err(),
+            hasty.detach_all(&"c1".parse().unwrap()).unwrap_err(),
+        ] {
+            assert_eq!(error.code(), ErrorCode::TRY_AGAIN_LATER, "{error}");
+            assert!(words(&error).ends_with("locks/containers/c1"), "{error}");
+        }
+        runtime.add(&other, &endpoint("c2")).unwrap();
+        // GC of another network neither waits for the container nor takes it for gone.
+        runtime.gc(&other, &[endpoint("c2").attachment()]).unwrap();
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+        runtime.add(&other, &endpoint("c1")).unwrap();
+    });
+}
+
+#[test]
+fn gc_leaves_a_container_alone_that_is_being_worked_on() {
+    let world = World::new(&["one"]);
+    world.script("slow", SLOW);
+    let (slow, other) = (
+        network("1.1.0", &["slow"]),
+        named("other", "1.1.0", &["one"]),
+    );
+    let runtime = world.runtime();
+    runtime.add(&other, &endpoint("c1")).unwrap();
+    runtime.add(&other, &endpoint("c2")).unwrap();
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&slow, &endpoint("c1")));
+        world.wait_for("log/eth0");
+        world.calls();
+        runtime.gc(&other, &[]).unwrap();
+        assert_eq!(world.calls(), ["DEL one c2", "GC one"]);
+        assert_eq!(
+            world.stdin("one", "GC")["cni.dev/valid-attachments"],
+            json!([{"containerID": "c1", "ifname": "eth0"}])
+        );
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+    });
+    runtime.gc(&other, &[]).unwrap();
+    assert_eq!(world.cached(), ["net-c1-eth0"]);
+}
+
+#[test]
+fn processes_wait_for_each_other_as_threads_do() {
+    const NAME: &str = "turns::processes_wait_for_each_other_as_threads_do";
+    let slow = network("1.1.0", &["slow"]);
+    if let Some(world) = World::of_parent() {
+        world.runtime().add(&slow, &endpoint("c1")).unwrap();
+        return;
+    }
+    let world = World::new(&["one"]);
+    world.script("slow", SLOW);
+    let other = named("other", "1.1.0", &["one"]);
+    let runtime = world.runtime();
+    let mut adding = world.again(NAME).spawn().unwrap();
+    world.wait_for("log/eth0");
+    let hasty = runtime.with_timeout(Duration::from_millis(100));
+    hasty.add(&other, &endpoint("c1")).unwrap_err();
+    hasty.collection(&slow).unwrap_err();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| runtime.add(&other, &endpoint("c1")));
+        thread::sleep(Duration::from_millis(100));
+        world.write("log/go", "");
+        waiting.join().unwrap().unwrap();
+    });
+    assert!(adding.wait().unwrap().success());
+    assert_eq!(world.calls(), ["ADD c1", "done c1", "ADD one c1"]);
+    assert_eq!(world.cached(), ["net-c1-eth0", "other-c1-eth0"]);
+    // Two that want the same at once.
+    let container = "c1".parse().unwrap();
+    runtime.detach_all(&container).unwrap();
+    world.calls();
+    fs::remove_dir(world.path("log/eth0")).unwrap();
+    let mut adding = world.again(NAME).spawn().unwrap();
+    let added = runtime.add(&slow, &endpoint("c1")).is_ok();
+    assert_ne!(added, adding.wait().unwrap().success(), "one was refused");
+    assert_eq!(world.cached(), ["net-c1-eth0"]);
+}
+
+/// As Multus does: a plugin that attaches the same container to other networks, with a runtime and a cache of the same kind.
+#[test]
+fn a_plugin_takes_part_in_the_turn_that_it_is_run_in() {
+    const NAME: &str = "turns::a_plugin_takes_part_in_the_turn_that_it_is_run_in";
+    let inner = named("inner", "1.1.0", &["one"]);
+    if let Some(world) = World::of_parent() {
+        let runtime = world.builder().timeout(Duration::from_secs(5)).build();
+        match std::env::var("CNI_COMMAND").as_deref() {
+            Ok("ADD") => drop(runtime.add(&inner, &endpoint("c1")).unwrap()),
+            _ => runtime.del(&inner, &endpoint("c1")).unwrap(),
+        }
+        return;
+    }
+    let world = World::new(&["one"]);
+    let again = world.again(NAME);
+    let path = again.get_program().to_str().unwrap();
+    let root = world.path("");
+    let outer = format!(
+        "#!/bin/sh\necho \"$LINKSPAN_TURN\" > ${{0%/bin/*}}/log/turn\n\
+         LINKSPAN_TEST_WORLD={} {path} --exact {NAME} > /dev/null || exit 1\n\
+         [ -e ${{0%/bin/*}}/log/stop ] && sleep 1\necho '{{}}'\n",
+        root.display()
+    );
+    world.script("outer", &outer);
+    let runtime = world.runtime();
+    let network = network("1.1.0", &["outer"]);
+    runtime.add(&network, &endpoint("c1")).unwrap();
+    assert_eq!(world.cached(), ["inner-c1-eth0", "net-c1-eth0"]);
+    runtime.del(&network, &endpoint("c1")).unwrap();
+    assert_eq!(world.cached(), [""; 0]);
+    assert_eq!(world.calls(), ["ADD one c1", "DEL one c1"]);
+    // What a process was told of a turn that is over is worth nothing: it waits for the next as everybody does.
+    let told = fs::read_to_string(world.path("log/turn")).unwrap();
+    world.script("slow", SLOW);
+    let slow = self::network("1.1.0", &["slow"]);
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&slow, &endpoint("c1")));
+        world.wait_for("log/eth0");
+        let mut left = world.again(NAME);
+        left.env("LINKSPAN_TURN", told.trim())
+            .env("CNI_COMMAND", "ADD");
+        left.stderr(std::process::Stdio::null());
+        assert!(!left.status().unwrap().success(), "it had its time");
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+    });
+    assert_eq!(world.cached(), ["net-c1-eth0"]);
 }

@@ -5,6 +5,9 @@ use std::error::Error as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use linkspan_runtime::{Builder, Endpoint, Error, Runtime};
 use linkspan_spec::{NetworkList, Value};
@@ -25,14 +28,20 @@ if [ -e "$answer.status" ]; then exit "$(cat "$answer.status")"; fi
 "#;
 
 pub(crate) struct World {
-    dir: TempDir,
+    path: PathBuf,
+    _dir: Option<TempDir>,
 }
+
+/// Where a process finds the world of the test that runs it.
+const WORLD: &str = "LINKSPAN_TEST_WORLD";
 
 impl World {
     /// A world with recording plugins of these names. Their ADD prints an empty result.
     pub(crate) fn new(plugins: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let world = Self {
-            dir: tempfile::tempdir().unwrap(),
+            path: dir.path().to_owned(),
+            _dir: Some(dir),
         };
         for folder in ["bin", "log", "net.d", "cache"] {
             fs::create_dir(world.path(folder)).unwrap();
@@ -44,8 +53,32 @@ impl World {
         world
     }
 
+    /// The world of the test that runs this process, in a process that [`again`](Self::again) has made.
+    pub(crate) fn of_parent() -> Option<Self> {
+        let path = std::env::var_os(WORLD)?.into();
+        Some(Self { path, _dir: None })
+    }
+
+    /// A test once more, in a process of its own and in this world.
+    pub(crate) fn again(&self, test: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let command_line = ["--exact", test];
+        command.args(command_line).env(WORLD, &self.path);
+        command.stdout(Stdio::null());
+        command
+    }
+
+    /// Waits until a file is there.
+    pub(crate) fn wait_for(&self, name: &str) {
+        let (path, begin) = (self.path(name), Instant::now());
+        while !path.exists() {
+            assert!(begin.elapsed() < Duration::from_secs(30), "{name}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.path.join(name)
     }
 
     /// A plugin of the test's own.
@@ -118,10 +151,19 @@ impl World {
             .map(str::to_owned)
     }
 
-    /// The files of the cache.
+    /// The results in the cache.
     pub(crate) fn cached(&self) -> Vec<String> {
+        self.files("cache/results")
+    }
+
+    /// What the journal has.
+    pub(crate) fn pending(&self) -> Vec<String> {
+        self.files("cache/pending")
+    }
+
+    fn files(&self, folder: &str) -> Vec<String> {
         let mut names = Vec::new();
-        let Ok(entries) = fs::read_dir(self.path("cache/results")) else {
+        let Ok(entries) = fs::read_dir(self.path(folder)) else {
             return names;
         };
         for entry in entries.map(Result::unwrap) {
@@ -139,11 +181,15 @@ impl World {
 
 /// A list of plugins in a version.
 pub(crate) fn network(version: &str, plugins: &[&str]) -> NetworkList {
+    named("net", version, plugins)
+}
+
+pub(crate) fn named(name: &str, version: &str, plugins: &[&str]) -> NetworkList {
     let plugins: Vec<_> = plugins
         .iter()
         .map(|plugin| serde_json::json!({ "type": plugin }))
         .collect();
-    list(&serde_json::json!({"cniVersion": version, "name": "net", "plugins": plugins}))
+    list(&serde_json::json!({"cniVersion": version, "name": name, "plugins": plugins}))
 }
 
 pub(crate) fn list(value: &Value) -> NetworkList {

@@ -273,15 +273,19 @@ fn a_change_is_in_the_text_and_nothing_else_is() {
             expected == READ,
             "{what}"
         );
-        let again = NetworkList::parse(&list.source()).unwrap();
-        assert_eq!(again, list, "{what}");
-        assert_eq!(again.name, list.name, "{what}");
-        assert_eq!(again.plugins, list.plugins, "{what}");
-        assert_eq!(again.cni_version, list.cni_version, "{what}");
-        assert_eq!(again.disable_gc, list.disable_gc, "{what}");
+        assert_says_what_it_is(&list, what);
         let as_read = NetworkList::parse(READ.as_bytes()).unwrap();
         assert_eq!(list == as_read, expected == READ, "{what}");
     }
+}
+
+fn assert_says_what_it_is(list: &NetworkList, what: &str) {
+    let again = NetworkList::parse(&list.source()).unwrap();
+    assert_eq!(again, *list, "{what}");
+    assert_eq!(again.name, list.name, "{what}");
+    assert_eq!(again.plugins, list.plugins, "{what}");
+    assert_eq!(again.cni_version, list.cni_version, "{what}");
+    assert_eq!(again.disable_gc, list.disable_gc, "{what}");
 }
 
 #[test]

@@ -147,6 +147,8 @@ fn judge(
         _ if args.all => (false, "--all was given"),
         _ if args.keep.iter().any(|name| is_named(cached, name)) => (true, "--keep names it"),
         _ if !args.keep.is_empty() => (false, "no --keep names it"),
+        // Nobody is at it: who attaches has the network's lock.
+        _ if !cached.is_complete => (false, "it was only begun, or could not be detached"),
         // Better one too many.
         None => (true, "its namespace is not known"),
         Some(path) if linkspan_connectivity::is_abandoned(path) => {

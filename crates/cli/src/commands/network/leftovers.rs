@@ -66,10 +66,8 @@ pub(super) fn clear(
 
 /// Whether all that failed is that plugins are not there.
 fn is_missing(error: &Error) -> bool {
-    match error {
-        Error::Several(errors) => errors.iter().all(is_missing),
-        error => matches!(error, Error::PluginNotFound { .. }),
-    }
+    let mut errors = error.errors().into_iter();
+    errors.all(|error| matches!(error, Error::PluginNotFound { .. }))
 }
 
 /// Gives back what DEL has not: addresses of a container that no runtime has kept, and what netfilter has of it.

@@ -1,14 +1,19 @@
 //! Why an operation failed, and what to do about it.
 
+mod advice;
+mod report;
+
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use linkspan_spec::{
-    Attachment, CannotExpress, DecodeError, ErrorCode, NetworkName, PluginType, Version,
+    Attachment, CannotExpress, DecodeError, ErrorCode, NetworkName, PluginType, Success, Version,
 };
 
 use crate::{Cause, InvalidArg, PluginError};
+
+pub use self::advice::io_advice;
 
 /// How many names of networks or plugins a piece of advice lists.
 const LISTED: usize = 20;
@@ -16,7 +21,8 @@ const LISTED: usize = 20;
 /// Why an operation failed.
 ///
 /// The text of an error is one clause; its [`source`](std::error::Error::source), where it has
-/// one, is what lies behind it, and [`advice`](Error::advice) says what to do.
+/// one, is what lies behind it, and [`advice`](Error::advice) says what to do. For a log there is all of it in
+/// [`report`](Error::report).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -145,6 +151,33 @@ pub enum Error {
         /// What is wrong with it.
         source: DecodeError,
     },
+    /// It could not be noted that plugins are about to run for a container, so none was run.
+    #[error("no plugin was run, since it cannot be noted in {} that the container is being attached", path.display())]
+    NotNoted {
+        /// The file of the journal.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// ADD was done, and its result could not be kept: the container is attached. The attachment is noted as one that is not complete.
+    /// Whoever goes on with the container has the result here; [`Runtime::del`](crate::Runtime::del) undoes it, which
+    /// [`Builder::detach_failed`](crate::Builder::detach_failed) does at once.
+    #[error(
+        "container {:?} is attached to network {:?} by {:?}, but the result cannot be kept",
+        attachment.container_id,
+        network.as_str(),
+        attachment.ifname
+    )]
+    NotKept {
+        /// The network.
+        network: NetworkName,
+        /// The attachment.
+        attachment: Attachment,
+        /// What ADD has answered.
+        result: Box<Success>,
+        /// Why it cannot be kept.
+        source: Box<Error>,
+    },
     /// Files of the cache that could be of a network cannot be read.
     #[error("not all attachments of network {:?} are known, because of {}", network.as_str(), paths(.files))]
     UnknownAttachments {
@@ -210,11 +243,18 @@ pub enum Error {
         capabilities: Vec<String>,
     },
     /// Several steps failed; the others were carried out.
-    #[error("{} steps failed", .0.len())]
-    Several(Vec<Error>),
+    #[error("{} steps failed: {first}{}", others.len() + 1, behind(others))]
+    Several {
+        /// The first failure.
+        #[source]
+        first: Box<Error>,
+        /// Those after it, at least one.
+        others: Vec<Error>,
+    },
 }
 
-/// The failure of an ADD, and what came of the DEL that followed it; its words are those of the failure.
+/// The failure of an ADD, and what came of the DEL that followed it; its words are those of the failure, and those of the DEL's
+/// when it failed too. What lies behind it is what lies behind the failure of the ADD.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Undone {
@@ -226,7 +266,11 @@ pub struct Undone {
 
 impl fmt::Display for Undone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.add.fmt(f)
+        self.add.fmt(f)?;
+        match &self.del {
+            Ok(()) => Ok(()),
+            Err(error) => write!(f, "; it could not be detached again: {error}"),
+        }
     }
 }
 
@@ -244,11 +288,41 @@ impl From<PluginError> for Error {
 
 impl Error {
     /// One error of many: none of none, the error itself of one.
-    pub(crate) fn collect(mut errors: Vec<Self>) -> Result<(), Self> {
-        match errors.len() {
-            0 => Ok(()),
-            1 => Err(errors.remove(0)),
-            _ => Err(Self::Several(errors)),
+    pub(crate) fn collect(errors: Vec<Self>) -> Result<(), Self> {
+        let mut errors = errors.into_iter();
+        let Some(first) = errors.next() else {
+            return Ok(());
+        };
+        let others: Vec<_> = errors.collect();
+        match others.is_empty() {
+            true => Err(first),
+            false => Err(Self::Several {
+                first: Box::new(first),
+                others,
+            }),
+        }
+    }
+
+    /// Every failure of which this one is made: more than itself where several steps failed, or an ADD and the DEL after it.
+    pub fn errors(&self) -> Vec<&Self> {
+        match self {
+            Self::Several { first, others } => {
+                let all = std::iter::once(&**first).chain(others);
+                all.flat_map(Self::errors).collect()
+            }
+            Self::Undone(undone) => {
+                let mut all = undone.add.errors();
+                all.extend(
+                    undone
+                        .del
+                        .as_ref()
+                        .err()
+                        .map(Self::errors)
+                        .unwrap_or_default(),
+                );
+                all
+            }
+            error => vec![error],
         }
     }
 
@@ -283,7 +357,7 @@ impl Error {
     pub fn is_cancelled(&self) -> bool {
         match self {
             Self::Plugin(error) => matches!(error.cause, Cause::Cancelled),
-            Self::Several(errors) => errors.iter().any(Self::is_cancelled),
+            Self::Several { .. } => self.errors().into_iter().any(Self::is_cancelled),
             Self::Busy { cancelled, .. } => *cancelled,
             Self::Undone(undone) => undone.add.is_cancelled(),
             _ => false,
@@ -311,156 +385,19 @@ impl Error {
             | Self::PluginNotFound { .. }
             | Self::Cache { .. }
             | Self::CacheTaken { .. }
+            | Self::NotNoted { .. }
             | Self::Lock { .. } => ErrorCode::IO_FAILURE,
             Self::Undone(undone) => undone.add.code(),
             Self::Busy { .. } => ErrorCode::TRY_AGAIN_LATER,
-            Self::UnknownAttachments { source, .. } => source.code(),
-            Self::Several(errors) => errors.first().map_or(ErrorCode::INTERNAL, Self::code),
-        }
-    }
-
-    /// What to do, in one or two sentences, where there is something to say.
-    pub fn advice(&self) -> Option<String> {
-        match self {
-            Self::NetworkNotFound {
-                directory, found, ..
-            } if found.is_empty() => Some(format!(
-                "There is no network at all in {}. Write a configuration there, or name another \
-                 directory.",
-                directory.display()
-            )),
-            Self::NetworkNotFound { found, .. } => {
-                Some(format!("The networks there are: {}.", listed(found)))
-            }
-            Self::PluginNotFound {
-                obstacle: Some(obstacle),
-                ..
-            } => Some(format!("{obstacle}.")),
-            Self::PluginNotFound {
-                plugin, present, ..
-            } => Some(plugin_not_found(plugin, present)),
-            Self::FileName {
-                path, extension, ..
-            } => Some(format!(
-                "Rename it to {}.",
-                path.with_extension(extension).display()
-            )),
-            Self::NoPlugins { .. } => Some(
-                "Give the list a key \"plugins\", or put the plugins' configurations as *.conf \
-                 into the folder."
-                    .to_owned(),
-            ),
-            Self::PluginVersion { supported, .. } => Some(format!(
-                "It supports {}. Give the network a \"cniVersion\" of these, or install a newer \
-                 plugin.",
-                listed(supported)
-            )),
-            Self::CheckNotSupported { .. } => Some(
-                "CHECK came with version 0.4.0. Give the network a later \"cniVersion\", if its \
-                 plugins support it."
-                    .to_owned(),
-            ),
-            Self::Result { .. } => Some("Give the network a later \"cniVersion\".".to_owned()),
-            Self::CachedResult { path, .. } => Some(format!(
-                "Detach the container and attach it again: that needs no cached result and \
-                 replaces {}.",
-                path.display()
-            )),
-            Self::UnknownAttachments { .. } => Some(
-                "Nothing was removed. Whose a file is stands in its name: network, container, \
-                 interface. Detach that container and attach it again; remove the file when there is no \
-                 such container."
-                    .to_owned(),
-            ),
-            Self::Watch { source, .. } => watch_advice(source),
-            Self::Cache { source, .. } => io_advice(source),
-            Self::Unreadable { source, .. } | Self::Lock { source, .. } => io_advice(source),
-            Self::Busy { .. } => Some(
-                "Nothing was begun. GC waits for each ADD, CHECK and DEL of its network, and they for GC; those of one \
-                 attachment wait for each other. See who it is with `lslocks`, and try again later."
-                    .to_owned(),
-            ),
-            Self::Plugin(error) => error.advice(),
-            Self::Several(errors) => errors.iter().find_map(Self::advice),
-            Self::Undone(undone) => undone.add.advice(),
-            Self::CacheTaken { .. } => Some(
-                "Nothing was begun. Detach the other first, or name network or container without the hyphen."
-                    .to_owned(),
-            ),
-            Self::Configuration { .. } => Some(
-                "Mend the file, or move it out of its directory: those behind it in the alphabet may not be looked at while it \
-                 is so."
-                    .to_owned(),
-            ),
-            Self::NoNetworks { .. } | Self::Argument(_) | Self::UnusedCapabilities { .. } => {
-                self.asked_advice()
-            }
-            Self::Network { .. } => None,
-        }
-    }
-
-    /// What to do where it is what was asked for that cannot be.
-    fn asked_advice(&self) -> Option<String> {
-        match self {
-            Self::NoNetworks { directory } => Some(format!(
-                "Has the network provider of this node started? It writes a *.conflist into {}.",
-                directory.display()
-            )),
-            Self::Argument(_) => Some(
-                "CNI_ARGS are for short names and numbers. Hand anything else to the plugins that declare a capability for it."
-                    .to_owned(),
-            ),
-            Self::UnusedCapabilities { capabilities, .. } => Some(format!(
-                "Add \"capabilities\": {{ {:?}: true }} to the entry of the plugin that is to have it.",
-                capabilities.first().map_or("", String::as_str)
-            )),
-            _ => None,
+            Self::UnknownAttachments { source, .. } | Self::NotKept { source, .. } => source.code(),
+            Self::Several { first, .. } => first.code(),
         }
     }
 }
 
-fn plugin_not_found(plugin: &PluginType, present: &[String]) -> String {
-    let there = if present.is_empty() {
-        "Nothing is there".to_owned()
-    } else {
-        format!("What is there: {}", listed(present))
-    };
-    format!(
-        "{there}. Install the plugin {:?} into one of these directories, or add the directory \
-         that holds it to CNI_PATH.",
-        plugin.as_str()
-    )
-}
-
-/// The limits of inotify are few, and their errors have the texts of others.
-fn watch_advice(error: &io::Error) -> Option<String> {
-    match rustix::io::Errno::from_io_error(error)? {
-        rustix::io::Errno::NOSPC => Some(
-            "No disk is full: the user has too many watches. Raise fs.inotify.max_user_watches."
-                .to_owned(),
-        ),
-        rustix::io::Errno::MFILE => Some(
-            "The process has too many open files (`ulimit -n`), or the user too many watchers: raise \
-             fs.inotify.max_user_instances."
-                .to_owned(),
-        ),
-        _ => io_advice(error),
-    }
-}
-
-/// What to do when a file or a directory cannot be read or written, where there is something to say.
-pub fn io_advice(error: &io::Error) -> Option<String> {
-    let advice = match error.kind() {
-        io::ErrorKind::PermissionDenied if rustix::process::geteuid().is_root() => {
-            "Root may not do it either: the file may be immutable (lsattr), or a user namespace or a \
-             security module (SELinux, AppArmor) forbids it."
-        }
-        io::ErrorKind::PermissionDenied => "Run it as root, or choose a directory that is yours.",
-        io::ErrorKind::ReadOnlyFilesystem => "Choose a directory that can be written to.",
-        io::ErrorKind::StorageFull => "Make room on the file system.",
-        _ => return None,
-    };
-    Some(advice.to_owned())
+/// The words of all but the first of several.
+fn behind(others: &[Error]) -> String {
+    others.iter().map(|error| format!("; {error}")).collect()
 }
 
 fn paths(files: &[PathBuf]) -> String {
@@ -471,7 +408,7 @@ fn paths(files: &[PathBuf]) -> String {
     listed(&names)
 }
 
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     let shown = names.iter().take(LISTED).cloned().collect::<Vec<_>>();
     match names.len().saturating_sub(LISTED) {
         0 => shown.join(", "),

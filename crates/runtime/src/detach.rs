@@ -1,0 +1,76 @@
+//! Detaching with what is kept of ADD.
+
+use std::cmp::Reverse;
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use linkspan_spec::{Command, ContainerId};
+
+use crate::network::failures;
+use crate::trace::operation;
+use crate::turn::InTurn;
+use crate::{CachedAttachment, Deadline, Error, Runtime};
+
+impl Runtime {
+    /// Detaches an attachment as ADD has made it: [`del`](Self::del) with the configuration and the arguments that ADD was called
+    /// with, whatever has become of them since (multus#1449). The attachment comes from [`cached`](Self::cached),
+    /// [`attachments`](Self::attachments) or [`cached_files`](Self::cached_files).
+    ///
+    /// # Errors
+    /// As [`del`](Self::del); or that the configuration was not kept, or cannot be read.
+    pub fn detach(&self, attachment: &CachedAttachment) -> Result<(), Error> {
+        let CachedAttachment {
+            network, endpoint, ..
+        } = attachment;
+        operation(Command::Del, network, endpoint, || {
+            let deadline = self.deadline();
+            let turn = self.turn(Command::Del, &endpoint.container_id, deadline)?;
+            self.detach_in(&turn, attachment, deadline)
+        })
+    }
+
+    /// Detaches a container from every network: each of its attachments, complete or only begun, the latest first, with what ADD
+    /// was called with. No other operation is at the container meanwhile. A container of which nothing is known is no failure.
+    ///
+    /// Each DEL has a time of its own. One that fails does not keep the others from being done.
+    ///
+    /// # Errors
+    /// All failures ([`Error::errors`]); a file of the cache that cannot be read and could be of the container is one. What
+    /// failed stays known.
+    pub fn detach_all(&self, container: &ContainerId) -> Result<(), Error> {
+        let turn = self.turn(Command::Del, container, self.deadline())?;
+        let mut files = self.cache.files()?;
+        files.retain(|file| file.may_be_of_container(container));
+        files.sort_by_cached_key(|file| Reverse((written(&file.path), file.name())));
+        let detached = files.into_iter().map(|file| {
+            let cached = file.attachment?;
+            operation(Command::Del, &cached.network, &cached.endpoint, || {
+                self.detach_in(&turn, &cached, self.deadline())
+            })
+        });
+        Error::collect(failures(detached))
+    }
+
+    fn detach_in(
+        &self,
+        turn: &InTurn<'_>,
+        attachment: &CachedAttachment,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let CachedAttachment {
+            network, endpoint, ..
+        } = attachment;
+        let then = attachment.network_list();
+        let then = then.map_err(|source| Error::CachedResult {
+            path: self.cached_path(network, endpoint),
+            source,
+        })?;
+        turn.del(&then, endpoint, deadline)
+    }
+}
+
+/// When an attachment was made.
+fn written(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|meta| meta.modified()).ok()
+}
