@@ -21,6 +21,8 @@ mod complete;
 mod draw;
 mod failure;
 mod file;
+#[cfg(doc)]
+mod libcni;
 mod netns;
 mod privilege;
 mod progress;

@@ -13,6 +13,7 @@ mod programs;
 mod blocks;
 mod examples;
 mod host;
+mod libcni;
 mod links;
 mod picture;
 mod reach;
