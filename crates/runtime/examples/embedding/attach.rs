@@ -1,15 +1,6 @@
-//! A container runtime's side of CNI: attaches a container, checks it, detaches it, and collects what nobody has any more.
-//!
-//! `embedding NETWORK CONTAINER-ID NETNS`. Copy what you need; the book explains it (docs/runtime/README.md).
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "that is what it tells its user"
-)]
+//! One container: attached, checked, detached, and what nobody has any more collected.
 
-use std::error::Error as _;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use linkspan_runtime::{
@@ -17,25 +8,9 @@ use linkspan_runtime::{
     PortMapping, Protocol, Runtime, Success, load_network,
 };
 
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let [network, id, netns] = words.as_slice() else {
-        eprintln!("usage: embedding NETWORK CONTAINER-ID NETNS");
-        return ExitCode::from(2);
-    };
-    match session(network, id, netns) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.downcast_ref::<Error>().map_or_else(
-            || {
-                eprintln!("{error}");
-                ExitCode::from(2)
-            },
-            tell,
-        ),
-    }
-}
+use crate::Failure;
 
-fn session(network: &str, id: &str, netns: &str) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn attach_and_detach(network: &str, id: &str, netns: &str) -> Result<(), Failure> {
     let network = load_network(Path::new(DEFAULT_CONFIG_DIR), network)?;
     let runtime = runtime(Cancel::new()?);
     let endpoint = endpoint(id, netns)?;
@@ -56,7 +31,7 @@ fn session(network: &str, id: &str, netns: &str) -> Result<(), Box<dyn std::erro
 }
 
 // ANCHOR: runtime
-fn runtime(cancel: Cancel) -> Runtime {
+pub(crate) fn runtime(cancel: Cancel) -> Runtime {
     Runtime::builder()
         .plugin_dir("/opt/cni/bin")
         // Of one operation, whatever its plugins do.
@@ -77,7 +52,7 @@ fn log(finished: &Finished<'_>) {
 // ANCHOR_END: runtime
 
 // ANCHOR: endpoint
-fn endpoint(id: &str, netns: &str) -> Result<Endpoint, Box<dyn std::error::Error>> {
+fn endpoint(id: &str, netns: &str) -> Result<Endpoint, Failure> {
     Ok(Endpoint::new(id.parse()?, "eth0".parse()?)
         .with_netns(netns)
         // CNI_ARGS. Plugins that do not know a name refuse it unless this is said.
@@ -101,25 +76,6 @@ fn attach(runtime: &Runtime, network: &NetworkList, endpoint: &Endpoint) -> Resu
     }
 }
 // ANCHOR_END: attach
-
-// ANCHOR: errors
-fn tell(error: &Error) -> ExitCode {
-    eprintln!("error: {error}");
-    let mut cause = error.source();
-    while let Some(behind) = cause {
-        eprintln!("  cause: {behind}");
-        cause = behind.source();
-    }
-    if let Some(advice) = error.advice() {
-        eprintln!("   next: {advice}");
-    }
-    // The specification's code; 11 asks to try again later.
-    match error.code().0 {
-        11 => ExitCode::from(75),
-        _ => ExitCode::FAILURE,
-    }
-}
-// ANCHOR_END: errors
 
 // ANCHOR: gc
 fn collect(runtime: &Runtime, network: &NetworkList) -> Result<(), Error> {
