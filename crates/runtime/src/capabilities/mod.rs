@@ -7,7 +7,7 @@ mod address;
 mod bandwidth;
 mod ports;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use linkspan_spec::decode::{self, DecodeError};
 use linkspan_spec::{MacAddr, NetworkList, Value};
@@ -257,28 +257,24 @@ fn guid(value: &Value) -> Result<[u8; 8], DecodeError> {
 
 /// What a network's plugins declare, and what of an endpoint's arguments reaches none of them.
 impl Runtime {
-    /// The capabilities that the plugins of a network declare, each once, in the order in which they do.
+    /// The capabilities that the plugins of a network declare, each once, in alphabetical order.
     ///
     /// # Errors
     /// When a plugin's `capabilities` are not an object of `true` and `false`.
     pub fn capabilities(network: &NetworkList) -> Result<Vec<String>, Error> {
-        let mut declared = Vec::<String>::new();
+        let mut declared = BTreeSet::new();
         for config in &network.plugins {
             let names = config.capabilities().map_err(|source| Error::Network {
                 network: network.name.clone(),
                 source,
             })?;
-            for name in names {
-                if !declared.iter().any(|known| known == name) {
-                    declared.push(name.to_owned());
-                }
-            }
+            declared.extend(names.into_iter().map(str::to_owned));
         }
-        Ok(declared)
+        Ok(declared.into_iter().collect())
     }
 
-    /// The arguments of an endpoint that no plugin of the network gets, since none declares the capability; by name, in order. A
-    /// port that was asked for and is not published is most often one of these: the list lacks
+    /// The arguments of an endpoint that no plugin of the network gets, since none declares the capability; in alphabetical
+    /// order. A port that was asked for and is not published is most often one of these: the list lacks
     /// `"capabilities": { "portMappings": true }`.
     ///
     /// Empty arguments, with which a runtime says that there is nothing, are none.
@@ -292,7 +288,8 @@ impl Runtime {
         let declared = Self::capabilities(network)?;
         let given = endpoint.capability_args.iter();
         let unused = given.filter(|(name, value)| !declared.contains(name) && !is_empty(value));
-        Ok(unused.map(|(name, _)| name.clone()).collect())
+        let unused: BTreeSet<_> = unused.map(|(name, _)| name.clone()).collect();
+        Ok(unused.into_iter().collect())
     }
 
     /// Refuses what ADD must not hand on.
