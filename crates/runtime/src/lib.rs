@@ -77,6 +77,8 @@ mod process;
 mod runner;
 mod runtime;
 mod step;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod trace;
 mod turn;
 mod watch;

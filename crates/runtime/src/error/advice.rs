@@ -86,7 +86,7 @@ impl Error {
             Self::NoNetworks { .. } | Self::Argument(_) | Self::UnusedCapabilities { .. } => {
                 self.asked_advice()
             }
-            Self::Network { .. } => None,
+            Self::Network { .. } | Self::NotBegun { .. } => None,
         }
     }
 

@@ -208,6 +208,12 @@ pub enum Error {
         /// Whether the wait was given up, see [`Cancel`](crate::Cancel).
         cancelled: bool,
     },
+    /// The operation was not begun: there is no thread for it.
+    #[error("the operation was not begun")]
+    NotBegun {
+        /// Why.
+        source: io::Error,
+    },
     /// ADD failed, and what it had begun was to be detached again.
     #[error(transparent)]
     Undone(Box<Undone>),
@@ -388,7 +394,7 @@ impl Error {
             | Self::NotNoted { .. }
             | Self::Lock { .. } => ErrorCode::IO_FAILURE,
             Self::Undone(undone) => undone.add.code(),
-            Self::Busy { .. } => ErrorCode::TRY_AGAIN_LATER,
+            Self::Busy { .. } | Self::NotBegun { .. } => ErrorCode::TRY_AGAIN_LATER,
             Self::UnknownAttachments { source, .. } | Self::NotKept { source, .. } => source.code(),
             Self::Several { first, .. } => first.code(),
         }

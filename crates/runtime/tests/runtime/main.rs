@@ -16,6 +16,7 @@ mod load;
 mod network;
 mod pods;
 mod process;
+mod tokio;
 mod trace;
 mod turns;
 mod watch;
