@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use linkspan_runtime::{
-    Builder, DEFAULT_CACHE_DIR, DEFAULT_CONFIG_DIR, Endpoint, Error, Execute, Finished, Output,
-    Process, Request, Runtime, load_network,
+    Builder, DEFAULT_CACHE_DIR, DEFAULT_CONFIG_DIR, Endpoint, Error, Event, Execute, Finished,
+    Output, Process, Request, Runtime, load_network,
 };
 use linkspan_spec::{ContainerId, Map, NetworkList, Value, decode};
 use sha2::{Digest, Sha512};
@@ -187,8 +187,9 @@ impl Execute for Shown {
 
 /// Passes on what plugins that succeed have logged, and tells who wants to know which were run. What one that fails has
 /// logged is told with its failure.
-pub(crate) fn watch(ui: Ui) -> impl Fn(&Finished<'_>) {
-    move |finished| {
+pub(crate) fn watch(ui: Ui) -> impl Fn(Event<'_>) {
+    move |event| {
+        let Event::Step(finished) = event else { return };
         ui.detail(|| run_of(finished));
         if finished.result.is_ok() && !finished.stderr.is_empty() {
             ui.note(finished.stderr.trim_end());

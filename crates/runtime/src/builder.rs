@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cache::Cache;
 use crate::lock::Locks;
 use crate::runner::Runner;
-use crate::{Cancel, DEFAULT_CACHE_DIR, DEFAULT_TIMEOUT, Execute, Finished, Process, Runtime};
+use crate::{Cancel, DEFAULT_CACHE_DIR, DEFAULT_TIMEOUT, Event, Execute, Process, Runtime};
 
 /// Configures a [`Runtime`].
 pub struct Builder {
@@ -72,9 +72,10 @@ impl Builder {
         self
     }
 
-    /// Whom to tell of every plugin that was run, for logs and timings.
+    /// Whom to tell of what happens, such as each plugin that was run, for logs and timings. Who is told must be quick: the
+    /// operation waits.
     #[must_use]
-    pub fn observer(mut self, observer: impl Fn(&Finished<'_>) + Send + Sync + 'static) -> Self {
+    pub fn observer(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.runner.observer = Some(Arc::new(observer));
         self
     }

@@ -8,7 +8,7 @@ use linkspan_spec::{Command, DecodeError, NetworkList, PluginConfig, Success, Va
 use crate::find::is_directory;
 use crate::lock::ContainerTurn;
 use crate::runner::{Answer, Runner};
-use crate::{Deadline, Endpoint, Error, Step};
+use crate::{Deadline, Endpoint, Error, Event, Step};
 
 /// One operation on a network.
 pub(crate) struct Chain<'a> {
@@ -34,17 +34,21 @@ impl<'a> Chain<'a> {
     ) -> Result<Answer, Error> {
         let config = &self.network.plugins[index];
         let plugin = config.plugin_type().map_err(self.unusable())?;
-        let path = self.runner.find(&plugin)?;
         let config = derived(self.network, index, self.endpoint)?;
-        let step = Step {
+        let mut step = Step {
             command: self.command,
             plugin,
-            path,
+            path: PathBuf::new(),
             number: index + 1,
             of: self.network.plugins.len(),
             network: self.network.name.to_string(),
             attachment: self.endpoint.map(Endpoint::attachment),
         };
+        let found = self.runner.find(&step.plugin);
+        step.path = found.inspect_err(|error| {
+            let step = &step;
+            self.runner.tell(Event::Missing { step, error });
+        })?;
         let mut env = environment(self.command, self.endpoint, &self.runner.directories);
         env.extend(self.turn.and_then(ContainerTurn::variable));
         let stdin = complete(config).to_string();

@@ -23,7 +23,7 @@ impl Runtime {
         let CachedAttachment {
             network, endpoint, ..
         } = attachment;
-        operation(Command::Del, network, endpoint, || {
+        operation(&self.runner, Command::Del, network, endpoint, || {
             let deadline = self.deadline();
             let turn = self.turn(Command::Del, &endpoint.container_id, deadline)?;
             self.detach_in(&turn, attachment, deadline)
@@ -45,9 +45,13 @@ impl Runtime {
         files.sort_by_cached_key(|file| Reverse((written(&file.path), file.name())));
         let detached = files.into_iter().map(|file| {
             let cached = file.attachment?;
-            operation(Command::Del, &cached.network, &cached.endpoint, || {
-                self.detach_in(&turn, &cached, self.deadline())
-            })
+            operation(
+                &self.runner,
+                Command::Del,
+                &cached.network,
+                &cached.endpoint,
+                || self.detach_in(&turn, &cached, self.deadline()),
+            )
         });
         Error::collect(failures(detached))
     }

@@ -65,6 +65,7 @@ mod deadline;
 mod detach;
 mod endpoint;
 mod error;
+mod event;
 mod execute;
 mod fake;
 mod file;
@@ -104,6 +105,7 @@ pub use capabilities::{
 pub use deadline::Deadline;
 pub use endpoint::{ArgPart, ArgProblem, Endpoint, InvalidArg};
 pub use error::{Error, Undone, io_advice};
+pub use event::{Event, Operation};
 pub use execute::{Ended, Execute, Output, Request};
 pub use fake::Fake;
 pub use find::find_plugin;

@@ -9,7 +9,7 @@ use linkspan_spec::{
 };
 
 use crate::lock::Turn;
-use crate::{CachedFile, Cause, Deadline, Error, Outcome, Runtime, Step};
+use crate::{CachedFile, Cause, Deadline, Error, Operation, Outcome, Runtime, Step};
 
 impl Runtime {
     /// Begins the garbage collection of a network: no ADD, CHECK or DEL of the network runs until what is returned is
@@ -70,6 +70,11 @@ impl Runtime {
     /// # Spec
     /// Section 2, "STATUS".
     pub fn status(&self, network: &NetworkList) -> Result<Outcome, Error> {
+        let operation = Operation::new(Command::Status, &network.name, None);
+        operation.told(&self.runner, || self.ask_status(network))
+    }
+
+    fn ask_status(&self, network: &NetworkList) -> Result<Outcome, Error> {
         if network.cni_version < Command::Status.since() {
             for config in &network.plugins {
                 let plugin = config.plugin_type().map_err(unusable(network))?;
@@ -182,6 +187,12 @@ impl Collection<'_> {
         if network.disable_gc {
             return Ok(Outcome::Disabled);
         }
+        let operation = Operation::new(Command::Gc, &network.name, None);
+        operation.told(&self.runtime.runner, || self.remove(in_use))
+    }
+
+    fn remove(&self, in_use: &[Attachment]) -> Result<Outcome, Error> {
+        let network = self.network;
         let (mut in_use, mut errors) = (in_use.to_vec(), Vec::new());
         self.detach_stale(&mut in_use, &mut errors)?;
         self.runtime.cache.sweep();

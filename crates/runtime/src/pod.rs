@@ -289,7 +289,7 @@ impl Runtime {
         let turn = self.pod_turn(Command::Add, pod)?;
         let attach = |one: &PodNetwork| {
             let PodNetwork { network, endpoint } = one;
-            operation(Command::Add, &network.name, endpoint, || {
+            operation(&self.runner, Command::Add, &network.name, endpoint, || {
                 turn.add(network, endpoint, self.deadline())
             })
         };
@@ -317,9 +317,10 @@ impl Runtime {
         if error.failures.is_empty() {
             return Ok(error.attached);
         }
-        if self.detach_failed {
+        if self.detach_failed || self.detach_cancelled && error.is_cancelled() {
             error.attached.clear();
-            error.not_detached = detach_each(&turn, &made);
+            let cleaner = self.cleaner();
+            error.not_detached = detach_each(&turn.by(&cleaner), &made);
         }
         Err(error)
     }
@@ -335,9 +336,13 @@ impl Runtime {
         let mut outcomes = Vec::new();
         for one in &pod.networks {
             let (network, endpoint) = (&one.network, &one.endpoint);
-            let checked = operation(Command::Check, &network.name, endpoint, || {
-                turn.check(network, endpoint, self.deadline())
-            });
+            let checked = operation(
+                &self.runner,
+                Command::Check,
+                &network.name,
+                endpoint,
+                || turn.check(network, endpoint, self.deadline()),
+            );
             match checked {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(Error::CheckNotSupported { .. }) => outcomes.push(Outcome::NotInVersion),
@@ -376,9 +381,13 @@ fn detach_each(turn: &InTurn<'_>, networks: &[&PodNetwork]) -> Vec<PodFailure> {
     let mut failures = Vec::new();
     for one in networks.iter().rev() {
         let (network, endpoint) = (&one.network, &one.endpoint);
-        let detached = operation(Command::Del, &network.name, endpoint, || {
-            turn.del(network, endpoint, turn.runtime().deadline())
-        });
+        let detached = operation(
+            &turn.runtime().runner,
+            Command::Del,
+            &network.name,
+            endpoint,
+            || turn.del(network, endpoint, turn.runtime().deadline()),
+        );
         if let Err(error) = detached {
             let given_up = error.is_cancelled();
             failures.push(PodFailure::new(one, error));

@@ -10,9 +10,9 @@ use linkspan_spec::{DecodeError, PluginType};
 
 use crate::execute::{Ended, Execute, Output, Request};
 use crate::step::{Cause, Finished, PluginError, Step};
-use crate::{Cancel, Deadline, Error, TraceContext, trace};
+use crate::{Cancel, Deadline, Error, Event, TraceContext, trace};
 
-pub(crate) type Observer = dyn Fn(&Finished<'_>) + Send + Sync;
+pub(crate) type Observer = dyn Fn(Event<'_>) + Send + Sync;
 
 /// Where plugins are, how they are run, and whom to tell.
 #[derive(Clone)]
@@ -49,6 +49,13 @@ impl Answer {
 }
 
 impl Runner {
+    /// Tells who watches.
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        if let Some(observer) = &self.observer {
+            observer(event);
+        }
+    }
+
     /// Where a plugin is.
     pub(crate) fn find(&self, plugin: &PluginType) -> Result<PathBuf, Error> {
         self.executor.find(plugin, &self.directories)
@@ -81,14 +88,12 @@ impl Runner {
             span.fail(Some(cause.code().0), cause);
         }
         drop(span);
-        if let Some(observer) = &self.observer {
-            observer(&Finished {
-                step: &step,
-                elapsed: begin.elapsed(),
-                stderr: &stderr,
-                result: result.as_ref().map(|_| ()),
-            });
-        }
+        self.tell(Event::Step(&Finished {
+            step: &step,
+            elapsed: begin.elapsed(),
+            stderr: &stderr,
+            result: result.as_ref().map(|_| ()),
+        }));
         match result {
             Ok(output) => Ok(Answer {
                 step,

@@ -141,7 +141,7 @@ impl Runtime {
     /// # Spec
     /// Section 3, "Attaching a container to a network".
     pub fn add(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Success, Error> {
-        operation(Command::Add, &network.name, endpoint, || {
+        operation(&self.runner, Command::Add, &network.name, endpoint, || {
             let deadline = self.deadline();
             let turn = self.turn(Command::Add, &endpoint.container_id, deadline)?;
             turn.add(network, endpoint, deadline)
@@ -158,11 +158,17 @@ impl Runtime {
     /// # Spec
     /// Section 3, "Checking a container's attachment".
     pub fn check(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<Outcome, Error> {
-        operation(Command::Check, &network.name, endpoint, || {
-            let deadline = self.deadline();
-            let turn = self.turn(Command::Check, &endpoint.container_id, deadline)?;
-            turn.check(network, endpoint, deadline)
-        })
+        operation(
+            &self.runner,
+            Command::Check,
+            &network.name,
+            endpoint,
+            || {
+                let deadline = self.deadline();
+                let turn = self.turn(Command::Check, &endpoint.container_id, deadline)?;
+                turn.check(network, endpoint, deadline)
+            },
+        )
     }
 
     /// Detaches a container: runs DEL of the network's plugins in reverse order, from version 0.4.0
@@ -180,7 +186,7 @@ impl Runtime {
     /// # Spec
     /// Section 3, "Deleting a container from a network".
     pub fn del(&self, network: &NetworkList, endpoint: &Endpoint) -> Result<(), Error> {
-        operation(Command::Del, &network.name, endpoint, || {
+        operation(&self.runner, Command::Del, &network.name, endpoint, || {
             let deadline = self.deadline();
             let turn = self.turn(Command::Del, &endpoint.container_id, deadline)?;
             turn.del(network, endpoint, deadline)
@@ -201,7 +207,7 @@ impl Runtime {
             Result<Option<CachedAttachment>, Error>,
         ) -> Result<(NetworkList, Endpoint), Error>,
     ) -> Result<(), Error> {
-        operation(Command::Del, network, endpoint, || {
+        operation(&self.runner, Command::Del, network, endpoint, || {
             let deadline = self.deadline();
             let turn = self.turn(Command::Del, &endpoint.container_id, deadline)?;
             turn.del_with(network, endpoint, deadline, choose)

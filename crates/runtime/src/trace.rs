@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use linkspan_spans::enter;
 use linkspan_spec::{Command, NetworkName};
 
-use crate::{Endpoint, Error};
+use crate::runner::Runner;
+use crate::{Endpoint, Error, Operation};
 
 /// The context of a trace as its carriers have it, to the letter; the W3C's
 /// [Trace Context](https://www.w3.org/TR/trace-context/) and [Baggage](https://www.w3.org/TR/baggage/). Empty is none.
@@ -38,8 +39,9 @@ pub(crate) fn variables(given: Option<&TraceContext>) -> Vec<(&'static str, OsSt
     variables
 }
 
-/// Does the work of an operation in a span of its own.
+/// Does the work of an operation in a span of its own, and tells who watches how it ended.
 pub(crate) fn operation<T>(
+    runner: &Runner,
     command: Command,
     network: &NetworkName,
     endpoint: &Endpoint,
@@ -50,5 +52,7 @@ pub(crate) fn operation<T>(
     span.note("cni.network", || network.as_str());
     span.note("cni.container_id", || endpoint.container_id.as_str());
     span.note("cni.ifname", || endpoint.ifname.as_str());
-    work().inspect_err(|error| span.fail(Some(error.code().0), error))
+    let operation = Operation::new(command, network, Some(endpoint));
+    let done = operation.told(runner, work);
+    done.inspect_err(|error| span.fail(Some(error.code().0), error))
 }

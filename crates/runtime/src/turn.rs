@@ -1,6 +1,7 @@
 //! What is done for one container in its turn, while no other operation is at it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use linkspan_spans::during;
 use linkspan_spec::{Command, ContainerId, NetworkList, NetworkName, Success};
@@ -8,12 +9,16 @@ use linkspan_spec::{Command, ContainerId, NetworkList, NetworkName, Success};
 use crate::chain::{Chain, with_result};
 use crate::lock::{ContainerTurn, Turn};
 use crate::trace::operation;
-use crate::{CachedAttachment, Cancel, Deadline, Endpoint, Error, Outcome, Runtime, Undone};
+use crate::{
+    CachedAttachment, Cancel, Deadline, Endpoint, Error, Event, Operation, Outcome, Runtime, Undone,
+};
 
 /// The turn of one container, until it is dropped. What is done in it may be done in parallel, for different attachments.
 pub(crate) struct InTurn<'a> {
     runtime: &'a Runtime,
     turn: Arc<ContainerTurn>,
+    /// How long it was waited for.
+    waited: Duration,
 }
 
 /// A failed ADD.
@@ -34,13 +39,24 @@ impl Runtime {
         container: &ContainerId,
         deadline: Deadline,
     ) -> Result<InTurn<'_>, Error> {
+        let begin = Instant::now();
         let turn = self
             .locks
             .container(command, container, self.patience(deadline))?;
         Ok(InTurn {
             runtime: self,
             turn: Arc::new(turn),
+            waited: begin.elapsed(),
         })
+    }
+
+    /// The same runtime for the DEL that detaches what an ADD has made: with a time of its own, and not given up by what gave ADD up.
+    pub(crate) fn cleaner(&self) -> Self {
+        let mut cleaner = self.clone();
+        cleaner.finish_detach = true;
+        cleaner.timeout = cleaner.detach_timeout.unwrap_or(cleaner.timeout);
+        cleaner.runner.cancel = cleaner.runner.cancel.filter(Cancel::is_stepwise);
+        cleaner
     }
 
     /// The turn of a container by who has the network's, unless another operation has it.
@@ -52,6 +68,7 @@ impl Runtime {
         Ok(turn.map(|turn| InTurn {
             runtime: self,
             turn: Arc::new(turn),
+            waited: Duration::ZERO,
         }))
     }
 }
@@ -89,19 +106,26 @@ impl InTurn<'_> {
         })
     }
 
+    /// The same turn for another runtime.
+    pub(crate) fn by<'b>(&self, runtime: &'b Runtime) -> InTurn<'b> {
+        InTurn {
+            runtime,
+            turn: Arc::clone(&self.turn),
+            waited: Duration::ZERO,
+        }
+    }
+
     /// Detaches what ADD has begun. DEL has a time of its own, and is not given up by what gave ADD up.
     fn undo(&self, add: Error, network: &NetworkList, endpoint: &Endpoint) -> Error {
-        let mut cleaner = self.runtime.clone();
-        cleaner.finish_detach = true;
-        cleaner.timeout = cleaner.detach_timeout.unwrap_or(cleaner.timeout);
-        cleaner.runner.cancel = cleaner.runner.cancel.filter(Cancel::is_stepwise);
-        let turn = InTurn {
-            runtime: &cleaner,
-            turn: Arc::clone(&self.turn),
-        };
-        let del = operation(Command::Del, &network.name, endpoint, || {
-            turn.detach(network, endpoint, cleaner.deadline())
-        });
+        let cleaner = self.runtime.cleaner();
+        let turn = self.by(&cleaner);
+        let del = operation(
+            &cleaner.runner,
+            Command::Del,
+            &network.name,
+            endpoint,
+            || turn.detach(network, endpoint, cleaner.deadline()),
+        );
         Error::Undone(Box::new(Undone { add, del }))
     }
 
@@ -232,7 +256,13 @@ impl InTurn<'_> {
     ) -> Result<Turn, Error> {
         let patience = self.runtime.patience(deadline);
         let locks = &self.runtime.locks;
-        locks.attachment(command, network, endpoint, patience)
+        let begin = Instant::now();
+        let turn = locks.attachment(command, network, endpoint, patience)?;
+        self.runtime.runner.tell(Event::Turn {
+            operation: &Operation::new(command, network, Some(endpoint)),
+            waited: self.waited + begin.elapsed(),
+        });
+        Ok(turn)
     }
 
     fn chain<'a>(

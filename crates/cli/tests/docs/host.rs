@@ -47,10 +47,11 @@ const AWAY: &str = "
 ";
 
 /// Directories that hold something of a network.
-const KEPT: [&str; 4] = [
+const KEPT: [&str; 5] = [
     CONF_DIR,
     "/run/cni",
     "/var/lib/cni/networks",
+    "/var/lib/cni/pending",
     "/var/lib/cni/results",
 ];
 

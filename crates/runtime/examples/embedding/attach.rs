@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use linkspan_runtime::{
-    Cancel, Collection, DEFAULT_CONFIG_DIR, Endpoint, Error, Finished, NetworkList, Outcome,
+    Cancel, Collection, DEFAULT_CONFIG_DIR, Endpoint, Error, Event, NetworkList, Outcome,
     PortMapping, Protocol, Runtime, Success, load_network,
 };
 
@@ -45,9 +45,14 @@ pub(crate) fn runtime(cancel: Cancel) -> Runtime {
         .build()
 }
 
-fn log(finished: &Finished<'_>) {
-    let plugin = finished.step.plugin.as_str();
-    println!("{:?} of {plugin} is done", finished.step.command);
+fn log(event: Event<'_>) {
+    match event {
+        Event::Step(done) => println!("{:?} of {} is done", done.step.command, done.step.plugin),
+        Event::Missing { error, .. } => println!("{error}"),
+        Event::Unused { capabilities, .. } => println!("nobody has asked for {capabilities:?}"),
+        // The wait for a turn, and whole operations with their time.
+        _ => {}
+    }
 }
 // ANCHOR_END: runtime
 

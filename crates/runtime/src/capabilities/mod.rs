@@ -10,13 +10,13 @@ mod ports;
 use std::collections::{BTreeMap, BTreeSet};
 
 use linkspan_spec::decode::{self, DecodeError};
-use linkspan_spec::{MacAddr, NetworkList, Value};
+use linkspan_spec::{Command, MacAddr, NetworkList, Value};
 
 pub use self::address::{InvalidRange, IpRange, ResolverConfig};
 pub use self::bandwidth::{Bandwidth, InvalidLimit, RateLimit};
 pub use self::ports::{InvalidPort, PortMapping, Protocol};
 
-use crate::{Endpoint, Error, Runtime};
+use crate::{Endpoint, Error, Event, Operation, Runtime};
 
 /// `portMappings`: [`PortMapping`].
 pub const PORT_MAPPINGS: &str = "portMappings";
@@ -292,20 +292,24 @@ impl Runtime {
         Ok(unused.into_iter().collect())
     }
 
-    /// Refuses what ADD must not hand on.
+    /// Refuses what ADD must not hand on, and tells what reaches nobody.
     pub(crate) fn check_arguments(
         &self,
         network: &NetworkList,
         endpoint: &Endpoint,
     ) -> Result<(), Error> {
         endpoint.check_args()?;
-        if !self.refuse_unused_capabilities {
+        let capabilities = Self::unused_capabilities(network, endpoint)?;
+        if capabilities.is_empty() {
             return Ok(());
         }
-        let capabilities = Self::unused_capabilities(network, endpoint)?;
-        match capabilities.is_empty() {
-            true => Ok(()),
-            false => Err(Error::UnusedCapabilities {
+        self.runner.tell(Event::Unused {
+            operation: &Operation::new(Command::Add, &network.name, Some(endpoint)),
+            capabilities: &capabilities,
+        });
+        match self.refuse_unused_capabilities {
+            false => Ok(()),
+            true => Err(Error::UnusedCapabilities {
                 network: network.name.clone(),
                 capabilities,
             }),

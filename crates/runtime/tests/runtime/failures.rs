@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use linkspan_runtime::{Error, Execute, Fake, Outcome, Output, Request, Runtime};
+use linkspan_runtime::{Error, Event, Execute, Fake, Outcome, Output, Request, Runtime};
 use linkspan_spec::{Command, ErrorCode, PluginType};
 
 use crate::world::{World, endpoint, network, words};
@@ -170,7 +170,8 @@ fn another_executor_can_take_the_place_of_processes_and_the_observer_sees_every_
             let result = r#"{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.2/24"}]}"#;
             Output::success(result).with_stderr(request.command.to_string())
         }))
-        .observer(move |finished| {
+        .observer(move |event| {
+            let Event::Step(finished) = event else { return };
             let step = finished.step;
             let line = format!("{} {} {}", step.number, step.plugin, finished.stderr);
             log.lock().unwrap().push((line, finished.result.is_ok()));

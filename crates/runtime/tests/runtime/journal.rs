@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use linkspan_runtime::{CachedAttachment, Error, Runtime};
+use linkspan_runtime::{CachedAttachment, Error, Event, Runtime};
 use linkspan_spec::{ErrorCode, PluginConfig};
 use serde_json::json;
 
@@ -34,8 +34,8 @@ const STEP: &str = "LINKSPAN_TEST_STEP";
 /// The process of an ADD that never ends, but in the middle of a plugin that is held.
 fn add_and_stop(world: &World, step: usize) {
     let reached = world.path("log/reached");
-    let builder = world.builder().observer(move |finished| {
-        if finished.step.number == step {
+    let builder = world.builder().observer(move |event| {
+        if matches!(event, Event::Step(finished) if finished.step.number == step) {
             fs::write(&reached, "").unwrap();
             thread::sleep(Duration::from_secs(60));
         }
