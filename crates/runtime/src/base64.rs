@@ -1,5 +1,8 @@
 //! Base64 as Go's JSON writes bytes: the standard alphabet, padded (RFC 4648, section 4).
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serializer};
+
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Writes bytes as text.
@@ -40,6 +43,15 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
         bytes.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
     }
     Some(bytes)
+}
+
+pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&encode(bytes))
+}
+
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    decode(&text).ok_or_else(|| D::Error::custom("expected bytes in Base64"))
 }
 
 #[cfg(test)]

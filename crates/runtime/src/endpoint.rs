@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use linkspan_spec::{Attachment, ContainerId, IfName, Map, Value};
+use serde::{Deserialize, Serialize};
 
 /// A container's end of an attachment: which container, where its network namespace is and which
 /// interface it gets there, with the arguments that the plugins get for it.
@@ -22,19 +23,27 @@ use linkspan_spec::{Attachment, ContainerId, IfName, Map, Value};
 ///
 /// # Spec
 /// Section 3, "Attachment parameters".
-#[derive(Clone, Debug, PartialEq)]
+///
+/// # JSON
+/// The keys are those of the reference's cache.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Endpoint {
     /// `CNI_CONTAINERID`.
     pub container_id: ContainerId,
     /// `CNI_IFNAME`.
+    #[serde(rename = "ifName")]
     pub ifname: IfName,
     /// `CNI_NETNS`; none when the namespace is gone, which DEL and GC bear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<PathBuf>,
     /// `CNI_ARGS`, in order.
+    #[serde(default, rename = "cniArgs", skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<(String, String)>,
     /// Arguments by the name of the capability that asks for them, such as `portMappings`. A
     /// plugin gets those of the capabilities that its configuration declares.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub capability_args: Map,
 }
 

@@ -10,6 +10,7 @@ use linkspan_spec::{
     Command, ContainerId, ErrorCode, IfName, NameError, NetworkList, NetworkName, PluginConfig,
     Success, Value,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::trace::operation;
 use crate::turn::InTurn;
@@ -89,7 +90,7 @@ pub enum Order {
 }
 
 /// A pod's attachment to one of its networks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PodAttachment {
     /// The network.

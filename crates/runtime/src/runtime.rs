@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use linkspan_spec::{Command, NetworkList, NetworkName, PluginConfig, Success};
 
+use serde::{Deserialize, Serialize};
+
 use crate::cache::Cache;
 use crate::chain::{Chain, derived, result_to_json, with_result};
 use crate::lock::{Locks, Patience};
@@ -51,7 +53,8 @@ pub struct Runtime {
 }
 
 /// How an operation that may have nothing to do went well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// It was done.
     Done,

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use linkspan_spec::{Attachment, Command, DecodeError, ErrorCode, MAX_INPUT, PluginType};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Output;
 use crate::execute::Ended;
 
@@ -16,7 +18,7 @@ use crate::execute::Ended;
 const SHOWN: usize = 2000;
 
 /// One plugin of a chain, run once.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
     /// The operation.

@@ -4,13 +4,15 @@ use std::ffi::OsString;
 
 use linkspan_spans::enter;
 use linkspan_spec::{Command, NetworkName};
+use serde::{Deserialize, Serialize};
 
 use crate::runner::Runner;
 use crate::{Endpoint, Error, Operation};
 
 /// The context of a trace as its carriers have it, to the letter; the W3C's
 /// [Trace Context](https://www.w3.org/TR/trace-context/) and [Baggage](https://www.w3.org/TR/baggage/). Empty is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TraceContext {
     /// `traceparent`
     pub parent: String,

@@ -16,6 +16,8 @@ use linkspan_spec::decode::{self, DecodeError, Value};
 use linkspan_spec::{Attachment, ContainerId, NetworkList, NetworkName, PluginConfig, Success};
 
 use self::folder::{Folder, failed, unusable};
+use serde::{Deserialize, Serialize};
+
 use crate::{Endpoint, Error, file};
 
 /// Where the reference's runtime keeps its cache.
@@ -29,16 +31,24 @@ pub(crate) struct Cache {
 }
 
 /// An attachment that ADD has made, or begun, and DEL has not yet removed.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// # JSON
+/// The keys are those of the reference's cache, which does not know the last one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CachedAttachment {
     /// The network's name.
+    #[serde(rename = "networkName")]
     pub network: NetworkName,
     /// The container's end, with the arguments that ADD got.
+    #[serde(flatten)]
     pub endpoint: Endpoint,
-    /// The network's configuration at the time of ADD, as text.
+    /// The network's configuration at the time of ADD, as text; in JSON in Base64.
+    #[serde(with = "crate::base64")]
     pub config: Vec<u8>,
     /// The result of ADD as JSON; none when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
     /// Whether ADD has ended with success. Otherwise something may be left of it, and nobody uses it: ADD failed or its process
     /// was killed, or it is still under way, or a DEL failed of which there was no result.

@@ -16,6 +16,9 @@ pub use self::address::{InvalidRange, IpRange, ResolverConfig};
 pub use self::bandwidth::{Bandwidth, InvalidLimit, RateLimit};
 pub use self::ports::{InvalidPort, PortMapping, Protocol};
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::{Endpoint, Error, Event, Operation, Runtime};
 
 /// `portMappings`: [`PortMapping`].
@@ -242,6 +245,26 @@ impl Endpoint {
         Ok(all.unwrap_or_default())
     }
 }
+
+macro_rules! as_json {
+    ($($type:ty),*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.to_json().serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = Value::deserialize(deserializer)?;
+                Self::from_json(&value).map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+
+// As plugins get them.
+as_json!(PortMapping, Bandwidth, IpRange, ResolverConfig);
 
 fn guid(value: &Value) -> Result<[u8; 8], DecodeError> {
     let wrong = || DecodeError::mismatch("eight bytes such as c2:11:22:33:44:55:66:77", value);

@@ -13,6 +13,7 @@ mod detach;
 mod events;
 mod failures;
 mod journal;
+mod json;
 mod load;
 mod network;
 mod pods;
