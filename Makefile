@@ -94,7 +94,7 @@ deny:
 ## make package      the crates that are published, as files in target/package, each built from what is in its file
 .PHONY: package package-check
 package:
-	@$(CARGO) package --locked $(PUBLISHED)
+	@CARGO='$(CARGO)' scripts/package
 # Without building them, and from what is here: a file that is missing, a dependency that is not published.
 package-check:
 	@$(CARGO) package --locked --offline --quiet --allow-dirty --no-verify $(PUBLISHED)

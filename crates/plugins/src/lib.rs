@@ -3,6 +3,8 @@
 //! # Features
 //!
 //! - `firewalld`: the backend firewalld of `firewall`, over D-Bus; brings `zbus`. On by default.
+//! - `in-process`: `InProcess`, which attaches containers without processes, for programs that embed `linkspan-runtime`. Off by
+//!   default.
 //! - `preserve_order`: as in `linkspan-spec`; on by default, since the binary hands configurations on as they were written.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -8,10 +8,10 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::decode::{DecodeError, Map, Value};
+use crate::decode::{self, DecodeError, Map, Value};
 use crate::{
     Attachment, Command, ContainerId, Dns, Error, IfName, Interface, IpConfig, MacAddr,
-    NetworkName, PluginConfig, PluginType, Route, Success, Version, VersionInfo,
+    NetworkList, NetworkName, PluginConfig, PluginType, Route, Success, Version, VersionInfo,
 };
 
 /// In the newest version, with its `cniVersion`; [`Success::in_version`] writes another.
@@ -39,6 +39,22 @@ impl Serialize for PluginConfig {
 impl<'de> Deserialize<'de> for PluginConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::from_map(Map::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for NetworkList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        decode::value(&self.source())
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for NetworkList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Its text is part of it.
+        let text = Value::deserialize(deserializer)?.to_string();
+        Self::parse(text.as_bytes()).map_err(D::Error::custom)
     }
 }
 

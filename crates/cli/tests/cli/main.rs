@@ -6,6 +6,7 @@
 )]
 
 mod attach;
+mod cnitool;
 mod demo;
 mod detach;
 mod dhcp;

@@ -16,6 +16,7 @@ mod host;
 mod libcni;
 mod links;
 mod picture;
+mod published;
 mod reach;
 mod reference;
 mod shown;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use linkspan_spec::{
     Attachment, Command, ContainerId, Dns, Error, ErrorCode, IfName, Interface, IpConfig, MacAddr,
-    NetworkName, PluginConfig, PluginType, Route, Success, Version, VersionInfo,
+    NetworkList, NetworkName, PluginConfig, PluginType, Route, Success, Version, VersionInfo,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,6 +72,8 @@ fn every_type_is_read_as_it_is_written() {
         &PluginConfig::parse(br#"{"cniVersion":"1.0.0","type":"bridge"}"#).unwrap(),
         r#"{"cniVersion":"1.0.0","type":"bridge"}"#,
     );
+    let list = r#"{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"}]}"#;
+    there_and_back(&NetworkList::parse(list.as_bytes()).unwrap(), list);
 }
 
 #[test]
