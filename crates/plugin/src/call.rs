@@ -4,12 +4,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use linkspan_spec::decode::Map;
 use linkspan_spec::{
     Attachment, Command, ContainerId, Error, ErrorCode, IfName, NetworkName, PluginConfig, Success,
     Version,
 };
 
-use crate::{CniArgs, Configuration, Invocation, Ipam};
+use crate::{CniArgs, Configuration, Delegation, Invocation, Ipam, Plugin, Role};
 
 /// One ADD, CHECK, DEL or STATUS.
 ///
@@ -22,29 +23,29 @@ pub struct Call<'a, C> {
     pub args: CniArgs,
     /// The container's namespace; always there on ADD and CHECK, perhaps gone on DEL.
     pub netns: Option<PathBuf>,
+    role: Role,
     invocation: &'a Invocation<'a>,
 }
 
 impl<'a, C: Configuration> Call<'a, C> {
-    /// For the plugin `name`, which reads these names in CNI_ARGS.
-    pub(crate) fn new(
+    pub(crate) fn new<P: Plugin<Config = C>>(
         invocation: &'a Invocation<'a>,
-        name: &str,
-        known: Option<&[&str]>,
     ) -> Result<Self, Error> {
-        let args = match known {
+        let args = match P::ARGS {
             // Nothing in CNI_ARGS may keep a container from being detached.
             Some(known) if invocation.command == Command::Del => {
-                CniArgs::parse(&invocation.args, name, known).unwrap_or_default()
+                CniArgs::parse(&invocation.args, P::NAME, known).unwrap_or_default()
             }
-            Some(known) => CniArgs::parse(&invocation.args, name, known)?,
+            Some(known) => CniArgs::parse(&invocation.args, P::NAME, known)?,
             None => CniArgs::default(),
         };
         let config = C::read(&invocation.config)?;
+        crate::config::look::<C>(invocation)?;
         Ok(Self {
             config,
             args,
             netns: invocation.netns.clone(),
+            role: P::ROLE,
             invocation,
         })
     }
@@ -121,12 +122,23 @@ impl<'a, C> Call<'a, C> {
         })
     }
 
-    /// The IPAM plugin that the configuration names, if any.
+    /// The IPAM plugin that the configuration names, if any. For an [IPAM plugin](Role::Ipam) there is none: the one that is
+    /// named is itself.
     ///
     /// # Errors
     /// When its name is none.
     pub fn ipam(&self) -> Result<Option<Ipam<'a>>, Error> {
-        self.invocation.ipam()
+        ipam(self.role, self.invocation)
+    }
+
+    /// The plugin `name`, to be called with `config` instead of this configuration. Keys that the runtime writes (`name`,
+    /// `cniVersion`, `runtimeConfig`, `prevResult`) are handed on where `config` does not have them, `type` is the name, and
+    /// all else stays as it is, known or not.
+    ///
+    /// # Errors
+    /// When its name is none, or `config` is no configuration.
+    pub fn delegate(&self, name: &str, config: Map) -> Result<Delegation<'a>, Error> {
+        self.invocation.delegate(name, config)
     }
 
     /// The configuration as it was given.
@@ -137,6 +149,13 @@ impl<'a, C> Call<'a, C> {
     /// Everything that the runtime gave.
     pub fn invocation(&self) -> &'a Invocation<'a> {
         self.invocation
+    }
+}
+
+fn ipam<'a>(role: Role, invocation: &'a Invocation<'a>) -> Result<Option<Ipam<'a>>, Error> {
+    match role {
+        Role::Ipam => Ok(None),
+        _ => invocation.ipam(),
     }
 }
 
@@ -153,14 +172,18 @@ pub struct Gc<'a, C> {
     pub config: C,
     /// The attachments of this network that are in use; everything else may go.
     pub valid: Vec<Attachment>,
+    role: Role,
     invocation: &'a Invocation<'a>,
 }
 
 impl<'a, C: Configuration> Gc<'a, C> {
-    pub(crate) fn new(invocation: &'a Invocation<'a>) -> Result<Self, Error> {
+    pub(crate) fn new<P: Plugin<Config = C>>(
+        invocation: &'a Invocation<'a>,
+    ) -> Result<Self, Error> {
         Ok(Self {
             config: C::read(&invocation.config)?,
             valid: invocation.config.valid_attachments()?,
+            role: P::ROLE,
             invocation,
         })
     }
@@ -172,12 +195,22 @@ impl<'a, C> Gc<'a, C> {
         &self.invocation.network
     }
 
-    /// The IPAM plugin that the configuration names, if any.
+    /// The IPAM plugin that the configuration names, if any. For an [IPAM plugin](Role::Ipam) there is none: the one that is
+    /// named is itself.
     ///
     /// # Errors
     /// When its name is none.
     pub fn ipam(&self) -> Result<Option<Ipam<'a>>, Error> {
-        self.invocation.ipam()
+        ipam(self.role, self.invocation)
+    }
+
+    /// The plugin `name`, to be called with `config` instead of this configuration; the attachments that are in use are handed
+    /// on. See [`Call::delegate`].
+    ///
+    /// # Errors
+    /// When its name is none, or `config` is no configuration.
+    pub fn delegate(&self, name: &str, config: Map) -> Result<Delegation<'a>, Error> {
+        self.invocation.delegate(name, config)
     }
 
     /// Whether the attachment of this container and interface is in use.

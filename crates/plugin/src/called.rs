@@ -2,7 +2,8 @@
 //!
 //! A file is the plugin that it is named after. Others who ship plugins rename theirs, so as not to overwrite those of the
 //! host: a name that ends in a plugin's (`cnv-bridge`), or begins with one (`sbr-custom`), is that plugin too, and so is a
-//! link to one. A name that begins with one and ends in another says nothing.
+//! link to one. A name that begins with one and ends in another says nothing. A file of one plugin alone is that plugin, whatever
+//! it is called.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -38,6 +39,9 @@ pub(crate) fn plugin<'a>(
     {
         return Some((handler, words));
     }
+    if let [only] = table {
+        return Some((*only, words));
+    }
     let links = links(started);
     let names = || {
         own.into_iter()
@@ -47,6 +51,11 @@ pub(crate) fn plugin<'a>(
         .find_map(exact)
         .or_else(|| names().find_map(|name| by_part(table, name.to_str()?)));
     handler.map(|handler| (handler, words))
+}
+
+/// The plugin that the file at `path`, a file of this table, is when it is started by that path.
+pub(crate) fn by_path(table: &Table, path: &Path) -> Option<&'static dyn Handler> {
+    plugin(table, &[path.as_os_str().to_owned()], path).map(|(handler, _)| handler)
 }
 
 fn own_name(arguments: &[OsString]) -> Option<&OsStr> {

@@ -1,16 +1,16 @@
 //! A configuration's keys: declared once, with [`keys!`](crate::keys!), and read from there.
 
 use std::fmt::Display;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use ipnet::IpNet;
-use linkspan_spec::{
-    Command, Dns, Error, ErrorCode, IfName, MacAddr, PluginConfig, Route, decode, key,
-};
+use linkspan_spec::{Command, Error, ErrorCode, PluginConfig, key};
 use serde_json::{Map, Value};
 
-use crate::common::{DnsKeys, RouteKeys};
+mod from_key;
+mod strict;
+
+pub use from_key::{Field, FromKey, Wrong};
+pub(crate) use strict::look;
 
 /// A type that is read from a plugin's configuration.
 ///
@@ -27,12 +27,19 @@ pub trait Configuration: Sized {
     /// [`ErrorCode::INVALID_NETWORK_CONFIG`] for one that cannot be.
     fn read(config: &PluginConfig) -> Result<Self, Error>;
 
+    /// What is done about keys that are not among [`KEYS`](Self::KEYS).
+    const STRICT: Strict = Strict::No;
+
     /// Says what ADD would refuse: reads also what is otherwise judged when it is asked for ([`Deferred`]). For lint.
     ///
     /// # Errors
     /// Those of ADD's reading.
     fn judge(config: &PluginConfig) -> Result<(), Error> {
-        Self::read(config).map(drop)
+        Self::read(config)?;
+        match Self::STRICT {
+            Strict::Deny => strict::refuse(Self::KEYS, config.as_map()),
+            Strict::No | Strict::Warn => Ok(()),
+        }
     }
 }
 
@@ -49,6 +56,18 @@ pub const fn joined<const N: usize>(one: &[Key], others: &[Key]) -> [Key; N] {
         index += 1;
     }
     all
+}
+
+/// What is done about keys that a plugin does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strict {
+    /// Nothing: somebody else may read them.
+    No,
+    /// ADD tells them on standard error.
+    Warn,
+    /// ADD, CHECK and STATUS fail. DEL and GC never do, for nothing in a configuration may keep a container from being
+    /// detached.
+    Deny,
 }
 
 /// The configuration of a plugin that has no keys of its own.
@@ -81,6 +100,7 @@ impl<C> Deferred<C> {
 
 impl<C: Configuration> Configuration for Deferred<C> {
     const KEYS: &'static [Key] = C::KEYS;
+    const STRICT: Strict = C::STRICT;
 
     fn read(config: &PluginConfig) -> Result<Self, Error> {
         Ok(Self(C::read(config)))
@@ -173,18 +193,32 @@ impl Key {
     fn take<T: FromKey>(&self, json: &Value) -> Result<T, Error> {
         let outside = |number: i64| {
             let (least, most) = self.range?;
-            let wrong = match self.outside {
-                Some(words) => Wrong::Whole(words.replace("{}", &number.to_string())),
-                None => Wrong::Value(format!("it must be from {least} to {most}")),
-            };
-            (!(least..=most).contains(&number)).then(|| self.invalid(json, &wrong))
+            (!(least..=most).contains(&number)).then(|| self.outside(json, &number))
+        };
+        let outside_as_float = |number: f64| {
+            let (least, most) = self.range?;
+            let is_inside = number >= least as f64 && number <= most as f64;
+            (!is_inside).then(|| self.outside(json, &number))
         };
         // Before the type's own range, which says nothing to the author of a configuration.
-        if let Some(error) = json.as_i64().and_then(outside) {
+        let error = match json {
+            Value::Number(number) if number.is_f64() => number.as_f64().and_then(outside_as_float),
+            _ => json.as_i64().and_then(outside),
+        };
+        if let Some(error) = error {
             return Err(error);
         }
         let value = T::from_json(json).map_err(|wrong| self.invalid(json, &wrong))?;
         value.number().and_then(outside).map_or(Ok(value), Err)
+    }
+
+    fn outside(&self, json: &Value, number: &dyn Display) -> Error {
+        let (least, most) = self.range.unwrap_or((i64::MIN, i64::MAX));
+        let wrong = match self.outside {
+            Some(words) => Wrong::Whole(words.replace("{}", &number.to_string())),
+            None => Wrong::Value(format!("it must be from {least} to {most}")),
+        };
+        self.invalid(json, &wrong)
     }
 
     fn invalid(&self, json: &Value, wrong: &Wrong) -> Error {
@@ -233,212 +267,6 @@ impl Key {
             ),
         )
         .with_details(format!("{}: {}", self.name, self.meaning_in_one_line()))
-    }
-}
-
-/// Why a value was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// It is of another type than this one, given in words.
-    Type(String),
-    /// It is of the right type and cannot be, for this reason.
-    Value(String),
-    /// It cannot be, and these words are the whole message: scripts know them from elsewhere.
-    Whole(String),
-    /// What is wrong is a part of it.
-    Part(Error),
-}
-
-impl Wrong {
-    /// The text of a newtype was refused.
-    pub fn value(reason: impl Display) -> Self {
-        Self::Value(reason.to_string())
-    }
-}
-
-/// A type that a key can have.
-pub trait FromKey: Sized {
-    /// The type in words.
-    const KIND: &'static str;
-
-    /// What a value consists of.
-    const SHAPE: Shape = Shape::One(Self::KIND);
-
-    /// Takes it from JSON.
-    ///
-    /// # Errors
-    /// Why it cannot be.
-    fn from_json(json: &Value) -> Result<Self, Wrong>;
-
-    /// The number that a range is compared with.
-    fn number(&self) -> Option<i64> {
-        None
-    }
-}
-
-/// How a field of a configuration takes its key.
-#[doc(hidden)]
-pub trait Field: Sized {
-    /// The key's type in words.
-    const KIND: &'static str;
-    /// What a value of the key consists of.
-    const SHAPE: Shape;
-
-    /// The value, else the default, else nothing where that is allowed.
-    fn field(key: &Key, object: &Map<String, Value>) -> Result<Self, Error>;
-}
-
-impl<T: FromKey> Field for T {
-    const KIND: &'static str = T::KIND;
-    const SHAPE: Shape = T::SHAPE;
-
-    fn field(key: &Key, object: &Map<String, Value>) -> Result<Self, Error> {
-        match key.read(object)? {
-            Some(value) => Ok(value),
-            None => key.read_default()?.ok_or_else(|| key.missing(object)),
-        }
-    }
-}
-
-impl<T: FromKey> Field for Option<T> {
-    const KIND: &'static str = T::KIND;
-    const SHAPE: Shape = T::SHAPE;
-
-    fn field(key: &Key, object: &Map<String, Value>) -> Result<Self, Error> {
-        key.read(object)
-    }
-}
-
-fn wrong_type<T: FromKey>() -> Wrong {
-    Wrong::Type(T::KIND.to_owned())
-}
-
-impl FromKey for bool {
-    const KIND: &'static str = "true or false";
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        json.as_bool().ok_or_else(wrong_type::<Self>)
-    }
-}
-
-impl FromKey for String {
-    const KIND: &'static str = "a string";
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        json.as_str()
-            .map(str::to_owned)
-            .ok_or_else(wrong_type::<Self>)
-    }
-}
-
-macro_rules! whole_numbers {
-    ($($number:ty),*) => {$(
-        impl FromKey for $number {
-            const KIND: &'static str = "a whole number";
-
-            fn from_json(json: &Value) -> Result<Self, Wrong> {
-                let number = json.as_i64().ok_or_else(wrong_type::<Self>)?;
-                Self::try_from(number).map_err(|_| {
-                    Wrong::Value(format!("it must be from {} to {}", Self::MIN, Self::MAX))
-                })
-            }
-
-            fn number(&self) -> Option<i64> {
-                i64::try_from(*self).ok()
-            }
-        }
-    )*};
-}
-
-whole_numbers!(u8, u16, u32, i32, i64);
-
-impl FromKey for u64 {
-    const KIND: &'static str = "a whole number";
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        match json.as_u64() {
-            Some(number) => Ok(number),
-            None if json.is_i64() => Err(Wrong::Value("it must not be negative".to_owned())),
-            None => Err(wrong_type::<Self>()),
-        }
-    }
-
-    fn number(&self) -> Option<i64> {
-        i64::try_from(*self).ok()
-    }
-}
-
-macro_rules! from_text {
-    ($($text:ty: $kind:literal),* $(,)?) => {$(
-        impl FromKey for $text {
-            const KIND: &'static str = $kind;
-
-            fn from_json(json: &Value) -> Result<Self, Wrong> {
-                json.as_str().ok_or_else(wrong_type::<Self>)?.parse().map_err(Wrong::value)
-            }
-        }
-    )*};
-}
-
-from_text! {
-    IfName: "the name of an interface",
-    MacAddr: "a MAC address",
-    IpAddr: "an IP address",
-}
-
-impl<T: FromKey> FromKey for Vec<T> {
-    const KIND: &'static str = "a list";
-    const SHAPE: Shape = Shape::Many(&T::SHAPE);
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        let items = json.as_array().ok_or_else(wrong_type::<Self>)?;
-        let read = |(index, item): (usize, &Value)| {
-            T::from_json(item).map_err(|wrong| match wrong {
-                Wrong::Type(expected) => Wrong::Type(format!("{expected} at position {index}")),
-                Wrong::Value(why) => Wrong::Value(format!("at position {index}: {why}")),
-                Wrong::Whole(words) => Wrong::Whole(words),
-                Wrong::Part(part) => {
-                    let msg = format!("at position {index}: {}", part.msg);
-                    Wrong::Part(part.with_msg(msg))
-                }
-            })
-        };
-        items.iter().enumerate().map(read).collect()
-    }
-}
-
-impl FromKey for Map<String, Value> {
-    const KIND: &'static str = "an object";
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        json.as_object().cloned().ok_or_else(wrong_type::<Self>)
-    }
-}
-
-impl FromKey for IpNet {
-    const KIND: &'static str = "an IP address with a prefix length";
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        let text = json.as_str().ok_or_else(wrong_type::<Self>)?;
-        decode::cidr(json).map_err(|_unsaid| Wrong::Whole(format!("invalid CIDR address: {text}")))
-    }
-}
-
-impl FromKey for Route {
-    const KIND: &'static str = "a route with dst and gw";
-    const SHAPE: Shape = Shape::Parts(RouteKeys::KEYS);
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        Self::from_json(json).map_err(Wrong::value)
-    }
-}
-
-impl FromKey for Dns {
-    const KIND: &'static str = "an object with nameservers, domain, search and options";
-    const SHAPE: Shape = Shape::Parts(DnsKeys::KEYS);
-
-    fn from_json(json: &Value) -> Result<Self, Wrong> {
-        Self::from_json(json).map_err(|error| Wrong::Part(error.into()))
     }
 }
 

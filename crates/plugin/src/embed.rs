@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use linkspan_spec::{Command, Error, PluginType};
 
-use crate::serve::carry_out;
+use crate::serve::{Around, carry_out};
 use crate::tracing::Traced;
 use crate::warn::Log;
 use crate::{Answer, Handler, IsOwn, Report, Table};
@@ -90,8 +90,13 @@ fn answer(handler: &'static dyn Handler, table: &Table, call: &Embedded<'_>) -> 
         Some(_) if linkspan_spans::here().is_none() => Traced::begin(handler.name(), call.env),
         _ => None,
     };
-    let (mut stdin, delegates) = (call.stdin, Some(call.delegates));
-    let done = carry_out(handler, table, call.env, &mut stdin, call.is_own, delegates);
+    let mut stdin = call.stdin;
+    let around = Around {
+        product: "",
+        is_own: call.is_own,
+        delegates: Some(call.delegates),
+    };
+    let done = carry_out(handler, table, call.env, &mut stdin, around);
     if let Some(observe) = call.observe {
         done.observed(handler, call.env, began, traced, observe);
     }

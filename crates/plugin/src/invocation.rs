@@ -14,7 +14,7 @@ use linkspan_spec::{
 use crate::foresight::{Foresight, IMAGINED_NETNS, NOT_KNOWN};
 use crate::report::Delegated;
 use crate::variables::Variables;
-use crate::{Delegates, warn};
+use crate::{Delegates, IsOwn, warn};
 
 /// The parameters of one command.
 ///
@@ -42,15 +42,19 @@ pub struct Invocation<'a> {
     pub network: NetworkName,
     /// The configuration's cniVersion.
     pub version: Version,
-    /// The configuration from standard input, untouched; a delegate's is the same.
+    /// The configuration from standard input, untouched; an IPAM plugin's is the same.
     pub config: Arc<PluginConfig>,
     /// The plugins of this executable, for delegation without a process.
     pub table: &'a Table,
     /// How others than this one are found and run; `None` in a process of its own.
     pub(crate) delegates: Option<&'a dyn Delegates>,
+    /// Tells whether a namespace is the host's own.
+    pub(crate) is_own: Option<IsOwn>,
+    /// How many plugins of this process stand before this one.
+    pub(crate) delegations: u8,
     /// There is no container: nothing is done, only told.
     pub(crate) is_imagined: bool,
-    /// What IPAM plugins were asked for so far, also by threads that do so beside other work.
+    /// What other plugins were asked for so far, also by threads that do so beside other work.
     delegated: Arc<Mutex<Vec<Delegated>>>,
 }
 
@@ -104,6 +108,8 @@ impl<'a> Invocation<'a> {
             config: Arc::new(config),
             table,
             delegates: None,
+            is_own: None,
+            delegations: 0,
             is_imagined: false,
             delegated: Arc::default(),
         })
@@ -136,12 +142,14 @@ impl<'a> Invocation<'a> {
             config: Arc::new(config),
             table,
             delegates: None,
+            is_own: None,
+            delegations: 0,
             is_imagined: true,
             delegated: Arc::default(),
         })
     }
 
-    /// Keeps in mind what an IPAM plugin was asked for.
+    /// Keeps in mind what another plugin was asked for.
     pub(crate) fn note(&self, delegated: Delegated) {
         let mut all = self
             .delegated
@@ -150,7 +158,7 @@ impl<'a> Invocation<'a> {
         all.push(delegated);
     }
 
-    /// What IPAM plugins were asked for, to be told once.
+    /// What other plugins were asked for, to be told once.
     pub(crate) fn delegated(&self) -> Vec<Delegated> {
         let mut all = self
             .delegated
@@ -286,6 +294,16 @@ pub trait Handler: Sync {
 
     /// [`Plugin::ABOUT`](crate::Plugin::ABOUT).
     fn about(&self) -> &'static str;
+
+    /// [`Plugin::VERSION`](crate::Plugin::VERSION).
+    fn version(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// [`Plugin::VERSIONS`](crate::Plugin::VERSIONS).
+    fn versions(&self) -> &'static [Version] {
+        Version::ALL
+    }
 
     /// The declared keys, for documentation and lint.
     fn keys(&self) -> &'static [crate::config::Key];

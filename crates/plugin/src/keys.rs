@@ -3,9 +3,42 @@
 /// Declares a configuration: each key once, with name, type, meaning, unit, range, default and the
 /// commands that read it. Parsing, error messages, lint and the reference documentation come from it.
 ///
-/// A field of type `Option<T>` is absent without the key; one with `default = …` (written as in JSON)
-/// has that value; one with neither is required. `outside = "…"` are the words for a number outside of its range, in
-/// which `{}` is the number: of an error that scripts know from elsewhere.
+/// Of each key stand there, in this order and separated by commas, what is in parentheses only where it is wanted:
+///
+/// | | |
+/// |---|---|
+/// | `/// …` | what it means, in messages too |
+/// | `"key" => field: Type` | its path from the top, by dots (`"ipam.range"`), and the field. `Option<T>` is absent without the key |
+/// | (`default = …`) | the value without the key, as in JSON: `5`, `"eth0"`, `["a"]`, `{ "k": 1 }`. Without it, and not an `Option`, the key is required |
+/// | (`unit = "…"`) | the unit of a number |
+/// | (`range = 1..=9`) | the whole numbers between which a number must be |
+/// | (`outside = "…"`) | the words for a number outside of its range, in which `{}` is the number: of an error that scripts know from elsewhere |
+/// | `read by [Add, Check]` | the commands that read it, then `;` |
+///
+/// A key that nobody declared is left alone, as other readers of a configuration may have keys. Behind the name of the struct
+/// `, strict = warn` has such a key told on standard error on ADD, and `, strict = deny` has ADD, CHECK and STATUS fail; DEL and GC
+/// never do. Keys of the specification are known, `runtimeConfig` and `args` are never looked into, and an object below is
+/// where its keys are declared.
+///
+/// ```
+/// linkspan_plugin::keys! {
+///     /// Neither a typing mistake nor a key of others goes unnoticed.
+///     pub struct Strict, strict = deny {
+///         /// Where to look first.
+///         "servers" => servers: Vec<String>, default = ["192.0.2.1", "2001:db8::1"], read by [Add];
+///         /// How much of the link it may use.
+///         "share" => share: f64, default = 0.5, range = 0..=1, read by [Add];
+///     }
+/// }
+/// use linkspan_plugin::{Configuration, spec::PluginConfig};
+///
+/// let config = Strict::read(&PluginConfig::parse(br#"{ "share": 0.25 }"#)?)?;
+/// assert_eq!((config.servers.len(), config.share), (2, 0.25));
+///
+/// let error = Strict::judge(&PluginConfig::parse(br#"{ "shard": 0.25 }"#)?).expect_err("unknown");
+/// assert_eq!(error.msg, r#"unknown key "shard" (0.25); did you mean "share"?"#);
+/// # Ok::<(), linkspan_plugin::spec::Error>(())
+/// ```
 ///
 /// ```
 /// linkspan_plugin::keys! {
@@ -34,10 +67,12 @@
 macro_rules! keys {
     (
         $(#[doc = $about:literal])*
-        $visibility:vis struct $config:ident {$(
+        $visibility:vis struct $config:ident $(, strict = $strict:ident)? {$(
             $(#[doc = $meaning:literal])+
             $key:literal => $field:ident: $type:ty
             $(, default = $default:literal)?
+            $(, default = [$($items:tt)*])?
+            $(, default = {$($parts:tt)*})?
             $(, unit = $unit:literal)?
             $(, range = $range:expr)?
             $(, outside = $outside:literal)?
@@ -63,7 +98,10 @@ macro_rules! keys {
                     $field: $crate::config::Field::field(
                         &const { $crate::__key!(
                             $key, $type, [$($meaning),+], [$($command),+]
-                            $(, default = $default)? $(, unit = $unit)? $(, range = $range)? $(, outside = $outside)?
+                            $(, default = stringify!($default))?
+                            $(, default = stringify!([$($items)*]))?
+                            $(, default = stringify!({$($parts)*}))?
+                            $(, unit = $unit)? $(, range = $range)? $(, outside = $outside)?
                         ) },
                         object,
                     )?,
@@ -75,9 +113,13 @@ macro_rules! keys {
             const KEYS: &'static [$crate::config::Key] = &[$(
                 $crate::__key!(
                     $key, $type, [$($meaning),+], [$($command),+]
-                    $(, default = $default)? $(, unit = $unit)? $(, range = $range)? $(, outside = $outside)?
+                    $(, default = stringify!($default))?
+                            $(, default = stringify!([$($items)*]))?
+                            $(, default = stringify!({$($parts)*}))?
+                            $(, unit = $unit)? $(, range = $range)? $(, outside = $outside)?
                 ),
             )*];
+            $(const STRICT: $crate::config::Strict = $crate::__strict!($strict);)?
 
             fn read(config: &$crate::spec::PluginConfig) -> Result<Self, $crate::spec::Error> {
                 Self::from_object(config.as_map())
@@ -98,6 +140,77 @@ macro_rules! keys {
             }
         }
     };
+    // What follows tells what is wrong with what is no declaration.
+    (
+        $(#[$about:meta])*
+        $visibility:vis struct $config:ident $(, strict = $strict:ident)? { $($body:tt)* }
+    ) => {
+        $crate::__wrong_key! { $($body)* }
+    };
+    ($($anything:tt)*) => {
+        compile_error!("keys! declares one struct: `/// Its meaning. pub struct Name { … }`, or `pub struct Name, strict = deny { … }`");
+    };
+}
+
+/// Says what is wrong with the first key that is no declaration.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __wrong_key {
+    (
+        $(#[doc = $meaning:literal])+
+        $key:literal => $field:ident: $type:ty
+        $(, default = $default:literal)?
+        $(, default = [$($items:tt)*])?
+        $(, default = {$($parts:tt)*})?
+        $(, unit = $unit:literal)?
+        $(, range = $range:expr)?
+        $(, outside = $outside:literal)?
+        , read by [$($command:ident),+];
+        $($rest:tt)*
+    ) => {
+        $crate::__wrong_key! { $($rest)* }
+    };
+    ($key:literal $($rest:tt)*) => {
+        compile_error!(concat!("the key ", stringify!($key), " has no `/// …` before it: what does it mean?"));
+    };
+    ($(#[doc = $meaning:literal])+ $key:literal => $field:ident: $type:ty $(, $option:ident = $value:expr)*; $($rest:tt)*) => {
+        compile_error!(concat!("the key ", stringify!($key), " does not end in `, read by [Add, Check];`: which commands read it?"));
+    };
+    ($(#[doc = $meaning:literal])+ $key:literal => $field:ident: $type:ty $(, $option:ident = $value:tt)*, read by [$($command:ident),* $(,)?] $($rest:tt)*) => {
+        compile_error!(concat!(
+            "the key ", stringify!($key), " is declared as `\"key\" => field: Type, default = …, unit = \"…\", range = 1..=9, \
+             outside = \"…\", read by [Add, Check];`: what may be left out stands in this order, nothing else, at least one command, \
+             and `;` at the end"
+        ));
+    };
+    ($(#[doc = $meaning:literal])+ $key:literal $($rest:tt)*) => {
+        compile_error!(concat!(
+            "the key ", stringify!($key), " is declared as `\"key\" => field: Type, default = …, unit = \"…\", range = 1..=9, \
+             outside = \"…\", read by [Add, Check];`: what may be left out stands in this order, and nothing else"
+        ));
+    };
+    ($($anything:tt)*) => {
+        compile_error!("a key is declared as `/// Its meaning. \"key\" => field: Type, read by [Add, Check];`");
+    };
+}
+
+/// How strict a configuration is, by the word in [`keys!`](crate::keys!).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __strict {
+    (warn) => {
+        $crate::config::Strict::Warn
+    };
+    (deny) => {
+        $crate::config::Strict::Deny
+    };
+    ($other:ident) => {
+        compile_error!(concat!(
+            "`strict = ",
+            stringify!($other),
+            "` is neither `warn` nor `deny`"
+        ))
+    };
 }
 
 /// One [`Key`](crate::config::Key) as [`keys!`](crate::keys!) declares it.
@@ -106,14 +219,14 @@ macro_rules! keys {
 macro_rules! __key {
     (
         $key:expr, $type:ty, [$($meaning:expr),+], [$($command:ident),+]
-        $(, default = $default:literal)? $(, unit = $unit:expr)? $(, range = $range:expr)?
+        $(, default = $default:expr)? $(, unit = $unit:expr)? $(, range = $range:expr)?
         $(, outside = $outside:expr)?
     ) => {
         $crate::config::Key {
             name: $key,
             kind: <$type as $crate::config::Field>::KIND,
             shape: <$type as $crate::config::Field>::SHAPE,
-            default: $crate::__optional!($(stringify!($default))?),
+            default: $crate::__optional!($($default)?),
             unit: $crate::__optional!($($unit)?),
             range: $crate::__optional!($($crate::config::bounds(&($range)))?),
             outside: $crate::__optional!($($outside)?),

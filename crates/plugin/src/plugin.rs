@@ -21,6 +21,15 @@ pub trait Plugin: Sync {
     /// What it does in one line, shown when it is run by hand.
     const ABOUT: &'static str;
 
+    /// The version of the plugin itself, shown when it is run by hand; as a rule `Some(env!("CARGO_PKG_VERSION"))`.
+    const VERSION: Option<&'static str> = None;
+
+    /// The versions of the specification that it speaks, the oldest first. VERSION answers them, and a configuration of
+    /// another is refused with [`INCOMPATIBLE_VERSION`](linkspan_spec::ErrorCode::INCOMPATIBLE_VERSION).
+    ///
+    /// As it stands here: all, since the kit turns results into the form of each.
+    const VERSIONS: &'static [Version] = Version::ALL;
+
     /// The names in CNI_ARGS that it reads, or `None` when it does not read CNI_ARGS at all and so
     /// tolerates anything in it.
     const ARGS: Option<&'static [&'static str]> = None;
@@ -68,7 +77,7 @@ pub trait Plugin: Sync {
     /// Frees everything of this network that belongs to no attachment in [`Gc::valid`].
     ///
     /// As it stands here: lets the IPAM plugin do so, which the specification demands of a plugin that
-    /// delegates. For plugins that hold nothing themselves.
+    /// delegates. For plugins that hold nothing themselves; an IPAM plugin, which does, has no other to ask.
     ///
     /// # Errors
     /// What could not be freed, after everything else was.
@@ -78,7 +87,7 @@ pub trait Plugin: Sync {
 
     /// Tells whether an ADD could succeed now.
     ///
-    /// As it stands here: asks the IPAM plugin.
+    /// As it stands here: asks the IPAM plugin, unless it is one itself.
     ///
     /// # Errors
     /// [`PLUGIN_NOT_AVAILABLE`](linkspan_spec::ErrorCode::PLUGIN_NOT_AVAILABLE) or [`LIMITED_CONNECTIVITY`](linkspan_spec::ErrorCode::LIMITED_CONNECTIVITY) with the reason.
@@ -93,6 +102,15 @@ pub trait Plugin: Sync {
     fn program(&self, _words: &[OsString]) -> Option<u8> {
         None
     }
+}
+
+/// Refuses a configuration in a version that the plugin does not speak.
+fn require_spoken<P: Plugin>(invocation: &Invocation<'_>) -> Result<(), Error> {
+    let version = invocation.version;
+    if P::VERSIONS.contains(&version) {
+        return Ok(());
+    }
+    Err(Error::incompatible(version, P::VERSIONS))
 }
 
 /// ADD, undone when its result has no form in the version of the configuration.
@@ -130,6 +148,14 @@ impl<P: Plugin> Handler for P {
         P::ABOUT
     }
 
+    fn version(&self) -> Option<&'static str> {
+        P::VERSION
+    }
+
+    fn versions(&self) -> &'static [Version] {
+        P::VERSIONS
+    }
+
     fn keys(&self) -> &'static [crate::config::Key] {
         P::Config::KEYS
     }
@@ -160,16 +186,18 @@ impl<P: Plugin> Handler for P {
         foresight: &mut Foresight,
     ) -> Result<Success, Error> {
         let foreseen = foresight.of(P::NAME, |foresight| {
-            foresee(self, &Call::new(invocation, P::NAME, P::ARGS)?, foresight)
+            require_spoken::<P>(invocation)?;
+            foresee(self, &Call::new::<P>(invocation)?, foresight)
         });
         foreseen.map_err(|error| foresight.error_in_words(error))
     }
 
     fn handle(&self, invocation: &Invocation<'_>) -> Result<Option<Success>, Error> {
+        require_spoken::<P>(invocation)?;
         if invocation.command == Command::Gc {
-            return self.gc(&Gc::new(invocation)?).map(|()| None);
+            return self.gc(&Gc::new::<P>(invocation)?).map(|()| None);
         }
-        let call = Call::new(invocation, P::NAME, P::ARGS)?;
+        let call = Call::new::<P>(invocation)?;
         match invocation.command {
             Command::Add => add(self, &call).map(Some),
             Command::Check => self.check(&call).map(|()| None),

@@ -26,7 +26,7 @@ pub struct Report<'a> {
     pub args: &'a str,
     /// From the entry of the program to its answer.
     pub took: Duration,
-    /// What IPAM plugins were asked for on the way, in order.
+    /// What other plugins were asked for on the way, in order.
     pub delegated: &'a [Delegated],
     /// Why it failed.
     pub error: Option<&'a Error>,
@@ -34,10 +34,10 @@ pub struct Report<'a> {
     pub trace: Option<&'a Trace>,
 }
 
-/// A command that was given to an IPAM plugin, in this process or in one of its own.
+/// A command that was given to another plugin, in this process or in one of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delegated {
-    /// The IPAM plugin.
+    /// The other plugin.
     pub plugin: String,
     /// What it was asked to do.
     pub command: Command,

@@ -25,6 +25,7 @@ use crate::{Delegates, Handler, Invocation, Table, called, warn};
 pub fn main(table: &'static Table) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let host = Host {
+        product: "",
         is_own: is_own_namespace,
         observe: |_| (),
     };
@@ -34,9 +35,12 @@ pub fn main(table: &'static Table) -> ExitCode {
 /// Tells whether an open file is the network namespace of the calling thread.
 pub type IsOwn = fn(BorrowedFd<'_>) -> io::Result<bool>;
 
-/// What the kit, which touches neither the kernel nor files, asks of the host.
+/// What the kit, which touches neither the kernel nor files, has to be told, and asks of the host.
 #[derive(Clone, Copy, Debug)]
 pub struct Host {
+    /// What the plugins are parts of, with its version, for plugins that have no [version](crate::Plugin::VERSION) of their own;
+    /// shown when they are run by hand. Empty of [`main`].
+    pub product: &'static str,
     /// Tells whether an open file is the network namespace of the calling thread; [`main`] looks below `/proc`, which takes
     /// 0.03 ms.
     pub is_own: IsOwn,
@@ -58,7 +62,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
     }
     let Some((handler, _)) = called else {
         if env("CNI_COMMAND").is_none_or(|command| command.is_empty()) {
-            return usage(table);
+            return usage(table, host.product);
         }
         let error = called::unknown(table, arguments);
         let answer = Answer::Failure(pretty(&error.in_version(version_on(&mut Stdin))));
@@ -68,7 +72,12 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
         });
     };
     let traced = Traced::begin(handler.name(), &env);
-    let mut done = carry_out(handler, table, &env, &mut Stdin, host.is_own, None);
+    let around = Around {
+        product: host.product,
+        is_own: host.is_own,
+        delegates: None,
+    };
+    let mut done = carry_out(handler, table, &env, &mut Stdin, around);
     let status = print(&done.answer, &mut stdout).unwrap_or_else(|error| {
         let error = unprinted(&error);
         warn(&error.msg);
@@ -108,6 +117,17 @@ pub enum Answer {
     Failure(String),
     /// Words for the person who ran the plugin by hand, on standard error; exit status 0.
     About(String),
+}
+
+/// What a call has around it.
+#[derive(Clone, Copy)]
+pub(crate) struct Around<'a> {
+    /// As [`Host`] has it.
+    pub(crate) product: &'static str,
+    /// As [`Host`] has it.
+    pub(crate) is_own: IsOwn,
+    /// How others than this one are found and run; `None` in a process of its own.
+    pub(crate) delegates: Option<&'a dyn Delegates>,
 }
 
 /// What came of a call.
@@ -162,7 +182,12 @@ pub fn serve(
     stdin: &mut dyn Read,
     is_own: IsOwn,
 ) -> Answer {
-    carry_out(handler, table, env, stdin, is_own, None).answer
+    let around = Around {
+        product: "",
+        is_own,
+        delegates: None,
+    };
+    carry_out(handler, table, env, stdin, around).answer
 }
 
 pub(crate) fn carry_out<'a>(
@@ -170,15 +195,14 @@ pub(crate) fn carry_out<'a>(
     table: &'a Table,
     env: &dyn Fn(&str) -> Option<String>,
     stdin: &mut dyn Read,
-    is_own: IsOwn,
-    delegates: Option<&'a dyn Delegates>,
+    around: Around<'a>,
 ) -> Done<'a> {
     let command = env("CNI_COMMAND").unwrap_or_default();
     if command.is_empty() {
-        return Done::told(Answer::About(about(handler)));
+        return Done::told(Answer::About(about(handler, around.product)));
     }
     if command == Command::Version.as_str() {
-        return Done::told(version_answer());
+        return Done::told(version_answer(handler.versions()));
     }
     // In which version the error is printed, once that is known.
     let mut version = Version::LATEST;
@@ -188,9 +212,10 @@ pub(crate) fn carry_out<'a>(
             version = refusal.version;
             refusal.error
         })?;
-        read.delegates = delegates;
+        read.delegates = around.delegates;
+        read.is_own = Some(around.is_own);
         version = read.version;
-        let success = handle(handler, invocation.insert(read), is_own)?;
+        let success = handle(handler, invocation.insert(read))?;
         Ok::<_, Error>(
             success
                 .map(|success| success.in_version(version).map(|written| pretty(&written)))
@@ -218,16 +243,15 @@ pub(crate) fn carry_out<'a>(
 /// spoke of has died and its number was given to another (kubernetes#100648). ADD and CHECK then
 /// fail before anything is touched. DEL still frees what the host holds for the attachment, as if the
 /// namespace were gone, and then says so.
-fn handle(
+pub(crate) fn handle(
     handler: &'static dyn Handler,
     invocation: &mut Invocation<'_>,
-    is_own: IsOwn,
 ) -> Result<Option<Success>, Error> {
     let refused = match invocation.netns.as_deref() {
         Some(netns) => {
             let opened = open(netns);
-            let is_own = match &opened {
-                Ok(file) if !invocation.netns_override => {
+            let is_own = match (&opened, invocation.is_own) {
+                (Ok(file), Some(is_own)) if !invocation.netns_override => {
                     is_own(file.as_fd()).map_err(|error| undecided(netns, &error))?
                 }
                 _ => false,
@@ -290,20 +314,25 @@ fn undecided(path: &Path, error: &io::Error) -> Error {
     .with_details("the host may be short of memory or descriptors; /proc must be mounted")
 }
 
-fn about(handler: &'static dyn Handler) -> String {
-    let versions: Vec<_> = Version::ALL.iter().map(ToString::to_string).collect();
+fn about(handler: &'static dyn Handler, product: &str) -> String {
+    let versions: Vec<_> = handler.versions().iter().map(ToString::to_string).collect();
+    let version = match (handler.version(), product) {
+        (Some(version), _) => format!(" v{version}"),
+        (None, "") => String::new(),
+        (None, product) => format!(" ({product})"),
+    };
     format!(
-        "CNI {} plugin (Linkspan {}): {}\nCNI protocol versions supported: {}\n",
+        "CNI {} plugin{version}: {}\nCNI protocol versions supported: {}\n",
         handler.name(),
-        env!("CARGO_PKG_VERSION"),
         handler.about(),
         versions.join(", ")
     )
 }
 
 /// VERSION does not look at standard input: the reference does not, and older runtimes send none.
-fn version_answer() -> Answer {
-    let info = VersionInfo::new(Version::LATEST, Version::ALL);
+fn version_answer(spoken: &[Version]) -> Answer {
+    let newest = spoken.iter().copied().max().unwrap_or(Version::LATEST);
+    let info = VersionInfo::new(newest, spoken);
     Answer::Success(Some(compact(&info)))
 }
 
@@ -320,11 +349,13 @@ fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> Error {
     .with_details("this is a defect of the plugin; please report it with the configuration")
 }
 
-fn usage(table: &Table) -> u8 {
+fn usage(table: &Table, product: &str) -> u8 {
+    let product = match product {
+        "" => String::new(),
+        product => format!("{product}: "),
+    };
     let mut text = format!(
-        "Linkspan {}: CNI plugins in one file. Run it under the name of a plugin, or with one as its \
-         first argument:\n",
-        env!("CARGO_PKG_VERSION")
+        "{product}CNI plugins in one file. Run it under the name of a plugin, or with one as its first argument:\n"
     );
     for handler in table {
         text.push_str(&format!("  {:12} {}\n", handler.name(), handler.about()));

@@ -85,6 +85,16 @@ impl Error {
         }
     }
 
+    /// That of a plugin which is given a configuration in a version that it does not speak.
+    pub fn incompatible(version: Version, spoken: &[Version]) -> Self {
+        let spoken: Vec<_> = spoken.iter().map(|version| version.as_str()).collect();
+        let details = format!(
+            "the configuration's cniVersion is {version}; this plugin speaks {}",
+            spoken.join(", ")
+        );
+        Self::new(ErrorCode::INCOMPATIBLE_VERSION, OTHER_VERSION).with_details(details)
+    }
+
     /// The same error with another code.
     #[must_use]
     pub fn with_code(mut self, code: ErrorCode) -> Self {

@@ -90,6 +90,26 @@ fn a_name_is_the_plugin_that_it_ends_in_or_begins_with() {
 }
 
 #[test]
+fn a_file_of_one_plugin_is_that_plugin_by_any_name() {
+    const ALONE: &Table = &[&Named("bridge")];
+    for arguments in [
+        &["/opt/cni/bin/anything"][..],
+        &["sbr"],
+        &["bridge"],
+        &[""],
+        &[],
+    ] {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let found = plugin(ALONE, &arguments, Path::new("/nowhere"));
+        assert_eq!(found.map(|(one, _)| one.name()), Some("bridge"));
+    }
+    // What stands behind is for it.
+    let arguments = ["anything", "daemon"].map(OsString::from);
+    let (_, words) = plugin(ALONE, &arguments, Path::new("/nowhere")).unwrap();
+    assert_eq!(words, ["daemon"]);
+}
+
+#[test]
 fn the_first_argument_is_a_whole_name() {
     let path = "/nowhere/linkspan-plugins";
     let called = |argument| called(&[path, argument], Path::new(path));

@@ -270,14 +270,12 @@ fn del_goes_on_without_what_cannot_be_read() {
 /// What an observer is told of a call: command, network, container, interface and the error's code; `None` when nothing.
 fn observed(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Option<(String, u32)> {
     let env = |name: &str| variable(command, replaced, name);
-    let done = carry_out(
-        &Echo,
-        TABLE,
-        &env,
-        &mut stdin.as_bytes(),
-        is_own_namespace,
-        None,
-    );
+    let around = Around {
+        product: "",
+        is_own: is_own_namespace,
+        delegates: None,
+    };
+    let done = carry_out(&Echo, TABLE, &env, &mut stdin.as_bytes(), around);
     let told = std::cell::RefCell::new(None);
     let observe = |report: &Report<'_>| {
         assert_eq!(report.plugin, "echo");
