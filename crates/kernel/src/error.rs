@@ -91,6 +91,34 @@ impl Error {
         self.is_answer_lost() || errno == libc::EAGAIN || SHORT_OF.contains(&errno)
     }
 
+    /// What whoever runs the program can do about it; empty where that is not known.
+    pub fn advice(&self) -> &'static str {
+        match self.errno().unwrap_or_default() {
+            libc::EPERM => {
+                "changing a network needs CAP_NET_ADMIN in its namespace, and CAP_SYS_ADMIN to enter it: \
+                 run the plugin as root"
+            }
+            libc::EACCES => "whoever runs the plugin may not read or write that: run it as root",
+            libc::EOPNOTSUPP => {
+                "this kind of link cannot do what is asked for, or this kernel lacks it: a module may have to \
+                 be loaded, or the kernel's configuration does not have it"
+            }
+            libc::ENODEV | libc::ENOENT => {
+                "it is gone, or never was there; `ip link` shows what is there"
+            }
+            libc::EEXIST => "it is there already; `ip -d link` shows it",
+            libc::EBUSY => "something else uses it; `ip -d link` shows what",
+            libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => {
+                "the host is short of memory or descriptors; try again when it is not"
+            }
+            libc::EINTR | libc::EAGAIN => {
+                "what was listed changed all the while, so that it is not certain what is missing; try again when \
+                 less comes and goes"
+            }
+            _ => "",
+        }
+    }
+
     /// The kernel lacks what was asked for.
     pub fn is_unsupported(&self) -> bool {
         matches!(
@@ -117,5 +145,40 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
+    }
+}
+
+/// The error that a CNI plugin answers with: the kernel's words and the [advice](Error::advice). What may go well later is
+/// [`TRY_AGAIN_LATER`](linkspan_spec::ErrorCode::TRY_AGAIN_LATER), since a runtime then tries again.
+///
+/// ```
+/// use linkspan_kernel::rtnl::Rtnl;
+///
+/// /// Whether there is such a link; `?` makes of a failure what the plugin answers.
+/// fn require(name: &str) -> Result<(), linkspan_spec::Error> {
+///     Rtnl::open()?.link(name)?;
+///     Ok(())
+/// }
+///
+/// let error = require("no-such-link").expect_err("there is none");
+/// assert!(error.msg.contains("No such device"), "{error}");
+/// assert!(error.details.contains("ip link"), "{error}");
+/// ```
+#[cfg(feature = "cni")]
+impl From<Error> for linkspan_spec::Error {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+#[cfg(feature = "cni")]
+impl From<&Error> for linkspan_spec::Error {
+    fn from(error: &Error) -> Self {
+        use linkspan_spec::ErrorCode;
+        let code = match error.is_for_now() {
+            true => ErrorCode::TRY_AGAIN_LATER,
+            false => ErrorCode::INTERNAL,
+        };
+        Self::new(code, error.to_string()).with_details(error.advice())
     }
 }

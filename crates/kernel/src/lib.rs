@@ -3,7 +3,9 @@
 //!
 //! The only crate that talks to the kernel. It knows nothing of CNI.
 //! Every failure is an [`Error`] that says what was attempted, on what, and why in the kernel's own
-//! words (its extended acknowledgement).
+//! words (its extended acknowledgement), and [what to do](Error::advice).
+//!
+//! With the feature `cni` the [`Error`] becomes, by `?`, the one that a CNI plugin answers with.
 #![deny(missing_docs)]
 
 pub mod checksum;

@@ -1,21 +1,12 @@
 //! What an error of the kernel means to the people who run a plugin.
 
 use linkspan_kernel::Error as KernelError;
-use linkspan_spec::{Error, ErrorCode};
+use linkspan_spec::Error;
 use rustix::io::Errno;
 
 /// The error that a plugin prints: the kernel's words, and what to do.
 pub fn explain(error: KernelError) -> Error {
-    let details = advice(&error);
-    Error::new(code(&error), error.to_string()).with_details(details)
-}
-
-/// What may go well in a moment is told as such, since a runtime then tries again.
-fn code(error: &KernelError) -> ErrorCode {
-    match error.is_for_now() {
-        true => ErrorCode::TRY_AGAIN_LATER,
-        false => ErrorCode::INTERNAL,
-    }
+    error.into()
 }
 
 /// The same, with what was attempted in the plan's words instead of the kernel crate's.
@@ -27,8 +18,7 @@ pub fn explain_step(step: &(impl std::fmt::Display + ?Sized), error: &KernelErro
         .ext_ack()
         .map(|words| format!(" ({words})"))
         .unwrap_or_default();
-    let message = format!("cannot {step}: {cause}{words}");
-    Error::new(code(error), message).with_details(advice(error))
+    Error::from(error).with_msg(format!("cannot {step}: {cause}{words}"))
 }
 
 /// What came of undoing or removing something: what is gone already is well.
@@ -84,33 +74,6 @@ pub(crate) fn explain_traffic(
     explained.with_details(details)
 }
 
-fn advice(error: &KernelError) -> &'static str {
-    match error.errno().map(Errno::from_raw_os_error) {
-        Some(Errno::PERM) => {
-            "changing a network needs CAP_NET_ADMIN in its namespace, and CAP_SYS_ADMIN to enter it: \
-             run the plugin as root"
-        }
-        Some(Errno::ACCESS) => "whoever runs the plugin may not read or write that: run it as root",
-        Some(Errno::OPNOTSUPP) => {
-            "this kind of link cannot do what is asked for, or this kernel lacks it: a module may have to \
-             be loaded, or the kernel's configuration does not have it"
-        }
-        Some(Errno::NODEV | Errno::NOENT) => {
-            "it is gone, or never was there; `ip link` shows what is there"
-        }
-        Some(Errno::EXIST) => "it is there already; `ip -d link` shows it",
-        Some(Errno::BUSY) => "something else uses it; `ip -d link` shows what",
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-            "the host is short of memory or descriptors; try again when it is not"
-        }
-        Some(Errno::INTR | Errno::AGAIN) => {
-            "what was listed changed all the while, so that it is not certain what is missing; try again when \
-             less comes and goes"
-        }
-        _ => "",
-    }
-}
-
 /// Does everything, then tells the errors of all that failed as one.
 ///
 /// # Errors
@@ -127,6 +90,8 @@ pub fn all(outcomes: impl IntoIterator<Item = Result<(), Error>>) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use std::io;
+
+    use linkspan_spec::ErrorCode;
 
     use super::*;
 
