@@ -35,8 +35,12 @@
 //! - A cached result is written whole or not at all; one that cannot be read does not keep DEL from
 //!   working.
 //! - Every operation has a deadline, at which a plugin is ended with all that it has started.
-//! - GC has its network for itself, and an operation its attachment, as the specification wants it of runtimes: by locks
-//!   below `locks`, beside `results`.
+//! - What plugins are about to run for is noted in `pending`, beside `results`, before the first of them runs: an ADD that was
+//!   killed or failed, and a DEL that failed, is an attachment that is not [complete](CachedAttachment::is_complete), which GC and
+//!   [`Runtime::detach_all`] detach.
+//! - GC has its network for itself, and an operation its container, as the specification wants it of runtimes: by locks
+//!   below `locks`, beside `results`. A plugin that embeds this crate takes part in the turn of who runs it.
+//! - What was given up by a [`Cancel`] is detached at once, left to the caller, or to GC, as the caller says.
 //! - A file of another network need not be in a version that this crate knows.
 //! - The kept configuration holds the plugins that came from the network's folder.
 //!

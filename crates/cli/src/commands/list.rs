@@ -118,8 +118,12 @@ fn attachments_text(ui: Ui, files: Vec<CachedFile>) -> String {
 }
 
 fn namespace(attachment: &CachedAttachment, file: &Path) -> String {
+    let begun = match attachment.is_complete {
+        true => "",
+        false => " (only begun)",
+    };
     let Some(path) = &attachment.endpoint.netns else {
-        return "unknown".to_owned();
+        return format!("unknown{begun}");
     };
     let remark = match AtPath::look(path) {
         AtPath::There => "",
@@ -128,7 +132,7 @@ fn namespace(attachment: &CachedAttachment, file: &Path) -> String {
         AtPath::Gone => " (not seen)",
         AtPath::Unknown(_) => " (unknown)",
     };
-    format!("{}{remark}", path.display())
+    format!("{}{remark}{begun}", path.display())
 }
 
 /// Whether it is there, where that is certain.
@@ -190,6 +194,7 @@ fn attachment_json(attachment: &CachedAttachment, file: &Path) -> Value {
         ("network", attachment.network.as_str().into()),
         ("containerID", endpoint.container_id.as_str().into()),
         ("ifname", endpoint.ifname.as_str().into()),
+        ("complete", attachment.is_complete.into()),
         ("addresses", addresses(attachment).into()),
         ("netns", netns.map(|path| path.to_string_lossy()).into()),
         (

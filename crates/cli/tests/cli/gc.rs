@@ -331,3 +331,37 @@ fn gc_does_not_disconnect_whom_it_does_not_know() {
         );
     });
 }
+
+/// go-cni#60, containerd#5438: what an ADD that failed has left is known, and goes though the container is there.
+#[test]
+fn gc_detaches_what_was_only_begun() {
+    sandbox(|host| {
+        let world = World::new();
+        world.network("1.1.0");
+        let netns = host.netns("c1");
+        let path = netns.path().to_str().unwrap();
+        // It dies without a word, so that anything may be left.
+        let dies = "#!/bin/sh\n[ $CNI_COMMAND = ADD ] && exit 1\necho $CNI_COMMAND >> ${0%/bin/*}/log/calls\n";
+        world.script("bin/rec", dies);
+        let args = ["add", "mynet", path, "--container-id", "c1"];
+        assert_eq!(status(&world.run(&args)), 1);
+        assert_eq!(world.cached(), 0);
+        let listed = world.ok(&["list"]);
+        assert!(listed.contains(&format!("{path} (only begun)")), "{listed}");
+        let listed = json(&world.ok(&["list", "--json"]));
+        assert_eq!(listed["attachments"][0]["complete"], false);
+        let shown = world.ok(&["show"]);
+        assert!(shown.contains(" begun"), "{shown}");
+        let shown = json(&world.ok(&["show", "--json"]));
+        assert_eq!(shown["attachments"][0]["incomplete"], true);
+        let kept = world.ok(&["gc", "mynet", "--keep", "c1", "--dry-run"]);
+        assert!(kept.contains("--keep names it"), "{kept}");
+        let would = world.ok(&["gc", "mynet", "--dry-run"]);
+        assert!(would.contains("it was only begun"), "{would}");
+        world.ok(&["gc", "mynet"]);
+        let calls = fs::read_to_string(world.path("log/calls")).unwrap();
+        assert_eq!(calls, "DEL\nGC\n");
+        let listed = world.ok(&["list"]);
+        assert!(listed.ends_with("No attachments.\n"), "{listed}");
+    });
+}

@@ -123,6 +123,7 @@ impl<'s> Sources<'s> {
             since: provenance.as_ref().and_then(seconds),
             assigned: result.ips.iter().map(|ip| ip.address).collect(),
             netns,
+            incomplete: !cached.is_complete,
             ..Attachment::unknown(life)
         };
         attachment.addresses.clone_from(&attachment.assigned);
@@ -275,6 +276,7 @@ impl Attachment {
             ports: Vec::new(),
             limits: None,
             reserved: BTreeSet::new(),
+            incomplete: false,
             since: None,
             seen: Vec::new(),
         }

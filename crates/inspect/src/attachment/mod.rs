@@ -72,6 +72,9 @@ pub struct Attachment {
     pub limits: Option<Limits>,
     /// Addresses that are reserved for it.
     pub reserved: BTreeSet<IpAddr>,
+    /// Whether it was only begun: its ADD failed, was killed or is under way, or it could not be detached.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
     /// When it was attached, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,

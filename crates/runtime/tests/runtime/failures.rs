@@ -266,3 +266,72 @@ fn a_runtime_can_be_shared_between_threads() {
     fn sent<T: Send + Sync + 'static>() {}
     sent::<Error>();
 }
+
+/// Two plugins fail their DEL, one with words on standard error, after the ADD of the third has failed.
+fn undone() -> Error {
+    let world = World::new(&["one", "two", "three"]);
+    world.fail("three", "ADD", "no room");
+    world.write("log/three.ADD.err", "line 1\nline 2\n");
+    world.fail("two", "DEL", "busy");
+    world.fail("one", "DEL", "locked");
+    let network = network("1.1.0", &["one", "two", "three"]);
+    let runtime = world.builder().detach_failed(true).build();
+    runtime.add(&network, &endpoint("c1")).unwrap_err()
+}
+
+#[test]
+fn an_error_of_many_hides_none() {
+    let error = undone();
+    let told = error.to_string();
+    for words in [
+        "\"three\" failed (add)",
+        "could not be detached again",
+        "2 steps failed",
+        "\"two\" failed (delete)",
+        "; plugin type=\"one\" failed",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    assert!(words(&error).ends_with(": no room"), "{}", words(&error));
+    let all: Vec<_> = error.errors().into_iter().map(words).collect();
+    for (number, end) in ["no room", "busy", "locked"].into_iter().enumerate() {
+        assert!(all[number].ends_with(end), "{all:?}");
+    }
+    assert_eq!(error.code().0, 100);
+    let Error::Undone(undone) = error else {
+        panic!("{error:?}");
+    };
+    // Of several, the first is behind them.
+    let several = undone.del.unwrap_err();
+    let source = std::error::Error::source(&several).unwrap().to_string();
+    assert!(source.contains("\"two\" failed (delete)"), "{source}");
+}
+
+#[test]
+fn a_report_is_the_whole_story() {
+    let of = |number, plugin, verb| {
+        format!(
+            "plugin type=\"{plugin}\" failed ({verb}), {number} of 3 in network \"net\", container \"c1\", interface \"eth0\""
+        )
+    };
+    let lines = [
+        of(3, "three", "add"),
+        "  cause: no room".to_owned(),
+        "  log: line 1".to_owned(),
+        "  log: line 2".to_owned(),
+        "it could not be detached again:".to_owned(),
+        format!("  {}", of(2, "two", "delete")),
+        "    cause: busy".to_owned(),
+        format!("  {}", of(1, "one", "delete")),
+        "    cause: locked".to_owned(),
+    ];
+    assert_eq!(undone().report(), lines.join("\n"));
+    // What to do is there where it is known.
+    let world = World::new(&["one"]);
+    fs::remove_file(world.path("bin/one")).unwrap();
+    let error = world
+        .runtime()
+        .add(&network("1.1.0", &["one"]), &endpoint("c1"));
+    let report = error.unwrap_err().report();
+    assert!(report.contains("\n  next: "), "{report}");
+}

@@ -72,8 +72,12 @@ impl<'h> Page<'h> {
     fn container(&self, facts: &mut Vec<Fact>) {
         let one = self.one;
         let life = match &one.life {
-            Life::Alive => state(&one.life).to_owned(),
-            Life::Gone(why) | Life::Unknown(why) => format!("{}: {why}", state(&one.life)),
+            Life::Alive | Life::Unknown(_) if one.incomplete => format!(
+                "{}: its ADD failed, was killed or is under way, or it could not be detached",
+                state(one)
+            ),
+            Life::Alive => state(one).to_owned(),
+            Life::Gone(why) | Life::Unknown(why) => format!("{}: {why}", state(one)),
         };
         facts.push(fact("state", life, None));
         let network = match self.host.network(&one.network) {

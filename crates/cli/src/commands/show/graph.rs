@@ -121,14 +121,14 @@ impl Graph<'_> {
             let title = (language.quoted)(&[format!("network {network}")]);
             text.push_str(&(language.group)(&format!("net{number}"), &title));
             for (number, node, one) in of_network {
-                let look = match state(&one.life) {
+                let look = match state(one) {
                     "gone" => Look::Gone,
-                    "unknown" => Look::Unknown,
+                    "unknown" | "begun" => Look::Unknown,
                     _ => Look::Alive,
                 };
                 let mut lines = vec![first_digits(&name(node)).to_owned()];
                 if look != Look::Alive {
-                    lines.push(state(&one.life).to_owned());
+                    lines.push(state(one).to_owned());
                 }
                 text.push_str(&(language.node)(
                     &id(number),

@@ -88,6 +88,7 @@ impl Outline<'_> {
         let mut facts = addresses(one);
         facts.extend(one.ports.iter().map(ToString::to_string));
         let why = match &one.life {
+            Life::Alive | Life::Unknown(_) if one.incomplete => Some("begun".to_owned()),
             Life::Alive => None,
             Life::Gone(why) => Some(format!("gone: {why}")),
             Life::Unknown(why) => Some(format!("unknown: {why}")),

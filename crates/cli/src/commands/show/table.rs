@@ -123,7 +123,7 @@ fn rows(style: Style, attachments: &[&Attachment], short: bool) -> Vec<Vec<Strin
         row[HOST_LINK] = optional(&one.host_link);
         row[BRIDGE] = optional(&one.bridge);
         row[PORTS] = listed(&one.ports, short);
-        row[STATE] = state(&one.life).to_owned();
+        row[STATE] = state(one).to_owned();
         row.iter().map(|cell| one_word(cell).into_owned()).collect()
     };
     let heading = HEADINGS.map(str::to_owned).to_vec();
@@ -161,9 +161,10 @@ fn listed(items: &[impl ToString], short: bool) -> String {
     }
 }
 
-/// Whether its container is there, in one word.
-pub(super) fn state(life: &Life) -> &'static str {
-    match life {
+/// Whether its container is there, in one word; of an attachment that is not whole, that.
+pub(super) fn state(one: &Attachment) -> &'static str {
+    match &one.life {
+        Life::Alive | Life::Unknown(_) if one.incomplete => "begun",
         Life::Alive => "alive",
         Life::Gone(_) => "gone",
         Life::Unknown(_) => "unknown",

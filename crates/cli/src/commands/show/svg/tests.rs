@@ -53,6 +53,7 @@ fn attachment(network: &str, number: usize) -> Attachment {
             .collect(),
         limits: None,
         reserved: [].into(),
+        incomplete: false,
         since: None,
         seen: Vec::new(),
     }
