@@ -13,7 +13,50 @@
 //! - [`Undo`] makes an ADD a transaction: what was done is undone in reverse unless committed.
 //! - [`main`] turns a table of plugins into a multi-call binary; [`embed`] runs one of them within another program.
 //!
-//! `examples/sample.rs` is a whole plugin, to be copied.
+//! ```no_run
+//! use linkspan_plugin::spec::{Error, Success};
+//! use linkspan_plugin::{Call, Handler, Needs, Plugin, Role};
+//!
+//! linkspan_plugin::keys! {
+//!     /// The configuration of `mtu`.
+//!     pub struct Config {
+//!         /// The MTU that the result reports.
+//!         "mtu" => mtu: u32, default = 1500, unit = "bytes", range = 68..=65535, read by [Add];
+//!     }
+//! }
+//!
+//! struct Mtu;
+//!
+//! impl Plugin for Mtu {
+//!     type Config = Config;
+//!     const NAME: &'static str = "mtu";
+//!     const ABOUT: &'static str = "reports an MTU";
+//!     const ROLE: Role = Role::Chained { needs: Needs::Address };
+//!
+//!     fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {
+//!         let mut result = call.prev_result()?.unwrap_or_default();
+//!         for interface in &mut result.interfaces {
+//!             interface.mtu = Some(call.config.mtu);
+//!         }
+//!         Ok(result)
+//!     }
+//!
+//!     fn check(&self, _: &Call<'_, Config>) -> Result<(), Error> {
+//!         Ok(())
+//!     }
+//!
+//!     fn del(&self, _: &Call<'_, Config>) -> Result<(), Error> {
+//!         Ok(()) // it holds nothing
+//!     }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     const TABLE: [&dyn Handler; 1] = [&Mtu];
+//!     linkspan_plugin::main(&TABLE)
+//! }
+//! ```
+//!
+//! `examples` has whole plugins, to be copied.
 //!
 //! # Features
 //!

@@ -26,7 +26,8 @@
 //!
 //! # Features
 //!
-//! - `preserve_order`: objects of JSON keep the order of their keys (`serde_json/preserve_order`); otherwise they sort them, as Go does. Results and errors are written in the reference's order either way. Off by default.
+//! - `preserve_order`: objects of JSON keep the order of their keys (`serde_json/preserve_order`); otherwise they sort them, as Go
+//!   does. Results and errors are written in the reference's order either way. Off by default.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

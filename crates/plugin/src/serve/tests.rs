@@ -110,6 +110,26 @@ fn run_by_hand_it_says_what_it_is() {
     );
 }
 
+/// With the feature `preserve_order` and without it.
+#[test]
+fn keys_have_the_order_of_the_reference() {
+    let result = "{\n    \"cniVersion\": \"0.4.0\",\n    \"ips\": [\n        {\n            \"version\": \"4\",\n            \
+                  \"address\": \"10.1.0.5/24\"\n        }\n    ],\n    \"dns\": {}\n}";
+    assert_eq!(
+        call("ADD", &[], &NET.replace("1.1.0", "0.4.0")),
+        Answer::Success(Some(result.to_owned()))
+    );
+    let Answer::Failure(error) = call("ADD", &[], &NET.replace("1.1.0", "9.9.9")) else {
+        panic!("no such version")
+    };
+    let places =
+        ["cniVersion", "code", "msg", "details"].map(|key| error.find(&format!("\"{key}\"")));
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{error}"
+    );
+}
+
 #[test]
 fn the_result_is_in_the_version_of_the_configuration() {
     for (version, part) in [

@@ -20,7 +20,8 @@ pub(super) fn missing_kind() -> DecodeError {
     DecodeError::missing("kind", format!("{KIND:?}"))
 }
 
-/// The keys in the order of the reference, and as there those without a value left out.
+/// The keys in the order of the reference, where objects have one (readers go by the keys alone), and as there those without a value
+/// left out.
 pub(super) fn encode(network: &NetworkList, endpoint: &Endpoint, result: Option<&Value>) -> Value {
     let mut map = Map::new();
     map.insert("kind".into(), KIND.into());
