@@ -5,7 +5,9 @@
 //! Every failure is an [`Error`] that says what was attempted, on what, and why in the kernel's own
 //! words (its extended acknowledgement), and [what to do](Error::advice).
 //!
-//! With the feature `cni` the [`Error`] becomes, by `?`, the one that a CNI plugin answers with.
+//! # Features
+//!
+//! - `cni`: an error becomes the one that a CNI plugin answers with (`linkspan-spec`); off by default.
 #![deny(missing_docs)]
 
 pub mod checksum;

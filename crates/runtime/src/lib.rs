@@ -55,6 +55,7 @@
 //!
 //! # Features
 //!
+//! - `tokio`: operations as futures on tokio, whose drop gives the operation up; off by default.
 //! - `preserve_order`: as in `linkspan-spec`; off by default.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
