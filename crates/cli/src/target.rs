@@ -185,15 +185,26 @@ impl Execute for Shown {
     }
 }
 
-/// Passes on what plugins that succeed have logged, and tells who wants to know which were run. What one that fails has
-/// logged is told with its failure.
+/// Passes on what plugins that succeed have logged, tells arguments that reach no plugin, and who wants to know which were run.
+/// What one that fails has logged is told with its failure.
 pub(crate) fn watch(ui: Ui) -> impl Fn(Event<'_>) {
-    move |event| {
-        let Event::Step(finished) = event else { return };
-        ui.detail(|| run_of(finished));
-        if finished.result.is_ok() && !finished.stderr.is_empty() {
-            ui.note(finished.stderr.trim_end());
+    move |event| match event {
+        Event::Step(finished) => {
+            ui.detail(|| run_of(finished));
+            if finished.result.is_ok() && !finished.stderr.is_empty() {
+                ui.note(finished.stderr.trim_end());
+            }
         }
+        Event::Unused {
+            operation,
+            capabilities,
+            ..
+        } => ui.note(&format!(
+            "no plugin of network {} declares {}: what was given for it reaches nobody",
+            operation.network,
+            capabilities.join(", ")
+        )),
+        _ => {}
     }
 }
 

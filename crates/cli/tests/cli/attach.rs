@@ -454,3 +454,21 @@ fn a_plugin_that_is_hidden_is_told_from_one_that_is_not_there() {
         "{output}"
     );
 }
+
+/// multus PR#387: ports that nobody publishes.
+#[test]
+fn what_reaches_no_plugin_is_told() {
+    let world = World::new();
+    let add = |cap_args: &str| {
+        let cache = world.text("cache");
+        let words = ["add", "mynet", "/run/netns/c1", "--cache-dir", &cache];
+        let output = world.linkspan(&words).env("CAP_ARGS", cap_args).output();
+        assert_eq!(output.success(), RESULT);
+        output.stderr
+    };
+    let told = add(r#"{"mac":"02:00:00:00:00:01","portMappings":[{"hostPort":80}],"dns":{}}"#);
+    let words =
+        "no plugin of network mynet declares portMappings: what was given for it reaches nobody";
+    assert!(told.contains(words), "{told}");
+    assert!(!add(r#"{"mac":"02:00:00:00:00:01"}"#).contains("reaches nobody"));
+}
