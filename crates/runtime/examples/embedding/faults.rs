@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use linkspan_runtime::{Builder, Cancel, Endpoint, NetworkList, Runtime, load_network_bytes};
+use linkspan_runtime::{Cancel, Endpoint, NetworkList, Runtime, load_network_bytes};
 
 use crate::{Failure, tell};
 
@@ -31,20 +31,18 @@ pub(crate) fn show(directory: &Path) -> Result<(), Failure> {
         fs::write(&path, format!("#!/bin/sh\n{does}\n"))?;
         fs::set_permissions(&path, Permissions::from_mode(0o755))?;
     }
-    let builder = || {
-        Runtime::builder()
-            .plugin_dir(&plugins)
-            .cache_dir(directory.join("cache"))
-            .timeout(Duration::from_millis(500))
-    };
-    let runtime = builder().build();
+    let runtime = Runtime::builder()
+        .plugin_dir(plugins)
+        .cache_dir(directory.join("cache"))
+        .timeout(Duration::from_millis(500))
+        .build();
     let endpoint = Endpoint::new("c1".parse()?, "eth0".parse()?);
     for (name, _) in PLUGINS {
         if let Err(error) = runtime.add(&network(name)?, &endpoint) {
             tell(&error);
         }
     }
-    give_up(builder(), &network("hangs")?, &endpoint)
+    give_up(&runtime, &network("hangs")?, &endpoint)
 }
 
 fn network(plugin: &str) -> Result<NetworkList, Failure> {
@@ -53,9 +51,9 @@ fn network(plugin: &str) -> Result<NetworkList, Failure> {
 }
 
 // ANCHOR: cancel
-fn give_up(builder: Builder, network: &NetworkList, endpoint: &Endpoint) -> Result<(), Failure> {
+fn give_up(runtime: &Runtime, network: &NetworkList, endpoint: &Endpoint) -> Result<(), Failure> {
     let cancel = Cancel::new()?;
-    let runtime = builder.cancel(cancel.clone()).build();
+    let runtime = runtime.with_cancel(cancel.clone());
     // From any thread, or from a signal's handler: the container is not wanted any more.
     let other = thread::spawn(move || cancel.cancel());
     if let Err(error) = runtime.add(network, endpoint) {

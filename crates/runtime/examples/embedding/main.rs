@@ -8,6 +8,7 @@
 mod attach;
 mod faults;
 mod pod;
+mod restart;
 mod watch;
 
 use std::error::Error as _;
@@ -22,6 +23,8 @@ const USAGE: &str = "usage:
     embedding attach NETWORK CONTAINER-ID NETNS
     embedding pod CONTAINER-ID NETNS
     embedding watch CHANGES
+    embedding crash NETWORK CONTAINER-ID NETNS
+    embedding restart
     embedding faults DIRECTORY";
 
 fn main() -> ExitCode {
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
         ["attach", network, id, netns] => attach::attach_and_detach(network, id, netns),
         ["pod", id, netns] => pod::attach_and_detach(id, netns),
         ["watch", changes] => watch::watch(changes),
+        ["crash", network, id, netns] => restart::crash(network, id, netns),
+        ["restart"] => restart::restart(),
         ["faults", directory] => faults::show(directory.as_ref()),
         _ => Err(USAGE.into()),
     };

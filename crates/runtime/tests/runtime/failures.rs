@@ -103,6 +103,7 @@ fn every_way_to_fail_says_what_happened_and_what_to_do() {
     }
 }
 
+/// cni#732, cni#670, cni PR#655.
 #[test]
 fn standard_error_is_kept_beside_the_plugins_own_words() {
     let (words, _, stderr) =
@@ -122,6 +123,7 @@ fn a_file_that_cannot_be_executed_is_told() {
     assert_eq!(error.code(), ErrorCode::IO_FAILURE);
 }
 
+/// flannel#1471, flannel#1721, flannel#1730: Kubernetes waits, and only "failed to find plugin" is told.
 #[test]
 fn a_plugin_that_is_nowhere_is_told_with_where_and_what_is_there() {
     let world = World::new(&["bridge", "loopback"]);

@@ -280,6 +280,7 @@ fn del_and_check_go_on_after_failures_and_tell_all_of_them() {
     assert_eq!(world.calls(), ["DEL three c1", "DEL two c1", "DEL one c1"]);
 }
 
+/// containerd#6876, cni#899: a later version for the loopback interface broke nodes whose plugins did not know it.
 #[test]
 fn a_loopback_is_attached_first_and_its_version_has_no_check() {
     let world = world();
@@ -290,6 +291,7 @@ fn a_loopback_is_attached_first_and_its_version_has_no_check() {
         ("cni-loopback", "lo")
     );
     assert_eq!(world.calls()[0], "ADD loopback c1");
+    assert_eq!(world.stdin("loopback", "ADD")["cniVersion"], "0.3.1");
     let outcomes = world.runtime().check_pod(&pod).unwrap();
     assert_eq!(outcomes[..2], [Outcome::NotInVersion, Outcome::Done]);
     // As go-cni keeps it, so that either detaches what the other has attached.

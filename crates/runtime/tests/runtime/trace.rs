@@ -15,6 +15,7 @@ fn context() -> TraceContext {
     }
 }
 
+/// cri-o#4734: the runtime has a trace, and it ends at the plugins.
 #[test]
 fn plugins_are_told_what_the_caller_says_and_none_of_it_is_inherited() {
     let world = World::new(&["one", "two"]);
