@@ -174,11 +174,8 @@ fn without_a_place_for_locks_add_does_not_begin_and_del_does() {
     }
 }
 
-/// Files of locks come and go; whoever counts on one that is gone has none.
-#[test]
-fn many_at_once_have_their_turns_one_by_one() {
-    let world = World::new(&[]);
-    let alone = r#"#!/bin/sh
+/// Fails where another operation is at the container, or GC beside it.
+const ALONE: &str = r#"#!/bin/sh
 log=${0%/bin/*}/log
 cat > /dev/null
 [ "$CNI_COMMAND" = GC ] && name=gc || name=$CNI_CONTAINERID
@@ -188,7 +185,12 @@ sleep 0.01
 rmdir "$log/$name"
 echo '{}'
 "#;
-    world.script("alone", alone);
+
+/// Files of locks come and go; whoever counts on one that is gone has none.
+#[test]
+fn many_at_once_have_their_turns_one_by_one() {
+    let world = World::new(&[]);
+    world.script("alone", ALONE);
     let network = network("1.1.0", &["alone"]);
     let runtime = world.runtime();
     thread::scope(|scope| {
@@ -354,4 +356,47 @@ fn a_plugin_takes_part_in_the_turn_that_it_is_run_in() {
         add.join().unwrap().unwrap();
     });
     assert_eq!(world.cached(), ["net-c1-eth0"]);
+}
+
+/// What a process does to two containers in two networks, from several threads.
+fn work(world: &World) {
+    let networks = ["net", "other"].map(|name| named(name, "1.1.0", &["alone"]));
+    let runtime = world.runtime();
+    thread::scope(|scope| {
+        for number in 0..6 {
+            let (runtime, network) = (&runtime, &networks[number % 2]);
+            let end = endpoint(["c1", "c2"][number / 2 % 2]);
+            scope.spawn(move || {
+                for _ in 0..4 {
+                    runtime.add(network, &end).unwrap();
+                    match number {
+                        0 => runtime.gc(network, &[]).map(drop),
+                        1 | 2 => runtime.del(network, &end),
+                        _ => runtime.detach_all(&end.container_id),
+                    }
+                    .unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn threads_of_two_processes_share_containers_and_a_cache() {
+    const NAME: &str = "turns::threads_of_two_processes_share_containers_and_a_cache";
+    if let Some(world) = World::of_parent() {
+        return work(&world);
+    }
+    let world = World::new(&[]);
+    // GC of one network may run beside an operation on the other.
+    let alone = ALONE.replace("= GC ] && name=gc ||", "= GC ] && exit 0\n");
+    world.script("alone", &alone);
+    let mut other = world.again(NAME).spawn().unwrap();
+    work(&world);
+    assert!(other.wait().unwrap().success());
+    let runtime = world.runtime();
+    for container in ["c1", "c2"] {
+        runtime.detach_all(&container.parse().unwrap()).unwrap();
+    }
+    assert_eq!([world.cached(), world.pending()].concat(), [""; 0]);
 }
