@@ -5,9 +5,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ipnet::IpNet;
 use linkspan_kernel::netns::Netns;
 use linkspan_kernel::nftables::Nftables;
 use linkspan_kernel::rtnl::{Address, Change, Kind, LinkChange, NewLink, Peer, Route, Rtnl};
@@ -15,33 +15,56 @@ use linkspan_nft::{
     Batch, Chain, DataType, Element, Family, Field, Hook, Query, Rule, Set, Table, Value,
 };
 
-use crate::Failure;
+use crate::{BARE, Container, Failure};
 
-const BRIDGE: &str = "bare0";
-const NETWORK: u32 = u32::from_be_bytes([10, 23, 0, 0]);
 const PREFIX: u8 = 16;
 
-/// A bridge and a table beside those of the plugins.
+/// Bridges and a table beside those of the plugins.
 pub(crate) struct Bare {
-    bridge: u32,
+    bridges: Vec<Bridge>,
     table: Table,
+    /// The number of the next container.
     next: AtomicU32,
 }
 
-impl Bare {
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let rtnl = Rtnl::open()?;
+/// A bridge and its subnet, a /16.
+struct Bridge {
+    name: String,
+    index: u32,
+    network: u32,
+}
+
+impl Bridge {
+    fn new(rtnl: &Rtnl, number: u8) -> Result<Self, Failure> {
+        let name = format!("bare{number}");
         let kind = Kind::Bridge {
             vlan_filtering: false,
         };
-        let bridge = rtnl.create_link(&NewLink {
+        let link = rtnl.create_link(&NewLink {
             up: true,
-            ..NewLink::new(BRIDGE, kind)
+            ..NewLink::new(name.as_str(), kind)
         })?;
-        let gateway = ipnet::IpNet::new(address(1), PREFIX)?;
+        let bridge = Self {
+            name,
+            index: link.index,
+            network: u32::from_be_bytes([10, BARE + number, 0, 0]),
+        };
+        let gateway = IpNet::new(bridge.address(1), PREFIX)?;
         rtnl.change(Change::AddAddress(bridge.index, Address::new(gateway)))?;
+        Ok(bridge)
+    }
+
+    fn address(&self, number: u32) -> IpAddr {
+        Ipv4Addr::from(self.network + number).into()
+    }
+}
+
+impl Bare {
+    pub(crate) fn new(bridges: usize) -> Result<Self, Failure> {
+        let rtnl = Rtnl::open()?;
+        let bridges = (0..u8::try_from(bridges)?).map(|number| Bridge::new(&rtnl, number));
         let bare = Self {
-            bridge: bridge.index,
+            bridges: bridges.collect::<Result<_, _>>()?,
             table: Table::new(Family::Inet, "bare"),
             next: AtomicU32::new(2),
         };
@@ -77,19 +100,20 @@ impl Bare {
     }
 
     /// Attaches a container.
-    pub(crate) fn attach(&self, name: &str, netns: &Path) -> Result<(), Failure> {
+    pub(crate) fn attach(&self, container: &Container) -> Result<(), Failure> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let (host, inside) = (Rtnl::open()?, Netns::open(netns)?);
-        host.link(BRIDGE)?;
-        let comment = format!("storm/{name}/eth0");
+        let bridge = &self.bridges[container.network];
+        let (host, inside) = (Rtnl::open()?, Netns::open(&container.netns)?);
+        host.link(&bridge.name)?;
+        let comment = format!("storm/{}/eth0", container.name);
         let [a, b] = [10, 11].map(|first| mac(first, number));
         let port = host.create_link(&NewLink {
             mac: Some(a),
             up: true,
-            master: Some(self.bridge),
+            master: Some(bridge.index),
             alias: Some(comment.clone()),
             ..NewLink::new(
-                format!("bare{number}"),
+                port_name(number),
                 Kind::Veth(Peer {
                     mac: Some(b),
                     netns: Some(inside.as_fd()),
@@ -101,9 +125,9 @@ impl Bare {
             .parent
             .ok_or("the kernel does not tell the other end")?;
         let there = Rtnl::open_in(&inside)?;
-        self.configure(&there, index, number)?;
-        host.addresses(self.bridge)?;
-        self.masquerade(number, comment)?;
+        configure(&there, index, bridge, number)?;
+        host.addresses(bridge.index)?;
+        self.masquerade(bridge, number, comment)?;
         host.link_at(port.index)?;
         there.change(Change::SetLink(
             index,
@@ -115,31 +139,11 @@ impl Bare {
         Ok(())
     }
 
-    fn configure(&self, there: &Rtnl, index: u32, number: u32) -> Result<(), Failure> {
-        let announced = LinkChange {
-            announced: Some(true),
-            ..LinkChange::default()
-        };
-        let own = ipnet::IpNet::new(address(number), PREFIX)?;
-        let everywhere = ipnet::IpNet::new(Ipv4Addr::UNSPECIFIED.into(), 0)?;
-        let changes = [
-            Change::SetLink(index, announced),
-            Change::AddAddress(index, Address::new(own)),
-            Change::SetLink(index, LinkChange::up()),
-            Change::AddRoute(Route::new(everywhere, Some(address(1)), index)),
-        ];
-        there
-            .commit(&changes)?
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(())
-    }
-
-    fn masquerade(&self, number: u32, comment: String) -> Result<(), Failure> {
+    fn masquerade(&self, bridge: &Bridge, number: u32, comment: String) -> Result<(), Failure> {
         let nftables = Nftables::open()?;
-        let own = Element::new(address(number)).comment(comment.clone());
-        let pair =
-            Element::new([number, 0].map(|number| Value::from(address(number)))).comment(comment);
+        let own = Element::new(bridge.address(number)).comment(comment.clone());
+        let pair = Element::new([number, 0].map(|number| Value::from(bridge.address(number))))
+            .comment(comment);
         let questions = [Query::chain(&self.chain()), Query::set(&self.subnets())];
         let found = nftables.snapshot(
             &questions,
@@ -159,18 +163,37 @@ impl Bare {
         Ok(())
     }
 
-    /// Removes all that was made.
-    pub(crate) fn detach(&self, containers: &[(String, PathBuf)]) -> Result<(), Failure> {
+    /// Removes the links of all containers.
+    pub(crate) fn detach(&self) -> Result<(), Failure> {
         let rtnl = Rtnl::open()?;
-        for number in 0..u32::try_from(containers.len())? {
-            rtnl.delete_link(&format!("bare{}", number + 2))?;
-        }
-        Ok(())
+        let all = 2..self.next.load(Ordering::Relaxed);
+        all.map(port_name)
+            .try_for_each(|name| Ok(rtnl.delete_link(&name)?))
     }
 }
 
-fn address(number: u32) -> IpAddr {
-    Ipv4Addr::from(NETWORK + number).into()
+fn configure(there: &Rtnl, index: u32, bridge: &Bridge, number: u32) -> Result<(), Failure> {
+    let announced = LinkChange {
+        announced: Some(true),
+        ..LinkChange::default()
+    };
+    let own = IpNet::new(bridge.address(number), PREFIX)?;
+    let everywhere = IpNet::new(Ipv4Addr::UNSPECIFIED.into(), 0)?;
+    let changes = [
+        Change::SetLink(index, announced),
+        Change::AddAddress(index, Address::new(own)),
+        Change::SetLink(index, LinkChange::up()),
+        Change::AddRoute(Route::new(everywhere, Some(bridge.address(1)), index)),
+    ];
+    there
+        .commit(&changes)?
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(())
+}
+
+fn port_name(number: u32) -> String {
+    format!("port{number}")
 }
 
 /// One that is no manufacturer's.

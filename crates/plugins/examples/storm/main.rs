@@ -1,12 +1,17 @@
 //! A thousand containers attached by one process: bridge, host-local and ipMasq, beside the bare requests to the kernel.
 //!
-//!     cargo run --release -p linkspan-plugins --features in-process --example storm -- [--containers N] [--threads N] [--cache DIR]
+//!     cargo run --release -p linkspan-plugins --features in-process --example storm -- [OPTIONS]
 //!
 //! Everything happens in namespaces of its own, which it enters first: the host has no part in it, whoever runs it. The containers
 //! get their namespaces before, as from a runtime, and are attached in turns: a tenth of them by the runtime, then as many others by the
 //! requests alone, by the same number of threads, so that both meet the same kernel with the same number of links.
 //!
-//! Results are kept in a tmpfs, as everything else in the sandbox, unless `--cache` names a directory.
+//! | option | default | |
+//! |---|---|---|
+//! | `--containers` | 1000 | how many are attached by each of the two |
+//! | `--networks` | 10 | in how many networks, each with a bridge: what a container broadcasts when it appears the kernel delivers to each that is on its bridge before |
+//! | `--threads` | one for each processor | |
+//! | `--cache` | a directory in the sandbox, in memory | where results are kept |
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the report")]
 
@@ -18,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
-use std::{env, fs, thread};
+use std::{env, fmt, fs, thread};
 
 use linkspan_kernel::netns::Netns;
 use linkspan_kernel::rtnl::{Change, LinkChange, Rtnl};
@@ -31,23 +36,19 @@ use self::figures::Figures;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-const NETWORK: &[u8] = br#"{
-    "cniVersion": "1.1.0",
-    "name": "storm",
-    "plugins": [{
-        "type": "bridge",
-        "bridge": "cni0",
-        "isGateway": true,
-        "ipMasq": true,
-        "ipam": { "type": "host-local", "ranges": [[{ "subnet": "10.22.0.0/16" }]] }
-    }]
-}"#;
+/// The second octet of the first network's addresses: of the runtime, and of the requests alone.
+const OURS: usize = 20;
+const BARE: u8 = 120;
+
+/// As many as have octets.
+const MAX_NETWORKS: usize = 100;
 
 /// In how many turns the containers are attached.
 const TURNS: usize = 10;
 
 struct Wanted {
     containers: usize,
+    networks: usize,
     threads: usize,
     cache: PathBuf,
 }
@@ -75,57 +76,45 @@ fn runtime(cache: &Path) -> Runtime {
 // ANCHOR_END: runtime
 
 fn storm(wanted: &Wanted) -> Result<(), Failure> {
-    let network = NetworkList::parse(NETWORK)?;
+    let networks = (0..wanted.networks).map(network);
+    let networks: Vec<_> = networks.collect::<Result<_, _>>()?;
     let runtime = runtime(&wanted.cache);
-    let bare = Bare::new()?;
-    let ours = containers("c", wanted.containers)?;
-    let theirs = containers("bare", wanted.containers)?;
-    // What the first makes for all: the bridge and the constant part of the ruleset.
-    let all = containers("first", 1)?;
-    let first = endpoint(&all[0].0, &all[0].1)?;
-    runtime.add(&network, &first)?;
-    runtime.del(&network, &first)?;
-    let before = left(&runtime, &network)?;
+    let add = |container: &Container| {
+        runtime.add(&networks[container.network], &container.endpoint()?)?;
+        Ok(())
+    };
+    let del = |container: &Container| {
+        runtime.del(&networks[container.network], &container.endpoint()?)?;
+        Ok(())
+    };
+    let bare = Bare::new(wanted.networks)?;
+    let ours = containers("c", wanted.containers, wanted.networks)?;
+    let theirs = containers("bare", wanted.containers, wanted.networks)?;
+    // What the first makes for all: bridges and the constant part of the ruleset.
+    let first = containers("first", wanted.networks, wanted.networks)?;
+    first.iter().try_for_each(add)?;
+    first.iter().try_for_each(del)?;
+    let before = left(&runtime)?;
 
     let (mut adds, mut requests) = (Figures::default(), Figures::default());
     let length = wanted.containers.div_ceil(TURNS);
     for (own, other) in ours.chunks(length).zip(theirs.chunks(length)) {
-        adds.during(|| {
-            at_once(wanted.threads, own, |(name, netns)| {
-                runtime.add(&network, &endpoint(name, netns)?)?;
-                Ok(())
-            })
-        })?;
-        requests.during(|| {
-            at_once(wanted.threads, other, |(name, netns)| {
-                bare.attach(name, netns)
-            })
-        })?;
+        adds.during(|| at_once(wanted.threads, own, add))?;
+        requests.during(|| at_once(wanted.threads, other, |container| bare.attach(container)))?;
     }
-    println!(
-        "{} containers, {} threads, results in {}",
-        wanted.containers,
-        wanted.threads,
-        wanted.cache.display()
-    );
-    println!("{}", Figures::HEAD);
+    println!("{wanted}\n{}", Figures::HEAD);
     println!("{}", adds.row("ADD: bridge + host-local, ipMasq"));
     println!("{}", requests.row("the bare requests to the kernel"));
+    let (time, computed) = adds.beside(&requests);
     println!(
-        "ADD takes {:.2} times as long as its requests",
-        adds.total() / requests.total()
+        "ADD takes {time:.2} times as long as its requests, and {computed:.2} times as much CPU"
     );
 
     let mut dels = Figures::default();
-    dels.during(|| {
-        at_once(wanted.threads, &ours, |(name, netns)| {
-            runtime.del(&network, &endpoint(name, netns)?)?;
-            Ok(())
-        })
-    })?;
+    dels.during(|| at_once(wanted.threads, &ours, del))?;
     println!("{}", dels.row("DEL"));
-    bare.detach(&theirs)?;
-    let after = left(&runtime, &network)?;
+    bare.detach()?;
+    let after = left(&runtime)?;
     println!("links, addresses in use, results, records: {before:?} before, {after:?} after");
     match before == after {
         true => Ok(()),
@@ -133,17 +122,51 @@ fn storm(wanted: &Wanted) -> Result<(), Failure> {
     }
 }
 
-fn endpoint(name: &str, netns: &Path) -> Result<Endpoint, Failure> {
-    Ok(Endpoint::new(name.parse()?, "eth0".parse()?).with_netns(netns))
+/// A network with a bridge of its own.
+fn network(number: usize) -> Result<NetworkList, Failure> {
+    let subnet = format!("10.{}.0.0/16", OURS + number);
+    let text = format!(
+        r#"{{
+            "cniVersion": "1.1.0",
+            "name": "storm{number}",
+            "plugins": [{{
+                "type": "bridge",
+                "bridge": "cni{number}",
+                "isGateway": true,
+                "ipMasq": true,
+                "ipam": {{ "type": "host-local", "ranges": [[{{ "subnet": "{subnet}" }}]] }}
+            }}]
+        }}"#
+    );
+    Ok(NetworkList::parse(text.as_bytes())?)
 }
 
-/// Makes namespaces; each with its container's name.
-fn containers(prefix: &str, count: usize) -> Result<Vec<(String, PathBuf)>, Failure> {
+struct Container {
+    name: String,
+    netns: PathBuf,
+    /// Which network it is in.
+    network: usize,
+}
+
+impl Container {
+    fn endpoint(&self) -> Result<Endpoint, Failure> {
+        let endpoint = Endpoint::new(self.name.parse()?, "eth0".parse()?);
+        Ok(endpoint.with_netns(&self.netns))
+    }
+}
+
+/// Makes containers' namespaces.
+fn containers(prefix: &str, count: usize, networks: usize) -> Result<Vec<Container>, Failure> {
     let make = |number| {
         let name = format!("{prefix}{number}");
-        let path = Path::new("/run/netns").join(&name);
-        Netns::create(&path)?;
-        Ok((name, path))
+        let netns = Path::new("/run/netns").join(&name);
+        Netns::create(&netns)?;
+        let network = number % networks;
+        Ok(Container {
+            name,
+            netns,
+            network,
+        })
     };
     (0..count).map(make).collect()
 }
@@ -175,23 +198,21 @@ fn at_once<T: Sync>(
 }
 
 /// What attachments leave behind: links of the host, reserved addresses, kept results, records of netfilter.
-fn left(runtime: &Runtime, network: &NetworkList) -> Result<[usize; 4], Failure> {
-    let names = |dir: &str, is_one: fn(&str) -> bool| {
+fn left(runtime: &Runtime) -> Result<[usize; 4], Failure> {
+    let names = |dir: &Path, is_one: fn(&str) -> bool| {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         names.filter(|name| is_one(name)).count()
     };
-    let of_host = fs::read_dir("/run/cni/linkspan")?.flatten();
-    let records = of_host.map(|entry| {
-        let folder = entry.path().join("netfilter");
-        names(&folder.to_string_lossy(), |_| true)
-    });
+    let below = |dir: &str| fs::read_dir(dir).into_iter().flatten().flatten();
+    let records =
+        below("/run/cni/linkspan").map(|host| names(&host.path().join("netfilter"), |_| true));
+    let pools = below("/var/lib/cni/networks");
+    let addresses = pools.map(|pool| names(&pool.path(), |name| name.starts_with("10.")));
     Ok([
         Rtnl::open()?.links()?.len(),
-        names("/var/lib/cni/networks/storm", |name| {
-            name.starts_with("10.")
-        }),
-        runtime.attachments(&network.name)?.len(),
+        addresses.sum(),
+        runtime.cached_files()?.len(),
         records.sum(),
     ])
 }
@@ -200,6 +221,7 @@ impl Wanted {
     fn of(mut words: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let mut wanted = Self {
             containers: 1000,
+            networks: 10,
             threads: thread::available_parallelism()?.get(),
             cache: "/var/lib/cni".into(),
         };
@@ -209,15 +231,36 @@ impl Wanted {
                 .ok_or_else(|| format!("{word} needs a value"))?;
             match word.as_str() {
                 "--containers" => wanted.containers = value.parse()?,
+                "--networks" => wanted.networks = value.parse()?,
                 "--threads" => wanted.threads = value.parse()?,
                 "--cache" => wanted.cache = value.into(),
                 _ => {
-                    return Err(
-                        format!("{word} is not known: --containers, --threads, --cache").into(),
-                    );
+                    return Err(format!(
+                        "{word} is not known: --containers, --networks, --threads, --cache"
+                    )
+                    .into());
                 }
             }
         }
-        Ok(wanted)
+        match wanted.networks {
+            1..=MAX_NETWORKS => Ok(wanted),
+            _ => Err(format!("--networks is from 1 to {MAX_NETWORKS}").into()),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            containers,
+            networks,
+            threads,
+            cache,
+        } = self;
+        write!(
+            f,
+            "{containers} containers, {networks} networks, {threads} threads, results in {}",
+            cache.display()
+        )
     }
 }
