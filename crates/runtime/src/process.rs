@@ -43,6 +43,10 @@ const FIRST_BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// A program that uses this must not ignore SIGCHLD: then nobody knows how a plugin has ended. What it printed is taken for that;
 /// of one that printed nothing it is an error.
 ///
+/// It must not end by SIGPIPE either, which programs in Rust ignore from their start: a plugin need not read what it is given.
+///
+/// A process that has left the group (`setsid`) is beyond reach. Plugins outlive a program that is killed.
+///
 /// A file that is being written ("text file busy") is tried again for a few seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Process;

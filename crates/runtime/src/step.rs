@@ -267,7 +267,8 @@ fn status_advice(status: ExitStatus) -> Option<String> {
         }
         (Some(15), _) => "It was told to end (SIGTERM) by somebody else.",
         (Some(4 | 6 | 7 | 8 | 11), _) => {
-            "It crashed, which is a defect of the plugin. Run it by hand with the same \
+            "It crashed. Either its file is only half of one, as a copy leaves it that was cut short: compare its size with \
+             that of the original, and install it again. Or it is a defect of the plugin: run it by hand with the same \
              configuration to see more."
         }
         (_, Some(126 | 127)) => {

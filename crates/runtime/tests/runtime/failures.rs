@@ -85,6 +85,7 @@ fn every_way_to_fail_says_what_happened_and_what_to_do() {
             "",
         ),
         (
+            // kubernetes-sigs/kind#1575
             "#!/no/such/interpreter\n",
             "cannot run bin/one: No such file",
             "Install a static build",
@@ -100,6 +101,24 @@ fn every_way_to_fail_says_what_happened_and_what_to_do() {
         assert!(told_advice.contains(advice), "{script}: {told_advice}");
         let place = r#"plugin type="one" failed (add), 1 of 1 in network "net", container "c1", interface "eth0""#;
         assert!(told_words.starts_with(place), "{told_words}");
+    }
+}
+
+/// multus-cni PR#1213: a node on which a copy was cut short, by a crash or by a full disk.
+#[test]
+fn a_half_copied_program_is_told_as_such() {
+    let whole = fs::read("/bin/true").unwrap();
+    for part in [0, 1, 2] {
+        let world = World::new(&["one"]);
+        fs::write(world.path("bin/one"), &whole[..whole.len() / 4 * part]).unwrap();
+        let network = network("1.0.0", &["one"]);
+        let error = world.runtime().add(&network, &endpoint("c1")).unwrap_err();
+        let advice = error.advice().unwrap_or_default();
+        assert!(
+            advice.contains("half of one"),
+            "{part}: {} {advice:?}",
+            words(&error)
+        );
     }
 }
 

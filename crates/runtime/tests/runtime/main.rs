@@ -10,6 +10,7 @@ mod cache;
 mod cancel;
 mod capabilities;
 mod detach;
+mod ends;
 mod events;
 mod failures;
 mod journal;
