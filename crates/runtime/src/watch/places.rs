@@ -18,6 +18,9 @@ use rustix::io::Errno;
 /// How many symbolic links a path may lead through, as for the kernel.
 const MAX_LINKS: usize = 40;
 
+/// How often events are read before something else is looked at: somebody may write without end. The rest is told the next time.
+const MAX_READS: usize = 16;
+
 /// That a path leads elsewhere.
 const ITSELF: WatchFlags = WatchFlags::DELETE_SELF.union(WatchFlags::MOVE_SELF);
 
@@ -132,7 +135,14 @@ impl Places {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = Reader::new(&self.inotify, &mut buffer);
         let mut changed = false;
+        let mut reads = 0;
         loop {
+            if events.is_buffer_empty() {
+                reads += 1;
+                if reads > MAX_READS {
+                    return Ok(changed);
+                }
+            }
             match events.next() {
                 Ok(event) => {
                     let name = event

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use linkspan_runtime::{
-    Endpoint, InvalidPod, NetworkList, Order, Outcome, Pod, PortMapping, Protocol, with_labels,
+    Cancel, Command, Endpoint, Event, InvalidPod, NetworkList, Order, Outcome, Pod, PortMapping,
+    Protocol, with_labels,
 };
 use serde_json::json;
 
@@ -228,6 +229,25 @@ fn who_failed_and_what_is_attached_are_told() {
     assert_eq!(calls(Order::Parallel, false), (both, all.to_vec()));
     let undone: Vec<_> = all.into_iter().chain(dels.map(str::to_owned)).collect();
     assert_eq!(calls(Order::Parallel, true), (vec![], undone));
+}
+
+/// What gives ADD up does not give up the DEL of what ADD has made.
+#[test]
+fn a_pod_that_is_given_up_is_detached_all_the_same() {
+    let world = world();
+    let cancel = Cancel::new().unwrap();
+    let given_up = cancel.clone();
+    let builder = world.builder().cancel(cancel).detach_cancelled(true);
+    let runtime = builder.observer(move |event| {
+        if matches!(event, Event::Step(done) if done.step.command == Command::Add) {
+            given_up.cancel();
+        }
+    });
+    let error = runtime.build().add_pod(&pod(), Order::Serial).unwrap_err();
+    assert!(error.is_cancelled(), "{error}");
+    assert!(error.attached.is_empty() && error.not_detached.is_empty());
+    assert_eq!(world.calls(), ["ADD one c1", "DEL two c1", "DEL one c1"]);
+    assert!(world.cached().is_empty());
 }
 
 #[test]
