@@ -46,15 +46,10 @@ const AT_MOST: Duration = Duration::from_secs(1);
 /// use linkspan_runtime::{DEFAULT_CONFIG_DIR, Watcher};
 ///
 /// let mut watcher = Watcher::new(DEFAULT_CONFIG_DIR)?;
-/// std::thread::spawn(move || {
-///     for networks in watcher.changes(None) {
-///         match networks {
-///             Ok(networks) => println!("{:?}", networks.default_network()),
-///             Err(error) => return error,
-///         }
-///     }
-///     unreachable!("nobody gives it up")
-/// });
+/// println!("{:?}", watcher.networks().default_network());
+/// for networks in watcher.changes(None) {
+///     println!("{:?}", networks?.default_network());
+/// }
 /// # Ok::<(), linkspan_runtime::Error>(())
 /// ```
 #[derive(Debug)]
