@@ -1,10 +1,12 @@
 //! Attachments whose containers are gone, or that are not as they were made.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Check, listed, named, quoted};
 use crate::attachment::Attachment;
 use crate::finding::Finding;
+use crate::life::UNDER_WAY;
 use crate::{Host, Seen, System, provenance};
 
 pub(super) const STALE: Check = Check {
@@ -36,6 +38,40 @@ fn stale(host: &Host, _: &System) -> Vec<Finding> {
             .warning(format!("network {network}"), what)
             .why(why)
             .run(detach(host, network, &gone))
+    };
+    by_network.into_iter().map(finding).collect()
+}
+
+pub(super) const BEGUN: Check = Check {
+    id: "attachment-begun",
+    title: "every attachment that was begun is complete, or detached",
+    looks_at: "what runtimes have noted of ADD and DEL (`pending` beside the kept results) more than five minutes ago",
+    find: begun,
+};
+
+/// Those whose container is gone are told as such.
+fn begun(host: &Host, _: &System) -> Vec<Finding> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_secs();
+    let is_left = |one: &&Attachment| {
+        let age = one.since.map(|since| now.saturating_sub(since));
+        one.incomplete && !one.life.is_gone() && age.is_some_and(|age| age >= UNDER_WAY.as_secs())
+    };
+    let mut by_network: BTreeMap<&str, Vec<&Attachment>> = BTreeMap::new();
+    for one in host.attachments.iter().filter(is_left) {
+        by_network.entry(&one.network).or_default().push(one);
+    }
+    let finding = |(network, left): (&str, Vec<&Attachment>)| {
+        let names: Vec<String> = left.iter().map(|one| named(one)).collect();
+        let place = left.first().and_then(|one| cache_dir(one));
+        let place = place.map(|dir| format!(" --cache-dir {}", quoted(dir.display())));
+        BEGUN
+            .warning(
+                format!("network {network}"),
+                format!("only begun is the attachment of {}", listed(&names)),
+            )
+            .why("Its ADD failed or was killed, or it could not be detached. It may hold an address, and published ports.")
+            .run(format!("linkspan gc {}{}", quoted(network), place.unwrap_or_default()))
     };
     by_network.into_iter().map(finding).collect()
 }

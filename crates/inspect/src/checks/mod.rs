@@ -56,6 +56,7 @@ pub const CHECKS: &[Check] = &[
     pools::DUPLICATE,
     pools::OUTSIDE,
     attachments::STALE,
+    attachments::BEGUN,
     attachments::CHANGED,
     kernel::IP_FORWARD,
     kernel::IPV6_DISABLED,

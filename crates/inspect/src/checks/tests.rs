@@ -165,6 +165,38 @@ fn more_containers_than_neighbours_are_told() {
     }
 }
 
+/// go-cni#60, containerd#5438
+#[test]
+fn what_was_only_begun_is_told_once_nobody_can_be_at_it() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.unwrap().as_secs();
+    for (incomplete, since, life, expected) in rows![
+        { (true, Some(now - 400), Life::Alive, Some(Severity::Warning)) },
+        {
+            (
+                true,
+                Some(now - 400),
+                Life::Unknown(String::new()),
+                Some(Severity::Warning),
+            )
+        },
+        { (true, Some(now - 200), Life::Alive, None) },
+        { (true, Some(now + 200), Life::Alive, None) },
+        { (true, None, Life::Alive, None) },
+        { (true, Some(now - 400), Life::Gone(String::new()), None) },
+        { (false, Some(now - 400), Life::Alive, None) },
+    ] {
+        let mut one = attached("c", "mynet", "cni0");
+        (one.incomplete, one.since, one.life) = (incomplete, since, life);
+        let host = Host {
+            attachments: vec![one.clone()],
+            ..Host::default()
+        };
+        let found = worst("attachment-begun", &host, &System::default());
+        assert_eq!(found, expected, "{one:?}");
+    }
+}
+
 fn network(name: &str, last: &str) -> Network {
     let text = format!(
         r#"{{ "cniVersion": "1.0.0", "name": "{name}", "plugins": [ {{ "type": "bridge", "bridge": "{name}0",
