@@ -41,6 +41,9 @@ pub use record::{is_host, record};
 
 use linkspan_plugin::Table;
 
+/// What the multi-call binary calls itself, by which its files are known.
+pub const PRODUCT: &str = concat!("Linkspan ", env!("CARGO_PKG_VERSION"));
+
 /// The plugins, sorted by name.
 pub const PLUGINS: &Table = &[
     &bandwidth::Bandwidth,

@@ -29,8 +29,8 @@ pub const PLUGINS: &[&str] = &[
     "vrf",
 ];
 
-/// Words that stand in every build of Linkspan's plugins.
-const WORDS: &[u8] = b": CNI plugins in one file.";
+/// Words that stand in every build of Linkspan's plugins: those of the kit, and the name before the version.
+const WORDS: [&[u8]; 2] = [b"CNI plugins in one file.", b"Linkspan "];
 
 /// Larger than any build of Linkspan's plugins.
 const MAX_SIZE: u64 = 64 << 20;
@@ -38,12 +38,12 @@ const MAX_SIZE: u64 = 64 << 20;
 /// Whether the program in a file is one of Linkspan's plugins, of any build.
 pub fn is_linkspan(path: &Path) -> bool {
     // Most windows differ in their first byte.
-    let holds = |bytes: &[u8]| {
-        let mut windows = bytes.windows(WORDS.len());
-        windows.any(|window| window[0] == WORDS[0] && window == WORDS)
+    let holds = |bytes: &[u8], words: &[u8]| {
+        let mut windows = bytes.windows(words.len());
+        windows.any(|window| window[0] == words[0] && window == words)
     };
     let is_small = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= MAX_SIZE);
-    is_small && fs::read(path).is_ok_and(|bytes| holds(&bytes))
+    is_small && fs::read(path).is_ok_and(|bytes| WORDS.iter().all(|words| holds(&bytes, words)))
 }
 
 /// A file in a directory of plugins.

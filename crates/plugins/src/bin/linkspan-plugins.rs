@@ -11,7 +11,7 @@ linkspan_start::program!(run);
 
 fn run(arguments: &[OsString]) -> u8 {
     let host = linkspan_plugin::Host {
-        product: concat!("Linkspan ", env!("CARGO_PKG_VERSION")),
+        product: linkspan_plugins::PRODUCT,
         is_own: linkspan_plugins::is_host,
         observe: linkspan_plugins::record,
     };

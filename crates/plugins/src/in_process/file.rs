@@ -8,12 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 use linkspan_plugin::Handler;
 
-/// Words of the binary: what it says of itself, and in which version.
-const WORDS: &str = concat!(
-    "Linkspan ",
-    env!("CARGO_PKG_VERSION"),
-    ": CNI plugins in one file."
-);
+use crate::PRODUCT;
+
+/// Words of every binary that the kit makes of several plugins.
+const WORDS: &str = "CNI plugins in one file.";
 
 /// Larger than any build of it, in bytes.
 const MAX_SIZE: u64 = 64 << 20;
@@ -54,7 +52,7 @@ impl Files {
         if let Some(known) = known().get(&key) {
             return *known;
         }
-        let words = [WORDS, plugin.about()];
+        let words = [WORDS, PRODUCT, plugin.about()];
         let is_this =
             fs::read(file).is_ok_and(|bytes| words.iter().all(|text| holds(&bytes, text)));
         known().insert(key, is_this);

@@ -34,7 +34,7 @@ fn by_its_file_a_plugin_runs_here_when_that_is_this_build() {
     symlink(BINARY, at("bridge")).unwrap();
     fs::copy(BINARY, at("ptp")).unwrap();
     let bytes = fs::read(BINARY).unwrap();
-    let words = concat!("Linkspan ", env!("CARGO_PKG_VERSION"), ": CNI plugins");
+    let words = linkspan_plugins::PRODUCT;
     let place = bytes
         .windows(words.len())
         .position(|window| window == words.as_bytes());
