@@ -106,6 +106,10 @@ impl Error {
             libc::ENODEV | libc::ENOENT => {
                 "it is gone, or never was there; `ip link` shows what is there"
             }
+            libc::ENETUNREACH | libc::EHOSTUNREACH => {
+                "the kernel does not reach the gateway by this link: a gateway lies in a subnet of the link, \
+                 or a route to it comes before, without a gateway and, for IPv4, with \"scope\": 253"
+            }
             libc::EEXIST => "it is there already; `ip -d link` shows it",
             libc::EBUSY => "something else uses it; `ip -d link` shows what",
             libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => {

@@ -44,11 +44,6 @@ pub(crate) fn explain_addressing(
             "IPv6 is switched off in this namespace (net.ipv6.conf.all.disable_ipv6, or ipv6.disable=1 \
              on the kernel's command line); remove what is of IPv6, or switch it on"
         }
-        // The first is of IPv4, the second of IPv6.
-        Some(Errno::NETUNREACH | Errno::HOSTUNREACH) => {
-            "the kernel does not reach the gateway by this link: a gateway lies in a subnet of the link, \
-             or a route to it comes before, without a gateway and, for IPv4, with \"scope\": 253"
-        }
         Some(Errno::EXIST) => {
             "it is there already; `ip address`, `ip rule` and `ip route show table all` show it"
         }

@@ -13,6 +13,8 @@
 //! - [`Undo`] makes an ADD a transaction: what was done is undone in reverse unless committed.
 //! - [`main`] turns a table of plugins into a multi-call binary; [`embed`] runs one of them within another program.
 //!
+//! - [`testing`] calls a plugin in a test, without an environment.
+//!
 //! ```no_run
 //! use linkspan_plugin::spec::{Error, Success};
 //! use linkspan_plugin::{Call, Handler, Needs, Plugin, Role};
@@ -56,7 +58,8 @@
 //! }
 //! ```
 //!
-//! `examples` has whole plugins, to be copied.
+//! `linkspan new plugin NAME` writes a crate to begin with; the
+//! [book](https://github.com/linkspan/linkspan/blob/main/docs/authors/README.md) makes two plugins step by step.
 //!
 //! # Features
 //!
@@ -100,6 +103,7 @@ pub use serve::{Answer, Host, IsOwn, main, run, serve};
 pub use undo::Undo;
 pub use warn::{Log, warn};
 
+pub use ipnet;
 pub use linkspan_spec as spec;
 #[doc(hidden)]
 pub use serde_json;

@@ -110,8 +110,13 @@ pub(crate) fn lay_programs() {
     }
     fs::create_dir(PROGRAMS).unwrap();
     let examples = built.with_file_name("examples");
-    let phonebook = Path::new(BIN_DIR).join("phonebook");
-    symlink(examples.join("phonebook"), phonebook).unwrap();
+    for plugin in ["first-plugin", "first-ipam"] {
+        symlink(
+            built.with_file_name(plugin),
+            Path::new(BIN_DIR).join(plugin),
+        )
+        .unwrap();
+    }
     let embedding = Path::new(PROGRAMS).join("embedding");
     symlink(examples.join("embedding"), embedding).unwrap();
     symlink(linkspan, Path::new(PROGRAMS).join("linkspan")).unwrap();

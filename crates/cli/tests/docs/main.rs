@@ -27,7 +27,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Builds the programs that examples run.
 fn build_programs() {
     programs::build_plugins();
-    programs::build("linkspan-plugin", &["--example", "phonebook"]);
+    programs::build("first-plugin", &[]);
+    programs::build("first-ipam", &[]);
     programs::build("linkspan-runtime", &["--example", "embedding"]);
 }
 

@@ -1,6 +1,6 @@
 //! Keys that nobody declared.
 
-use linkspan_spec::{Command, Error, ErrorCode};
+use linkspan_spec::{Command, Error, ErrorCode, key};
 use serde_json::{Map, Value};
 
 use super::{Key, Shape, Strict, distance, excerpt};
@@ -9,6 +9,9 @@ use crate::{Configuration, Invocation, warn};
 
 /// Keys that the configuration of any plugin may have and that are for others to declare what is below.
 const OF_OTHERS: [&str; 3] = ["args", "capabilities", "runtimeConfig"];
+
+/// Where the keys of an IPAM plugin stand.
+const IPAM: &str = "ipam";
 
 /// Does what the configuration of a plugin wants done about keys that it does not know.
 pub(crate) fn look<C: Configuration>(invocation: &Invocation<'_>) -> Result<(), Error> {
@@ -46,15 +49,27 @@ type Rest<'k> = (&'k str, &'k Key);
 fn unknown(keys: &[Key], config: &Map<String, Value>) -> Vec<String> {
     let declared: Vec<Rest<'_>> = keys.iter().map(|key| (key.name, key)).collect();
     let mut found = Vec::new();
-    within(config, &declared, "", &mut found);
+    if let (true, Some(ipam)) = (is_ipam(keys), key(config, IPAM)) {
+        let inside: Vec<_> = declared.iter().filter_map(|key| key.inside(IPAM)).collect();
+        deeper(ipam, &inside, IPAM, &mut found);
+    } else if !is_ipam(keys) {
+        within(config, &declared, "", &mut found);
+    }
     found
+}
+
+/// Whether they are those of an IPAM plugin, below `ipam`: what is beside it belongs to the plugin that asks it.
+fn is_ipam(keys: &[Key]) -> bool {
+    let is_of_others = |key: &Key| OF_OTHERS.contains(&first(key.name));
+    let mut own = keys.iter().filter(|key| !is_of_others(key)).peekable();
+    own.peek().is_some() && own.all(|key| first(key.name) == IPAM)
 }
 
 /// Those in the object at `path`.
 fn within(object: &Map<String, Value>, declared: &[Rest<'_>], path: &str, found: &mut Vec<String>) {
     let usual = match path {
         "" => names(<PluginKeys as Configuration>::KEYS),
-        "ipam" => names(<IpamKeys as Configuration>::KEYS),
+        IPAM => names(<IpamKeys as Configuration>::KEYS),
         _ => Vec::new(),
     };
     for (name, value) in object {

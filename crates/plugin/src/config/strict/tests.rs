@@ -41,6 +41,16 @@ crate::keys! {
 }
 
 crate::keys! {
+    /// That of an IPAM plugin.
+    struct Ipam, strict = deny {
+        /// Inside.
+        "ipam.subnet" => subnet: Option<String>, read by [Add];
+        /// Given by the runtime.
+        "runtimeConfig.ips" => ips: Option<Vec<String>>, read by [Add];
+    }
+}
+
+crate::keys! {
     /// A lenient one.
     struct Lenient, strict = warn {
         /// Somewhere.
@@ -96,6 +106,23 @@ fn what_is_declared_is_known_and_nothing_else_with_the_nearest_name() {
     ] {
         assert_eq!(unknown(keys, &map(config.clone())), expected, "{config}");
     }
+}
+
+/// What stands beside `ipam` are the keys of the plugin that asks.
+#[test]
+fn an_ipam_plugin_looks_into_its_own_keys_alone() {
+    let judge = |config: Value| Ipam::judge(&PluginConfig::from_value(config).unwrap());
+    let beside =
+        json!({ "type": "bridge", "isGateway": true, "ipam": { "type": "i", "subnet": "s" } });
+    judge(beside.clone()).unwrap();
+    let config = Ipam::read(&PluginConfig::from_value(beside).unwrap()).unwrap();
+    assert_eq!((config.subnet.as_deref(), config.ips), (Some("s"), None));
+    judge(json!({ "isGateway": true })).unwrap();
+    let error = judge(json!({ "isGateway": true, "ipam": { "subent": "s" } })).unwrap_err();
+    assert_eq!(
+        error.msg,
+        r#"unknown key "ipam.subent" ("s"); did you mean "subnet"?"#
+    );
 }
 
 #[test]
