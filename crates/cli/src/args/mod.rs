@@ -36,7 +36,7 @@ pub(crate) use lint::{Lint, LintFormat};
 pub(crate) use look::Look;
 pub(crate) use network::{Gc, List, Status};
 pub(crate) use networks::{Networks, NetworksCommand, NetworksInspect, NetworksLs, NetworksRm};
-pub(crate) use new::{Driver, New, NewCommand, NewNetwork};
+pub(crate) use new::{Driver, New, NewCommand, NewNetwork, NewPlugin, PluginKind};
 pub(crate) use places::Places;
 pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use show::{Format, Show};
@@ -169,7 +169,7 @@ pub(crate) enum Command {
     /// Of a network, or of a configuration's file, each step is told that ADD will take for a container: what is there already,
     /// what will be made and why, and what would fail. Nothing is changed and no plugin is run; only root sees all of it.
     Explain(Explain),
-    /// Make the configuration of a new network.
+    /// Make the configuration of a new network, or a crate with a plugin.
     New(New),
     /// List, look into, remove and make networks, as Podman's command of that name does.
     ///

@@ -30,6 +30,71 @@ pub(crate) enum NewCommand {
     /// all others, so that no runtime takes another network than before for its default.
     #[command(alias = "net")]
     Network(Box<NewNetwork>),
+    /// Write a crate with a CNI plugin, which builds and whose tests pass.
+    ///
+    /// It is one of the two that the book makes step by step (docs/authors), under another name: put your own work in its place.
+    Plugin(NewPlugin),
+}
+
+const PLUGIN_EXAMPLES: &str = "\
+Examples:
+  # A plugin that follows others in a list
+  linkspan new plugin my-routes
+  cd my-routes && cargo test
+
+  # One that gives addresses
+  linkspan new plugin my-ipam --kind ipam
+
+  # Against a checkout of Linkspan instead of what is published
+  linkspan new plugin my-routes --path ~/src/linkspan
+
+Exit status:
+  0  it is written
+  1  the directory is there already, or cannot be written
+  2  the name is not that of a crate";
+
+/// `new plugin`.
+#[derive(Args, Debug)]
+#[command(after_help = PLUGIN_EXAMPLES)]
+pub(crate) struct NewPlugin {
+    /// Name of the plugin, its file and its crate: a letter, then letters, digits, '-' and '_'
+    #[arg(value_name = "NAME", value_parser = crate_name)]
+    pub(crate) name: String,
+    /// What it is: chained (follows others in a list) or ipam (gives addresses)
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "chained",
+        hide_possible_values = true
+    )]
+    pub(crate) kind: PluginKind,
+    /// The directory of the crate, which must not be there; ./NAME without this
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+    /// A checkout of Linkspan, whose crates it uses instead of published ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// What a new plugin is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PluginKind {
+    /// It follows others in a list.
+    #[value(help = None)]
+    Chained,
+    /// It gives addresses.
+    #[value(help = None)]
+    Ipam,
+}
+
+/// A name that is a plugin's and a crate's.
+fn crate_name(text: &str) -> Result<String, String> {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    let begins = text.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    match begins && text.chars().all(is_word) {
+        true => Ok(text.to_owned()),
+        false => Err("it is a letter, then letters, digits, '-' and '_'".to_owned()),
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -24,6 +24,7 @@ mod migrate;
 mod network;
 mod network_rm;
 mod new;
+mod new_plugin;
 mod node;
 mod programs;
 mod reconcile;

@@ -1,6 +1,7 @@
-//! `new network`: the configuration of a new network, chosen for this host, linted, told, and written.
+//! `new network`: the configuration of a new network, chosen for this host, linted, told, and written. `new plugin`: a crate.
 
 mod next;
+mod plugin;
 mod questions;
 mod tell;
 mod wish;
@@ -49,6 +50,7 @@ struct Made {
 pub(crate) fn new(ui: Ui, args: &New) -> Result<(), Failure> {
     match &args.command {
         NewCommand::Network(args) => network(ui, args),
+        NewCommand::Plugin(args) => plugin::plugin(ui, args),
     }
 }
 

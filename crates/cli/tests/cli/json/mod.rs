@@ -82,6 +82,10 @@ const RUNS: &[(&str, &str)] = &[
         "linkspan new network",
         "new network lan --macvlan lo --stdout --cni-path /nowhere",
     ),
+    (
+        "linkspan new plugin",
+        "new plugin my-plugin --dir /run/my-plugin",
+    ),
     (HOST, "echo '{' >/run/new/80-broken.conflist"),
     ("linkspan network ls", "network ls --conf-dir /run/new"),
     ("linkspan network ls", "network ls"),
