@@ -224,7 +224,7 @@ mod tests {
     fn what_add_gives_del_takes_back_and_twice_is_well() {
         let network = Network::new();
         let add = |container| network.call(Command::Add, container).run();
-        let ip = add("c1").result().ips[0].clone();
+        let ip = add("c1").result().ips[0];
         assert_eq!(ip.address.to_string(), "10.22.0.2/30");
         assert_eq!(
             ip.gateway.map(|one| one.to_string()).as_deref(),
