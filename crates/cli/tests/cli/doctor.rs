@@ -186,7 +186,7 @@ fn rules_of_containers_that_are_gone_are_found_and_removed() {
     sandbox(|host| {
         let node = node(host);
         host.run(
-            "ip netns del c1
+            "ip -n c1 link del eth0; ip netns del c1
              rm /var/lib/cni/results/mynet-c1-eth0 /var/lib/cni/networks/mynet/10.22.0.2 /var/lib/cni/networks/mynet/fd22::2",
         );
         let found = findings(&node);
