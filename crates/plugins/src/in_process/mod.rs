@@ -40,9 +40,8 @@ use crate::{PLUGINS, is_host, record_of};
 /// - A panic is a plugin's error with the specification's code 999. The program's panic hook is told, as of any other; a program that is
 ///   built with `panic = "abort"` ends.
 /// - *Deadline and cancellation* end what is waited for elsewhere: plugins of others run as processes, and are ended. A plugin of
-///   this crate is not stopped half-way, for a thread cannot be. It is not begun once the time has passed, and what it waits for (the kernel,
-///   locks, a DHCP server) has limits of its own, none of which is longer than a minute; then the chain is not
-///   gone on with. Its answer counts if it came late.
+///   this crate is not stopped half-way, for a thread cannot be. It is not begun once the time has passed, and what it waits for has
+///   limits of its own: a minute at most for the kernel and for locks, five for a DHCP server; then the chain is not gone on with. Its answer counts if it came late.
 /// - The thread has to be in the host's network namespace, as the process of a plugin would be. The process aborts, as a last resort, where the
 ///   kernel does not let a thread back into it that it has let go, since all that follows would happen in the wrong network.
 /// - Calls are told to `linkspan events`, and their spans kept where somebody keeps the trace, as with processes, unless
