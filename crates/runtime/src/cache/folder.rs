@@ -84,7 +84,7 @@ impl Folder {
         let Some(map) = read(&path)? else {
             return Ok(None);
         };
-        if !form::is_current(&map) {
+        if form::is_oldest(&map) {
             return Ok(Some(CachedAttachment {
                 network: network.clone(),
                 endpoint: endpoint.clone(),
@@ -92,6 +92,9 @@ impl Folder {
                 result: Some(Value::Object(map)),
                 is_complete: self.is_complete,
             }));
+        }
+        if !form::is_current(&map) {
+            return Err(unusable(&path)(form::wrong_kind(&map)));
         }
         let cached = self.decode(&map).map_err(unusable(&path))?;
         // Network "a", container "b-c" has the file name of network "a-b", container "c".
@@ -102,7 +105,7 @@ impl Folder {
     pub(super) fn attachment(&self, path: &Path) -> Result<Option<CachedAttachment>, Error> {
         let decode = |map: Map| match form::is_current(&map) {
             true => self.decode(&map),
-            false => Err(form::missing_kind()),
+            false => Err(form::wrong_kind(&map)),
         };
         let map = read(path)?;
         map.map(decode).transpose().map_err(unusable(path))

@@ -10,14 +10,23 @@ use crate::{Endpoint, base64};
 
 const KIND: &str = "cniCacheV1";
 
-/// Whether a file has the form; before it there was none but the result itself.
+/// Whether a file has the form.
 pub(super) fn is_current(map: &Map) -> bool {
     decode::key(map, "kind").is_some_and(|kind| kind == KIND)
 }
 
-/// That a file does not have it.
-pub(super) fn missing_kind() -> DecodeError {
-    DecodeError::missing("kind", format!("{KIND:?}"))
+/// That a file does not have it, but another or none.
+pub(super) fn wrong_kind(map: &Map) -> DecodeError {
+    let expected = format!("{KIND:?}");
+    match decode::key(map, "kind") {
+        Some(kind) => DecodeError::mismatch(expected, kind).within("kind"),
+        None => DecodeError::missing("kind", expected),
+    }
+}
+
+/// Whether a file has the form of before there were others, which does not say so.
+pub(super) fn is_oldest(map: &Map) -> bool {
+    decode::key(map, "kind").is_none()
 }
 
 /// The keys in the order of the reference, where objects have one (readers go by the keys alone), and as there those without a value

@@ -7,9 +7,10 @@
 mod folder;
 mod form;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use linkspan_spec::decode::{self, DecodeError, Value};
@@ -87,6 +88,22 @@ impl CachedFile {
                 .name()
                 .to_string_lossy()
                 .contains(&format!("-{container}-")),
+        }
+    }
+
+    /// What the file is told by from one that is written to the same place later.
+    pub(crate) fn written(&self) -> (PathBuf, Option<(u64, i64, i64)>) {
+        let meta = fs::metadata(&self.path).ok();
+        let identity = meta.map(|meta| (meta.ino(), meta.mtime(), meta.mtime_nsec()));
+        (self.path.clone(), identity)
+    }
+
+    /// Whether another file, though of the same name, is known to be of another attachment: names and their parts are joined by
+    /// hyphens.
+    fn is_of_another(&self, other: &Self) -> bool {
+        match (&self.attachment, &other.attachment) {
+            (Ok(one), Ok(other)) => !one.is_of(&other.network, &other.endpoint),
+            _ => false,
         }
     }
 
@@ -255,8 +272,12 @@ impl Cache {
         let mut files = self.pending.files()?;
         let results = self.results.files()?;
         let complete = results.iter().filter(|file| file.attachment.is_ok());
-        let complete: BTreeSet<_> = complete.map(CachedFile::name).collect();
-        files.retain(|file| !complete.contains(&file.name()));
+        let complete: BTreeMap<_, _> = complete.map(|file| (file.name(), file)).collect();
+        let is_kept = |noted: &CachedFile| {
+            let kept = complete.get(&noted.name());
+            kept.is_some_and(|kept| !kept.is_of_another(noted))
+        };
+        files.retain(|file| !is_kept(file));
         files.extend(results);
         files.sort_by_key(CachedFile::name);
         Ok(files)

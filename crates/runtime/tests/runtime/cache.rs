@@ -106,6 +106,27 @@ fn the_form_of_before_there_was_a_kind_is_read() {
 }
 
 #[test]
+fn a_kind_of_a_later_time_is_not_taken_for_the_form_of_before_there_was_one() {
+    let world = World::new(&["one"]);
+    let later = OF_THE_REFERENCE.replace("cniCacheV1", "cniCacheV2");
+    world.write("cache/results/net-c1-eth0", &later);
+    let network = network("1.0.0", &["one"]);
+    let runtime = world.runtime();
+    for error in [
+        runtime.cached(&network.name, &endpoint("c1")).unwrap_err(),
+        runtime.check(&network, &endpoint("c1")).unwrap_err(),
+        runtime.attachments(&network.name).unwrap_err(),
+    ] {
+        let told = words(&error);
+        let expected = r#""kind": expected "cniCacheV1", found "cniCacheV2""#;
+        assert!(told.ends_with(expected), "{told}");
+    }
+    assert_eq!(world.calls(), [""; 0]);
+    runtime.del(&network, &endpoint("c1")).unwrap();
+    assert_eq!(world.cached(), [""; 0]);
+}
+
+#[test]
 fn what_cannot_be_read_is_no_obstacle_to_del() {
     // cni#1055, containerd#8197: empty files after a power failure.
     for broken in [
