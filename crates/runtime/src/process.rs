@@ -53,33 +53,65 @@ pub struct Process;
 
 impl Execute for Process {
     fn run(&self, request: &Request<'_>) -> io::Result<Output> {
-        let mut running = Running::start(request)?;
-        let ended = match running.wait(&request.deadline, request.cancel)? {
-            Progress::Ended => Ended::Exited(match running.reap() {
-                Err(error) if error.raw_os_error() == Some(Errno::CHILD.raw_os_error()) => {
-                    told_status(&running.stdout.bytes).ok_or(error)?
-                }
-                status => status?,
-            }),
-            Progress::TooMuchOutput => {
-                running.end_group();
-                Ended::TooMuchOutput
-            }
-            Progress::TimedOut => {
-                running.give_up(request.cancel)?;
-                Ended::TimedOut
-            }
-            Progress::Cancelled => {
-                running.give_up(request.cancel)?;
-                Ended::Cancelled
-            }
-        };
-        Ok(Output {
-            ended,
-            stdout: std::mem::take(&mut running.stdout.bytes),
-            stderr: std::mem::take(&mut running.stderr.bytes),
-        })
+        let child = spawn(request)?;
+        run_to_end(child, request).map_err(Begun::error)
     }
+}
+
+/// What fails of a plugin's run once it has begun: something of it may be there.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct Begun(io::Error);
+
+impl Begun {
+    fn error(source: io::Error) -> io::Error {
+        io::Error::new(source.kind(), Self(source))
+    }
+
+    /// Whether an error is one of these.
+    pub(crate) fn is_behind(error: &io::Error) -> bool {
+        Self::of(error).is_some()
+    }
+
+    /// The system's number of an error, be it one of these or not.
+    pub(crate) fn raw_os_error(error: &io::Error) -> Option<i32> {
+        Self::of(error)
+            .map_or(error, |begun| &begun.0)
+            .raw_os_error()
+    }
+
+    fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+}
+
+fn run_to_end(child: Child, request: &Request<'_>) -> io::Result<Output> {
+    let mut running = Running::start(child, request.stdin)?;
+    let ended = match running.wait(&request.deadline, request.cancel)? {
+        Progress::Ended => Ended::Exited(match running.reap() {
+            Err(error) if error.raw_os_error() == Some(Errno::CHILD.raw_os_error()) => {
+                told_status(&running.stdout.bytes).ok_or(error)?
+            }
+            status => status?,
+        }),
+        Progress::TooMuchOutput => {
+            running.end_group();
+            Ended::TooMuchOutput
+        }
+        Progress::TimedOut => {
+            running.give_up(request.cancel)?;
+            Ended::TimedOut
+        }
+        Progress::Cancelled => {
+            running.give_up(request.cancel)?;
+            Ended::Cancelled
+        }
+    };
+    Ok(Output {
+        ended,
+        stdout: std::mem::take(&mut running.stdout.bytes),
+        stderr: std::mem::take(&mut running.stderr.bytes),
+    })
 }
 
 /// How a process has ended whose status nobody kept, since this program ignores SIGCHLD: what it printed tells; nothing when that
@@ -154,11 +186,10 @@ struct Running {
 }
 
 impl Running {
-    fn start(request: &Request<'_>) -> io::Result<Self> {
-        let mut child = spawn(request)?;
+    fn start(mut child: Child, stdin: &[u8]) -> io::Result<Self> {
         let end = end_of(Pid::from_child(&child));
         let mut running = Self {
-            stdin: Input::new(child.stdin.take(), request.stdin.to_vec()),
+            stdin: Input::new(child.stdin.take(), stdin.to_vec()),
             stdout: Collected::new(child.stdout.take(), MAX_INPUT + 1),
             stderr: Collected::new(child.stderr.take(), MAX_STDERR),
             end: match end {

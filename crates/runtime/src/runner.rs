@@ -9,6 +9,7 @@ use linkspan_spans::{Kind, enter};
 use linkspan_spec::{DecodeError, PluginType};
 
 use crate::execute::{Ended, Execute, Output, Request};
+use crate::process::Begun;
 use crate::step::{Cause, Finished, PluginError, Step};
 use crate::{Cancel, Deadline, Error, Event, TraceContext, trace};
 
@@ -43,6 +44,7 @@ impl Answer {
                 cause: Cause::not_an_answer(&self.output, source),
                 step: self.step,
                 stderr: self.stderr,
+                was_run: true,
             })
         })
     }
@@ -83,7 +85,7 @@ impl Runner {
             cancel: self.cancel.as_ref(),
         };
         let begin = Instant::now();
-        let (stderr, result) = self.execute(&request);
+        let (was_run, stderr, result) = self.execute(&request);
         if let Err(cause) = &result {
             span.fail(Some(cause.code().0), cause);
         }
@@ -104,24 +106,28 @@ impl Runner {
                 step,
                 cause,
                 stderr,
+                was_run,
             })),
         }
     }
 
-    fn execute(&self, request: &Request<'_>) -> (String, Result<Vec<u8>, Cause>) {
-        let run = if request.cancel.is_some_and(Cancel::take) {
-            Ok(Output::new(Ended::Cancelled))
+    /// Whether it was run at all, what it printed on standard error, and what came of it.
+    fn execute(&self, request: &Request<'_>) -> (bool, String, Result<Vec<u8>, Cause>) {
+        let (was_run, run) = if request.cancel.is_some_and(Cancel::take) {
+            (false, Ok(Output::new(Ended::Cancelled)))
         } else if request.deadline.has_passed() {
-            Ok(Output::new(Ended::TimedOut))
+            (false, Ok(Output::new(Ended::TimedOut)))
         } else {
-            self.executor.run(request)
+            (true, self.executor.run(request))
         };
         match run {
             Ok(output) => (
+                was_run,
                 String::from_utf8_lossy(&output.stderr).into_owned(),
                 Cause::of(output, request.deadline.allowed()),
             ),
             Err(source) => (
+                Begun::is_behind(&source),
                 String::new(),
                 Err(Cause::NotRun {
                     path: request.path.to_owned(),

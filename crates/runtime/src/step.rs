@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Output;
 use crate::execute::Ended;
+use crate::process::Begun;
 
 /// How much of what a plugin printed an error repeats, in characters.
 const SHOWN: usize = 2000;
@@ -62,6 +63,8 @@ pub struct PluginError {
     pub cause: Cause,
     /// What the plugin printed on standard error, as text.
     pub stderr: String,
+    /// Whether it was run at all, if only until the system failed.
+    pub(crate) was_run: bool,
 }
 
 impl fmt::Display for PluginError {
@@ -300,11 +303,11 @@ fn start_advice(path: &std::path::Path, error: &io::Error) -> Option<String> {
         }
         _ if [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
             .iter()
-            .any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) =>
+            .any(|errno| Begun::raw_os_error(error) == Some(errno.raw_os_error())) =>
         {
             "There are too few file descriptors: raise the limit (`ulimit -n`), or see who holds so many."
         }
-        _ if error.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) => {
+        _ if Begun::raw_os_error(error) == Some(rustix::io::Errno::CHILD.raw_os_error()) => {
             "It was run, but nobody knows how it ended: the program that ran it ignores SIGCHLD. Let it leave that signal as it \
              is by default."
         }

@@ -352,9 +352,7 @@ impl Error {
     /// says itself why it failed. Such a one has undone what it did, or refused because the interface is another's.
     pub(crate) fn may_leave_something(&self) -> bool {
         match self {
-            Self::Plugin(error) => {
-                !matches!(error.cause, Cause::Reported(_) | Cause::NotRun { .. })
-            }
+            Self::Plugin(error) => error.was_run && !matches!(error.cause, Cause::Reported(_)),
             _ => false,
         }
     }

@@ -109,6 +109,29 @@ fn what_is_given_up_is_detached_when_asked_for_and_that_is_not_given_up() {
     assert_eq!(world.calls(), ["ADD", "ADD two c1"]);
 }
 
+/// Another runtime may have made it, with a cache of its own.
+#[test]
+fn what_was_given_up_before_a_plugin_ran_is_not_detached() {
+    let world = World::new(&["one"]);
+    let chain = network("1.1.0", &["one"]);
+    let runtime = world
+        .builder()
+        .detach_failed(true)
+        .detach_cancelled(true)
+        .build();
+    let cancel = Cancel::new().unwrap();
+    cancel.cancel();
+    for runtime in [
+        runtime.with_cancel(cancel),
+        runtime.with_timeout(Duration::ZERO),
+    ] {
+        let error = runtime.add(&chain, &endpoint("c1")).unwrap_err();
+        assert!(matches!(error, Error::Plugin(_)), "{error:?}");
+        assert_eq!(world.calls(), [""; 0], "{error}");
+        assert_eq!(world.pending(), [""; 0], "{error}");
+    }
+}
+
 #[test]
 fn the_del_of_what_failed_has_a_deadline_of_its_own() {
     // containerd#5438: it was called with the time of the ADD, of which nothing was left.

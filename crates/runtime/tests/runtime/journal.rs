@@ -242,6 +242,61 @@ fn what_is_noted_has_the_same_dangers_as_what_is_kept() {
 }
 
 #[test]
+fn what_is_noted_is_not_hidden_by_a_result_of_the_same_name() {
+    let world = World::new(&["one"]);
+    let runtime = world.runtime();
+    let (one, other) = (
+        named("a-b", "1.1.0", &["one"]),
+        named("a", "1.1.0", &["one"]),
+    );
+    runtime.add(&one, &endpoint("c")).unwrap();
+    world.fail("one", "DEL", "busy");
+    runtime.del(&other, &endpoint("b-c")).unwrap_err();
+    let [found] = runtime
+        .attachments(&other.name)
+        .unwrap()
+        .try_into()
+        .unwrap();
+    assert_eq!(found.endpoint.container_id.as_str(), "b-c");
+    world.mend("one", "DEL");
+    world.calls();
+    runtime.detach_all(&"b-c".parse().unwrap()).unwrap();
+    assert_eq!(world.calls(), ["DEL one b-c"]);
+    assert_eq!(world.cached(), ["a-b-c-eth0"]);
+    assert_eq!(world.pending(), [""; 0]);
+}
+
+/// The plugin was run, and nobody knows how it ended: this program ignores SIGCHLD.
+#[test]
+fn what_a_plugin_may_have_begun_is_noted_though_the_system_failed() {
+    const NAME: &str = "journal::what_a_plugin_may_have_begun_is_noted_though_the_system_failed";
+    let network = network("1.1.0", &["one"]);
+    if let Some(world) = World::of_parent() {
+        let error = world.runtime().add(&network, &endpoint("c1")).unwrap_err();
+        assert!(error.advice().unwrap().contains("SIGCHLD"), "{error}");
+        return;
+    }
+    let world = World::new(&["one"]);
+    world.answer("one", "ADD", "");
+    let again = world.again(NAME);
+    let mut ignoring = std::process::Command::new("env");
+    ignoring
+        .arg("--ignore-signal=CHLD")
+        .arg(again.get_program());
+    ignoring
+        .args(again.get_args())
+        .stdout(std::process::Stdio::null());
+    ignoring.envs(
+        again
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    assert!(ignoring.status().unwrap().success());
+    assert_eq!(world.calls(), ["ADD one c1"]);
+    assert_eq!(world.pending(), ["net-c1-eth0"]);
+}
+
+#[test]
 fn what_cannot_be_noted_is_not_begun() {
     let world = World::new(&["one"]);
     world.write("cache/pending", "a file where the directory should be");
