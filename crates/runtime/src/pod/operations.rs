@@ -38,12 +38,14 @@ impl Runtime {
     /// Attaches a pod to its networks: the results in the order of the networks, whichever is done first.
     ///
     /// When one fails, those that were attached stay so, and the error tells them; with
-    /// [`Builder::detach_failed`](crate::Builder::detach_failed) they are detached, the last first.
+    /// [`Builder::detach_failed`](crate::Builder::detach_failed) they are detached, the last first, but for those that were
+    /// attached already before: a pod that is attached once more goes on working.
     ///
     /// # Errors
     /// Those of the networks that failed: one with [`Order::Serial`], where those behind it are not tried.
     pub fn add_pod(&self, pod: &Pod, order: Order) -> Result<Vec<PodAttachment>, PodError> {
         let turn = self.pod_turn(Command::Add, pod)?;
+        let was_there: Vec<_> = pod.networks.iter().map(|one| self.knows(one)).collect();
         let attach = |one: &PodNetwork| {
             let PodNetwork { network, endpoint } = one;
             operation(&self.runner, Command::Add, &network.name, endpoint, || {
@@ -55,18 +57,20 @@ impl Runtime {
             Order::Parallel => parallel(pod, attach),
         };
         let mut error = PodError::new(Command::Add, pod);
-        let mut made = Vec::new();
-        for (one, outcome) in pod.networks.iter().zip(outcomes) {
+        let (mut made, mut attached_before) = (Vec::new(), Vec::new());
+        for ((one, outcome), was_there) in pod.networks.iter().zip(outcomes).zip(was_there) {
             match outcome {
                 Ok(result) => {
-                    let network = one.network.name.clone();
-                    let ifname = one.endpoint.ifname.clone();
-                    made.push(one);
-                    error.attached.push(PodAttachment {
-                        network,
-                        ifname,
+                    let attachment = PodAttachment {
+                        network: one.network.name.clone(),
+                        ifname: one.endpoint.ifname.clone(),
                         result,
-                    });
+                    };
+                    match was_there {
+                        true => attached_before.push(attachment.clone()),
+                        false => made.push(one),
+                    }
+                    error.attached.push(attachment);
                 }
                 Err(failure) => error.failures.push(PodFailure::new(one, failure)),
             }
@@ -75,7 +79,7 @@ impl Runtime {
             return Ok(error.attached);
         }
         if self.detach_failed || self.detach_cancelled && error.is_cancelled() {
-            error.attached.clear();
+            error.attached = attached_before;
             let cleaner = self.cleaner();
             error.not_detached = detach_each(&turn.by(&cleaner), &made);
         }
@@ -118,6 +122,12 @@ impl Runtime {
         let mut error = PodError::new(Command::Del, pod);
         error.failures = detach_each(&turn, &pod.networks.iter().collect::<Vec<_>>());
         error.unless_empty(())
+    }
+
+    /// Whether a pod may be in one of its networks already.
+    fn knows(&self, one: &PodNetwork) -> bool {
+        let known = self.cache.known(&one.network.name, &one.endpoint);
+        known.is_ok_and(|known| known.has_result)
     }
 
     /// The turn of the pod's container, once for all of its networks. That it does not come is told of the first.

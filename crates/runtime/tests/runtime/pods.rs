@@ -319,3 +319,29 @@ fn a_loopback_is_attached_first_and_its_version_has_no_check() {
     world.runtime().del_pod(&pod).unwrap();
     assert_eq!(world.calls().last().unwrap(), "DEL loopback c1");
 }
+
+#[test]
+fn a_pod_that_is_attached_once_more_goes_on_working_when_that_fails() {
+    for order in [Order::Serial, Order::Parallel] {
+        let world = world();
+        let runtime = world.builder().detach_failed(true).build();
+        let pod = pod();
+        runtime.add_pod(&pod, order).unwrap();
+        // What the first network does once more succeeds; the third is new.
+        let endpoint = &pod.networks()[2].endpoint;
+        runtime.del(&pod.networks()[2].network, endpoint).unwrap();
+        world.fail("two", "ADD", "eth1 exists");
+        world.calls();
+        let error = runtime.add_pod(&pod, order).unwrap_err();
+        let calls = world.calls();
+        assert!(!calls.contains(&"DEL one c1".to_owned()), "{calls:?}");
+        assert_eq!(world.cached(), ["net-one-c1-eth0", "net-two-c1-eth1"]);
+        let attached: Vec<_> = error
+            .attached
+            .iter()
+            .map(|one| one.ifname.as_str())
+            .collect();
+        assert_eq!(attached, ["eth0"]);
+        assert!(error.not_detached.is_empty());
+    }
+}
