@@ -18,7 +18,7 @@ pub(crate) struct Chain<'a> {
     /// None for the operations that are for no single attachment.
     pub(crate) endpoint: Option<&'a Endpoint>,
     pub(crate) deadline: Deadline,
-    /// Of the operations that are for a container.
+    /// Of the operations that are for a container, and of GC.
     pub(crate) turn: Option<&'a ContainerTurn>,
 }
 

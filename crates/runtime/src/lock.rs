@@ -10,8 +10,8 @@
 //! GC detaches attachments while it has the network, so it does not wait for a container: see [`Locks::container_if_free`].
 //!
 //! A plugin may embed a runtime of the same cache for the same container, as Multus does. It would wait for the operation that
-//! it is run by, for ever: so plugins are told whose turn it is ([`TURN`]), and a runtime that finds its own container's lock
-//! there takes part in that turn.
+//! it is run by, for ever: so plugins are told whose turns it is ([`TURN`]), and a runtime that finds its own container's lock, or
+//! its network's that is GC's, there takes part in that turn.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -43,13 +43,33 @@ pub(crate) struct Locks {
 pub(crate) struct ContainerTurn {
     /// None where it is that of who runs this process, or there can be no locks.
     held: Option<Held>,
+    /// What the network's is known by, where that is GC's.
+    collection: Option<String>,
 }
 
 impl ContainerTurn {
-    /// The variable by which plugins are told of it.
+    /// None of a container, within GC of a network.
+    pub(crate) fn within(collection: &Turn) -> Self {
+        Self {
+            held: None,
+            collection: collection.network.as_ref().and_then(Held::mark),
+        }
+    }
+
+    /// The variable by which plugins are told of it, beside the turns that this process is told of: a plugin may attach another
+    /// container, and a plugin of that the first one.
     pub(crate) fn variable(&self) -> Option<(&'static str, OsString)> {
-        let meta = self.held.as_ref()?.file.metadata().ok()?;
-        Some((TURN, mark(&meta).into()))
+        let own = self.held.as_ref().and_then(Held::mark);
+        let mut marks = own.into_iter().chain(self.collection.clone()).peekable();
+        marks.peek()?;
+        let mut told = std::env::var_os(TURN).unwrap_or_default();
+        for mark in marks {
+            if !told.is_empty() {
+                told.push(" ");
+            }
+            told.push(mark);
+        }
+        Some((TURN, told))
     }
 }
 
@@ -58,7 +78,7 @@ impl ContainerTurn {
 pub(crate) struct Turn {
     // In this order: whoever waits for the attachment's lock has the network's.
     _attachment: Option<Held>,
-    _network: Option<Held>,
+    network: Option<Held>,
 }
 
 /// A lock that is held. Its file goes with the last who has it, since there would be one for each attachment ever made.
@@ -66,6 +86,18 @@ pub(crate) struct Turn {
 struct Held {
     path: PathBuf,
     file: File,
+}
+
+impl Held {
+    /// Has it told from other turns, which may have the same file.
+    fn begin(&self) {
+        let _ = self.file.set_modified(SystemTime::now());
+    }
+
+    /// What it is known by.
+    fn mark(&self) -> Option<String> {
+        self.file.metadata().ok().map(|meta| mark(&meta))
+    }
 }
 
 impl Drop for Held {
@@ -112,18 +144,19 @@ impl Locks {
         }
         let held = held(&path, Mode::Exclusive, patience);
         let held = unless_dispensable(held, command == Command::Add)?;
-        if let Some(held) = &held {
-            // By this it is told from other turns, which may have the same file.
-            let _ = held.file.set_modified(SystemTime::now());
-        }
-        Ok(ContainerTurn { held })
+        held.iter().for_each(Held::begin);
+        Ok(ContainerTurn {
+            held,
+            collection: None,
+        })
     }
 
-    /// The turn of a container whose network is GC's, none while an operation on the container has it. Such a one may wait for
+    /// The turn of a container within GC of a network, none while an operation on the container has it. Such a one may wait for
     /// the network, so that both would wait for ever; and a container that is being worked on is in use.
     pub(crate) fn container_if_free(
         &self,
         container: &ContainerId,
+        collection: &Turn,
     ) -> Result<Option<ContainerTurn>, Error> {
         let at_once = Patience {
             deadline: Deadline::after(Duration::ZERO),
@@ -131,7 +164,13 @@ impl Locks {
         };
         match self.container(Command::Gc, container, at_once) {
             Err(Error::Busy { .. }) => Ok(None),
-            turn => turn.map(Some),
+            turn => turn.map(|turn| {
+                let held = turn.held;
+                Some(ContainerTurn {
+                    held,
+                    ..ContainerTurn::within(collection)
+                })
+            }),
         }
     }
 
@@ -147,15 +186,18 @@ impl Locks {
             return Ok(Turn::default());
         }
         let is_needed = command == Command::Add;
-        let network_lock = held(&self.network_file(network), Mode::Shared, patience);
-        let network_lock = unless_dispensable(network_lock, is_needed)?;
+        let network_file = self.network_file(network);
+        let network_lock = match is_inherited(&network_file) {
+            true => None,
+            false => unless_dispensable(held(&network_file, Mode::Shared, patience), is_needed)?,
+        };
         // As the cached result is named: what shares that waits for each other as well.
         let name = format!("{network}-{}-{}", endpoint.container_id, endpoint.ifname);
         let path = self.cache.join("locks/attachments").join(name);
         let attachment = held(&path, Mode::Exclusive, patience);
         Ok(Turn {
             _attachment: unless_dispensable(attachment, is_needed)?,
-            _network: network_lock,
+            network: network_lock,
         })
     }
 
@@ -169,10 +211,15 @@ impl Locks {
         network: &NetworkName,
         patience: Patience<'_>,
     ) -> Result<Turn, Error> {
-        let lock = held(&self.network_file(network), Mode::Exclusive, patience)?;
+        let path = self.network_file(network);
+        if is_inherited(&path) {
+            return Ok(Turn::default());
+        }
+        let lock = held(&path, Mode::Exclusive, patience)?;
+        lock.begin();
         Ok(Turn {
             _attachment: None,
-            _network: Some(lock),
+            network: Some(lock),
         })
     }
 
@@ -192,8 +239,8 @@ fn mark(meta: &fs::Metadata) -> String {
     format!("{device}:{inode}@{}.{:09}", meta.mtime(), meta.mtime_nsec())
 }
 
-/// Whether the turn of a container is that of who runs this process. A turn that is over is not, though a process that was left
-/// behind is still told of it.
+/// Whether the turn of a container, or GC's of a network, is that of who runs this process. A turn that is over is not, though a
+/// process that was left behind is still told of it.
 fn is_inherited(path: &Path) -> bool {
     let Some(told) = std::env::var_os(TURN) else {
         return false;
@@ -201,12 +248,27 @@ fn is_inherited(path: &Path) -> bool {
     let Ok(file) = File::open(path) else {
         return false;
     };
-    file.metadata().is_ok_and(|meta| told == *mark(&meta))
+    let is_told = |mark: String| told.to_string_lossy().split(' ').any(|one| one == mark);
+    file.metadata().is_ok_and(|meta| is_told(mark(&meta)))
         && matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
+/// Why there is no lock.
+enum NoLock {
+    /// There can be none.
+    Impossible(Error),
+    /// Somebody has it.
+    Taken(Error),
+}
+
+impl From<NoLock> for Error {
+    fn from((NoLock::Impossible(error) | NoLock::Taken(error)): NoLock) -> Self {
+        error
+    }
+}
+
 /// Waits for a lock, on the file that is there then: who had it before may have removed it.
-fn held(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<Held, Error> {
+fn held(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<Held, NoLock> {
     loop {
         let file = lock(path, mode, patience)?;
         if is_at(&file, path) {
@@ -218,10 +280,12 @@ fn held(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<Held, Error> 
     }
 }
 
-fn lock(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<File, Error> {
-    let failed = |source| Error::Lock {
-        path: path.to_owned(),
-        source,
+fn lock(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<File, NoLock> {
+    let failed = |source| {
+        NoLock::Impossible(Error::Lock {
+            path: path.to_owned(),
+            source,
+        })
     };
     let file = open(path).map_err(failed)?;
     let tried = match mode {
@@ -230,17 +294,19 @@ fn lock(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<File, Error> 
     };
     match tried {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) if patience.deadline.has_passed() => Err(busy(path, false)),
-        Err(TryLockError::WouldBlock) => wait(file, path, mode, patience),
+        Err(TryLockError::WouldBlock) if patience.deadline.has_passed() => {
+            Err(NoLock::Taken(busy(path, false)))
+        }
+        Err(TryLockError::WouldBlock) => wait(file, path, mode, patience).map_err(NoLock::Taken),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
 /// A lock that was had, or that cannot be had and need not be.
-fn unless_dispensable<T>(locked: Result<T, Error>, is_needed: bool) -> Result<Option<T>, Error> {
+fn unless_dispensable<T>(locked: Result<T, NoLock>, is_needed: bool) -> Result<Option<T>, Error> {
     match locked {
-        Err(Error::Lock { .. }) if !is_needed => Ok(None),
-        locked => locked.map(Some),
+        Err(NoLock::Impossible(_)) if !is_needed => Ok(None),
+        locked => Ok(Some(locked?)),
     }
 }
 
@@ -279,10 +345,15 @@ fn wait(file: File, path: &Path, mode: Mode, patience: Patience<'_>) -> Result<F
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
     let (sender, receiver) = mpsc::channel();
     let wait = move || {
-        let locked = match mode {
+        let wait = || match mode {
             Mode::Shared => file.lock_shared(),
             Mode::Exclusive => file.lock(),
         };
+        let mut locked = wait();
+        // By a signal to this program, whose handler does not have system calls go on (SA_RESTART).
+        while matches!(&locked, Err(error) if error.kind() == ErrorKind::Interrupted) {
+            locked = wait();
+        }
         // Nobody receives it when the wait was given up; then it is dropped here.
         let _ = sender.send(locked.map(|()| file));
         drop(writer);

@@ -8,7 +8,8 @@ use linkspan_spec::{
     Attachment, Command, DecodeError, NetworkList, PluginType, Version, VersionInfo,
 };
 
-use crate::lock::Turn;
+use crate::chain::Chain;
+use crate::lock::{ContainerTurn, Turn};
 use crate::{CachedFile, Cause, Deadline, Error, Operation, Outcome, Runtime, Step};
 
 impl Runtime {
@@ -25,7 +26,7 @@ impl Runtime {
         Ok(Collection {
             runtime: self,
             network,
-            _turn: self.locks.network(&network.name, patience)?,
+            turn: self.locks.network(&network.name, patience)?,
         })
     }
 
@@ -44,11 +45,12 @@ impl Runtime {
         if network.disable_gc {
             return Ok(Outcome::Disabled);
         }
-        let paths = |files: Vec<CachedFile>| files.into_iter().map(|file| file.path);
-        let before: BTreeSet<_> = paths(self.cache.files()?).collect();
+        let before = self.cache.files()?;
+        let before: BTreeSet<_> = before.iter().map(CachedFile::written).collect();
         let collection = self.collection(network)?;
         let fresh = self.cache.files()?.into_iter();
-        let fresh = fresh.filter(|file| !before.contains(&file.path));
+        // One that was detached and attached again has a file of the same name.
+        let fresh = fresh.filter(|file| !before.contains(&file.written()));
         let fresh = fresh.filter_map(|file| file.attachment.ok());
         let mut in_use = in_use.to_vec();
         in_use.extend(
@@ -162,7 +164,7 @@ impl Runtime {
 pub struct Collection<'a> {
     runtime: &'a Runtime,
     network: &'a NetworkList,
-    _turn: Turn,
+    turn: Turn,
 }
 
 impl Collection<'_> {
@@ -222,7 +224,7 @@ impl Collection<'_> {
         let detached = stale.map(|file| {
             let cached = file.attachment?;
             let endpoint = &cached.endpoint;
-            let Some(turn) = runtime.turn_if_free(&endpoint.container_id)? else {
+            let Some(turn) = runtime.turn_if_free(&endpoint.container_id, &self.turn)? else {
                 in_use.push(endpoint.attachment());
                 return Ok(());
             };
@@ -239,9 +241,13 @@ impl Collection<'_> {
 
     fn collect_garbage(&self, in_use: &[Attachment]) -> Vec<Error> {
         let deadline = Deadline::after(self.runtime.timeout);
-        let chain = self
-            .runtime
-            .chain(self.network, Command::Gc, None, deadline);
+        let turn = ContainerTurn::within(&self.turn);
+        let chain = Chain {
+            turn: Some(&turn),
+            ..self
+                .runtime
+                .chain(self.network, Command::Gc, None, deadline)
+        };
         failures(
             (0..self.network.plugins.len())
                 .map(|index| chain.run(index, |config| config.with_valid_attachments(in_use))),

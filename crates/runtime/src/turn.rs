@@ -63,8 +63,9 @@ impl Runtime {
     pub(crate) fn turn_if_free(
         &self,
         container: &ContainerId,
+        collection: &Turn,
     ) -> Result<Option<InTurn<'_>>, Error> {
-        let turn = self.locks.container_if_free(container)?;
+        let turn = self.locks.container_if_free(container, collection)?;
         Ok(turn.map(|turn| InTurn {
             runtime: self,
             turn: Arc::new(turn),

@@ -16,6 +16,7 @@ mod failures;
 mod journal;
 mod json;
 mod load;
+mod nested;
 mod network;
 mod pods;
 mod process;

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::world::{World, endpoint, list, named, network, words};
 
 /// ADD begins, and ends once there is a file `go`; the second one fails without a word. GC keeps what it is told.
-const SLOW: &str = r#"#!/bin/sh
+pub(crate) const SLOW: &str = r#"#!/bin/sh
 log=${0%/bin/*}/log
 cat > "$log/$CNI_COMMAND.stdin"
 echo "$CNI_COMMAND $CNI_CONTAINERID" >> "$log/calls"
@@ -69,6 +69,67 @@ fn gc_waits_for_an_add_of_its_network_and_knows_its_attachment() {
         json!([{"containerID": "c1", "ifname": "eth0"}])
     );
     assert_eq!(world.cached(), ["net-c1-eth0"]);
+}
+
+#[test]
+fn gc_knows_what_was_attached_again_while_it_waited() {
+    let world = World::new(&["one"]);
+    world.script("slow", SLOW);
+    let (slow, one) = (named("net", "1.1.0", &["slow"]), network("1.1.0", &["one"]));
+    let runtime = world.runtime();
+    runtime.add(&one, &endpoint("c1")).unwrap();
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&slow, &endpoint("c2")));
+        world.wait_for("log/eth0");
+        let listed = scope.spawn(|| runtime.gc(&one, &[]));
+        // Long enough for it to have looked at what there was.
+        thread::sleep(Duration::from_millis(300));
+        runtime.del(&one, &endpoint("c1")).unwrap();
+        runtime.add(&one, &endpoint("c1")).unwrap();
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+        listed.join().unwrap().unwrap();
+    });
+    assert_eq!(world.cached(), ["net-c1-eth0", "net-c2-eth0"]);
+}
+
+#[test]
+fn who_cannot_wait_does_not_begin_beside_who_has_the_turn() {
+    const NAME: &str = "turns::who_cannot_wait_does_not_begin_beside_who_has_the_turn";
+    let one = named("other", "1.1.0", &["one"]);
+    if let Some(world) = World::of_parent() {
+        let error = world.runtime().del(&one, &endpoint("c1")).unwrap_err();
+        assert!(words(&error).starts_with("cannot lock"), "{error}");
+        return;
+    }
+    let world = World::new(&["one"]);
+    world.script("slow", SLOW);
+    let slow = network("1.1.0", &["slow"]);
+    let runtime = world.runtime();
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&slow, &endpoint("c1")));
+        world.wait_for("log/eth0");
+        let again = world.again(NAME);
+        let mut without = std::process::Command::new("strace");
+        without.args([
+            "-f",
+            "-o",
+            "/dev/null",
+            "-e",
+            "inject=pipe2:error=EMFILE:when=1",
+        ]);
+        without.arg(again.get_program()).args(again.get_args());
+        without.envs(
+            again
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        let status = without.stdout(std::process::Stdio::null()).status();
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+        assert!(status.unwrap().success());
+    });
+    assert_eq!(world.calls(), ["ADD c1", "done c1"]);
 }
 
 #[test]
@@ -306,55 +367,6 @@ fn processes_wait_for_each_other_as_threads_do() {
     let mut adding = world.again(NAME).spawn().unwrap();
     let added = runtime.add(&slow, &endpoint("c1")).is_ok();
     assert_ne!(added, adding.wait().unwrap().success(), "one was refused");
-    assert_eq!(world.cached(), ["net-c1-eth0"]);
-}
-
-/// As Multus does: a plugin that attaches the same container to other networks, with a runtime and a cache of the same kind.
-#[test]
-fn a_plugin_takes_part_in_the_turn_that_it_is_run_in() {
-    const NAME: &str = "turns::a_plugin_takes_part_in_the_turn_that_it_is_run_in";
-    let inner = named("inner", "1.1.0", &["one"]);
-    if let Some(world) = World::of_parent() {
-        let runtime = world.builder().timeout(Duration::from_secs(5)).build();
-        match std::env::var("CNI_COMMAND").as_deref() {
-            Ok("ADD") => drop(runtime.add(&inner, &endpoint("c1")).unwrap()),
-            _ => runtime.del(&inner, &endpoint("c1")).unwrap(),
-        }
-        return;
-    }
-    let world = World::new(&["one"]);
-    let again = world.again(NAME);
-    let path = again.get_program().to_str().unwrap();
-    let root = world.path("");
-    let outer = format!(
-        "#!/bin/sh\necho \"$LINKSPAN_TURN\" > ${{0%/bin/*}}/log/turn\n\
-         LINKSPAN_TEST_WORLD={} {path} --exact {NAME} > /dev/null || exit 1\n\
-         [ -e ${{0%/bin/*}}/log/stop ] && sleep 1\necho '{{}}'\n",
-        root.display()
-    );
-    world.script("outer", &outer);
-    let runtime = world.runtime();
-    let network = network("1.1.0", &["outer"]);
-    runtime.add(&network, &endpoint("c1")).unwrap();
-    assert_eq!(world.cached(), ["inner-c1-eth0", "net-c1-eth0"]);
-    runtime.del(&network, &endpoint("c1")).unwrap();
-    assert_eq!(world.cached(), [""; 0]);
-    assert_eq!(world.calls(), ["ADD one c1", "DEL one c1"]);
-    // What a process was told of a turn that is over is worth nothing: it waits for the next as everybody does.
-    let told = fs::read_to_string(world.path("log/turn")).unwrap();
-    world.script("slow", SLOW);
-    let slow = self::network("1.1.0", &["slow"]);
-    thread::scope(|scope| {
-        let add = scope.spawn(|| runtime.add(&slow, &endpoint("c1")));
-        world.wait_for("log/eth0");
-        let mut left = world.again(NAME);
-        left.env("LINKSPAN_TURN", told.trim())
-            .env("CNI_COMMAND", "ADD");
-        left.stderr(std::process::Stdio::null());
-        assert!(!left.status().unwrap().success(), "it had its time");
-        world.write("log/go", "");
-        add.join().unwrap().unwrap();
-    });
     assert_eq!(world.cached(), ["net-c1-eth0"]);
 }
 

@@ -1,0 +1,112 @@
+//! Runtimes within plugins.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use crate::turns::SLOW;
+use crate::world::{World, endpoint, named, network};
+
+/// As Multus does: a plugin that attaches the same container to other networks, with a runtime and a cache of the same kind.
+#[test]
+fn a_plugin_takes_part_in_the_turn_that_it_is_run_in() {
+    const NAME: &str = "nested::a_plugin_takes_part_in_the_turn_that_it_is_run_in";
+    let inner = named("inner", "1.1.0", &["one"]);
+    if let Some(world) = World::of_parent() {
+        let runtime = world.builder().timeout(Duration::from_secs(5)).build();
+        match std::env::var("CNI_COMMAND").as_deref() {
+            Ok("ADD") => drop(runtime.add(&inner, &endpoint("c1")).unwrap()),
+            _ => runtime.del(&inner, &endpoint("c1")).unwrap(),
+        }
+        return;
+    }
+    let world = World::new(&["one"]);
+    let again = world.again(NAME);
+    let path = again.get_program().to_str().unwrap();
+    let root = world.path("");
+    let outer = format!(
+        "#!/bin/sh\necho \"$LINKSPAN_TURN\" > ${{0%/bin/*}}/log/turn\n\
+         LINKSPAN_TEST_WORLD={} {path} --exact {NAME} > /dev/null || exit 1\n\
+         [ -e ${{0%/bin/*}}/log/stop ] && sleep 1\necho '{{}}'\n",
+        root.display()
+    );
+    world.script("outer", &outer);
+    let runtime = world.runtime();
+    let network = network("1.1.0", &["outer"]);
+    runtime.add(&network, &endpoint("c1")).unwrap();
+    assert_eq!(world.cached(), ["inner-c1-eth0", "net-c1-eth0"]);
+    runtime.del(&network, &endpoint("c1")).unwrap();
+    assert_eq!(world.cached(), [""; 0]);
+    assert_eq!(world.calls(), ["ADD one c1", "DEL one c1"]);
+    // What a process was told of a turn that is over is worth nothing: it waits for the next as everybody does.
+    let told = fs::read_to_string(world.path("log/turn")).unwrap();
+    world.script("slow", SLOW);
+    let slow = self::network("1.1.0", &["slow"]);
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&slow, &endpoint("c1")));
+        world.wait_for("log/eth0");
+        let mut left = world.again(NAME);
+        left.env("LINKSPAN_TURN", told.trim())
+            .env("CNI_COMMAND", "ADD");
+        left.stderr(std::process::Stdio::null());
+        assert!(!left.status().unwrap().success(), "it had its time");
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+    });
+    assert_eq!(world.cached(), ["net-c1-eth0"]);
+}
+
+/// A plugin that runs a test once more, in a process of its own and in this world.
+fn running(world: &World, name: &str) -> String {
+    let again = world.again(name);
+    format!(
+        "#!/bin/sh\n[ $CNI_COMMAND != GC ] || exit 0\n\
+         LINKSPAN_TEST_WORLD={} {} --exact {name} > /dev/null || exit 1\necho '{{}}'\n",
+        world.path("").display(),
+        again.get_program().display()
+    )
+}
+
+#[test]
+fn a_plugin_of_another_container_may_come_back_to_the_first() {
+    const NAME: &str = "nested::a_plugin_of_another_container_may_come_back_to_the_first";
+    if let Some(world) = World::of_parent() {
+        let runtime = world.builder().timeout(Duration::from_secs(5)).build();
+        let (network, container) = match std::env::var("CNI_CONTAINERID").as_deref() {
+            Ok("c1") => (named("outer", "1.1.0", &["outer"]), "c2"),
+            _ => (named("inner", "1.1.0", &["one"]), "c1"),
+        };
+        runtime.add(&network, &endpoint(container)).unwrap();
+        return;
+    }
+    let world = World::new(&["one"]);
+    world.script("outer", &running(&world, NAME));
+    let network = network("1.1.0", &["outer"]);
+    world.runtime().add(&network, &endpoint("c1")).unwrap();
+    let cached = ["inner-c1-eth0", "net-c1-eth0", "outer-c2-eth0"];
+    assert_eq!(world.cached(), cached);
+}
+
+#[test]
+fn a_plugin_takes_part_in_the_garbage_collection_that_it_is_run_in() {
+    const NAME: &str = "nested::a_plugin_takes_part_in_the_garbage_collection_that_it_is_run_in";
+    let network = network("1.1.0", &["one"]);
+    if let Some(world) = World::of_parent() {
+        let runtime = world.builder().timeout(Duration::from_secs(5)).build();
+        let mut end = endpoint("c1");
+        end.ifname = "net1".parse().unwrap();
+        match std::env::var("CNI_COMMAND").as_deref() {
+            Ok("ADD") => drop(runtime.add(&network, &end).unwrap()),
+            _ => runtime.del(&network, &end).unwrap(),
+        }
+        return;
+    }
+    let world = World::new(&["one"]);
+    world.script("outer", &running(&world, NAME));
+    let outer = named("net", "1.1.0", &["outer"]);
+    let runtime = world.runtime();
+    runtime.add(&outer, &endpoint("c1")).unwrap();
+    assert_eq!(world.cached(), ["net-c1-eth0", "net-c1-net1"]);
+    runtime.gc(&outer, &[]).unwrap();
+    assert_eq!(world.cached(), [""; 0]);
+}
