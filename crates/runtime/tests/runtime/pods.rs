@@ -246,7 +246,8 @@ fn a_pod_that_is_given_up_is_detached_all_the_same() {
     let error = runtime.build().add_pod(&pod(), Order::Serial).unwrap_err();
     assert!(error.is_cancelled(), "{error}");
     assert!(error.attached.is_empty() && error.not_detached.is_empty());
-    assert_eq!(world.calls(), ["ADD one c1", "DEL two c1", "DEL one c1"]);
+    // Of the second no plugin was run.
+    assert_eq!(world.calls(), ["ADD one c1", "DEL one c1"]);
     assert!(world.cached().is_empty());
 }
 
