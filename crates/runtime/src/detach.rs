@@ -18,7 +18,9 @@ impl Runtime {
     /// [`attachments`](Self::attachments) or [`cached_files`](Self::cached_files).
     ///
     /// # Errors
-    /// As [`del`](Self::del); or that the configuration was not kept, or cannot be read.
+    /// As [`del`](Self::del); or that the configuration was not kept, or cannot be read. [`Error::AttachedSince`] where the
+    /// attachment is given as one that is not [complete](CachedAttachment::is_complete), and is by now: an ADD was under way, or
+    /// was tried again.
     pub fn detach(&self, attachment: &CachedAttachment) -> Result<(), Error> {
         let CachedAttachment {
             network, endpoint, ..
@@ -26,6 +28,12 @@ impl Runtime {
         operation(&self.runner, Command::Del, network, endpoint, || {
             let deadline = self.deadline();
             let turn = self.turn(Command::Del, &endpoint.container_id, deadline)?;
+            if !attachment.is_complete && self.is_complete(attachment) {
+                return Err(Error::AttachedSince {
+                    network: network.clone(),
+                    attachment: endpoint.attachment(),
+                });
+            }
             self.detach_in(&turn, attachment, deadline)
         })
     }
@@ -54,6 +62,12 @@ impl Runtime {
             )
         });
         Error::collect(failures(detached))
+    }
+
+    /// Whether an attachment is complete by now.
+    fn is_complete(&self, attachment: &CachedAttachment) -> bool {
+        let now = self.cached(&attachment.network, &attachment.endpoint);
+        now.is_ok_and(|now| now.is_some_and(|now| now.is_complete))
     }
 
     fn detach_in(

@@ -78,6 +78,7 @@ mod find;
 mod load;
 mod lock;
 mod network;
+mod orphan;
 mod pod;
 mod process;
 mod runner;

@@ -27,7 +27,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::{Cancel, Deadline, Endpoint, Error, file};
+use crate::{Cancel, Deadline, Endpoint, Error, file, orphan};
 
 /// The variable by which a plugin is told in which container's turn it is run.
 pub(crate) const TURN: &str = "LINKSPAN_TURN";
@@ -86,11 +86,16 @@ pub(crate) struct Turn {
 struct Held {
     path: PathBuf,
     file: File,
+    /// By what the turn was known whose file was found: who had it was killed, since whoever ends removes it.
+    left: Option<String>,
 }
 
 impl Held {
-    /// Has it told from other turns, which may have the same file.
+    /// Has it told from other turns, which may have the same file, and nobody be at work in the last one.
     fn begin(&self) {
+        if let Some(left) = &self.left {
+            orphan::end(left);
+        }
         let _ = self.file.set_modified(SystemTime::now());
     }
 
@@ -270,34 +275,40 @@ impl From<NoLock> for Error {
 /// Waits for a lock, on the file that is there then: who had it before may have removed it.
 fn held(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<Held, NoLock> {
     loop {
-        let file = lock(path, mode, patience)?;
+        let (file, was_there) = lock(path, mode, patience)?;
         if is_at(&file, path) {
+            let meta = file.metadata().ok();
             return Ok(Held {
                 path: path.to_owned(),
+                left: meta.filter(|_| was_there).map(|meta| mark(&meta)),
                 file,
             });
         }
     }
 }
 
-fn lock(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<File, NoLock> {
+/// The file, and whether it was there before.
+fn lock(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<(File, bool), NoLock> {
     let failed = |source| {
         NoLock::Impossible(Error::Lock {
             path: path.to_owned(),
             source,
         })
     };
-    let file = open(path).map_err(failed)?;
+    let (file, was_there) = open(path).map_err(failed)?;
     let tried = match mode {
         Mode::Shared => file.try_lock_shared(),
         Mode::Exclusive => file.try_lock(),
     };
     match tried {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok((file, was_there)),
         Err(TryLockError::WouldBlock) if patience.deadline.has_passed() => {
             Err(NoLock::Taken(busy(path, false)))
         }
-        Err(TryLockError::WouldBlock) => wait(file, path, mode, patience).map_err(NoLock::Taken),
+        Err(TryLockError::WouldBlock) => match wait(file, path, mode, patience) {
+            Ok(file) => Ok((file, true)),
+            Err(error) => Err(NoLock::Taken(error)),
+        },
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
@@ -310,12 +321,18 @@ fn unless_dispensable<T>(locked: Result<T, NoLock>, is_needed: bool) -> Result<O
     }
 }
 
-/// Opens a lock's file, which is made if need be.
-fn open(path: &Path) -> io::Result<File> {
-    let open = || {
+/// Opens a lock's file, which is made if need be, and tells whether it was there.
+fn open(path: &Path) -> io::Result<(File, bool)> {
+    let open = || -> io::Result<_> {
         let mut options = File::options();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        options.mode(0o600).open(path)
+        options.read(true).write(true).mode(0o600);
+        match options.clone().create_new(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let there = options.create(true).truncate(false).open(path)?;
+                Ok((there, true))
+            }
+            made => Ok((made?, false)),
+        }
     };
     match (open(), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == ErrorKind::NotFound => {

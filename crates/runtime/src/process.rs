@@ -21,7 +21,7 @@ use crate::{Cancel, Deadline};
 
 /// Between the request to end (SIGTERM) and the end (SIGKILL): time enough to undo an attachment,
 /// too little to be mistaken for success.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// How much of a plugin's standard error is kept, in bytes. The rest is read and dropped, so that
 /// the plugin does not wait for us.

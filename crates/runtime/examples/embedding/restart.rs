@@ -34,13 +34,16 @@ fn recover(runtime: &Runtime) -> Result<(), Error> {
     // What is kept, of all networks, and what was noted before a plugin ran.
     for file in runtime.cached_files()? {
         match file.attachment {
-            // ADD has not ended, and no process is at it any more.
+            // ADD has not ended; if another process is at it just now, that is waited for.
             Ok(begun) if !begun.is_complete => {
                 println!(
                     "{} was not attached to {}",
                     begun.endpoint.container_id, begun.network
                 );
-                runtime.detach(&begun)?;
+                match runtime.detach(&begun) {
+                    Err(Error::AttachedSince { .. }) => {}
+                    detached => detached?,
+                }
             }
             Ok(kept) => println!(
                 "{} is attached to {}",

@@ -83,9 +83,10 @@ impl Error {
                  is so."
                     .to_owned(),
             ),
-            Self::NoNetworks { .. } | Self::Argument(_) | Self::UnusedCapabilities { .. } => {
-                self.asked_advice()
-            }
+            Self::NoNetworks { .. }
+            | Self::Argument(_)
+            | Self::UnusedCapabilities { .. }
+            | Self::AttachedSince { .. } => self.asked_advice(),
             Self::Network { .. } | Self::NotBegun { .. } => None,
         }
     }
@@ -100,6 +101,9 @@ impl Error {
             Self::Argument(_) => Some(
                 "CNI_ARGS are for short names and numbers. Hand anything else to the plugins that declare a capability for it."
                     .to_owned(),
+            ),
+            Self::AttachedSince { .. } => Some(
+                "Look again at what is attached; what is complete by now is detached as it is then.".to_owned(),
             ),
             Self::UnusedCapabilities { capabilities, .. } => Some(format!(
                 "Add \"capabilities\": {{ {:?}: true }} to the entry of the plugin that is to have it.",

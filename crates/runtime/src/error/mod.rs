@@ -233,6 +233,20 @@ pub enum Error {
         /// The other.
         attachment: Attachment,
     },
+    /// The attachment that was to be detached was only begun when it was looked at, and an ADD has ended since: nothing was done,
+    /// since somebody uses it.
+    #[error(
+        "container {:?} has been attached to network {:?} by {:?} in the meantime, and is not detached",
+        attachment.container_id,
+        network.as_str(),
+        attachment.ifname
+    )]
+    AttachedSince {
+        /// The network.
+        network: NetworkName,
+        /// The attachment.
+        attachment: Attachment,
+    },
     /// An argument cannot be handed to plugins.
     #[error(transparent)]
     Argument(#[from] InvalidArg),
@@ -392,7 +406,9 @@ impl Error {
             | Self::NotNoted { .. }
             | Self::Lock { .. } => ErrorCode::IO_FAILURE,
             Self::Undone(undone) => undone.add.code(),
-            Self::Busy { .. } | Self::NotBegun { .. } => ErrorCode::TRY_AGAIN_LATER,
+            Self::Busy { .. } | Self::NotBegun { .. } | Self::AttachedSince { .. } => {
+                ErrorCode::TRY_AGAIN_LATER
+            }
             Self::UnknownAttachments { source, .. } | Self::NotKept { source, .. } => source.code(),
             Self::Several { first, .. } => first.code(),
         }

@@ -106,6 +106,54 @@ fn an_add_that_is_killed_at_any_step_is_known_and_collected() {
     }
 }
 
+/// Its plugin outlives a runtime that is killed. What it made after a DEL nobody would know of.
+#[test]
+fn a_plugin_of_a_runtime_that_was_killed_is_given_up_by_who_is_next() {
+    const NAME: &str = "journal::a_plugin_of_a_runtime_that_was_killed_is_given_up_by_who_is_next";
+    const STUBBORN: &str = r#"#!/bin/sh
+log=${0%/bin/*}/log
+echo "$CNI_COMMAND" >> "$log/calls"
+if [ "$CNI_COMMAND" = ADD ]; then
+    if [ -e "$log/deaf" ]; then trap '' TERM; fi
+    setsid sleep 60 > /dev/null 2>&1 < /dev/null & echo $! > "$log/daemon"
+    echo > "$log/begun"
+    until [ -e "$log/go" ]; do sleep 0.02; done
+    echo > "$log/made"
+    echo '{}'
+fi
+"#;
+    let network = network("1.1.0", &["stubborn"]);
+    if let Some(world) = World::of_parent() {
+        drop(world.runtime().add(&network, &endpoint("c1")));
+        return;
+    }
+    for is_deaf in [false, true] {
+        let world = World::new(&[]);
+        world.script("stubborn", STUBBORN);
+        if is_deaf {
+            world.write("log/deaf", "");
+        }
+        let mut adding = world.again(NAME).spawn().unwrap();
+        world.wait_for("log/begun");
+        adding.kill().unwrap();
+        adding.wait().unwrap();
+        let runtime = world.runtime();
+        match is_deaf {
+            true => drop(runtime.gc(&network, &[]).unwrap()),
+            false => runtime.detach_all(&"c1".parse().unwrap()).unwrap(),
+        }
+        world.write("log/go", "");
+        // Long enough for it to go on, were it still there.
+        thread::sleep(Duration::from_millis(200));
+        assert!(!world.path("log/made").exists(), "{is_deaf}");
+        assert_eq!(known(&runtime), []);
+        // What it has left behind on purpose lives.
+        let daemon = fs::read_to_string(world.path("log/daemon")).unwrap();
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.arg(daemon.trim()).status().unwrap().success());
+    }
+}
+
 #[test]
 fn what_a_plugin_has_failed_is_known_until_it_is_detached() {
     // containerd#5438: the DEL had no time left, and nobody tried again.

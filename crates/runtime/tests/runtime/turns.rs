@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use linkspan_runtime::Cancel;
+use linkspan_runtime::{Cancel, Error};
 use linkspan_spec::ErrorCode;
 use serde_json::json;
 
@@ -91,6 +91,41 @@ fn gc_knows_what_was_attached_again_while_it_waited() {
         listed.join().unwrap().unwrap();
     });
     assert_eq!(world.cached(), ["net-c1-eth0", "net-c2-eth0"]);
+}
+
+/// Who restarts detaches what was only begun, and another process may be at it.
+#[test]
+fn what_is_attached_by_now_is_not_detached_as_what_was_begun() {
+    let world = World::new(&[]);
+    world.script("slow", SLOW);
+    let network = network("1.1.0", &["slow"]);
+    let runtime = world.runtime();
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&network, &endpoint("c1")));
+        world.wait_for("log/eth0");
+        let [begun] = runtime
+            .attachments(&network.name)
+            .unwrap()
+            .try_into()
+            .unwrap();
+        assert!(!begun.is_complete);
+        let runtime = &runtime;
+        let detach = scope.spawn(move || runtime.detach(&begun));
+        // Long enough for it to wait.
+        thread::sleep(Duration::from_millis(200));
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+        let error = detach.join().unwrap().unwrap_err();
+        assert!(matches!(error, Error::AttachedSince { .. }), "{error:?}");
+    });
+    assert_eq!(world.calls(), ["ADD c1", "done c1"]);
+    let [kept] = runtime
+        .attachments(&network.name)
+        .unwrap()
+        .try_into()
+        .unwrap();
+    runtime.detach(&kept).unwrap();
+    assert_eq!(world.cached(), [""; 0]);
 }
 
 #[test]
