@@ -38,8 +38,8 @@ const AT_MOST: Duration = Duration::from_secs(1);
 /// There is no thread of its own. Either some thread [waits](Self::wait), or goes through the [changes](Self::changes); or a loop
 /// that waits for other things as well waits until this is readable, and then calls [`check`](Self::check).
 ///
-/// What inotify does not tell is not seen: changes that another machine makes on a file system of the network, and a file system
-/// that is mounted over the directory.
+/// What inotify does not tell is not seen: changes that another machine makes on a file system of the network, a file system
+/// that is mounted over the directory, and what is written to a file by another of its names (a hard link).
 ///
 /// # Examples
 /// ```no_run
@@ -120,7 +120,8 @@ impl Watcher {
     /// Waits until the networks are others; none when the deadline has passed or the wait was given up.
     ///
     /// # Errors
-    /// [`Error::Watch`] when the kernel has no watch left, or fails.
+    /// [`Error::Watch`] when the kernel has no watch left, or fails. The [networks](Self::networks) are then those of before, and
+    /// whoever waits again tries it again.
     pub fn wait(
         &mut self,
         deadline: Deadline,
@@ -144,7 +145,7 @@ impl Watcher {
         }
     }
 
-    /// The changes from now on, until the wait for one is given up. Each failure is the last.
+    /// The changes from now on, until the wait for one is given up, or fails; after that they can be asked for again.
     pub fn changes<'a>(
         &'a mut self,
         cancel: Option<&'a Cancel>,
@@ -171,8 +172,16 @@ impl Watcher {
         if !self.is_due().map_err(failed(&self.directory))? {
             return Ok(None);
         }
+        let networks = match self.look() {
+            Ok(networks) => networks,
+            Err(error) => {
+                // What has changed is still to be read, and the watches are those of before.
+                self.ring_after(self.at_most)
+                    .map_err(failed(&self.directory))?;
+                return Err(error);
+            }
+        };
         self.changed = None;
-        let networks = self.look()?;
         if networks.is_same(&self.networks) {
             return Ok(None);
         }
@@ -216,9 +225,10 @@ impl Watcher {
         };
         let mut places = begin().map_err(failed)?;
         let networks = Networks::read(&self.directory, &self.networks, &mut places);
+        let networks = networks.map_err(failed)?;
         // The watches before end here, when all of the new ones are there.
         self.places = places;
-        networks.map_err(failed)
+        Ok(networks)
     }
 }
 

@@ -99,7 +99,9 @@ impl Places {
                 here = next;
                 continue;
             }
-            if let Some(interest) = self.watch(&here, NAMES | WatchFlags::ONLYDIR)? {
+            // What may not be watched now may be some time later, which its attributes tell.
+            let flags = NAMES | WatchFlags::ATTRIB | WatchFlags::ONLYDIR;
+            if let Some(interest) = self.watch(&here, flags)? {
                 interest.names.insert(name.clone());
             }
             match fs::symlink_metadata(&next) {

@@ -111,8 +111,8 @@ impl Networks {
     }
 
     fn held(&self, path: &Path) -> Option<&NetworkList> {
-        let file = self.files.iter().find(|file| file.path == path)?;
-        file.network.as_ref()
+        let found = self.files.binary_search_by(|file| (*file.path).cmp(path));
+        self.files.get(found.ok()?)?.network.as_ref()
     }
 
     fn with_fault(&self, fault: Error) -> Self {

@@ -1,13 +1,15 @@
 //! A watched directory of configurations: each way in which it has been seen to change in the field.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use linkspan_runtime::{Cancel, Deadline, Networks, Watcher};
+use linkspan_runtime::{Cancel, Deadline, Error, Networks, Watcher};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use crate::world::{World, words};
 
@@ -381,6 +383,72 @@ fn a_loop_of_its_own_waits_for_a_descriptor() {
         0,
         "nothing is to be read"
     );
+}
+
+/// A thread of root without the right to read everything is like any other user's.
+fn without_rights() {
+    let mut sets = capabilities(None).unwrap();
+    sets.effective
+        .remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
+    set_capabilities(None, sets).unwrap();
+}
+
+#[test]
+fn what_could_not_be_read_is_seen_when_it_can() {
+    let test = || {
+        without_rights();
+        let mut watched =
+            Watched::new(|world| world.write("net.d/10.conflist", &list("net", "one")));
+        for (place, blind) in [
+            ("net.d/10.conflist", "net.d/10.conflist"),
+            ("net.d", "net.d"),
+        ] {
+            let path = watched.path(place);
+            let mode = |mode| fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            mode(0);
+            assert_eq!(watched.told(), (Some("one".into()), 1), "{place}");
+            let fault = words(watched.watcher.networks().faults().next().unwrap());
+            assert!(fault.contains(blind), "{fault}");
+            mode(0o755);
+            assert_eq!(watched.told(), good("one"), "{place}");
+        }
+        watched.write("net.d/10.conflist", &list("net", "two"));
+        assert_eq!(watched.told(), good("two"));
+    };
+    std::thread::spawn(test).join().unwrap();
+}
+
+/// containerd#7196: one that has failed once must not be deaf from then on.
+#[test]
+fn what_there_was_no_descriptor_for_is_read_later() {
+    // All of a process's descriptors: in one of its own.
+    if World::of_parent().is_none() {
+        let test = "watch::what_there_was_no_descriptor_for_is_read_later";
+        let status = World::new(&[]).again(test).status().unwrap();
+        assert!(status.success());
+        return;
+    }
+    let mut watched = Watched::new(|world| world.write("net.d/10.conflist", &list("net", "one")));
+    watched.watcher = watched.watcher.with_times(QUIET, 2 * QUIET);
+    watched.write("net.d/10.conflist", &list("net", "two"));
+    let limit = Rlimit {
+        current: Some(64),
+        ..getrlimit(Resource::Nofile)
+    };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let taken: Vec<_> = std::iter::from_fn(|| fs::File::open("/").ok()).collect();
+    for _ in 0..2 {
+        let error = watched
+            .watcher
+            .wait(Deadline::after(LONG), None)
+            .unwrap_err();
+        assert!(matches!(error, Error::Watch { .. }), "{error}");
+        assert_eq!(watched.now(), good("one"));
+    }
+    drop(taken);
+    assert_eq!(watched.told(), good("two"));
+    watched.write("net.d/10.conflist", &list("net", "three"));
+    assert_eq!(watched.told(), good("three"));
 }
 
 #[test]
