@@ -5,6 +5,8 @@
 //! (`loadOnlyInlinedPlugins`) is continued by the files `*.conf` in the directory's folder that is
 //! named as the network.
 //!
+//! Names that begin with a dot, which editors and installers have for files that are not whole, are passed over.
+//!
 //! Files are tried in two orders. Who looks for a network by its name reads the lists first, each kind in alphabetical order, as
 //! libcni; the first of the name is the network ([`load_network`]). Who wants a network and names none takes the first by its
 //! file's name, whatever kind it is, as containerd and CRI-O ([`load_default`]).
@@ -105,9 +107,8 @@ pub fn load_network_folder(
 /// together, as containerd (go-cni's `WithDefaultConf`) and CRI-O (ocicni) take it.
 ///
 /// A first file that cannot be used is an error, as for containerd: the next one is another network, and pods that silently start
-/// there are found out late. CRI-O goes on to the next; [`load_all`], sorted by path, tells which that is. Unlike both, names
-/// that begin with a dot are passed over here, since editors and installers leave them; and a single configuration
-/// needs a name.
+/// there are found out late. CRI-O goes on to the next; [`load_all`], sorted by path, tells which that is. Unlike both, this
+/// wants a name in a single configuration.
 ///
 /// # Errors
 /// [`Error::NoNetworks`] when there is none, which a Kubernetes node tells as "cni config uninitialized"; otherwise what is wrong
@@ -138,10 +139,9 @@ fn no_networks(directory: &Path) -> Error {
     }
 }
 
-/// The configurations of a directory in the order of their names, without the hidden ones.
+/// The configurations of a directory in the order of their names.
 pub(crate) fn by_name(directory: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {
     let mut files = configurations(directory)?;
-    files.retain(|(path, _)| !is_hidden(path));
     files.sort();
     Ok(files)
 }
@@ -151,12 +151,6 @@ pub(crate) fn folder_of(path: &Path, kind: Kind) -> Option<PathBuf> {
     let map = object(path).ok().filter(|_| kind == Kind::List)?;
     let name: NetworkName = name_in(&map)?.parse().ok()?;
     Some(path.with_file_name(name.as_str()))
-}
-
-/// Whether a file's name begins with a dot: those of editors and installers do.
-fn is_hidden(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    name.as_encoded_bytes().starts_with(b".")
 }
 
 /// A file of a directory, and the network that it holds or what is wrong with it.
@@ -223,10 +217,11 @@ fn configurations(directory: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {
 
 pub(crate) fn files(directory: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Error> {
     let names = file::names(directory).map_err(unreadable(directory))?;
-    // A file named ".conf" has the extension too, for the reference's runtime.
+    // Editors (".#net.conflist", a link to nowhere) and installers (".ansible_tmp…net.conflist", half-written) have names that
+    // begin with a dot. One of these would end the search for every network.
     let wanted = |name: &String| {
-        name.rsplit_once('.')
-            .is_some_and(|(_, extension)| extensions.contains(&extension))
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+        !name.starts_with('.') && extension.is_some_and(|one| extensions.contains(&one))
     };
     Ok(names
         .into_iter()

@@ -1,5 +1,7 @@
 //! Configurations on disk, in the order of the reference's runtime.
 
+use std::os::unix::fs::symlink;
+
 use linkspan_runtime::{
     Error, NetworkList, load_all, load_default, load_first, load_network, load_network_bytes,
     load_network_file, load_network_folder,
@@ -62,8 +64,18 @@ fn other_files_are_nobodys_business() {
         load(&world, "net"),
         Err(Error::NetworkNotFound { .. })
     ));
-    world.write("net.d/.conflist", &list("net", "hidden"));
-    assert_eq!(types(&load(&world, "net").unwrap()), ["hidden"]);
+    // As emacs has it for a file that is being edited, and ansible for one that is being copied.
+    world.write("net.d/10-net.conflist", &list("net", "right"));
+    world.write("net.d/net/10.conf", r#"{"type":"more"}"#);
+    for folder in ["net.d", "net.d/net"] {
+        symlink("me@host.1:2", world.path(folder).join(".#10-net.conflist")).unwrap();
+        symlink("me@host.1:2", world.path(folder).join(".#10.conf")).unwrap();
+        for hidden in [".ansible_tmpa10-net.conflist", ".conflist", ".conf"] {
+            world.write(&format!("{folder}/{hidden}"), r#"{"name":"net","#);
+        }
+    }
+    assert_eq!(types(&load(&world, "net").unwrap()), ["right", "more"]);
+    assert_eq!(load_all(&world.path("net.d")).unwrap().len(), 1);
 }
 
 #[test]
