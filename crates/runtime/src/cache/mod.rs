@@ -34,7 +34,7 @@ pub(crate) struct Cache {
 /// An attachment that ADD has made, or begun, and DEL has not yet removed.
 ///
 /// # JSON
-/// The keys are those of the reference's cache, which does not know the last one.
+/// The keys are those of the reference's cache, which does not know the last one; what is in there is complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -53,7 +53,12 @@ pub struct CachedAttachment {
     pub result: Option<Value>,
     /// Whether ADD has ended with success. Otherwise something may be left of it, and nobody uses it: ADD failed or its process
     /// was killed, or it is still under way, or a DEL failed of which there was no result.
+    #[serde(default = "complete")]
     pub is_complete: bool,
+}
+
+fn complete() -> bool {
+    true
 }
 
 /// A file of the cache, and the attachment that it keeps or why that cannot be read.

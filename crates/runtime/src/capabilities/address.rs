@@ -104,14 +104,28 @@ impl IpRange {
 
     pub(super) fn from_json(value: &Value) -> Result<Self, DecodeError> {
         let map = decode::object(value)?;
-        let address =
-            |name| decode::optional(map, name, decode::ip).map(|address| address.flatten());
-        Ok(Self {
-            subnet: decode::required(map, "subnet", "a subnet", decode::cidr)?,
-            start: address("rangeStart")?,
-            end: address("rangeEnd")?,
-            gateway: address("gateway")?,
-        })
+        let mut range = Self::new(decode::required(map, "subnet", "a subnet", decode::cidr)?);
+        let expected = format!("an address in {}", range.subnet);
+        let address = |name| {
+            let inside = |value| match decode::ip(value)? {
+                Some(address) if range.contain(address).is_err() => {
+                    Err(DecodeError::mismatch(expected.clone(), value))
+                }
+                address => Ok(address),
+            };
+            decode::optional(map, name, inside).map(|address| address.flatten())
+        };
+        let (start, end) = (address("rangeStart")?, address("rangeEnd")?);
+        let gateway = address("gateway")?;
+        if let (Some(start), Some(end)) = (start, end)
+            && end < start
+        {
+            let expected = format!("an address from {start} on");
+            let error = DecodeError::mismatch(expected, &end.to_string().into());
+            return Err(error.within("rangeEnd"));
+        }
+        (range.start, range.end, range.gateway) = (start, end, gateway);
+        Ok(range)
     }
 }
 

@@ -3,8 +3,8 @@
 use linkspan_spec::Value;
 use linkspan_spec::decode::{self, DecodeError, Map};
 
-/// The largest burst that plugins take, in bits: the kernel counts the bytes in 32 bits.
-const MAX_BURST_BITS: u64 = u32::MAX as u64 * 8;
+/// The largest burst that plugins take, in bits: the kernel counts the bytes in 32 bits, of which they refuse the largest number.
+const MAX_BURST_BITS: u64 = u32::MAX as u64 * 8 - 1;
 
 /// Limits to a container's traffic.
 ///
@@ -106,10 +106,14 @@ impl Bandwidth {
 
 /// The limit of one direction; a rate of 0 is none.
 fn limit(map: &Map, rate: &str, burst: &str) -> Result<Option<RateLimit>, DecodeError> {
-    let rate = decode::optional(map, rate, decode::unsigned)?.unwrap_or_default();
-    let burst = decode::optional(map, burst, decode::unsigned)?;
-    Ok((rate > 0).then_some(RateLimit {
-        rate_bits_per_sec: rate,
-        burst_bits: burst.unwrap_or_default(),
-    }))
+    let rate: u64 = decode::optional(map, rate, decode::unsigned)?.unwrap_or_default();
+    let possible = |value| match decode::unsigned(value)? {
+        burst if burst > MAX_BURST_BITS => {
+            let expected = format!("a whole number from 0 to {MAX_BURST_BITS}");
+            Err(DecodeError::mismatch(expected, value))
+        }
+        burst => Ok(burst),
+    };
+    let burst = decode::optional(map, burst, possible)?.unwrap_or_default();
+    Ok(RateLimit::new(rate, burst).ok())
 }

@@ -109,7 +109,7 @@ fn what_cannot_be_is_refused_before_a_plugin_sees_it() {
 }
 
 /// 2^32 - 1 bytes.
-const MAX: u64 = 34_359_738_360;
+const MAX: u64 = 34_359_738_359;
 
 #[test]
 fn what_another_runtime_has_given_may_be_anything() {

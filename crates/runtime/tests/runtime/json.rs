@@ -92,6 +92,63 @@ fn what_is_kept_of_an_attachment_comes_back() {
     assert_eq!(back, made);
 }
 
+/// What a constructor refuses is not let in by what is read, and what is normal for it is normal here.
+#[test]
+fn what_is_read_holds_what_constructors_hold() {
+    let range = |json: Value| serde_json::from_value::<IpRange>(json).map_err(|e| e.to_string());
+    for (json, wrong) in [
+        (
+            json!({"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.2", "rangeEnd": "10.0.0.2", "gateway": "10.0.0.1"}),
+            None,
+        ),
+        (
+            json!({"subnet": "10.0.0.0/24", "rangeEnd": "10.0.0.9"}),
+            None,
+        ),
+        (
+            json!({"subnet": "10.0.0.0/24", "rangeStart": "10.0.1.2"}),
+            Some("\"rangeStart\": expected an address in 10.0.0.0/24"),
+        ),
+        (
+            json!({"subnet": "10.0.0.0/24", "rangeEnd": "fd00::1"}),
+            Some("\"rangeEnd\": expected an address in 10.0.0.0/24"),
+        ),
+        (
+            json!({"subnet": "10.0.0.0/24", "gateway": "10.9.9.9"}),
+            Some("\"gateway\": expected an address in 10.0.0.0/24"),
+        ),
+        (
+            json!({"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.9", "rangeEnd": "10.0.0.2"}),
+            Some("\"rangeEnd\": expected an address from 10.0.0.9 on"),
+        ),
+    ] {
+        let found = range(json.clone()).err();
+        let holds = match (&found, wrong) {
+            (Some(found), Some(wrong)) => found.contains(wrong),
+            (found, wrong) => found.is_none() && wrong.is_none(),
+        };
+        assert!(holds, "{json}: {found:?}");
+    }
+    let all = IpRange::new("10.0.0.7/24".parse().unwrap());
+    assert_eq!(range(json!({"subnet": "10.0.0.7/24"})), Ok(all));
+    let largest = u64::from(u32::MAX) * 8 - 1;
+    for (burst, is_possible) in [
+        (0, true),
+        (largest, true),
+        (largest + 1, false),
+        (u64::MAX, false),
+    ] {
+        assert_eq!(RateLimit::new(1, burst).is_ok(), is_possible, "{burst}");
+        let json = json!({"ingressRate": 1, "ingressBurst": burst});
+        let read = serde_json::from_value::<Bandwidth>(json);
+        assert_eq!(read.is_ok(), is_possible, "{burst}: {read:?}");
+    }
+    // The file of another runtime, which knows no isComplete.
+    let file = json!({"kind": "cniCacheV1", "containerId": "c1", "ifName": "eth0", "networkName": "net", "config": "e30=", "result": {}});
+    let kept: CachedAttachment = serde_json::from_value(file).unwrap();
+    assert!(kept.is_complete);
+}
+
 #[test]
 fn small_things_are_words() {
     check(&Outcome::NotInVersion, &json!("notInVersion"));
