@@ -17,6 +17,9 @@ impl Runtime {
     /// with, whatever has become of them since (multus#1449). The attachment comes from [`cached`](Self::cached),
     /// [`attachments`](Self::attachments) or [`cached_files`](Self::cached_files).
     ///
+    /// What libcni has attached with plugins of the network's folder is kept there without these: [`del`](Self::del) with the list as
+    /// it is loaded runs them.
+    ///
     /// # Errors
     /// As [`del`](Self::del); or that the configuration was not kept, or cannot be read. [`Error::AttachedSince`] where the
     /// attachment is given as one that is not [complete](CachedAttachment::is_complete), and is by now: an ADD was under way, or

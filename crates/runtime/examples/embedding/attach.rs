@@ -36,7 +36,7 @@ pub(crate) fn runtime(cancel: Cancel) -> Runtime {
         .plugin_dir("/opt/cni/bin")
         // Of one operation, whatever its plugins do.
         .timeout(Duration::from_secs(30))
-        // An ADD that fails is detached before its error is returned.
+        // An ADD that fails half-way is detached before its error is returned.
         .detach_failed(true)
         // A DEL goes on when one plugin fails.
         .finish_detach(true)

@@ -322,6 +322,15 @@ impl Runtime {
         endpoint: &Endpoint,
     ) -> Result<(), Error> {
         endpoint.check_args()?;
+        if network.plugins.is_empty() {
+            return Err(Error::Network {
+                network: network.name.clone(),
+                source: DecodeError::missing(
+                    "plugins",
+                    "a list of at least one plugin configuration",
+                ),
+            });
+        }
         let capabilities = Self::unused_capabilities(network, endpoint)?;
         if capabilities.is_empty() {
             return Ok(());

@@ -1,6 +1,6 @@
 //! ADD, CHECK and DEL of a chain.
 
-use linkspan_runtime::{Error, Outcome};
+use linkspan_runtime::{Error, NetworkList, Outcome, Version};
 use serde_json::{Value, json};
 
 use crate::world::{World, endpoint, list, network, read, words};
@@ -111,6 +111,16 @@ fn a_result_without_a_version_is_in_that_of_the_configuration() {
         world.stdin("two", "ADD")["prevResult"],
         json!({"cniVersion": "0.2.0", "ip4": {"ip": "10.1.0.2/24"}, "dns": {}})
     );
+}
+
+/// Of a list that was made in code, or read without the folder that its plugins are in: nothing would be attached.
+#[test]
+fn a_network_without_plugins_is_no_success() {
+    let world = World::new(&[]);
+    let network = NetworkList::new("net".parse().unwrap(), Version::V1_1_0);
+    let error = world.runtime().add(&network, &endpoint("c1")).unwrap_err();
+    assert!(words(&error).contains(r#""plugins" is missing"#), "{error}");
+    assert_eq!((world.cached(), world.pending()), (vec![], vec![]));
 }
 
 #[test]
