@@ -21,7 +21,19 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 pub struct Cancel {
     /// Readable once something is to be given up; of one that works stepwise, as many things as its count.
     event: Arc<OwnedFd>,
-    is_stepwise: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    All,
+    Stepwise,
+    /// Whoever gave it up is not there any more to hear how it ended.
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(dead_code, reason = "only futures are dropped")
+    )]
+    Future,
 }
 
 impl Cancel {
@@ -31,7 +43,7 @@ impl Cancel {
     /// # Errors
     /// When the process has no descriptor left.
     pub fn new() -> io::Result<Self> {
-        Self::with(false)
+        Self::with(Kind::All)
     }
 
     /// One for a program that is told to end by signals: each call of [`cancel`](Self::cancel) gives up one thing, what runs or
@@ -41,15 +53,21 @@ impl Cancel {
     /// # Errors
     /// When the process has no descriptor left.
     pub fn stepwise() -> io::Result<Self> {
-        Self::with(true)
+        Self::with(Kind::Stepwise)
     }
 
-    fn with(is_stepwise: bool) -> io::Result<Self> {
+    /// One for an operation that is a future, which gives it up when it is dropped.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn of_future() -> io::Result<Self> {
+        Self::with(Kind::Future)
+    }
+
+    fn with(kind: Kind) -> io::Result<Self> {
         let mut flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        flags.set(EventfdFlags::SEMAPHORE, is_stepwise);
+        flags.set(EventfdFlags::SEMAPHORE, kind == Kind::Stepwise);
         Ok(Self {
             event: Arc::new(eventfd(0, flags)?),
-            is_stepwise,
+            kind,
         })
     }
 
@@ -62,7 +80,7 @@ impl Cancel {
     /// Whether what runs is to be given up: what an implementation of [`Execute`](crate::Execute) asks once for each time that
     /// the token is readable. The answer of a [stepwise](Self::stepwise) one is yes as often as it was called.
     pub fn take(&self) -> bool {
-        if self.is_stepwise {
+        if self.is_stepwise() {
             return rustix::io::read(&*self.event, &mut [0; 8]).is_ok();
         }
         let mut events = [PollFd::new(&*self.event, PollFlags::IN)];
@@ -71,7 +89,12 @@ impl Cancel {
 
     /// Whether each call of [`cancel`](Self::cancel) gives up one thing.
     pub(crate) fn is_stepwise(&self) -> bool {
-        self.is_stepwise
+        self.kind == Kind::Stepwise
+    }
+
+    /// Whether nobody hears any more how the operation ends.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.kind == Kind::Future && self.take()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use linkspan_spans::{Kind, enter};
-use linkspan_spec::{DecodeError, PluginType};
+use linkspan_spec::{Command, DecodeError, PluginType};
 
 use crate::execute::{Ended, Execute, Output, Request};
 use crate::process::Begun;
@@ -118,7 +118,8 @@ impl Runner {
         } else if request.deadline.has_passed() {
             (false, Ok(Output::new(Ended::TimedOut)))
         } else {
-            (true, self.executor.run(request))
+            let run = self.executor.run(request);
+            (true, run.map(|output| heard(request, output)))
         };
         match run {
             Ok(output) => (
@@ -135,5 +136,18 @@ impl Runner {
                 }),
             ),
         }
+    }
+}
+
+/// What an executor that cannot end its plugin brought of an ADD after its future was dropped is for nobody: the ADD has ended as
+/// one whose plugin was ended, so that it is detached, or is known as not complete.
+fn heard(request: &Request<'_>, output: Output) -> Output {
+    let is_unheard = request.cancel.is_some_and(Cancel::is_unheard);
+    match (request.command, output.ended) {
+        (Command::Add, Ended::Exited(status)) if status.success() && is_unheard => Output {
+            ended: Ended::Cancelled,
+            ..output
+        },
+        _ => output,
     }
 }

@@ -14,8 +14,9 @@ use crate::{Cancel, Endpoint, Error, Outcome, Runtime};
 /// # Giving up
 /// A future that is dropped, by [`tokio::time::timeout`](https://docs.rs/tokio/latest/tokio/time/fn.timeout.html), by `select!`
 /// or with its task, gives its operation up: one that has not begun never does; of one that has, the plugin that runs is told to end
-/// (SIGTERM to its process group) and ended two seconds later (SIGKILL), and no other is run. An ADD is then detached where the runtime
-/// was [built](crate::Builder) to do so, with a deadline of its own. Nobody waits for that: it goes on on its thread, which holds the
+/// (SIGTERM to its process group) and ended two seconds later (SIGKILL), and no other is run. A plugin that runs within this process
+/// goes on to its end, and its success counts no more. An ADD is then detached where the runtime
+/// was [built](crate::Builder) to do so, with a deadline of its own; one whose last plugin had ended before stays. Nobody waits for that: it goes on on its thread, which holds the
 /// attachment's turn until it is done, so that an operation on the same attachment that begins afterwards finds it done. tokio's runtime
 /// waits for the thread when it is dropped; `shutdown_timeout` does not.
 ///
@@ -79,7 +80,7 @@ impl AsyncRuntime {
         operation: impl FnOnce(&Runtime) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         // Where no descriptor is left the operation itself tells.
-        let cancel = Cancel::new().ok();
+        let cancel = Cancel::of_future().ok();
         let mut runtime = self.runtime.clone();
         if let Some(cancel) = cancel.clone() {
             runtime = runtime.with_cancel(cancel);

@@ -41,7 +41,8 @@ use crate::{PLUGINS, is_host, record_of};
 ///   built with `panic = "abort"` ends.
 /// - *Deadline and cancellation* end what is waited for elsewhere: plugins of others run as processes, and are ended. A plugin of
 ///   this crate is not stopped half-way, for a thread cannot be. It is not begun once the time has passed, and what it waits for has
-///   limits of its own: a minute at most for the kernel and for locks, five for a DHCP server; then the chain is not gone on with. Its answer counts if it came late.
+///   limits of its own: a minute at most for the kernel and for locks, five for a DHCP server; then the chain is not gone on with. Its
+///   answer counts if it came late, unless that was to a future which was dropped: nobody would know of what was attached.
 /// - The thread has to be in the host's network namespace, as the process of a plugin would be. The process aborts, as a last resort, where the
 ///   kernel does not let a thread back into it that it has let go, since all that follows would happen in the wrong network.
 /// - Calls are told to `linkspan events`, and their spans kept where somebody keeps the trace, as with processes, unless

@@ -132,6 +132,48 @@ fn a_timeout_is_a_future_that_is_dropped() {
     }
 }
 
+/// An executor that cannot end its plugins, as those within the process: what succeeds after the future was dropped is nobody's.
+#[test]
+fn a_success_that_nobody_hears_is_given_up() {
+    for (detaches, called, kept) in [(true, &["ADD", "DEL"][..], 0), (false, &["ADD"], 1)] {
+        let world = World::new(&[]);
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let (noted, begun, dropped) = (
+            Arc::clone(&calls),
+            world.path("log/begun"),
+            world.path("log/dropped"),
+        );
+        let plugins = Fake::new(move |request| {
+            noted.lock().unwrap().push(request.command.to_string());
+            fs::write(&begun, "").unwrap();
+            while !dropped.exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Output::success(r#"{"ips":[{"address":"10.1.0.2/24"}]}"#)
+        });
+        let builder = world.builder().executor(plugins).detach_failed(detaches);
+        let runtime = AsyncRuntime::new(builder.build());
+        let network = network("1.0.0", &["one"]);
+        on_tokio(async {
+            let adding = tokio::spawn({
+                let runtime = runtime.clone();
+                async move { runtime.add(&network, &endpoint("c1")).await }
+            });
+            written(&world, "log/begun").await;
+            adding.abort();
+            assert!(adding.await.unwrap_err().is_cancelled());
+            fs::write(world.path("log/dropped"), "").unwrap();
+        });
+        // tokio's runtime has waited for the thread.
+        assert_eq!(*calls.lock().unwrap(), called);
+        let files = runtime.blocking().cached_files().unwrap();
+        assert_eq!(files.len(), kept);
+        for file in files {
+            assert!(!file.attachment.unwrap().is_complete);
+        }
+    }
+}
+
 #[test]
 fn a_hundred_at_once() {
     let world = World::new(&[]);
