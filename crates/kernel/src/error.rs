@@ -11,6 +11,7 @@ pub struct Error {
     source: io::Error,
     ext_ack: Option<String>,
     is_unanswered: bool,
+    advice: Option<&'static str>,
 }
 
 impl Error {
@@ -23,6 +24,7 @@ impl Error {
             source,
             ext_ack: None,
             is_unanswered: false,
+            advice: None,
         }
     }
 
@@ -37,6 +39,12 @@ impl Error {
             is_unanswered: true,
             ..Self::new(operation, object, source)
         }
+    }
+
+    /// The same with another advice than that of its number.
+    pub(crate) fn with_advice(mut self, advice: Option<&'static str>) -> Self {
+        self.advice = advice;
+        self
     }
 
     /// Adds the kernel's own words.
@@ -93,6 +101,11 @@ impl Error {
 
     /// What whoever runs the program can do about it; empty where that is not known.
     pub fn advice(&self) -> &'static str {
+        self.advice.unwrap_or_else(|| self.advice_of_number())
+    }
+
+    /// Of links, as most of what is asked for is about them, and of what is so whatever was asked for.
+    fn advice_of_number(&self) -> &'static str {
         match self.errno().unwrap_or_default() {
             libc::EPERM => {
                 "changing a network needs CAP_NET_ADMIN in its namespace, and CAP_SYS_ADMIN to enter it: \
@@ -105,10 +118,6 @@ impl Error {
             }
             libc::ENODEV | libc::ENOENT => {
                 "it is gone, or never was there; `ip link` shows what is there"
-            }
-            libc::ENETUNREACH | libc::EHOSTUNREACH => {
-                "the kernel does not reach the gateway by this link: a gateway lies in a subnet of the link, \
-                 or a route to it comes before, without a gateway and, for IPv4, with \"scope\": 253"
             }
             libc::EEXIST => "it is there already; `ip -d link` shows it",
             libc::EBUSY => "something else uses it; `ip -d link` shows what",

@@ -26,7 +26,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    fn of(errno: i32) -> Self {
+    pub(crate) fn of(errno: i32) -> Self {
         let ext_ack = None;
         Self { errno, ext_ack }
     }

@@ -3,12 +3,11 @@
 use std::fmt;
 
 use ipnet::IpNet;
-use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{self, Change};
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
-use crate::fault::{explain, explain_addressing};
+use crate::fault::explain;
 use crate::foresee::Outlook;
 use crate::link::On;
 use crate::namespaces::Namespaces;
@@ -64,9 +63,5 @@ impl Sent for On<Address> {
         };
         let index = namespaces.link(link)?.index;
         Ok(vec![Change::AddAddress(index, address)])
-    }
-
-    fn refused(&self, error: &KernelError) -> Error {
-        explain_addressing(self, error)
     }
 }

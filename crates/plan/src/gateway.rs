@@ -9,7 +9,7 @@ use linkspan_plugin::Undo;
 use linkspan_spec::{Error, ErrorCode};
 
 use crate::difference::listed;
-use crate::fault::{explain, explain_addressing};
+use crate::fault::{explain, explain_step};
 use crate::foresee::Outlook;
 use crate::identity;
 use crate::imagined::{is_imagined, is_unknown};
@@ -134,7 +134,7 @@ impl Made for On<Gateway> {
             match outcome {
                 // Another plugin has done the same at the same time.
                 Err(error) if error.is_exists() || error.is_not_found() => {}
-                outcome => outcome.map_err(|error| explain_addressing(self, &error))?,
+                outcome => outcome.map_err(|error| explain_step(self, &error))?,
             }
         }
         Ok(())

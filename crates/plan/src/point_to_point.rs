@@ -9,12 +9,11 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{Change, Route, RouteFilter};
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
-use crate::fault::{explain, explain_addressing};
+use crate::fault::explain;
 use crate::foresee::Outlook;
 use crate::link::{LinkRef, On};
 use crate::namespaces::Namespaces;
@@ -90,10 +89,6 @@ impl Sent for On<OtherEnd> {
         let route = wanted.to_gateway(namespaces.link(link)?.index);
         Ok(vec![Change::AddRoute(route)])
     }
-
-    fn refused(&self, error: &KernelError) -> Error {
-        explain_addressing(self, error)
-    }
 }
 
 impl Sent for On<PointToPoint> {
@@ -107,10 +102,6 @@ impl Sent for On<PointToPoint> {
         let mut changes = vec![Change::DeleteRoute(on_link(wanted, index))];
         changes.extend(wanted.to_subnet(index).map(Change::AddRoute));
         Ok(changes)
-    }
-
-    fn refused(&self, error: &KernelError) -> Error {
-        explain_addressing(self, error)
     }
 }
 

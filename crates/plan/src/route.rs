@@ -3,12 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{self, Change, RouteFilter};
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, listed, unless};
-use crate::fault::{explain, explain_addressing};
+use crate::fault::explain;
 use crate::foresee::Outlook;
 use crate::link::On;
 use crate::namespaces::Namespaces;
@@ -97,10 +96,6 @@ impl Sent for On<Route> {
             scope: route.scope.unwrap_or(wanted.scope),
             ..wanted
         })])
-    }
-
-    fn refused(&self, error: &KernelError) -> Error {
-        explain_addressing(self, error)
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::{Change, Route, RouteFilter, Rtnl, Rule};
 use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, unless};
-use crate::fault::{explain, explain_addressing};
+use crate::fault::explain;
 use crate::foresee::Outlook;
 use crate::namespaces::Namespaces;
 use crate::object::Object;
@@ -118,10 +117,6 @@ impl Sent for Routing {
         let (inverse, rtnl) = (self.inverse(), namespaces.container()?.rtnl());
         undo.on_failure(self.to_string(), move || revert(inverse, rtnl));
         Ok(())
-    }
-
-    fn refused(&self, error: &KernelError) -> Error {
-        explain_addressing(self, error)
     }
 }
 

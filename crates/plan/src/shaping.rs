@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use linkspan_kernel::Error as KernelError;
 use linkspan_kernel::rtnl::tc::{
     Filter, Handle, Htb, HtbClass, Match, Qdisc, QdiscKind, Target, Tbf,
 };
@@ -14,7 +13,7 @@ use linkspan_plugin::Undo;
 use linkspan_spec::Error;
 
 use crate::difference::{Difference, unless};
-use crate::fault::{explain, explain_traffic, gone};
+use crate::fault::{explain, gone};
 use crate::link::{LinkRef, On};
 use crate::namespaces::Namespaces;
 use crate::object::Object;
@@ -267,10 +266,6 @@ impl Sent for On<Shape> {
         );
         Ok(())
     }
-
-    fn refused(&self, error: &KernelError) -> Error {
-        explain_traffic(self, error)
-    }
 }
 
 impl Sent for Redirect {
@@ -308,10 +303,6 @@ impl Sent for Redirect {
             }
         });
         Ok(())
-    }
-
-    fn refused(&self, error: &KernelError) -> Error {
-        explain_traffic(self, error)
     }
 }
 

@@ -4,6 +4,7 @@
 //! or index, never by listing.
 
 pub(crate) mod address;
+mod advice;
 mod bridge;
 mod counters;
 mod link;
@@ -86,11 +87,7 @@ impl Rtnl {
                 )
             })?;
         let explain = |(outcome, change): (Result<(), Failure>, &Change)| {
-            outcome.map_err(|mut failure| {
-                let (operation, object) = change.describe();
-                failure.errno = change.reason(failure.errno);
-                failure.into_error(operation, object)
-            })
+            outcome.map_err(|failure| change.refused(failure))
         };
         Ok(outcomes.into_iter().zip(changes).map(explain).collect())
     }
@@ -278,6 +275,14 @@ impl Change {
                 tc::delete_filters(*index, *parent, *priority)
             }
         }
+    }
+
+    /// The error of a change that the kernel refused.
+    fn refused(&self, mut failure: Failure) -> Error {
+        let (operation, object) = self.describe();
+        failure.errno = self.reason(failure.errno);
+        let advice = self.advice(failure.errno);
+        failure.into_error(operation, object).with_advice(advice)
     }
 
     /// What the kernel meant by an error number, where traffic control has its own.
