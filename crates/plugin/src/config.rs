@@ -36,10 +36,7 @@ pub trait Configuration: Sized {
     /// Those of ADD's reading.
     fn judge(config: &PluginConfig) -> Result<(), Error> {
         Self::read(config)?;
-        match Self::STRICT {
-            Strict::Deny => strict::refuse(Self::KEYS, config.as_map()),
-            Strict::No | Strict::Warn => Ok(()),
-        }
+        judge_strictly::<Self>(config)
     }
 }
 
@@ -81,18 +78,36 @@ impl Configuration for NoKeys {
     }
 }
 
-/// A configuration that is judged when it is asked for.
+/// A configuration that is judged when it is asked for, or the value of one key in [`keys!`](crate::keys!).
 ///
 /// For plugins that need little or nothing of it to detach: a DEL that fails because of a value that
 /// only ADD reads would be called again and again, and the container would never be gone.
+///
+/// ```
+/// use linkspan_plugin::{Configuration, config::Deferred, spec::PluginConfig};
+///
+/// linkspan_plugin::keys! {
+///     /// The configuration of a sample.
+///     pub struct Config {
+///         /// How many there may be; DEL does not ask.
+///         "most" => most: Deferred<u8>, read by [Add];
+///     }
+/// }
+/// let wrong = PluginConfig::parse(br#"{ "most": "many" }"#)?;
+/// let config = Config::read(&wrong)?;
+/// assert_eq!(config.most.get().expect_err("no number").msg, r#"invalid "most": expected a whole number, found "many""#);
+/// // Lint and `linkspan explain` ask at once.
+/// assert!(Config::judge(&wrong).is_err());
+/// # Ok::<(), linkspan_plugin::spec::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Deferred<C>(Result<C, Error>);
 
 impl<C> Deferred<C> {
-    /// The configuration.
+    /// The configuration, or the value.
     ///
     /// # Errors
-    /// Those of its [`Configuration::read`].
+    /// Why it cannot be, as [`Configuration::read`] tells it.
     pub fn get(&self) -> Result<&C, Error> {
         self.0.as_ref().map_err(Clone::clone)
     }
@@ -145,7 +160,26 @@ pub type Judge = fn(&Key, &Map<String, Value>) -> Result<(), Error>;
 /// As [`Configuration::read`].
 #[doc(hidden)]
 pub fn judge<T: Field>(key: &Key, object: &Map<String, Value>) -> Result<(), Error> {
-    T::field(key, object).map(drop)
+    T::judge_field(key, object)
+}
+
+/// [`Configuration::judge`] of a configuration that is its keys and nothing else.
+///
+/// # Errors
+/// As there.
+#[doc(hidden)]
+pub fn judge_keys<C: Configuration>(config: &PluginConfig) -> Result<(), Error> {
+    let mut keys = C::KEYS.iter();
+    keys.try_for_each(|key| (key.judge)(key, config.as_map()))?;
+    judge_strictly::<C>(config)
+}
+
+/// Refuses keys that are not declared, where that is wanted.
+fn judge_strictly<C: Configuration>(config: &PluginConfig) -> Result<(), Error> {
+    match C::STRICT {
+        Strict::Deny => strict::refuse(C::KEYS, config.as_map()),
+        Strict::No | Strict::Warn => Ok(()),
+    }
 }
 
 /// What a value consists of, for those who look into it: lint and documentation.

@@ -8,7 +8,7 @@
 /// | | |
 /// |---|---|
 /// | `/// …` | what it means, in messages too |
-/// | `"key" => field: Type` | its path from the top, by dots (`"ipam.range"`), and the field. `Option<T>` is absent without the key |
+/// | `"key" => field: Type` | its path from the top, by dots (`"ipam.range"`), and the field. `Option<T>` is absent without the key, [`Deferred<T>`](crate::config::Deferred) is judged when it is asked for |
 /// | (`default = …`) | the value without the key, as in JSON: `5`, `"eth0"`, `["a"]`, `{ "k": 1 }`. Without it, and not an `Option`, the key is required |
 /// | (`unit = "…"`) | the unit of a number |
 /// | (`range = 1..=9`) | the whole numbers between which a number must be |
@@ -123,6 +123,10 @@ macro_rules! keys {
 
             fn read(config: &$crate::spec::PluginConfig) -> Result<Self, $crate::spec::Error> {
                 Self::from_object(config.as_map())
+            }
+
+            fn judge(config: &$crate::spec::PluginConfig) -> Result<(), $crate::spec::Error> {
+                $crate::config::judge_keys::<Self>(config)
             }
         }
 

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use linkspan_plugin::config::Deferred;
 use linkspan_plugin::ipnet::IpNet;
 use linkspan_plugin::spec::{Error, ErrorCode, IpConfig, Success};
 use linkspan_plugin::{Call, Gc, Handler, Plugin, Role};
@@ -14,7 +15,7 @@ linkspan_plugin::keys! {
     /// The configuration of `first-ipam`.
     pub struct Config, strict = warn {
         /// The subnet. Its first address is the gateway's.
-        "ipam.subnet" => subnet: IpNet, read by [Add, Check, Del, Gc, Status];
+        "ipam.subnet" => subnet: Deferred<IpNet>, read by [Add, Status];
         /// The directory of the files, one for each network.
         "ipam.directory" => directory: String, default = "/run/first-ipam", read by [Add, Check, Del, Gc, Status];
     }
@@ -33,6 +34,7 @@ impl Plugin for FirstIpam {
 
     fn add(&self, call: &Call<'_, Config>) -> Result<Success, Error> {
         let owner = owner(call.container_id()?.as_str(), call.ifname()?.as_str());
+        let subnet = *call.config.subnet.get()?;
         let mut book = Book::open(&call.config, call.network().as_str())?;
         if book.lines.iter().any(|line| line.owner == owner) {
             return Err(Error::new(
@@ -41,7 +43,6 @@ impl Plugin for FirstIpam {
             )
             .with_details("a container is attached once; DEL gives the address back"));
         }
-        let subnet = call.config.subnet;
         let address = book.free(subnet)?;
         book.lines.push(Line {
             address: address.clone(),
@@ -88,8 +89,9 @@ impl Plugin for FirstIpam {
     }
 
     fn status(&self, call: &Call<'_, Config>) -> Result<(), Error> {
+        let subnet = *call.config.subnet.get()?;
         let book = Book::open(&call.config, call.network().as_str());
-        book.and_then(|book| book.free(call.config.subnet))
+        book.and_then(|book| book.free(subnet))
             .map(drop)
             .map_err(|error| error.with_code(ErrorCode::PLUGIN_NOT_AVAILABLE))
     }
@@ -211,7 +213,11 @@ mod tests {
         }
 
         fn call(&self, command: Command, container: &str) -> testing::Call {
-            let ipam = json!({ "subnet": "10.22.0.0/30", "directory": self.0.path() });
+            self.of("10.22.0.0/30", command, container)
+        }
+
+        fn of(&self, subnet: &str, command: Command, container: &str) -> testing::Call {
+            let ipam = json!({ "subnet": subnet, "directory": self.0.path() });
             let call = testing::Call::of(&FirstIpam, command).config(json!({ "ipam": ipam }));
             match command {
                 Command::Gc | Command::Status => call,
@@ -253,6 +259,19 @@ mod tests {
         network.call(Command::Check, "c1").run().succeeded();
         gc(&[("c1", "eth1")]).succeeded();
         network.call(Command::Check, "c1").run().error();
+    }
+
+    #[test]
+    fn a_subnet_that_has_become_wrong_keeps_no_address() {
+        let network = Network::new();
+        for command in [Command::Del, Command::Gc] {
+            network.call(Command::Add, "c1").run().succeeded();
+            let wrong = |command| network.of("10.22.0.0/33", command, "c1").run();
+            let told = wrong(Command::Status).error();
+            assert!(told.msg.contains("10.22.0.0/33"), "{told}");
+            wrong(command).succeeded();
+            network.call(Command::Check, "c1").run().error();
+        }
     }
 }
 // ANCHOR_END: tests

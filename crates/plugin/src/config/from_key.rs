@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use linkspan_spec::{Dns, Error, IfName, MacAddr, Route, decode};
 use serde_json::{Map, Value};
 
-use super::{Key, Shape};
+use super::{Deferred, Key, Shape};
 use crate::Configuration;
 use crate::common::{DnsKeys, RouteKeys};
 
@@ -61,6 +61,11 @@ pub trait Field: Sized {
 
     /// The value, else the default, else nothing where that is allowed.
     fn field(key: &Key, object: &Map<String, Value>) -> Result<Self, Error>;
+
+    /// What is wrong with it, at once.
+    fn judge_field(key: &Key, object: &Map<String, Value>) -> Result<(), Error> {
+        Self::field(key, object).map(drop)
+    }
 }
 
 impl<T: FromKey> Field for T {
@@ -81,6 +86,19 @@ impl<T: FromKey> Field for Option<T> {
 
     fn field(key: &Key, object: &Map<String, Value>) -> Result<Self, Error> {
         key.read(object)
+    }
+}
+
+impl<T: Field> Field for Deferred<T> {
+    const KIND: &'static str = T::KIND;
+    const SHAPE: Shape = T::SHAPE;
+
+    fn field(key: &Key, object: &Map<String, Value>) -> Result<Self, Error> {
+        Ok(Self(T::field(key, object)))
+    }
+
+    fn judge_field(key: &Key, object: &Map<String, Value>) -> Result<(), Error> {
+        T::judge_field(key, object)
     }
 }
 
