@@ -177,15 +177,8 @@ macro_rules! __wrong_key {
     ($key:literal $($rest:tt)*) => {
         compile_error!(concat!("the key ", stringify!($key), " has no `/// …` before it: what does it mean?"));
     };
-    ($(#[doc = $meaning:literal])+ $key:literal => $field:ident: $type:ty $(, $option:ident = $value:expr)*; $($rest:tt)*) => {
-        compile_error!(concat!("the key ", stringify!($key), " does not end in `, read by [Add, Check];`: which commands read it?"));
-    };
-    ($(#[doc = $meaning:literal])+ $key:literal => $field:ident: $type:ty $(, $option:ident = $value:tt)*, read by [$($command:ident),* $(,)?] $($rest:tt)*) => {
-        compile_error!(concat!(
-            "the key ", stringify!($key), " is declared as `\"key\" => field: Type, default = …, unit = \"…\", range = 1..=9, \
-             outside = \"…\", read by [Add, Check];`: what may be left out stands in this order, nothing else, at least one command, \
-             and `;` at the end"
-        ));
+    ($(#[doc = $meaning:literal])+ $key:literal => $field:ident: $($rest:tt)*) => {
+        $crate::__wrong_end! { $key $($rest)* }
     };
     ($(#[doc = $meaning:literal])+ $key:literal $($rest:tt)*) => {
         compile_error!(concat!(
@@ -195,6 +188,25 @@ macro_rules! __wrong_key {
     };
     ($($anything:tt)*) => {
         compile_error!("a key is declared as `/// Its meaning. \"key\" => field: Type, read by [Add, Check];`");
+    };
+}
+
+/// Looks behind the field of a key that is no declaration, token by token, for what ends it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __wrong_end {
+    ($key:literal , read by [$($command:tt)*] $($rest:tt)*) => {
+        compile_error!(concat!(
+            "the key ", stringify!($key), " is declared as `\"key\" => field: Type, default = …, unit = \"…\", range = 1..=9, \
+             outside = \"…\", read by [Add, Check];`: what may be left out stands in this order, nothing else, at least one command, \
+             and `;` at the end"
+        ));
+    };
+    ($key:literal $(; $($rest:tt)*)?) => {
+        compile_error!(concat!("the key ", stringify!($key), " does not end in `, read by [Add, Check];`: which commands read it?"));
+    };
+    ($key:literal $token:tt $($rest:tt)*) => {
+        $crate::__wrong_end! { $key $($rest)* }
     };
 }
 

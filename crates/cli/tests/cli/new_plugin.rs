@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use linkspan_testkit::Cmd;
 use linkspan_testkit::document::top;
+use linkspan_testkit::{Cmd, Output};
 
 const LINKSPAN: &str = env!("CARGO_BIN_EXE_linkspan");
 
@@ -28,24 +28,30 @@ fn cargo(directory: &Path, words: &[&str]) -> Cmd {
         .deadline(Duration::from_secs(600))
 }
 
+/// Writes a crate to this directory.
+fn new_plugin(name: &str, kind: &str, directory: &Path) -> Output {
+    let output = Cmd::new(LINKSPAN)
+        .args(["new", "plugin", name, "--kind", kind, "--dir"])
+        .arg(directory)
+        .arg("--path")
+        .arg(top())
+        .output();
+    // The versions that are here, since nothing is fetched.
+    if output.ok() {
+        fs::copy(top().join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
+    }
+    output
+}
+
 #[test]
 fn what_is_written_builds_and_its_tests_pass() {
     for kind in ["chained", "ipam"] {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("crate");
         let name = format!("my-{kind}");
-        let new = || {
-            Cmd::new(LINKSPAN)
-                .args(["new", "plugin", &name, "--kind", kind, "--dir"])
-                .arg(&directory)
-                .arg("--path")
-                .arg(top())
-        };
-        let output = new().output();
+        let output = new_plugin(&name, kind, &directory);
         assert!(output.ok(), "{output}");
         assert!(output.stdout.contains("cargo test"), "{output}");
-        // The versions that are here, since nothing is fetched.
-        fs::copy(top().join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
         let output = cargo(&directory, &["test"]).output();
         assert!(output.ok(), "{output}");
         assert!(output.stdout.contains("test result: ok"), "{output}");
@@ -55,8 +61,88 @@ fn what_is_written_builds_and_its_tests_pass() {
         let about = format!("CNI {name} plugin v0.1.0: ");
         assert!(output.ok() && output.stderr.contains(&about), "{output}");
         // What is there stays as it is.
-        let output = new().output();
+        let output = new_plugin(&name, kind, &directory);
         assert!(!output.ok(), "{output}");
         assert!(output.stderr.contains("is there already"), "{output}");
     }
+}
+
+/// Each would otherwise be `no rules expected this token`, somewhere inside of a macro.
+#[test]
+fn mistakes_in_the_keys_are_told_in_words() {
+    let cases = [
+        (
+            "struct C { \"a\" => a: u8, read by [Add]; }",
+            "the key \"a\" has no `/// …` before it: what does it mean?",
+        ),
+        (
+            "struct C { /// A.\n \"a\" => a: u8; }",
+            "the key \"a\" does not end in `, read by [Add, Check];`: which commands read it?",
+        ),
+        (
+            "struct C { /// A.\n \"a\" => a: u8, default = 1; }",
+            "the key \"a\" does not end in `, read by [Add, Check];`: which commands read it?",
+        ),
+        (
+            "struct C { /// A.\n \"a\" => a: u8, read by []; }",
+            "nothing else, at least one command, and `;` at the end",
+        ),
+        (
+            "struct C { /// A.\n \"a\" => a: u8, read by [Add] }",
+            "nothing else, at least one command, and `;` at the end",
+        ),
+        (
+            "struct C { /// A.\n \"ok\" => ok: u8, read by [Add]; /// B.\n \"b\" => b: u8, unit = \"s\", default = 1, read by [Add]; }",
+            "the key \"b\" is declared as `\"key\" => field: Type, default = …,",
+        ),
+        (
+            "struct C { /// A.\n \"a\": u8, read by [Add]; }",
+            "outside = \"…\", read by [Add, Check];`: what may be left out stands in this order, and nothing else",
+        ),
+        (
+            "struct C { a: u8 }",
+            "a key is declared as `/// Its meaning. \"key\" => field: Type, read by [Add, Check];`",
+        ),
+        (
+            "struct C, strict = no { /// A.\n \"a\" => a: u8, read by [Add]; }",
+            "`strict = no` is neither `warn` nor `deny`",
+        ),
+        ("enum C { A }", "keys! declares one struct: "),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("crate");
+    let output = new_plugin("my-mistakes", "chained", &directory);
+    assert!(output.ok(), "{output}");
+    // Each in a line range of its own, so that a message is known to be about it.
+    let mut program = String::from("fn main() {}\n");
+    let lines: Vec<usize> = cases
+        .iter()
+        .enumerate()
+        .map(|(number, (input, _))| {
+            program += &format!("mod m{number} {{\nlinkspan_plugin::keys! {{ {input} }}\n}}\n");
+            program.lines().count()
+        })
+        .collect();
+    fs::write(directory.join("src/main.rs"), program).unwrap();
+    let output = cargo(&directory, &["build", "--message-format", "short"]).output();
+    assert!(!output.ok(), "{output}");
+    let told: Vec<(usize, &str)> = output.stderr.lines().filter_map(place).collect();
+    let mut first = 0;
+    for ((input, words), last) in cases.iter().zip(lines) {
+        let here = told
+            .iter()
+            .filter(|(line, _)| (first..=last).contains(line));
+        let here: Vec<&str> = here.map(|(_, message)| *message).collect();
+        assert!(
+            here.iter().any(|message| message.contains(words)),
+            "{input}: {here:?}"
+        );
+        first = last + 1;
+    }
+}
+
+/// The line that a message of the compiler is about, and the message.
+fn place(message: &str) -> Option<(usize, &str)> {
+    let (line, rest) = message.split_once("src/main.rs:")?.1.split_once(':')?;
+    Some((line.parse().ok()?, rest.split_once("error: ")?.1))
 }
