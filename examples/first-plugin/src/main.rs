@@ -161,10 +161,15 @@ impl Container {
 
     /// A route as the kernel has it.
     fn kernels(&self, route: &Route) -> rtnl::Route {
-        let mut kernels = rtnl::Route::new(route.dst, route.gw, self.link);
-        kernels.priority = route.priority;
-        kernels.table = route.table.unwrap_or(kernels.table);
-        kernels
+        let kernels = rtnl::Route::new(route.dst.trunc(), route.gw, self.link);
+        rtnl::Route {
+            priority: route.priority,
+            table: route.table.unwrap_or(kernels.table),
+            scope: route.scope.unwrap_or(kernels.scope),
+            mtu: route.mtu,
+            advmss: route.advmss,
+            ..kernels
+        }
     }
 
     fn routes(&self) -> Result<Vec<rtnl::Route>, Error> {

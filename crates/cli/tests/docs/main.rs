@@ -10,6 +10,7 @@
 #[path = "../cli/programs.rs"]
 mod programs;
 
+mod authors;
 mod blocks;
 mod examples;
 mod host;
