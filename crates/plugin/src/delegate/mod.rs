@@ -29,6 +29,14 @@ use crate::{Foresight, Handler, Invocation, Undo, called, executable, find as na
 /// The file is searched in CNI_PATH. When it is this same executable, or a copy of it, the plugin runs in this process;
 /// otherwise it is started, with the variables of this call, another configuration, and its standard error handed on.
 ///
+/// A process has no deadline here, and neither has the plugin: how long an operation may take is for the runtime alone to say,
+/// which gives up both. It is in the process group of the plugin, so a runtime that ends the group (as `linkspan-runtime` does,
+/// by SIGTERM and then SIGKILL) ends it too. One that kills the plugin's process alone (as libcni does) leaves it to go on
+/// without anybody who reads its answer; the DEL that follows is for both. Neither undoes anything then: what the
+/// plugin had registered with [`Undo`] is for that DEL as well.
+///
+/// Plugins that delegate to each other in a circle end with an error behind the eighth, in processes too.
+///
 /// ```
 /// # use linkspan_plugin::{Call, Undo, config::NoKeys, spec::{Error, Success}};
 /// /// Has `bridge` make the interface, and changes what it says.

@@ -9,6 +9,7 @@ mod check;
 mod collect;
 mod concurrency;
 mod crash;
+mod delegates;
 mod detach;
 mod forged;
 mod host;
