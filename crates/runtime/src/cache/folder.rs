@@ -118,11 +118,14 @@ impl Folder {
         })
     }
 
-    /// Forgets the attachment, also when what is kept of it cannot be read.
+    /// Forgets the attachment, also when what is kept of it can never be read. It is not forgotten when that cannot be read just
+    /// now, since it may be another's.
     pub(super) fn remove(&self, network: &NetworkName, endpoint: &Endpoint) -> Result<(), Error> {
         let path = self.path_of(network, &endpoint.attachment());
-        if matches!(self.load(network, endpoint), Ok(None)) {
-            return Ok(());
+        match self.load(network, endpoint) {
+            Ok(None) => return Ok(()),
+            Err(error) if error.is_for_now() => return Err(error),
+            _ => {}
         }
         match fs::remove_file(&path) {
             Ok(()) => Ok(()),

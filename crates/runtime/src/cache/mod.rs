@@ -19,7 +19,7 @@ use linkspan_spec::{Attachment, ContainerId, NetworkList, NetworkName, PluginCon
 use self::folder::{Folder, failed, unusable};
 use serde::{Deserialize, Serialize};
 
-use crate::{Endpoint, Error, file};
+use crate::{Endpoint, Error};
 
 /// Where the reference's runtime keeps its cache.
 pub const DEFAULT_CACHE_DIR: &str = "/var/lib/cni";
@@ -313,8 +313,8 @@ impl Cache {
 
 /// Nothing, where it will not be read the next time either.
 fn unless_for_now<T>(error: Error) -> Result<Option<T>, Error> {
-    match error {
-        Error::Cache { ref source, .. } if file::is_for_now(source) => Err(error),
-        _ => Ok(None),
+    match error.is_for_now() {
+        true => Err(error),
+        false => Ok(None),
     }
 }

@@ -11,7 +11,7 @@ use linkspan_spec::{
     Attachment, CannotExpress, DecodeError, ErrorCode, NetworkName, PluginType, Success, Version,
 };
 
-use crate::{Cause, InvalidArg, PluginError};
+use crate::{Cause, InvalidArg, PluginError, file};
 
 pub use self::advice::io_advice;
 
@@ -369,6 +369,11 @@ impl Error {
             Self::Plugin(error) => error.was_run && !matches!(error.cause, Cause::Reported(_)),
             _ => false,
         }
+    }
+
+    /// Whether a file of the cache could not be read as the machine is just now.
+    pub(crate) fn is_for_now(&self) -> bool {
+        matches!(self, Self::Cache { source, .. } if file::is_for_now(source))
     }
 
     /// Whether the operation was given up; see [`Cancel`](crate::Cancel).

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use linkspan_spec::NetworkList;
 use serde_json::json;
 
-use crate::world::{World, endpoint, network, read, words};
+use crate::world::{World, endpoint, named, network, read, words};
 
 /// As the reference's runtime (1.3.0) has written it for the network below.
 const OF_THE_REFERENCE: &str = r#"{"kind":"cniCacheV1","containerId":"c1","config":"eyJjbmlWZXJzaW9uIjoiMS4wLjAiLCJuYW1lIjoibmV0IiwicGx1Z2lucyI6W3sidHlwZSI6Im9uZSJ9XX0=","ifName":"eth0","networkName":"net","netns":"/run/netns/c1","cniArgs":[["IP","10.1.0.9"],["A","b"]],"capabilityArgs":{"mac":"02:00:00:00:00:01"},"result":{"cniVersion":"1.0.0","dns":{},"ips":[{"address":"10.1.0.2/24"}]}}"#;
@@ -179,6 +179,50 @@ fn attachments_whose_files_have_the_same_name_are_not_mistaken_for_one_another()
             .unwrap()
             .is_some()
     );
+}
+
+/// A file that cannot be read just now may be another's: this process may have no descriptor left for one call.
+#[test]
+fn what_cannot_be_read_just_now_is_not_forgotten() {
+    const NAME: &str = "cache::what_cannot_be_read_just_now_is_not_forgotten";
+    let (one, other) = (
+        named("a-b", "1.1.0", &["one"]),
+        named("a", "1.1.0", &["one"]),
+    );
+    if let Some(world) = World::of_parent() {
+        let deleted = world.runtime().del(&other, &endpoint("b-c"));
+        fs::write(world.path("log/outcome"), format!("{deleted:?}")).unwrap();
+        return;
+    }
+    let world = World::new(&["one"]);
+    let again = world.again(NAME);
+    let (mut refused, mut occurrence) = (0, 1);
+    loop {
+        world.runtime().add(&one, &endpoint("c")).unwrap();
+        let _ = fs::remove_file(world.path("log/outcome"));
+        let inject = format!("inject=openat:error=EMFILE:when={occurrence}");
+        let mut without = std::process::Command::new("strace");
+        // Only of the file that is another's.
+        without.args(["-f", "-o", "/dev/null", "-P"]);
+        without.arg(world.path("cache/results/a-b-c-eth0"));
+        without.args(["-e", "trace=openat", "-e", &inject]);
+        without.arg(again.get_program()).args(again.get_args());
+        without.envs(
+            again
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        let status = without.stdout(std::process::Stdio::null()).status();
+        assert!(status.unwrap().success());
+        assert_eq!(world.cached(), ["a-b-c-eth0"], "{occurrence}");
+        let outcome = fs::read_to_string(world.path("log/outcome")).unwrap();
+        if outcome == "Ok(())" {
+            break;
+        }
+        assert!(outcome.contains("Too many open files"), "{outcome}");
+        (refused, occurrence) = (refused + 1, occurrence + 1);
+    }
+    assert!(refused >= 2, "{refused}");
 }
 
 #[test]
