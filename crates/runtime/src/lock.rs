@@ -7,6 +7,9 @@
 //! 2. that of the network, which operations share and GC has for itself;
 //! 3. that of the attachment, for those whose files in the cache have the same name.
 //!
+//! Between them the kernel knows no order of coming, so that on a busy node GC would never have a network: while it waits, for
+//! [`GATE`] at most, no operation begins that would share the network.
+//!
 //! GC detaches attachments while it has the network, so it does not wait for a container: see [`Locks::container_if_free`].
 //!
 //! A plugin may embed a runtime of the same cache for the same container, as Multus does. It would wait for the operation that
@@ -31,6 +34,10 @@ use crate::{Cancel, Deadline, Endpoint, Error, file, orphan};
 
 /// The variable by which a plugin is told in which container's turn it is run.
 pub(crate) const TURN: &str = "LINKSPAN_TURN";
+
+/// How long GC keeps others from beginning before its turn: longer than most plugins take, and no long time for a pod to wait
+/// where one of them hangs.
+const GATE: Duration = Duration::from_secs(5);
 
 /// The locks below a cache's directory.
 #[derive(Clone, Debug)]
@@ -194,7 +201,10 @@ impl Locks {
         let network_file = self.network_file(network);
         let network_lock = match is_inherited(&network_file) {
             true => None,
-            false => unless_dispensable(held(&network_file, Mode::Shared, patience), is_needed)?,
+            false => {
+                self.pass_gate(network, patience)?;
+                unless_dispensable(held(&network_file, Mode::Shared, patience), is_needed)?
+            }
         };
         // As the cached result is named: what shares that waits for each other as well.
         let name = format!("{network}-{}-{}", endpoint.container_id, endpoint.ifname);
@@ -220,7 +230,20 @@ impl Locks {
         if is_inherited(&path) {
             return Ok(Turn::default());
         }
-        let lock = held(&path, Mode::Exclusive, patience)?;
+        let gate = held(&self.gate_file(network), Mode::Exclusive, patience)?;
+        let brief = Patience {
+            deadline: Deadline::after(patience.deadline.left().map_or(GATE, |left| left.min(GATE))),
+            ..patience
+        };
+        let lock = match held(&path, Mode::Exclusive, brief) {
+            Err(NoLock::Taken(Error::Busy {
+                cancelled: false, ..
+            })) => {
+                drop(gate);
+                held(&path, Mode::Exclusive, patience)
+            }
+            lock => lock,
+        }?;
         lock.begin();
         Ok(Turn {
             _attachment: None,
@@ -230,6 +253,21 @@ impl Locks {
 
     fn container_file(&self, container: &ContainerId) -> PathBuf {
         self.cache.join("locks/containers").join(container.as_str())
+    }
+
+    /// Waits while GC does for its turn. What is run in somebody's turn does not: it is that which GC waits for.
+    fn pass_gate(&self, network: &NetworkName, patience: Patience<'_>) -> Result<(), Error> {
+        let gate = self.gate_file(network);
+        if !gate.exists() || std::env::var_os(TURN).is_some() {
+            return Ok(());
+        }
+        // Where it cannot be locked nobody is kept from anything.
+        unless_dispensable(held(&gate, Mode::Shared, patience), false).map(drop)
+    }
+
+    fn gate_file(&self, network: &NetworkName) -> PathBuf {
+        let name = format!("{network}.gate");
+        self.cache.join("locks/networks").join(name)
     }
 
     fn network_file(&self, network: &NetworkName) -> PathBuf {

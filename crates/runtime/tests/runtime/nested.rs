@@ -110,3 +110,32 @@ fn a_plugin_takes_part_in_the_garbage_collection_that_it_is_run_in() {
     runtime.gc(&outer, &[]).unwrap();
     assert_eq!(world.cached(), [""; 0]);
 }
+
+/// GC waits for the ADD, and that for its plugin, which must not wait for GC.
+#[test]
+fn a_plugin_does_not_wait_for_the_gc_that_waits_for_it() {
+    const NAME: &str = "nested::a_plugin_does_not_wait_for_the_gc_that_waits_for_it";
+    if let Some(world) = World::of_parent() {
+        world.write("log/begun", "");
+        world.wait_for("log/go");
+        let mut end = endpoint("c1");
+        end.ifname = "net1".parse().unwrap();
+        let runtime = world.builder().timeout(Duration::from_secs(2)).build();
+        runtime.add(&network("1.1.0", &["one"]), &end).unwrap();
+        return;
+    }
+    let world = World::new(&["one"]);
+    world.script("outer", &running(&world, NAME));
+    let outer = network("1.1.0", &["outer"]);
+    let runtime = world.runtime();
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&outer, &endpoint("c1")));
+        world.wait_for("log/begun");
+        let gc = scope.spawn(|| runtime.collection(&outer).map(drop));
+        world.wait_for("cache/locks/networks/net.gate");
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+        gc.join().unwrap().unwrap();
+    });
+    assert_eq!(world.cached(), ["net-c1-eth0", "net-c1-net1"]);
+}

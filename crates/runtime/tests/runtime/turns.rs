@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -165,6 +166,34 @@ fn who_cannot_wait_does_not_begin_beside_who_has_the_turn() {
         assert!(status.unwrap().success());
     });
     assert_eq!(world.calls(), ["ADD c1", "done c1"]);
+}
+
+/// There is always an ADD under way, and each would share the network with the next.
+#[test]
+fn gc_has_its_turn_on_a_busy_node() {
+    let world = World::new(&[]);
+    let busy = "#!/bin/sh\n[ $CNI_COMMAND = ADD ] && { sleep 0.03; echo '{}'; }\nexit 0\n";
+    world.script("busy", busy);
+    let network = network("1.1.0", &["busy"]);
+    let (runtime, stop) = (world.runtime(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for number in 0..6 {
+            let (runtime, network, stop) = (&runtime, &network, &stop);
+            let end = endpoint(&format!("c{number}"));
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    runtime.add(network, &end).unwrap();
+                    runtime.del(network, &end).unwrap();
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(200));
+        let patient = runtime.with_timeout(Duration::from_secs(10));
+        let collected = (0..3).map(|_| patient.collection(&network).map(drop));
+        let collected: Result<Vec<_>, _> = collected.collect();
+        stop.store(true, Ordering::Relaxed);
+        collected.unwrap();
+    });
 }
 
 #[test]
