@@ -62,6 +62,10 @@ impl Folder {
         let path = self.path_of(&network.name, &endpoint.attachment());
         let workshop = self.path.join(WORKSHOP);
         let text = form::encode(network, endpoint, result).to_string();
+        // Arguments may be as large and as deep as they like. What cannot be read again would be in the way of all others.
+        if let Err(error) = decode::value_within(MAX_FILE, text.as_bytes()) {
+            return Err((path, io::Error::new(io::ErrorKind::InvalidInput, error)));
+        }
         let write = || file::write(&path, &workshop, text.as_bytes(), self.lasting);
         match write() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

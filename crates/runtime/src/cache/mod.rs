@@ -127,17 +127,20 @@ impl CachedAttachment {
         self.result.as_ref().map(Success::from_json).transpose()
     }
 
-    /// The network's configuration at the time of ADD.
+    /// The network's configuration at the time of ADD, with the name under which it is kept.
     ///
     /// # Errors
     /// When it is not one.
     pub fn network_list(&self) -> Result<NetworkList, DecodeError> {
         let value = decode::value(&self.config)?;
-        if decode::key(decode::object(&value)?, "plugins").is_some() {
-            NetworkList::parse(&self.config)
-        } else {
-            PluginConfig::from_value(value).and_then(NetworkList::from_single)
+        let mut list = match decode::key(decode::object(&value)?, "plugins") {
+            Some(_) => NetworkList::parse(&self.config),
+            None => PluginConfig::from_value(value).and_then(NetworkList::from_single),
+        }?;
+        if list.name != self.network {
+            list.name = self.network.clone();
         }
+        Ok(list)
     }
 
     /// The configuration to detach with where another was read: that of the time of ADD, since an attachment must not outlive its

@@ -266,6 +266,40 @@ fn the_attachments_of_a_network_are_known_all_or_not_at_all() {
 }
 
 #[test]
+fn what_could_not_be_read_again_is_not_begun() {
+    let world = World::new(&["one"]);
+    let network = network("1.1.0", &["one"]);
+    let runtime = world.runtime();
+    let deep = (0..200).fold(json!(1), |value, _| json!([value]));
+    let large = json!("x".repeat(9 << 20));
+    for (value, why) in [(deep, "recursion limit"), (large, "at most")] {
+        let end = endpoint("c1").with_capability_arg("ours", value);
+        let error = runtime.add(&network, &end).unwrap_err();
+        let told = words(&error);
+        assert!(told.starts_with("no plugin was run"), "{told}");
+        assert!(told.contains(why), "{told}");
+    }
+    assert_eq!(world.calls(), [""; 0]);
+    assert_eq!(runtime.attachments(&network.name).unwrap(), []);
+}
+
+/// Whatever name the configuration has: else it would stay known when it is detached.
+#[test]
+fn an_attachment_is_detached_under_the_name_it_is_kept_by() {
+    let world = World::new(&["one"]);
+    let config =
+        r#"eyJjbmlWZXJzaW9uIjoiMS4xLjAiLCJuYW1lIjoiaGFoYSIsInBsdWdpbnMiOlt7InR5cGUiOiJvbmUifV19"#;
+    let kept = format!(
+        r#"{{"kind":"cniCacheV1","containerId":"c1","ifName":"eth0","networkName":"net","config":"{config}"}}"#
+    );
+    world.write("cache/results/net-c1-eth0", &kept);
+    let runtime = world.runtime();
+    runtime.detach_all(&"c1".parse().unwrap()).unwrap();
+    assert_eq!(world.stdin("one", "DEL")["name"], "net");
+    assert_eq!(world.cached(), [""; 0]);
+}
+
+#[test]
 fn without_a_cache_there_are_no_attachments() {
     let world = World::new(&[]);
     let name = "net".parse().unwrap();
