@@ -7,7 +7,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, getpgrp, kill_process_group};
+use rustix::process::{Pid, Signal, geteuid, getpgrp, kill_process_group};
 
 use crate::lock::TURN;
 use crate::process::GRACE;
@@ -29,7 +29,7 @@ pub(crate) fn end(turn: &str) {
     let own = getpgrp();
     let there = pids().filter_map(leader);
     let mut left: Vec<_> = there
-        .filter(|leader| leader.pid != own && was_told(leader.pid, turn))
+        .filter(|leader| leader.pid != own && is_ours(leader.pid) && was_told(leader.pid, turn))
         .collect();
     for signal in [Signal::TERM, Signal::KILL] {
         for leader in &left {
@@ -63,6 +63,17 @@ fn leader(pid: Pid) -> Option<Leader> {
     let runs = !matches!(state, "Z" | "X");
     let begin = fields.get(19)?.parse().ok()?;
     (leads && runs).then_some(Leader { pid, begin })
+}
+
+/// Whether a process is of this program's user and in its PID namespace, as plugins are. No other is looked at closely: who reads
+/// the variables of a process waits for its memory, which somebody else's may have from where it never comes.
+fn is_ours(pid: Pid) -> bool {
+    let pid = pid.as_raw_pid();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let effective = users.and_then(|users| users.split_whitespace().nth(1)?.parse().ok());
+    let namespace = |of: &str| fs::read_link(format!("/proc/{of}/ns/pid")).ok();
+    effective == Some(geteuid().as_raw()) && namespace("self") == namespace(&pid.to_string())
 }
 
 /// Whether a process was told that it is run in a turn.
