@@ -29,10 +29,6 @@ enum Kind {
     All,
     Stepwise,
     /// Whoever gave it up is not there any more to hear how it ended.
-    #[cfg_attr(
-        not(feature = "tokio"),
-        expect(dead_code, reason = "only futures are dropped")
-    )]
     Future,
 }
 
