@@ -41,8 +41,11 @@ pub use record::{is_host, record};
 
 use linkspan_plugin::Table;
 
-/// What the multi-call binary calls itself, by which its files are known.
-pub const PRODUCT: &str = concat!("Linkspan ", env!("CARGO_PKG_VERSION"));
+/// What the multi-call binary calls itself.
+pub const PRODUCT: &str = PRODUCT_TO_ITS_END.split_at(PRODUCT_TO_ITS_END.len() - 1).0;
+
+/// The same with an end, as it stands in the binary, by which its files are known: 0.1.1 is no beginning of 0.1.10.
+const PRODUCT_TO_ITS_END: &str = concat!("Linkspan ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// The plugins, sorted by name.
 pub const PLUGINS: &Table = &[

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use linkspan_plugin::Handler;
 
-use crate::PRODUCT;
+use crate::PRODUCT_TO_ITS_END;
 
 /// Words of every binary that the kit makes of several plugins.
 const WORDS: &str = "CNI plugins in one file.";
@@ -38,7 +38,9 @@ impl Files {
         let Ok(found) = fs::metadata(file) else {
             return false;
         };
-        if !found.is_file() || found.len() > MAX_SIZE {
+        // What somebody has switched off (`chmod -x`) does not run as a process, either.
+        let is_program = found.is_file() && found.mode() & 0o111 != 0;
+        if !is_program || found.len() > MAX_SIZE {
             return false;
         }
         let look = Look {
@@ -52,7 +54,7 @@ impl Files {
         if let Some(known) = known().get(&key) {
             return *known;
         }
-        let words = [WORDS, PRODUCT, plugin.about()];
+        let words = [WORDS, PRODUCT_TO_ITS_END, plugin.about()];
         let is_this =
             fs::read(file).is_ok_and(|bytes| words.iter().all(|text| holds(&bytes, text)));
         known().insert(key, is_this);

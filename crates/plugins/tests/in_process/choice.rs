@@ -1,7 +1,7 @@
 //! Which plugins run here.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use linkspan_plugin::spec::{Command, PluginType};
@@ -11,6 +11,11 @@ use linkspan_runtime::{Error, Execute, Process, Request};
 use super::world::{Asked, script};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_linkspan-plugins");
+
+fn executable(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
 
 /// Whether the plugin in a file runs here; asked of the same executor twice, since it remembers.
 fn runs_here(executor: &InProcess, asked: &Asked, plugin: &str, file: &Path) -> bool {
@@ -38,9 +43,19 @@ fn by_its_file_a_plugin_runs_here_when_that_is_this_build() {
     let place = bytes
         .windows(words.len())
         .position(|window| window == words.as_bytes());
-    let mut other = bytes;
-    other[place.unwrap() + "Linkspan ".len()] ^= 1;
-    fs::write(at("vlan"), &other).unwrap();
+    let place = place.unwrap();
+    // Of 1.1.0 for 0.1.0, and of 0.1.01.
+    for (name, byte, value) in [
+        ("vlan", place + "Linkspan ".len(), b'1'),
+        ("vrf", place + words.len(), b'1'),
+    ] {
+        let mut other = bytes.clone();
+        assert_ne!(other[byte], value);
+        other[byte] = value;
+        executable(&at(name), &other);
+    }
+    executable(&at("sbr"), &bytes);
+    fs::set_permissions(at("sbr"), fs::Permissions::from_mode(0o644)).unwrap();
     script(dir.path(), "loopback", "echo of others");
     symlink("nowhere", at("tap")).unwrap();
     let asked = Asked::default();
@@ -54,6 +69,9 @@ fn by_its_file_a_plugin_runs_here_when_that_is_this_build() {
         ("cilium", "ptp", false),
         // Another version.
         ("vlan", "vlan", false),
+        ("vrf", "vrf", false),
+        // Switched off.
+        ("sbr", "sbr", false),
         ("loopback", "loopback", false),
         ("tap", "tap", false),
     ] {
