@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::{env, fs};
 
 use linkspan_spec::{Error, ErrorCode};
@@ -80,13 +80,7 @@ impl Program {
     fn run_by(&self, name: &str, input: &str) -> Result<String, Error> {
         let output = self
             .start()
-            .and_then(|mut child| {
-                // Dropped at once, so that the program sees the end of its input.
-                if let Some(mut stdin) = child.stdin.take() {
-                    stdin.write_all(input.as_bytes())?;
-                }
-                child.wait_with_output()
-            })
+            .and_then(|child| finish(child, input.as_bytes()))
             .map_err(|error| {
                 Error::new(ErrorCode::INTERNAL, format!("cannot run {name}: {error}"))
                     .with_details(missing_program(&error))
@@ -126,7 +120,7 @@ impl Program {
             .find(|path| path.exists())
     }
 
-    fn start(&self) -> io::Result<std::process::Child> {
+    fn start(&self) -> io::Result<Child> {
         let spawn = |path: &str| {
             Command::new(path)
                 .args(&self.arguments)
@@ -148,6 +142,18 @@ impl Program {
     }
 }
 
+/// Gives a program its input, and waits for its end: also where it ends without having read all, so that it says why, and is not
+/// left behind as a zombie of a program that goes on.
+fn finish(mut child: Child, input: &[u8]) -> io::Result<Output> {
+    // Dropped at once, so that the program sees the end of its input.
+    let written = child.stdin.take().map(|mut stdin| stdin.write_all(input));
+    let output = child.wait_with_output()?;
+    match written {
+        Some(Err(error)) if output.status.success() => Err(error),
+        _ => Ok(output),
+    }
+}
+
 fn missing_program(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => format!(
@@ -155,5 +161,28 @@ fn missing_program(error: &io::Error) -> String {
             USUAL_DIRECTORIES.join(", ")
         ),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As an iptables-restore that does not know an option. It is given more than a pipe takes.
+    #[test]
+    fn one_that_ends_before_it_reads_says_why() {
+        let run = |script: &str| {
+            let program = Program {
+                name: "/bin/sh".to_owned(),
+                arguments: vec!["-c".to_owned(), script.to_owned()],
+            };
+            program.run(&"# a comment\n".repeat(100_000))
+        };
+        let error = run("exec 0<&-; echo 'unknown option \"--wait\"' >&2; exit 2").unwrap_err();
+        assert!(error.msg.ends_with(r#"unknown option "--wait""#), "{error}");
+        // What has not read what it was to do has not done it.
+        let error = run("exec 0<&-").unwrap_err();
+        assert!(error.msg.contains("Broken pipe"), "{error}");
+        assert_eq!(run("cat > /dev/null; echo done").unwrap(), "done\n");
     }
 }
