@@ -34,15 +34,18 @@ use crate::{PLUGINS, is_host, record_of};
 ///   could not come back from a container's namespace. Any number of threads may call at a time: what they share is on the host,
 ///   behind the same locks as between processes.
 /// - It reads the variables of its [`Request`] and no other: nothing of this process's environment but `PATH`, by which the
-///   programs of others are found (`iptables`, and `ip` for a tap device with an SELinux context). It changes nothing that belongs to the process:
+///   programs of others are found (`iptables`, and `ip` for a tap device with an SELinux context), and `DBUS_SYSTEM_BUS_ADDRESS`, by which
+///   firewalld is. It changes nothing that belongs to the process:
 ///   neither environment, working directory, umask nor signals.
 /// - What it says on standard error is in [`Output::stderr`], and nothing is printed.
 /// - A panic is a plugin's error with the specification's code 999. The program's panic hook is told, as of any other; a program that is
 ///   built with `panic = "abort"` ends.
 /// - *Deadline and cancellation* end what is waited for elsewhere: plugins of others run as processes, and are ended. A plugin of
 ///   this crate is not stopped half-way, for a thread cannot be. It is not begun once the time has passed, and what it waits for has
-///   limits of its own: a minute at most for the kernel and for locks, five for a DHCP server; then the chain is not gone on with. Its
-///   answer counts if it came late, unless that was to a future which was dropped: nobody would know of what was attached.
+///   limits of its own: a minute at most for the kernel and for locks, five for a DHCP server; none where a program
+///   of others (`iptables`) does not end, or a system bus greets nobody. Then the chain is not gone on with. Its answer counts if it came late, unless that was to a future which was dropped: nobody would know of what was attached.
+/// - The program must not ignore SIGCHLD or reap children that it has not started, nor end by SIGPIPE, as with [`Process`]: `iptables` is a
+///   child of it.
 /// - The thread has to be in the host's network namespace, as the process of a plugin would be. The process aborts, as a last resort, where the
 ///   kernel does not let a thread back into it that it has let go, since all that follows would happen in the wrong network.
 /// - Calls are told to `linkspan events`, and their spans kept where somebody keeps the trace, as with processes, unless
