@@ -49,7 +49,8 @@ pub(crate) fn end(turn: &str) {
 
 fn pids() -> impl Iterator<Item = Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+    let number = |name: &str| name.parse().ok().filter(|number| *number > 0);
+    entries.filter_map(move |entry| Pid::from_raw(number(entry.file_name().to_str()?)?))
 }
 
 /// A process, if it leads its group but no session, and runs.
@@ -58,8 +59,9 @@ fn leader(pid: Pid) -> Option<Leader> {
     // Its name, which is in parentheses, may hold anything.
     let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let [state, _, group, session] = *fields.first_chunk()?;
-    let number = |field: &str| field.parse().ok().and_then(Pid::from_raw);
-    let leads = number(group) == Some(pid) && number(session) != Some(pid);
+    // Of one that is just being reaped they are -1.
+    let own = pid.as_raw_pid().to_string();
+    let leads = group == own && session != own;
     let runs = !matches!(state, "Z" | "X");
     let begin = fields.get(19)?.parse().ok()?;
     (leads && runs).then_some(Leader { pid, begin })
