@@ -14,9 +14,10 @@
 //!
 //! A plugin may embed a runtime of the same cache for the same container, as Multus does. It would wait for the operation that
 //! it is run by, for ever: so plugins are told whose turns it is ([`TURN`]), and a runtime that finds its own container's lock, or
-//! its network's that is GC's, there takes part in that turn.
+//! its network's that is GC's, there takes part in that turn. One that a plugin only asks, a daemon, is handed it
+//! ([`Runtime::with_turn`](crate::Runtime::with_turn)).
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -43,6 +44,8 @@ const GATE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Locks {
     cache: PathBuf,
+    /// The turns of whoever this works for, where that is not who runs this process.
+    pub(crate) handed: Option<OsString>,
 }
 
 /// The turn of one container, until it is dropped.
@@ -52,31 +55,23 @@ pub(crate) struct ContainerTurn {
     held: Option<Held>,
     /// What the network's is known by, where that is GC's.
     collection: Option<String>,
+    /// The turns that this one is within.
+    told: OsString,
 }
 
 impl ContainerTurn {
-    /// None of a container, within GC of a network.
-    pub(crate) fn within(collection: &Turn) -> Self {
-        Self {
-            held: None,
-            collection: collection.network.as_ref().and_then(Held::mark),
-        }
-    }
-
-    /// The variable by which plugins are told of it, beside the turns that this process is told of: a plugin may attach another
-    /// container, and a plugin of that the first one.
+    /// The variable by which plugins are told of it, beside the turns that it is within: a plugin may attach another container, and a
+    /// plugin of that the first one.
     pub(crate) fn variable(&self) -> Option<(&'static str, OsString)> {
         let own = self.held.as_ref().and_then(Held::mark);
-        let mut marks = own.into_iter().chain(self.collection.clone()).peekable();
-        marks.peek()?;
-        let mut told = std::env::var_os(TURN).unwrap_or_default();
-        for mark in marks {
+        let mut told = self.told.clone();
+        for mark in own.into_iter().chain(self.collection.clone()) {
             if !told.is_empty() {
                 told.push(" ");
             }
             told.push(mark);
         }
-        Some((TURN, told))
+        (!told.is_empty()).then_some((TURN, told))
     }
 }
 
@@ -139,6 +134,24 @@ impl Locks {
     pub(crate) fn new(cache: &Path) -> Self {
         Self {
             cache: cache.to_owned(),
+            handed: None,
+        }
+    }
+
+    /// The turns that what is done here is within.
+    fn told(&self) -> OsString {
+        let handed = self.handed.clone();
+        handed
+            .or_else(|| std::env::var_os(TURN))
+            .unwrap_or_default()
+    }
+
+    /// The turn of no container, within GC of a network.
+    pub(crate) fn within(&self, collection: &Turn) -> ContainerTurn {
+        ContainerTurn {
+            held: None,
+            collection: collection.network.as_ref().and_then(Held::mark),
+            told: self.told(),
         }
     }
 
@@ -151,8 +164,12 @@ impl Locks {
         patience: Patience<'_>,
     ) -> Result<ContainerTurn, Error> {
         let path = self.container_file(container);
-        if self.can_do_without(command) || is_inherited(&path) {
-            return Ok(ContainerTurn::default());
+        let told = self.told();
+        if self.can_do_without(command) || is_inherited(&path, &told) {
+            return Ok(ContainerTurn {
+                told,
+                ..ContainerTurn::default()
+            });
         }
         let held = held(&path, Mode::Exclusive, patience);
         let held = unless_dispensable(held, command == Command::Add)?;
@@ -160,6 +177,7 @@ impl Locks {
         Ok(ContainerTurn {
             held,
             collection: None,
+            told,
         })
     }
 
@@ -180,7 +198,7 @@ impl Locks {
                 let held = turn.held;
                 Some(ContainerTurn {
                     held,
-                    ..ContainerTurn::within(collection)
+                    ..self.within(collection)
                 })
             }),
         }
@@ -199,7 +217,7 @@ impl Locks {
         }
         let is_needed = command == Command::Add;
         let network_file = self.network_file(network);
-        let network_lock = match is_inherited(&network_file) {
+        let network_lock = match is_inherited(&network_file, &self.told()) {
             true => None,
             false => {
                 self.pass_gate(network, patience)?;
@@ -227,7 +245,7 @@ impl Locks {
         patience: Patience<'_>,
     ) -> Result<Turn, Error> {
         let path = self.network_file(network);
-        if is_inherited(&path) {
+        if is_inherited(&path, &self.told()) {
             return Ok(Turn::default());
         }
         let gate = held(&self.gate_file(network), Mode::Exclusive, patience)?;
@@ -258,7 +276,7 @@ impl Locks {
     /// Waits while GC does for its turn. What is run in somebody's turn does not: it is that which GC waits for.
     fn pass_gate(&self, network: &NetworkName, patience: Patience<'_>) -> Result<(), Error> {
         let gate = self.gate_file(network);
-        if !gate.exists() || std::env::var_os(TURN).is_some() {
+        if !gate.exists() || !self.told().is_empty() {
             return Ok(());
         }
         // Where it cannot be locked nobody is kept from anything.
@@ -282,13 +300,10 @@ fn mark(meta: &fs::Metadata) -> String {
     format!("{device}:{inode}@{}.{:09}", meta.mtime(), meta.mtime_nsec())
 }
 
-/// Whether the turn of a container, or GC's of a network, is that of who runs this process. A turn that is over is not, though a
+/// Whether the turn of a container, or GC's of a network, is one of those that were told. A turn that is over is not, though a
 /// process that was left behind is still told of it.
-fn is_inherited(path: &Path) -> bool {
-    let Some(told) = std::env::var_os(TURN) else {
-        return false;
-    };
-    let Ok(file) = File::open(path) else {
+fn is_inherited(path: &Path, told: &OsStr) -> bool {
+    let Some(file) = File::open(path).ok().filter(|_| !told.is_empty()) else {
         return false;
     };
     let is_told = |mark: String| told.to_string_lossy().split(' ').any(|one| one == mark);

@@ -9,7 +9,7 @@ use linkspan_spec::{
 };
 
 use crate::chain::Chain;
-use crate::lock::{ContainerTurn, Turn};
+use crate::lock::Turn;
 use crate::{CachedFile, Cause, Deadline, Error, Operation, Outcome, Runtime, Step};
 
 impl Runtime {
@@ -241,7 +241,7 @@ impl Collection<'_> {
 
     fn collect_garbage(&self, in_use: &[Attachment]) -> Vec<Error> {
         let deadline = Deadline::after(self.runtime.timeout);
-        let turn = ContainerTurn::within(&self.turn);
+        let turn = self.runtime.locks.within(&self.turn);
         let chain = Chain {
             turn: Some(&turn),
             ..self

@@ -1,5 +1,6 @@
 //! The runtime: attaches containers to networks, and detaches them.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -113,6 +114,20 @@ impl Runtime {
     pub fn with_trace(&self, trace: TraceContext) -> Self {
         let mut runtime = self.clone();
         runtime.runner.trace = Some(trace);
+        runtime
+    }
+
+    /// The same runtime for what is done on behalf of a plugin by a process which that has not started, such as the daemon of a
+    /// meta plugin: within the turn of the operation that runs the plugin. Without, where both runtimes have the same cache, the
+    /// daemon waits for the operation, which waits for the plugin, which waits for the daemon, until the deadline.
+    ///
+    /// The plugin finds the turn in its variable `LINKSPAN_TURN`, and hands it over with what it asks for; an
+    /// [`Execute`](crate::Execute) finds it in its [request](crate::Request::variable). A turn that is over, or none, is as good as
+    /// nothing. A process that the plugin has started need not be told.
+    #[must_use]
+    pub fn with_turn(&self, turn: impl Into<OsString>) -> Self {
+        let mut runtime = self.clone();
+        runtime.locks.handed = Some(turn.into());
         runtime
     }
 

@@ -1,11 +1,16 @@
 //! Runtimes within plugins.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use linkspan_runtime::{Command, Fake, Output, Request, spec};
+
 use crate::turns::SLOW;
-use crate::world::{World, endpoint, named, network};
+use crate::world::{World, endpoint, named, network, words};
 
 /// As Multus does: a plugin that attaches the same container to other networks, with a runtime and a cache of the same kind.
 #[test]
@@ -138,4 +143,64 @@ fn a_plugin_does_not_wait_for_the_gc_that_waits_for_it() {
         gc.join().unwrap().unwrap();
     });
     assert_eq!(world.cached(), ["net-c1-eth0", "net-c1-net1"]);
+}
+
+/// Multus' thick plugin asks a daemon, which is nobody's child and has the same cache.
+#[test]
+fn a_daemon_takes_part_in_the_turn_that_its_plugin_hands_it() {
+    let world = World::new(&[]);
+    let (ask, asked) = mpsc::channel::<(Command, Option<OsString>)>();
+    let (answer, answered) = mpsc::channel();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let inner = Arc::clone(&seen);
+    let plugins = Fake::new(move |request: &Request<'_>| {
+        let turn = request.variable("LINKSPAN_TURN").map(OsStr::to_owned);
+        inner.lock().unwrap().push(turn);
+        Output::success("{}")
+    });
+    let daemon = world.builder().timeout(Duration::from_millis(500));
+    let daemon = daemon.executor(plugins).build();
+    let work = thread::spawn(move || {
+        let network = named("inner", "1.1.0", &["one"]);
+        for (command, turn) in asked {
+            let runtime = turn.map_or_else(|| daemon.clone(), |turn| daemon.with_turn(turn));
+            let done = match command {
+                Command::Add => runtime.add(&network, &endpoint("c1")).map(drop),
+                _ => runtime.del(&network, &endpoint("c1")),
+            };
+            answer.send(done).unwrap();
+        }
+    });
+    let hands_over = Arc::new(AtomicBool::new(false));
+    let does = Arc::clone(&hands_over);
+    let shim = Mutex::new((ask, answered));
+    let shim = Fake::new(move |request: &Request<'_>| {
+        let turn = request.variable("LINKSPAN_TURN").map(OsStr::to_owned);
+        let (ask, answered) = &*shim.lock().unwrap();
+        let turn = turn.filter(|_| does.load(SeqCst));
+        ask.send((request.command, turn)).unwrap();
+        match answered.recv().unwrap() {
+            Ok(()) => Output::success("{}"),
+            Err(error) => {
+                let told = spec::Error::new(error.code(), error.to_string());
+                Output::failure(&told)
+            }
+        }
+    });
+    let runtime = world.builder().executor(shim).build();
+    let outer = named("outer", "1.1.0", &["multus"]);
+    let error = runtime.add(&outer, &endpoint("c1")).unwrap_err();
+    assert!(
+        words(&error).contains("its turn did not come in time"),
+        "{error}"
+    );
+    hands_over.store(true, SeqCst);
+    runtime.add(&outer, &endpoint("c1")).unwrap();
+    assert_eq!(world.cached(), ["inner-c1-eth0", "outer-c1-eth0"]);
+    runtime.del(&outer, &endpoint("c1")).unwrap();
+    assert_eq!(world.cached(), [""; 0]);
+    // What the daemon runs may ask again.
+    assert!(seen.lock().unwrap().iter().all(Option::is_some));
+    drop(runtime);
+    work.join().unwrap();
 }
