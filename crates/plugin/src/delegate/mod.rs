@@ -149,10 +149,10 @@ impl<'a> Delegation<'a> {
             }
         })?;
         let result = self.result(answer);
-        let mut again = self.again();
-        if let Ok(result) = &result {
-            again = again.with_prev_result(result)?;
-        }
+        let behind = |result: &Success| self.again().with_prev_result(result).ok();
+        // It has succeeded, so what has no form in its version is undone as well.
+        let again = result.as_ref().ok().and_then(behind);
+        let again = again.unwrap_or_else(|| self.again());
         undo.on_failure(format!("what {:?} made", self.name()), move || again.del());
         result
     }

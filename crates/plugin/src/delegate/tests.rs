@@ -205,6 +205,23 @@ fn what_a_delegate_made_is_undone_with_what_it_said() {
     assert_eq!(told["prevResult"]["ips"][0]["address"], "10.1.0.6/24");
 }
 
+/// A delegate may answer in a newer version than it was asked in.
+#[test]
+fn what_a_delegate_made_is_undone_though_its_result_has_no_form_in_its_version() {
+    let others = Others::that(r#"echo '{"cniVersion":"1.0.0","interfaces":[{"name":"net1"}]}'"#);
+    let config = json!({ "cniVersion": "1.0.0", "to": { "type": "other", "cniVersion": "0.2.0" } });
+    let call = || others.call(Command::Add).config(config.clone());
+    assert_eq!(call().args("FAIL=1").run().error().msg, "after it");
+    assert_eq!(others.calls().len(), 2);
+    assert!(others.calls()[1].starts_with("DEL c1 net1"));
+    // Ours is of a version that can say it.
+    assert_eq!(call().run().result().interfaces[0].name, "net1");
+    let config = json!({ "cniVersion": "0.2.0", "to": { "type": "other" } });
+    let failed = others.call(Command::Add).config(config).run();
+    assert!(failed.error().msg.contains("without an IP address"));
+    assert!(others.calls()[4].starts_with("DEL c1"));
+}
+
 /// The specification, section 4: the plugin that delegates calls DEL after an ADD that failed.
 #[test]
 fn an_add_that_failed_is_followed_by_del() {
