@@ -52,7 +52,7 @@ pub struct Host {
 /// The same for a program that is told its arguments, with the exit status as a number.
 pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
     let began = Instant::now();
-    let env = |name: &str| std::env::var(name).ok();
+    let env = variable;
     let mut stdout = Stdout;
     let called = called::plugin(table, arguments, called::started());
     if let Some((handler, words @ [_, ..])) = called
@@ -89,6 +89,11 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
     });
     done.observed(handler, &env, began, traced, &host.observe);
     status
+}
+
+/// A variable of this process. One that is no UTF-8 is there all the same: what it is for says that it cannot be.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 fn unprinted(error: &io::Error) -> Error {
