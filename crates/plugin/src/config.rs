@@ -6,9 +6,12 @@ use std::ops::RangeInclusive;
 use linkspan_spec::{Command, Error, ErrorCode, PluginConfig, key};
 use serde_json::{Map, Value};
 
+mod default;
 mod from_key;
 mod strict;
 
+#[doc(hidden)]
+pub use default::declared;
 pub use from_key::{Field, FromKey, Wrong};
 pub(crate) use strict::look;
 

@@ -9,7 +9,7 @@
 /// |---|---|
 /// | `/// …` | what it means, in messages too |
 /// | `"key" => field: Type` | its path from the top, by dots (`"ipam.range"`), and the field. `Option<T>` is absent without the key, [`Deferred<T>`](crate::config::Deferred) is judged when it is asked for |
-/// | (`default = …`) | the value without the key, as in JSON: `5`, `"eth0"`, `["a"]`, `{ "k": 1 }`. Without it, and not an `Option`, the key is required |
+/// | (`default = …`) | the value without the key, as in JSON: `5`, `"eth0"`, `["a"]`, `{ "k": 1 }`; what is no JSON does not compile. Without it, and not an `Option`, the key is required |
 /// | (`unit = "…"`) | the unit of a number |
 /// | (`range = 1..=9`) | the whole numbers between which a number must be |
 /// | (`outside = "…"`) | the words for a number outside of its range, in which `{}` is the number: of an error that scripts know from elsewhere |
@@ -63,6 +63,16 @@
 /// assert_eq!(error.msg, r#"invalid "mtu" 5: it must be from 68 to 65535"#);
 /// # Ok::<(), linkspan_plugin::spec::Error>(())
 /// ```
+///
+/// ```compile_fail,E0080
+/// linkspan_plugin::keys! {
+///     /// A default that no configuration could have.
+///     pub struct Config {
+///         /// The largest packet.
+///         "mtu" => mtu: u32, default = 1_500, unit = "bytes", read by [Add];
+///     }
+/// }
+/// ```
 #[macro_export]
 macro_rules! keys {
     (
@@ -108,6 +118,9 @@ macro_rules! keys {
                 )*})
             }
         }
+
+        // Judged though nobody should read it.
+        const _: &[$crate::config::Key] = <$config as $crate::Configuration>::KEYS;
 
         impl $crate::Configuration for $config {
             const KEYS: &'static [$crate::config::Key] = &[$(
@@ -242,7 +255,13 @@ macro_rules! __key {
             name: $key,
             kind: <$type as $crate::config::Field>::KIND,
             shape: <$type as $crate::config::Field>::SHAPE,
-            default: $crate::__optional!($($default)?),
+            default: $crate::__optional!($($crate::config::declared(
+                $default,
+                concat!(
+                    "the default of ", stringify!($key), " is written as in JSON: 1000 and not 1_000, 16 and not 0x10, \
+                     \\\", \\\\, \\n, \\r and \\t alone in texts, no comma at the end of a list"
+                ),
+            ))?),
             unit: $crate::__optional!($($unit)?),
             range: $crate::__optional!($($crate::config::bounds(&($range)))?),
             outside: $crate::__optional!($($outside)?),

@@ -219,7 +219,21 @@ impl Call {
     }
 
     /// Makes the call.
+    ///
+    /// # Panics
+    /// When the plugin declares a default that a configuration could not have, which is then told to whoever has none.
+    #[track_caller]
     pub fn run(self) -> Answered {
+        for key in self
+            .plugin
+            .keys()
+            .iter()
+            .filter(|key| key.default.is_some())
+        {
+            if let Err(error) = (key.judge)(key, &Map::new()) {
+                panic!("the default of a key: {error}");
+            }
+        }
         let stdin = match self.stdin {
             Stdin::Config(config) => whole(config, self.plugin.name()).into_bytes(),
             Stdin::Text(text) => text,

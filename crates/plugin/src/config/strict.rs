@@ -72,20 +72,22 @@ fn within(object: &Map<String, Value>, declared: &[Rest<'_>], path: &str, found:
         IPAM => names(<IpamKeys as Configuration>::KEYS),
         _ => Vec::new(),
     };
-    for (name, value) in object {
+    for (written, value) in object {
+        let known = usual.iter().find(|one| one.eq_ignore_ascii_case(written));
+        // In whatever case it is written, what is below it is that of the key that it means.
+        let name = known.map_or(written.as_str(), |known| *known);
         let place = match path {
-            "" => name.clone(),
+            "" => name.to_owned(),
             path => format!("{path}.{name}"),
         };
-        let is_usual = usual.iter().any(|usual| usual.eq_ignore_ascii_case(name));
         let below: Vec<Rest<'_>> = declared.iter().filter_map(|key| key.inside(name)).collect();
-        if below.is_empty() && !is_usual {
+        if below.is_empty() && known.is_none() {
             let known = declared
                 .iter()
                 .map(|(rest, _)| first(rest))
                 .chain(usual.iter().copied());
             found.push(words(&place, name, value, known));
-        } else if !(path.is_empty() && OF_OTHERS.contains(&name.as_str())) {
+        } else if !(path.is_empty() && OF_OTHERS.contains(&name)) {
             deeper(value, &below, &place, found);
         }
     }
@@ -149,7 +151,8 @@ fn words<'k>(
     const NEAR: usize = 2;
     let nearest = known
         .map(|known| (distance(name, known), known))
-        .filter(|(distance, _)| *distance <= NEAR)
+        // A name of which nothing is left is none that was meant.
+        .filter(|(distance, known)| *distance <= NEAR && *distance < known.len())
         .min();
     let question = nearest
         .map(|(_, known)| format!("; did you mean {known:?}?"))

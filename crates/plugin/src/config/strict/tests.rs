@@ -51,6 +51,14 @@ crate::keys! {
 }
 
 crate::keys! {
+    /// One that nobody could write down.
+    struct Impossible {
+        /// More than there may be.
+        "most" => most: u32, default = 5, range = 1..=3, read by [Add];
+    }
+}
+
+crate::keys! {
     /// A lenient one.
     struct Lenient, strict = warn {
         /// Somewhere.
@@ -100,6 +108,15 @@ fn what_is_declared_is_known_and_nothing_else_with_the_nearest_name() {
         (
             json!({ "routes": [{ "dest": "::/0" }] }),
             &["unknown key \"routes[0].dest\" (\"::/0\"); did you mean \"dst\"?"],
+        ),
+        // The reader finds them in any case.
+        (
+            json!({ "RuntimeConfig": { "mac": "m", "ports": [] }, "Args": { "cni": {} }, "IPAM": { "type": "t", "subnet": "s" } }),
+            &[],
+        ),
+        (
+            json!({ "IPAM": { "type": "t", "subent": "s" } }),
+            &["unknown key \"ipam.subent\" (\"s\"); did you mean \"subnet\"?"],
         ),
         // What has another shape is for the reader to refuse.
         (json!({ "ipam": 5, "servers": {} }), &[]),
@@ -158,6 +175,7 @@ fn defaults_of_every_shape_and_floats() {
 
 struct Strictly;
 struct Leniently;
+struct Impossibly;
 
 macro_rules! plugin {
     ($plugin:ident, $config:ident) => {
@@ -184,6 +202,33 @@ macro_rules! plugin {
 
 plugin!(Strictly, Config);
 plugin!(Leniently, Lenient);
+plugin!(Impossibly, Impossible);
+
+#[test]
+#[should_panic(expected = "the default of a key: invalid \"most\" 5: it must be from 1 to 3")]
+fn a_default_that_cannot_be_is_found_by_any_test() {
+    let config = json!({ "most": 2 });
+    let parsed = PluginConfig::from_value(config.clone()).unwrap();
+    assert_eq!(Impossible::read(&parsed).unwrap().most, 2);
+    testing::Call::del(&Impossibly).config(config).run();
+}
+
+#[test]
+fn a_name_is_near_another_that_shares_a_letter_with_it() {
+    for (name, known, question) in [
+        ("b", "a", ""),
+        ("_", "id", ""),
+        ("it", "id", "; did you mean \"id\"?"),
+        ("mut", "mtu", "; did you mean \"mtu\"?"),
+    ] {
+        let expected = format!("unknown key \"x.{name}\" (1){question}");
+        let place = format!("x.{name}");
+        assert_eq!(
+            words(&place, name, &json!(1), [known].into_iter()),
+            expected
+        );
+    }
+}
 
 #[test]
 fn who_is_strict_fails_before_anything_is_made_and_never_keeps_a_container() {
