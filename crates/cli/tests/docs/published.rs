@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use linkspan_testkit::Cmd;
 use linkspan_testkit::document::top;
 
 /// The folders of the crates that are published, each with its `Cargo.toml`.
@@ -46,6 +47,19 @@ fn every_published_crate_tells_its_features_in_both_places() {
                 "{feature} in README.md of {folder:?}"
             );
         }
+    }
+}
+
+/// Whoever has a package cannot build tests that need what is not published, or the scripts of the repository.
+#[test]
+fn no_package_has_tests_that_need_the_workspace() {
+    for (folder, manifest) in published() {
+        let tests = Cmd::new("grep")
+            .args(["-rlE", r#"linkspan_testkit|join\("\.\./"#])
+            .arg(folder.join("tests"))
+            .output();
+        let is_left_out = manifest.contains("\nexclude = [\"tests\"]\n");
+        assert_eq!(!tests.stdout.is_empty(), is_left_out, "{tests}");
     }
 }
 
