@@ -87,8 +87,27 @@ pub(crate) enum PluginKind {
     Ipam,
 }
 
+/// Names that Cargo or what the crate uses has taken.
+const TAKEN: [&str; 6] = [
+    "build",
+    "deps",
+    "examples",
+    "incremental",
+    "linkspan-kernel",
+    "linkspan-plugin",
+];
+
+/// As long as a name may be on crates.io, in bytes.
+const MAX_NAME: usize = 64;
+
 /// A name that is a plugin's and a crate's.
 fn crate_name(text: &str) -> Result<String, String> {
+    if TAKEN.contains(&text.replace('_', "-").as_str()) {
+        return Err("Cargo, or a crate that it uses, has taken it".to_owned());
+    }
+    if text.len() > MAX_NAME {
+        return Err(format!("it is longer than {MAX_NAME} letters"));
+    }
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
     let begins = text.starts_with(|letter: char| letter.is_ascii_alphabetic());
     match begins && text.chars().all(is_word) {

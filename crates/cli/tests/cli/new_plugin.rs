@@ -1,8 +1,9 @@
 //! `linkspan new plugin`: what it writes builds, and its tests pass.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,6 +61,12 @@ fn what_is_written_builds_and_its_tests_pass() {
             .output();
         let about = format!("CNI {name} plugin v0.1.0: ");
         assert!(output.ok() && output.stderr.contains(&about), "{output}");
+        // What is no UTF-8 is there all the same.
+        let output = cargo(&directory, &["run", "--quiet"])
+            .env("CNI_COMMAND", OsStr::from_bytes(b"AD\xff"))
+            .output();
+        let words = "unknown CNI_COMMAND: AD\u{fffd}";
+        assert!(output.stdout.contains(words), "{output}");
         // What is there stays as it is.
         let output = new_plugin(&name, kind, &directory);
         assert!(!output.ok(), "{output}");
@@ -145,4 +152,53 @@ fn mistakes_in_the_keys_are_told_in_words() {
 fn place(message: &str) -> Option<(usize, &str)> {
     let (line, rest) = message.split_once("src/main.rs:")?.1.split_once(':')?;
     Some((line.parse().ok()?, rest.split_once("error: ")?.1))
+}
+
+fn new(directory: &Path, words: &[&str]) -> Cmd {
+    Cmd::new(LINKSPAN)
+        .args(["new", "plugin"])
+        .args(words)
+        .current_dir(directory)
+}
+
+#[test]
+fn a_name_that_no_crate_of_a_plugin_can_have_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "a".repeat(65);
+    for name in [
+        "2fast",
+        "../x",
+        "pl\u{fc}gin",
+        "",
+        "a b",
+        "deps",
+        "build",
+        "linkspan-plugin",
+        "linkspan_kernel",
+        &long,
+    ] {
+        let output = new(folder.path(), &[name]).output();
+        assert_eq!(output.status.code(), Some(2), "{name}: {output}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_told_to_be_done_next_can_be_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = new(folder.path(), &["a", "--dir", "with space"]).output();
+    assert!(output.stdout.contains("  cd 'with space'\n"), "{output}");
+    assert!(!output.stdout.contains("[workspace]"), "{output}");
+    // Cargo: "current package believes it's in a workspace when it's not".
+    fs::write(
+        folder.path().join("Cargo.toml"),
+        "[workspace]\nmembers = []\n",
+    )
+    .unwrap();
+    let output = new(folder.path(), &["b"]).output();
+    let told = format!(
+        "  # {}/Cargo.toml must have it among its members",
+        folder.path().display()
+    );
+    assert!(output.stdout.contains(&told), "{output}");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::args::{NewPlugin, PluginKind};
 use crate::failure::{Failure, Kind};
@@ -84,6 +84,18 @@ pub(super) fn plugin(ui: Ui, args: &NewPlugin) -> Result<(), Failure> {
     tell(ui, args, &directory, &files)
 }
 
+/// The directory above it that is a workspace's, where Cargo looks for one: it refuses a crate that is no member.
+fn workspace_around(directory: &Path) -> Option<PathBuf> {
+    let directory = std::path::absolute(directory).ok()?;
+    let is_workspace = |one: &&Path| {
+        let text = fs::read_to_string(one.join("Cargo.toml")).unwrap_or_default();
+        text.lines()
+            .any(|line| line.trim_start().starts_with("[workspace"))
+    };
+    let found = directory.ancestors().skip(1).find(is_workspace);
+    found.map(Path::to_owned)
+}
+
 /// The root of a checkout.
 fn checkout(path: &Path) -> Result<String, Failure> {
     let found = fs::canonicalize(path).and_then(|path| {
@@ -109,8 +121,10 @@ fn named(template: &Template, name: &str, text: &str) -> String {
     while is_word_of(&text, &type_name) && type_name != template.type_name {
         type_name.push_str("Plugin");
     }
-    text.replace(template.name, name)
-        .replace(template.type_name, &type_name)
+    // The name may have that of the type in it.
+    let parts: Vec<_> = text.split(template.type_name).collect();
+    let parts = parts.iter().map(|part| part.replace(template.name, name));
+    parts.collect::<Vec<_>>().join(&type_name)
 }
 
 /// `my-plugin` as the name of a type.
@@ -160,14 +174,17 @@ fn write(directory: &Path, files: &[(&str, String)]) -> Result<(), Failure> {
         .and_then(|()| fs::create_dir(directory))
         .map_err(|error| failed(directory, error))?;
     let all = files.iter().map(|(path, text)| (*path, text.as_str()));
-    for (path, text) in all.chain([GITIGNORE]) {
+    let written = all.chain([GITIGNORE]).try_for_each(|(path, text)| {
         let path = directory.join(path);
         let folder = path.parent().unwrap_or(directory);
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&path, text))
-            .map_err(|error| failed(&path, error))?;
-    }
-    Ok(())
+            .map_err(|error| failed(&path, error))
+    });
+    written.inspect_err(|_| {
+        // A half of a crate would only be in the way of the next attempt; what cannot be removed is told by that.
+        let _ = fs::remove_dir_all(directory);
+    })
 }
 
 fn tell(
@@ -177,8 +194,14 @@ fn tell(
     files: &[(&str, String)],
 ) -> Result<(), Failure> {
     let shown = directory.to_string_lossy();
-    let next = [
-        format!("cd {shown}"),
+    let around = workspace_around(directory).map(|workspace| {
+        let workspace = workspace.display();
+        format!(
+            "# {workspace}/Cargo.toml must have it among its members, or its own Cargo.toml a line [workspace]"
+        )
+    });
+    let steps = [
+        format!("cd {}", word(&shown)),
         "cargo test".to_owned(),
         "cargo build --release".to_owned(),
         format!(
@@ -186,6 +209,7 @@ fn tell(
             args.name
         ),
     ];
+    let next: Vec<String> = around.into_iter().chain(steps).collect();
     if ui.json {
         let kind = match args.kind {
             PluginKind::Chained => "chained",
@@ -211,6 +235,16 @@ fn tell(
     ))
 }
 
+/// A path as one word of a shell.
+fn word(path: &str) -> String {
+    let is_plain =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '/' | '.' | '-' | '_');
+    match path.chars().all(is_plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,10 +258,25 @@ mod tests {
             ("config", "struct ConfigPlugin;"),
             ("plugin", "struct PluginPlugin;"),
             ("first-plugin", "struct FirstPlugin;"),
+            ("MyFirstPlugin", "struct MyFirstPlugin;"),
         ] {
             let text = named(&CHAINED, name, CHAINED.files[2].1);
             assert!(text.contains(expected), "{name}: {text}");
             assert!(!text.contains("ANCHOR"));
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_word() {
+        for path in [
+            "my-plugin",
+            "/a/b.c_d",
+            "with space",
+            "it's",
+            "$(x)",
+            "\"~\"",
+        ] {
+            assert_eq!(shlex::split(&word(path)).unwrap(), [path]);
         }
     }
 
