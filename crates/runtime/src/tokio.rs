@@ -74,6 +74,13 @@ impl AsyncRuntime {
     /// println!("{} attachments", kept.len());
     /// # Ok(())
     /// # }
+    /// # use linkspan_runtime::{Order, Pod};
+    /// # async fn pod(runtime: AsyncRuntime, pod: Pod) -> Result<(), Box<dyn std::error::Error>> {
+    /// // An operation with errors of its own.
+    /// let made = runtime.run(move |runtime| Ok(runtime.add_pod(&pod, Order::Parallel))).await??;
+    /// println!("{} networks", made.len());
+    /// # Ok(())
+    /// # }
     /// ```
     pub async fn run<T: Send + 'static>(
         &self,
