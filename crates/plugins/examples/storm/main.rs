@@ -242,6 +242,9 @@ impl Wanted {
                 }
             }
         }
+        if wanted.containers == 0 || wanted.threads == 0 {
+            return Err("--containers and --threads are from 1".into());
+        }
         match wanted.networks {
             1..=MAX_NETWORKS => Ok(wanted),
             _ => Err(format!("--networks is from 1 to {MAX_NETWORKS}").into()),
