@@ -4,47 +4,69 @@
 //! afterwards nobody would know of. So whoever has the turn next gives such a plugin up first. Nobody is there to read its answer.
 
 use std::fs;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::os::fd::OwnedFd;
 
-use rustix::process::{Pid, Signal, geteuid, getpgrp, kill_process_group};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, geteuid, getpgrp, kill_process_group, pidfd_open};
 
+use crate::Deadline;
 use crate::lock::TURN;
 use crate::process::GRACE;
 
-/// Between two looks at a process that was told to end.
-const PAUSE: Duration = Duration::from_millis(5);
-
 /// A process that leads its group, but no session: as plugins are run, and as daemons that one left behind on purpose are not.
-#[derive(Clone, Copy, PartialEq)]
 struct Leader {
     pid: Pid,
-    /// When it began, in ticks since the boot: by this it is told from a later one of the same number.
-    begin: u64,
+    /// Readable once it has ended; by this it is told from a later one of the same number.
+    process: OwnedFd,
 }
 
 /// Ends the plugins that were run in a turn, with all that they have started: by SIGTERM, and two seconds later by SIGKILL. Best
-/// effort: where nothing can be seen in `/proc` nothing is ended.
+/// effort: where nothing can be seen in `/proc`, or a kernel before 5.3 knows no descriptor of a process, nothing is ended.
 pub(crate) fn end(turn: &str) {
     let own = getpgrp();
-    let there = pids().filter_map(leader);
-    let mut left: Vec<_> = there
-        .filter(|leader| leader.pid != own && is_ours(leader.pid) && was_told(leader.pid, turn))
+    let is_left = |pid: &Pid| *pid != own && leads(*pid) && is_ours(*pid) && was_told(*pid, turn);
+    // Looked at once more when it is held: the number could have become another's.
+    let mut left: Vec<_> = pids()
+        .filter(is_left)
+        .filter_map(held)
+        .filter(|leader| is_left(&leader.pid))
         .collect();
     for signal in [Signal::TERM, Signal::KILL] {
         for leader in &left {
             // That it has ended in the meantime is as good.
             let _ = kill_process_group(leader.pid, signal);
         }
-        let begin = Instant::now();
-        loop {
-            left.retain(|one| leader(one.pid) == Some(*one));
-            if left.is_empty() || begin.elapsed() > GRACE {
-                break;
-            }
-            thread::sleep(PAUSE);
-        }
+        let deadline = Deadline::after(GRACE);
+        while !left.is_empty() && wait(&mut left, &deadline) {}
     }
+}
+
+fn held(pid: Pid) -> Option<Leader> {
+    let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    Some(Leader { pid, process })
+}
+
+/// Waits until one of them has ended, and leaves those that have out; false when the deadline is first.
+fn wait(left: &mut Vec<Leader>, deadline: &Deadline) -> bool {
+    let events = left
+        .iter()
+        .map(|leader| PollFd::new(&leader.process, PollFlags::IN));
+    let mut events: Vec<_> = events.collect();
+    let time = deadline.left();
+    let time = time.and_then(|time| Timespec::try_from(time).ok());
+    match poll(&mut events, time.as_ref()) {
+        Err(Errno::INTR) => return true,
+        Ok(ended) if ended > 0 => {}
+        _ => return false,
+    }
+    let ended: Vec<_> = events
+        .iter()
+        .map(|event| !event.revents().is_empty())
+        .collect();
+    let mut ended = ended.into_iter();
+    left.retain(|_| !ended.next().unwrap_or_default());
+    true
 }
 
 fn pids() -> impl Iterator<Item = Pid> {
@@ -53,18 +75,18 @@ fn pids() -> impl Iterator<Item = Pid> {
     entries.filter_map(move |entry| Pid::from_raw(number(entry.file_name().to_str()?)?))
 }
 
-/// A process, if it leads its group but no session, and runs.
-fn leader(pid: Pid) -> Option<Leader> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+/// Whether a process leads its group but no session, and runs.
+fn leads(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or_default();
     // Its name, which is in parentheses, may hold anything.
-    let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    let [state, _, group, session] = *fields.first_chunk()?;
+    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
+    let fields: Vec<_> = fields.into_iter().flatten().take(4).collect();
+    let [state, _, group, session] = *fields.as_slice() else {
+        return false;
+    };
     // Of one that is just being reaped they are -1.
     let own = pid.as_raw_pid().to_string();
-    let leads = group == own && session != own;
-    let runs = !matches!(state, "Z" | "X");
-    let begin = fields.get(19)?.parse().ok()?;
-    (leads && runs).then_some(Leader { pid, begin })
+    group == own && session != own && !matches!(state, "Z" | "X")
 }
 
 /// Whether a process is of this program's user and in its PID namespace, as plugins are. No other is looked at closely: who reads
