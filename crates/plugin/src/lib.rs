@@ -11,7 +11,7 @@
 //!   process when that plugin is part of the same executable.
 //! - [`Plugin::foresee`] tells what an ADD would do, for who asks before it is done.
 //! - [`Undo`] makes an ADD a transaction: what was done is undone in reverse unless committed.
-//! - [`main`] turns a table of plugins into a multi-call binary; [`embed`] runs one of them within another program.
+//! - [`main`] turns a table of plugins into a multi-call binary; [`embed`](crate::embed()) runs one of them within another program.
 //! - [`testing`] calls a plugin in a test, without an environment.
 //!
 //! ```no_run

@@ -10,7 +10,7 @@ thread_local! {
 }
 
 /// Says something on standard error, where it is nobody's protocol; a closed one is no reason to fail. Of a plugin that runs
-/// [within another program](crate::embed) it is a part of the answer.
+/// [within another program](crate::embed()) it is a part of the answer.
 pub fn warn(text: &str) {
     write(format!("{text}\n").as_bytes());
 }
