@@ -78,7 +78,7 @@ fn list_tells_networks_and_attachments() {
     assert_eq!(told["networks"][0]["plugins"], json!(["rec"]));
     assert_eq!(
         told["attachments"],
-        json!([{"network": "mynet", "containerID": "c1", "ifname": "eth0",
+        json!([{"network": "mynet", "containerID": "c1", "ifname": "eth0", "complete": true,
             "addresses": ["10.22.0.2/16"], "netns": "/run/netns/no-such", "alive": null}])
     );
     // An attachment may outlive its network's configuration; what is nowhere is a mistake.
