@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, geteuid, getpgrp, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, geteuid, kill_process_group, pidfd_open};
 
 use crate::Deadline;
 use crate::lock::TURN;
@@ -24,8 +24,13 @@ struct Leader {
 /// Ends the plugins that were run in a turn, with all that they have started: by SIGTERM, and two seconds later by SIGKILL. Best
 /// effort: where nothing can be seen in `/proc`, or a kernel before 5.3 knows no descriptor of a process, nothing is ended.
 pub(crate) fn end(turn: &str) {
-    let own = getpgrp();
-    let is_left = |pid: &Pid| *pid != own && leads(*pid) && is_ours(*pid) && was_told(*pid, turn);
+    // Of a leader outside of this PID namespace there is no number, which `getpgrp` does not bear.
+    let own = place("self").map(|place| place.group);
+    let leads = |pid: &Pid| {
+        let place = place(&pid.to_string());
+        place.is_some_and(|place| place.leads(*pid) && Some(place.group) != own)
+    };
+    let is_left = |pid: &Pid| leads(pid) && is_ours(*pid) && was_told(*pid, turn);
     // Looked at once more when it is held: the number could have become another's.
     let mut left: Vec<_> = pids()
         .filter(is_left)
@@ -75,18 +80,30 @@ fn pids() -> impl Iterator<Item = Pid> {
     entries.filter_map(move |entry| Pid::from_raw(number(entry.file_name().to_str()?)?))
 }
 
-/// Whether a process leads its group but no session, and runs.
-fn leads(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or_default();
+/// Where a process that runs stands among others.
+struct Place {
+    /// The number of its process group; -1 of one that is just being reaped, 0 of a leader outside of this PID namespace.
+    group: i32,
+    /// That of its session.
+    session: i32,
+}
+
+impl Place {
+    /// Whether it leads its group but no session.
+    fn leads(&self, pid: Pid) -> bool {
+        self.group == pid.as_raw_pid() && self.session != self.group
+    }
+}
+
+/// The place of a process, by its number or as `self`; none when it has ended.
+fn place(pid: &str) -> Option<Place> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // Its name, which is in parentheses, may hold anything.
-    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
-    let fields: Vec<_> = fields.into_iter().flatten().take(4).collect();
-    let [state, _, group, session] = *fields.as_slice() else {
-        return false;
-    };
-    // Of one that is just being reaped they are -1.
-    let own = pid.as_raw_pid().to_string();
-    group == own && session != own && !matches!(state, "Z" | "X")
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let runs = !matches!(fields.next()?, "Z" | "X");
+    let mut number = |skipped| fields.nth(skipped)?.parse().ok();
+    let (group, session) = (number(1)?, number(0)?);
+    runs.then_some(Place { group, session })
 }
 
 /// Whether a process is of this program's user and in its PID namespace, as plugins are. No other is looked at closely: who reads
