@@ -25,6 +25,8 @@ pub(crate) struct Bare {
     table: Table,
     /// The number of the next container.
     next: AtomicU32,
+    /// That of the first which is attached.
+    first: AtomicU32,
 }
 
 /// A bridge and its subnet, a /16.
@@ -67,6 +69,7 @@ impl Bare {
             bridges: bridges.collect::<Result<_, _>>()?,
             table: Table::new(Family::Inet, "bare"),
             next: AtomicU32::new(2),
+            first: AtomicU32::new(2),
         };
         let mut batch = Batch::new();
         batch
@@ -163,10 +166,11 @@ impl Bare {
         Ok(())
     }
 
-    /// Removes the links of all containers.
+    /// Removes the links of all containers that are attached.
     pub(crate) fn detach(&self) -> Result<(), Failure> {
         let rtnl = Rtnl::open()?;
-        let all = 2..self.next.load(Ordering::Relaxed);
+        let next = self.next.load(Ordering::Relaxed);
+        let all = self.first.swap(next, Ordering::Relaxed)..next;
         all.map(port_name)
             .try_for_each(|name| Ok(rtnl.delete_link(&name)?))
     }

@@ -101,6 +101,8 @@ fn storm(wanted: &Wanted) -> Result<(), Failure> {
     for (own, other) in ours.chunks(length).zip(theirs.chunks(length)) {
         adds.during(|| at_once(wanted.threads, own, add))?;
         requests.during(|| at_once(wanted.threads, other, |container| bare.attach(container)))?;
+        // The more links a host has, the longer the kernel takes for another.
+        bare.detach()?;
     }
     println!("{wanted}\n{}", Figures::HEAD);
     println!("{}", adds.row("ADD: bridge + host-local, ipMasq"));
@@ -113,7 +115,6 @@ fn storm(wanted: &Wanted) -> Result<(), Failure> {
     let mut dels = Figures::default();
     dels.during(|| at_once(wanted.threads, &ours, del))?;
     println!("{}", dels.row("DEL"));
-    bare.detach()?;
     let after = left(&runtime)?;
     println!("links, addresses in use, results, records: {before:?} before, {after:?} after");
     match before == after {
