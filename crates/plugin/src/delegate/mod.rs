@@ -248,19 +248,12 @@ impl<'a> Delegation<'a> {
 
     fn find(&self) -> Result<Program, Error> {
         if self.invocation.is_imagined {
-            let known = named(self.invocation.table, self.name()).map(Program::BuiltIn);
-            return match known {
-                Some(known) => Ok(known),
-                None => find_in_path(&self.name, &self.invocation.path).map(Program::File),
-            };
+            return self.by_name();
         }
         if let Some(delegates) = self.invocation.delegates {
-            let file = delegates.find(&self.name, &self.invocation.path)?;
-            let known = named(self.invocation.table, self.name()).filter(|_| file.is_none());
-            return match (known, file) {
-                (Some(known), _) => Ok(Program::BuiltIn(known)),
-                (None, Some(file)) => Ok(Program::File(file)),
-                (None, None) => find_in_path(&self.name, &self.invocation.path).map(Program::File),
+            return match delegates.find(&self.name, &self.invocation.path)? {
+                Some(file) => Ok(Program::File(file)),
+                None => self.by_name(),
             };
         }
         let (file, metadata) = find::find_program(&self.name, &self.invocation.path)?;
@@ -268,6 +261,14 @@ impl<'a> Delegation<'a> {
             Some(handler) => Program::BuiltIn(handler),
             None => Program::File(file),
         })
+    }
+
+    /// The plugin of this executable that has the name, else the file of others.
+    fn by_name(&self) -> Result<Program, Error> {
+        match named(self.invocation.table, self.name()) {
+            Some(known) => Ok(Program::BuiltIn(known)),
+            None => find_in_path(&self.name, &self.invocation.path).map(Program::File),
+        }
     }
 
     /// The plugin of this executable that the file is, when the file is this executable.
