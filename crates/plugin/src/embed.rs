@@ -93,6 +93,7 @@ fn answer(handler: &'static dyn Handler, table: &Table, call: &Embedded<'_>) -> 
     let mut stdin = call.stdin;
     let around = Around {
         product: "",
+        version: "",
         is_own: call.is_own,
         delegates: Some(call.delegates),
     };

@@ -26,6 +26,7 @@ pub fn main(table: &'static Table) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let host = Host {
         product: "",
+        version: "",
         is_own: is_own_namespace,
         observe: |_| (),
     };
@@ -38,9 +39,11 @@ pub type IsOwn = fn(BorrowedFd<'_>) -> io::Result<bool>;
 /// What the kit, which touches neither the kernel nor files, has to be told, and asks of the host.
 #[derive(Clone, Copy, Debug)]
 pub struct Host {
-    /// What the plugins are parts of, with its version, for plugins that have no [version](crate::Plugin::VERSION) of their own;
-    /// shown when they are run by hand. Empty of [`main`].
+    /// What the plugins are parts of, with its version; shown when they are run by hand. Empty of [`main`].
     pub product: &'static str,
+    /// The version of plugins that have no [version](crate::Plugin::VERSION) of their own, without a `v`. Programs look for it in
+    /// what a plugin says of itself, so it is a semantic version. Empty of [`main`].
+    pub version: &'static str,
     /// Tells whether an open file is the network namespace of the calling thread; [`main`] looks below `/proc`, which takes
     /// 0.03 ms.
     pub is_own: IsOwn,
@@ -74,6 +77,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
     let traced = Traced::begin(handler.name(), &env);
     let around = Around {
         product: host.product,
+        version: host.version,
         is_own: host.is_own,
         delegates: None,
     };
@@ -129,6 +133,8 @@ pub enum Answer {
 pub(crate) struct Around<'a> {
     /// As [`Host`] has it.
     pub(crate) product: &'static str,
+    /// As [`Host`] has it.
+    pub(crate) version: &'static str,
     /// As [`Host`] has it.
     pub(crate) is_own: IsOwn,
     /// How others than this one are found and run; `None` in a process of its own.
@@ -189,6 +195,7 @@ pub fn serve(
 ) -> Answer {
     let around = Around {
         product: "",
+        version: "",
         is_own,
         delegates: None,
     };
@@ -204,7 +211,7 @@ pub(crate) fn carry_out<'a>(
 ) -> Done<'a> {
     let command = env("CNI_COMMAND").unwrap_or_default();
     if command.is_empty() {
-        return Done::told(Answer::About(about(handler, around.product)));
+        return Done::told(Answer::About(about(handler, around)));
     }
     if command == Command::Version.as_str() {
         return Done::told(version_answer(handler.versions()));
@@ -319,15 +326,20 @@ fn undecided(path: &Path, error: &io::Error) -> Error {
     .with_details("the host may be short of memory or descriptors; /proc must be mounted")
 }
 
-fn about(handler: &'static dyn Handler, product: &str) -> String {
-    let versions: Vec<_> = handler.versions().iter().map(ToString::to_string).collect();
-    let version = match (handler.version(), product) {
-        (Some(version), _) => format!(" v{version}"),
-        (None, "") => String::new(),
-        (None, product) => format!(" ({product})"),
+/// What a plugin says of itself when it is run by hand. The first line is no more than the reference's, `CNI NAME plugin
+/// vVERSION`: nerdctl parses it to the end before it isolates bridges, and Nomad takes the first word that is a version.
+fn about(handler: &'static dyn Handler, around: Around<'_>) -> String {
+    let version = match handler.version().unwrap_or(around.version) {
+        "" => String::new(),
+        version => format!(" v{version}"),
     };
+    let product = match around.product {
+        "" => String::new(),
+        product => format!("{product}: "),
+    };
+    let versions: Vec<_> = handler.versions().iter().map(ToString::to_string).collect();
     format!(
-        "CNI {} plugin{version}: {}\nCNI protocol versions supported: {}\n",
+        "CNI {} plugin{version}\n{product}{}\nCNI protocol versions supported: {}\n",
         handler.name(),
         handler.about(),
         versions.join(", ")

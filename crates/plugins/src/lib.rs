@@ -47,6 +47,11 @@ pub const PRODUCT: &str = PRODUCT_TO_ITS_END.split_at(PRODUCT_TO_ITS_END.len() -
 /// The same with an end, as it stands in the binary, by which its files are known: 0.1.1 is no beginning of 0.1.10.
 const PRODUCT_TO_ITS_END: &str = concat!("Linkspan ", env!("CARGO_PKG_VERSION"), "\n");
 
+/// The version that the plugins tell as theirs: that of the reference's release whose work they do, with our own behind it, as
+/// distributions write theirs. Runtimes compare it with releases of the reference: nerdctl isolates bridges by `firewall` from
+/// 1.1.0 on, Nomad wants `bridge` to be 0.4.0, and uses CHECK from 1.3.0 on.
+pub const VERSION: &str = concat!("1.9.1+linkspan.", env!("CARGO_PKG_VERSION"));
+
 /// The plugins, sorted by name.
 pub const PLUGINS: &Table = &[
     &bandwidth::Bandwidth,

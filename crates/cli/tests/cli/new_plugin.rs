@@ -59,7 +59,7 @@ fn what_is_written_builds_and_its_tests_pass() {
         let output = cargo(&directory, &["run", "--quiet"])
             .env("CNI_COMMAND", "")
             .output();
-        let about = format!("CNI {name} plugin v0.1.0: ");
+        let about = format!("CNI {name} plugin v0.1.0\n");
         assert!(output.ok() && output.stderr.contains(&about), "{output}");
         // What is no UTF-8 is there all the same.
         let output = cargo(&directory, &["run", "--quiet"])

@@ -337,6 +337,6 @@ fn versions_are_those_that_the_plugin_speaks() {
     };
     assert_eq!(
         text,
-        "CNI minimal plugin: for tests\nCNI protocol versions supported: 1.0.0, 1.1.0\n"
+        "CNI minimal plugin\nfor tests\nCNI protocol versions supported: 1.0.0, 1.1.0\n"
     );
 }

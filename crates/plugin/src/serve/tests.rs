@@ -292,6 +292,7 @@ fn observed(command: &str, replaced: &[(&str, &str)], stdin: &str) -> Option<(St
     let env = |name: &str| variable(command, replaced, name);
     let around = Around {
         product: "",
+        version: "",
         is_own: is_own_namespace,
         delegates: None,
     };

@@ -12,6 +12,7 @@ linkspan_start::program!(run);
 fn run(arguments: &[OsString]) -> u8 {
     let host = linkspan_plugin::Host {
         product: linkspan_plugins::PRODUCT,
+        version: linkspan_plugins::VERSION,
         is_own: linkspan_plugins::is_host,
         observe: linkspan_plugins::record,
     };
