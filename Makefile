@@ -11,6 +11,8 @@ T       ?=
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 BIN     := $(TARGET)/$(shell scripts/release --print-target)/release
 RELEASE := CARGO='$(CARGO)' scripts/release
+# Where `make dist` puts what is shipped.
+OUT     ?= dist
 
 # Of one executable; scripts/run-tests runs as many executables at a time as there are processors.
 export RUST_TEST_THREADS ?= 2
@@ -27,12 +29,18 @@ demo: build
 ## make build        the static binaries, in target/<target>/release, which its last line names
 .PHONY: build
 build: setup-build
-	@$(RELEASE) -p linkspan -p linkspan-plugins
+	@$(RELEASE)
+
+## make dist         what is shipped, in dist/ (OUT=), with checksums: the same bytes from the same commit wherever it is built
+.PHONY: dist
+dist: setup-dist
+	@CARGO='$(CARGO)' OUT='$(OUT)' scripts/dist
 
 ## make install      linkspan to $(PREFIX)/bin, its manual and completions to $(PREFIX)/share, the plugins to $(CNI_BIN);
-##                   DESTDIR is put before all
-.PHONY: install
-install: build
+##                   DESTDIR is put before all. make install-built BIN=DIR: what is built already
+.PHONY: install install-built
+install: build install-built
+install-built:
 	install -D -m 755 $(BIN)/linkspan $(DESTDIR)$(PREFIX)/bin/linkspan
 	$(BIN)/linkspan man --dir $(SHARE)/man/man1
 	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
@@ -45,12 +53,12 @@ SHARE := $(DESTDIR)$(PREFIX)/share
 
 ## make test         everything: formatting, lints, all tests (those that need it in a virtual machine), documentation
 .PHONY: test
-test: setup fmt-check lint doc package-check test-release
+test: setup fmt-check lint doc package-check test-release dist
 	@$(SHIPPED) CARGO='$(CARGO)' scripts/run-tests $(T)
 	@$(CARGO) test --locked --workspace --doc --quiet $(T)
 
-# Tests call the plugins that ship.
-SHIPPED := LINKSPAN_PLUGINS=$(abspath $(BIN))/linkspan-plugins LINKSPAN=$(abspath $(BIN))/linkspan
+# Tests call the plugins that ship, and look at what is shipped.
+SHIPPED := LINKSPAN_PLUGINS=$(abspath $(BIN))/linkspan-plugins LINKSPAN=$(abspath $(BIN))/linkspan LINKSPAN_DIST=$(abspath $(OUT))
 
 .PHONY: test-release
 test-release: build
@@ -130,11 +138,13 @@ fmt-check:
 	@$(CARGO) fmt --all -- --check
 
 ## make setup        installs the Debian packages that tests need (as root), or says which are missing
-.PHONY: setup setup-build
+.PHONY: setup setup-build setup-dist
 setup:
 	@scripts/setup test
 setup-build:
 	@scripts/setup build
+setup-dist:
+	@scripts/setup dist
 
 ## make clean        removes what was built
 .PHONY: clean

@@ -21,8 +21,10 @@ fn tools(dir: &Path, host: &str, installed: &[&str]) {
         libraries.display()
     );
     tool(dir, "rustc", &rustc);
-    tool(dir, "cargo", "echo $RUSTFLAGS $*");
-    symlink("/bin/sed", dir.join("sed")).unwrap();
+    tool(dir, "cargo", "echo $CARGO_ENCODED_RUSTFLAGS $*");
+    for name in ["sed", "dirname"] {
+        symlink(Path::new("/usr/bin").join(name), dir.join(name)).unwrap();
+    }
 }
 
 fn tool(dir: &Path, name: &str, line: &str) {
