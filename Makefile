@@ -120,6 +120,11 @@ docs-rs:
 semver:
 	@CARGO='$(CARGO)' scripts/semver $(REV)
 
+## make release      the commit of a release, VERSION=1.2.3, here alone; it says what is left to do
+.PHONY: release
+release:
+	@CARGO='$(CARGO)' scripts/new-version '$(VERSION)'
+
 ## make doc          the documentation, every link of it checked
 .PHONY: doc
 doc:

@@ -232,7 +232,14 @@ fn metrics_are_written_whole_for_everybody_and_tell_of_pools_and_attachments() {
                 1.0,
             ),
             ("linkspan_networks", 1.0),
-            ("linkspan_build_info{version=\"0.1.0\"}", 1.0),
+            (
+                concat!(
+                    "linkspan_build_info{version=\"",
+                    env!("CARGO_PKG_VERSION"),
+                    "\"}"
+                ),
+                1.0,
+            ),
         ] {
             assert_eq!(samples.get(name), Some(&value), "{name}: {samples:#?}");
         }

@@ -285,14 +285,20 @@ mod tests {
         let text = named(&CHAINED, "mine", CHAINED.files[0].1);
         let published = manifest(&text, None);
         assert!(published.contains("name = \"mine\"\n"), "{published}");
-        let kernel = "linkspan-kernel = { version = \"0.1\", features = [\"cni\"] }\n";
-        assert!(published.contains(kernel), "{published}");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("linkspan-kernel"));
+        let asked = line.unwrap().split('"').nth(1).unwrap();
+        let kernel =
+            format!("linkspan-kernel = {{ version = \"{asked}\", features = [\"cni\"] }}\n");
+        assert!(published.contains(&kernel), "{published}");
         for gone in ["path", "publish", "license"] {
             assert!(!published.contains(gone), "{published}");
         }
         let local = manifest(&text, Some("/src/linkspan"));
-        let kit =
-            "linkspan-plugin = { version = \"0.1\", path = \"/src/linkspan/crates/plugin\" }\n";
-        assert!(local.contains(kit), "{local}");
+        let kit = format!(
+            "linkspan-plugin = {{ version = \"{asked}\", path = \"/src/linkspan/crates/plugin\" }}\n"
+        );
+        assert!(local.contains(&kit), "{local}");
     }
 }
