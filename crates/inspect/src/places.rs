@@ -27,8 +27,15 @@ pub const CACHE_DIRS: [&str; 3] = [
 /// Where host-local keeps who has which address, unless a configuration says otherwise.
 const POOL_DIR: &str = "/var/lib/cni/networks";
 
-/// Where runtimes look for plugins: by convention, then as Debian's and Fedora's packages have it.
-const PLUGIN_DIRS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
+/// Where runtimes look for plugins: by convention, then as Debian's and Fedora's packages have it, then in those runtimes that
+/// bring their own.
+const PLUGIN_DIRS: [&str; 5] = [
+    "/opt/cni/bin",
+    "/usr/lib/cni",
+    "/usr/libexec/cni",
+    "/var/lib/rancher/k3s/data/cni",
+    "/var/snap/microk8s/current/opt/cni/bin",
+];
 
 /// Where to look.
 #[derive(Clone, Debug)]
