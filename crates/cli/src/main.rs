@@ -97,6 +97,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Version(args) => commands::version::version(ui, args),
         Command::Install(args) => commands::install::install(ui, args),
         Command::Uninstall(args) => commands::uninstall::uninstall(ui, args),
+        Command::Pause => commands::pause::pause(),
         Command::Demo(args) => commands::demo::demo(ui, args),
         Command::Completions(args) => commands::shell::completions(ui, args),
         Command::Man(args) => commands::man::man(ui, args),

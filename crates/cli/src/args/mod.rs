@@ -216,6 +216,9 @@ pub(crate) enum Command {
     /// `install` has replaced, and removes what else is Linkspan's. No container is disconnected. Says first what it will do,
     /// and can be repeated, also after it was interrupted.
     Uninstall(Uninstall),
+    /// Wait for SIGTERM: the container that stays in a pod whose init container has installed the plugins.
+    #[command(hide = true)]
+    Pause,
     /// Show what Linkspan does: two containers on a network, in a sandbox.
     ///
     /// Writes a configuration, installs the plugins and attaches two containers, as a container runtime

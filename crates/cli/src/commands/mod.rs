@@ -17,6 +17,7 @@ pub(crate) mod metrics;
 mod migrate;
 pub(crate) mod network;
 pub(crate) mod new;
+pub(crate) mod pause;
 pub(crate) mod reconcile;
 mod replaced;
 pub(crate) mod shell;

@@ -162,3 +162,19 @@ fn a_plugin_is_awaited_without_a_descriptor_of_its_process() {
     let output = run(&["add", "slow", "/run/netns/c1", "--timeout", "300ms"]);
     assert_eq!(status(&output), 4, "{output}");
 }
+
+/// As the first process of a container, where a signal that nobody handles does not end a process.
+#[test]
+fn pause_stays_until_it_is_told_to_end_and_leaves_no_zombie() {
+    sandbox(|host| {
+        let told = host.run(&format!(
+            "unshare --pid --fork --kill-child --mount-proc sh -c '(sleep 0.1 &) ; exec {} pause' & child=$!
+             while ! pid=$(pgrep --parent $child) || [ \"$(cat /proc/$pid/comm)\" != linkspan ]; do sleep 0.02; done
+             while pgrep --parent $pid --runstates S >/dev/null; do sleep 0.02; done; sleep 0.1
+             echo \"zombies: $(pgrep --parent $pid --runstates Z)\"
+             kill -TERM $pid; code=0; wait $child || code=$?; echo \"status: $code\"",
+            env!("CARGO_BIN_EXE_linkspan")
+        ));
+        assert_eq!(told.trim(), "zombies: \nstatus: 0");
+    });
+}
