@@ -36,7 +36,10 @@ Examples:
   # See what it would do
   linkspan uninstall --bin-dir /opt/cni/bin --dry-run
 
-  linkspan uninstall --bin-dir /opt/cni/bin";
+  linkspan uninstall --bin-dir /opt/cni/bin
+
+  # From a container that has the machine's files in /host, and its network
+  linkspan uninstall --root /host --bin-dir /opt/cni/bin";
 
 /// `uninstall`.
 #[derive(Args, Debug)]
@@ -45,6 +48,9 @@ pub(crate) struct Uninstall {
     /// Where the plugins were installed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) bin_dir: PathBuf,
+    /// From within a container: where the files of the machine are, which become the root of all paths, and of iptables
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: Option<PathBuf>,
     /// Tell what would be done, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -20,6 +20,7 @@ pub(crate) mod new;
 pub(crate) mod pause;
 pub(crate) mod reconcile;
 mod replaced;
+mod root;
 pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod status;

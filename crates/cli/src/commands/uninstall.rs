@@ -11,6 +11,7 @@ use linkspan_spec::Value;
 use super::bin_dir::failed;
 use super::migrate::{because, carry_out, json_of, unread, words_of};
 use super::replaced::{Fate, Replaced};
+use super::root;
 use crate::args::Uninstall;
 use crate::failure::{Failure, Kind};
 use crate::privilege;
@@ -21,6 +22,7 @@ type Fates = Vec<(&'static str, Fate)>;
 /// Leaves the host to the plugins that were there before, with its containers running.
 pub(crate) fn uninstall(ui: Ui, args: &Uninstall) -> Result<(), Failure> {
     privilege::require("uninstall")?;
+    args.root.as_deref().map_or(Ok(()), root::enter)?;
     require_directory(&args.bin_dir)?;
     let replaced = Replaced::of(&args.bin_dir);
     let fates = replaced.fates();

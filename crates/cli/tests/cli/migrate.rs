@@ -127,7 +127,7 @@ fn who_goes_back_disconnects_nobody_and_leaves_nothing() {
                     "{name}"
                 );
             }
-            linkspan(&["uninstall", "--bin-dir", BIN_DIR]);
+            linkspan(&["uninstall", "--root", "/", "--bin-dir", BIN_DIR]);
             world.flows(&container, "uninstalled again");
             // By what was put back, with the cached result.
             linkspan(&["del", "mynet", "/run/netns/web"]);
@@ -221,6 +221,17 @@ fn a_directory_that_is_mistyped_changes_nothing() {
                 .args(["uninstall", "--bin-dir", nowhere])
                 .output();
             let words = "cannot read the directory of the plugins";
+            assert!(!output.ok() && output.stderr.contains(words), "{output}");
+        }
+        // /run is no machine, though it has a directory of that name.
+        fs::create_dir_all("/run/opt/cni/bin").unwrap();
+        for (root, words) in [
+            ("/nowhere", "cannot make /nowhere the root of all paths"),
+            ("/run", "/run holds no running machine"),
+        ] {
+            let output = Cmd::new(LINKSPAN)
+                .args(["uninstall", "--root", root, "--bin-dir", BIN_DIR])
+                .output();
             assert!(!output.ok() && output.stderr.contains(words), "{output}");
         }
         assert_eq!(left(host), before);
