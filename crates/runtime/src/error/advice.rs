@@ -147,8 +147,9 @@ fn watch_advice(error: &io::Error) -> Option<String> {
 pub fn io_advice(error: &io::Error) -> Option<String> {
     let advice = match error.kind() {
         io::ErrorKind::PermissionDenied if rustix::process::geteuid().is_root() => {
-            "Root may not do it either: the file may be immutable (lsattr), or a user namespace or a \
-             security module (SELinux, AppArmor) forbids it."
+            "Root may not do it either: the file may be immutable (lsattr), or another user's and this \
+             process has no CAP_DAC_OVERRIDE, or a user namespace or a security module (SELinux, AppArmor) \
+             forbids it."
         }
         io::ErrorKind::PermissionDenied => "Run it as root, or choose a directory that is yours.",
         io::ErrorKind::ReadOnlyFilesystem => "Choose a directory that can be written to.",
