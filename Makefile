@@ -81,6 +81,11 @@ else
 	@LINKSPAN_VM=all $(SHIPPED) $(CARGO) test --locked --workspace --tests $(T)
 endif
 
+## make fuzz-smoke   every reader of anybody's bytes (fuzz) for SECONDS=60 each; T=name that one
+.PHONY: fuzz-smoke
+fuzz-smoke: setup-build
+	@CARGO='$(CARGO)' scripts/fuzz $(or $(SECONDS),60) $(T)
+
 ## make bench        times of every command beside the reference's, and netlink requests for each
 .PHONY: bench
 bench: setup build

@@ -52,6 +52,13 @@ pub struct Connection {
     pub answered_by: Option<IpAddr>,
 }
 
+/// Reads a message as a connection.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzing(message: &Message<'_>) -> Option<Request> {
+    let all = [libc::AF_INET, libc::AF_INET6].map(|family| Connections::of_family(family as u8));
+    deletion(message, &all, &|_| true)
+}
+
 impl Connection {
     fn read(family: u8, original: &Attributes<'_>, reply: &Attributes<'_>) -> Self {
         let ip_of = |tuple: &Attributes<'_>, v4, v6| {

@@ -8,6 +8,7 @@
 //! # Features
 //!
 //! - `cni`: an error becomes the one that a CNI plugin answers with (`linkspan-spec`); off by default.
+//! - `fuzzing`: what reads the kernel's answers, for a fuzzer; no part of what is promised.
 #![deny(missing_docs)]
 
 pub mod checksum;
@@ -16,6 +17,8 @@ pub mod echo;
 mod error;
 mod exchange;
 pub mod features;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod link_events;
 pub mod monitor;
 mod netfilter;

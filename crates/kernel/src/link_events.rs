@@ -115,7 +115,7 @@ fn failed(error: io::Error) -> Error {
     Error::new("receive", "the kernel's events", error)
 }
 
-fn decode(message: &Message<'_>, netns: Option<i32>) -> Option<LinkEvent> {
+pub(crate) fn decode(message: &Message<'_>, netns: Option<i32>) -> Option<LinkEvent> {
     match message.kind {
         libc::RTM_NEWLINK | libc::RTM_DELLINK => {
             let index = message.payload.get(4..)?.first_chunk()?;

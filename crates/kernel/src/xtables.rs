@@ -305,7 +305,7 @@ struct Entry<'a> {
 }
 
 /// Ends at what cannot be an entry.
-fn parse(protocol: Protocol, forward: Forward, bytes: &[u8]) -> Table {
+pub(crate) fn parse(protocol: Protocol, forward: Forward, bytes: &[u8]) -> Table {
     let entries = entries(protocol, bytes);
     // A chain's first rule follows the entry that names it.
     let name_of = |entry: &Entry<'_>| (entry.target == "ERROR").then(|| text(entry.data));

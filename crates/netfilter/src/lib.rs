@@ -27,6 +27,7 @@
 //! # Features
 //!
 //! - `firewalld`: the backend firewalld, over D-Bus; brings `zbus`. On by default.
+//! - `fuzzing`: what reads records and the output of other programs, for a fuzzer; no part of what is promised.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -38,6 +39,8 @@ mod fault;
 mod firewalld;
 mod foresee;
 mod forward;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod group;
 mod head;
 mod inet;

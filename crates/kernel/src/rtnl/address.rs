@@ -76,7 +76,7 @@ impl Address {
         request
     }
 
-    fn decode(message: &Message<'_>) -> Option<(u32, Self)> {
+    pub(crate) fn decode(message: &Message<'_>) -> Option<(u32, Self)> {
         let &[family, prefix, flags, scope, a, b, c, d] = message.header::<HEADER>()?;
         let index = u32::from_ne_bytes([a, b, c, d]);
         let attributes = Attributes::new(message.attributes(HEADER));

@@ -166,7 +166,7 @@ fn bridge_header(index: u32) -> [u8; link::HEADER] {
     header
 }
 
-fn vlans_of(message: &Message<'_>) -> Option<Vec<BridgeVlan>> {
+pub(crate) fn vlans_of(message: &Message<'_>) -> Option<Vec<BridgeVlan>> {
     message.header::<HEADER>()?;
     let entries = Attributes::new(message.attributes(HEADER))
         .filter(|attribute| attribute.kind == BRIDGE_VLANDB_ENTRY);
@@ -175,7 +175,7 @@ fn vlans_of(message: &Message<'_>) -> Option<Vec<BridgeVlan>> {
 }
 
 /// The VLANs of a link, when the message is about it: each VLAN has an entry of its own, unless ranges are asked for.
-fn vlans_of_link(message: &Message<'_>, port: u32) -> Option<Vec<BridgeVlan>> {
+pub(crate) fn vlans_of_link(message: &Message<'_>, port: u32) -> Option<Vec<BridgeVlan>> {
     let header = message.header::<{ link::HEADER }>()?;
     if *header.get(4..)?.first_chunk()? != port.to_ne_bytes() {
         return None;

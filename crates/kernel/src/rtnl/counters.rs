@@ -48,7 +48,7 @@ impl Rtnl {
     }
 }
 
-fn decode(message: &Message<'_>) -> Option<(u32, Counters)> {
+pub(crate) fn decode(message: &Message<'_>) -> Option<(u32, Counters)> {
     if message.kind != RTM_NEWSTATS {
         return None;
     }

@@ -44,6 +44,20 @@ use crate::exchange::{Failure, Whole};
 use crate::netns::Netns;
 use crate::socket::Socket;
 
+/// Reads a message as each kind of answer.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzing(message: &Message<'_>) {
+    let _ = Link::decode(message);
+    let _ = Address::decode(message);
+    let _ = (Route::decode(message), Route::decode_looked_up(message));
+    let _ = Rule::decode(message);
+    let _ = bridge::vlans_of(message);
+    let _ = bridge::vlans_of_link(message, 1);
+    let _ = counters::decode(message);
+    let _ = netns_id::decode(message);
+    tc::fuzzing(message);
+}
+
 /// A routing socket in one network namespace.
 #[derive(Debug)]
 pub struct Rtnl {

@@ -64,7 +64,7 @@ fn request(kind: u16, flags: u16, other: &Netns) -> Request {
     request
 }
 
-fn decode(message: &Message<'_>) -> Option<i32> {
+pub(crate) fn decode(message: &Message<'_>) -> Option<i32> {
     let attributes = Attributes::new(message.attributes(HEADER));
     let id = attributes.get(NETNSA_NSID)?.as_u32()? as i32;
     (id != NOT_ASSIGNED).then_some(id)

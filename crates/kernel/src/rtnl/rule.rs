@@ -104,7 +104,7 @@ impl Rule {
         request
     }
 
-    fn decode(message: &Message<'_>) -> Option<Self> {
+    pub(crate) fn decode(message: &Message<'_>) -> Option<Self> {
         let &[family, to, from, tos, table, _, _, action, a, b, c, d] =
             message.header::<HEADER>()?;
         let attributes = Attributes::new(message.attributes(HEADER));

@@ -21,6 +21,8 @@ pub use admission::Admission;
 pub use confinement::{Confinement, PortIsolation};
 pub use masquerade::Masquerade;
 pub(crate) use published::PORT_TAKEN;
+#[cfg(feature = "fuzzing")]
+pub(crate) use published::published_in;
 pub use published::{
     Conditions, NotUnderstood, Port, PortRange, PublishedPorts, SourceNat, Transport,
 };

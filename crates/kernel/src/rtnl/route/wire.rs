@@ -117,14 +117,14 @@ impl Route {
     }
 
     /// Reads a route of a list; those that the kernel has cached are left out.
-    pub(super) fn decode(message: &Message<'_>) -> Option<Self> {
+    pub(crate) fn decode(message: &Message<'_>) -> Option<Self> {
         let flags = message.header::<HEADER>()?.last_chunk()?;
         let is_cached = u32::from_ne_bytes(*flags) & CLONED != 0;
         Self::decode_looked_up(message).filter(|_| !is_cached)
     }
 
     /// Reads a route that was asked for by an address, which always counts as cached.
-    pub(super) fn decode_looked_up(message: &Message<'_>) -> Option<Self> {
+    pub(crate) fn decode_looked_up(message: &Message<'_>) -> Option<Self> {
         let &[
             family,
             prefix,

@@ -103,7 +103,7 @@ impl HtbClass {
         bytes
     }
 
-    fn decode(message: &Message<'_>) -> Option<Self> {
+    pub(crate) fn decode(message: &Message<'_>) -> Option<Self> {
         const NUMBERS: usize = 2 * RATE_SPEC;
         let header = Header::decode(message)?;
         let attributes = Attributes::new(message.attributes(super::HEADER));

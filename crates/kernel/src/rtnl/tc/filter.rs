@@ -108,7 +108,7 @@ impl Filter {
 
     /// A filter that another program made with the same means is read as well; one that takes anything
     /// but a prefix is not.
-    fn decode(message: &Message<'_>) -> Option<Self> {
+    pub(crate) fn decode(message: &Message<'_>) -> Option<Self> {
         let header = Header::decode(message)?;
         let attributes = Attributes::new(message.attributes(super::HEADER));
         if attributes.get(TCA_KIND)?.as_str() != Some("u32") {

@@ -26,6 +26,14 @@ const HEADER: usize = 20;
 const TCA_KIND: u16 = 1;
 const TCA_OPTIONS: u16 = 2;
 
+/// Reads a message as what is listed of traffic control.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzzing(message: &Message<'_>) {
+    let _ = Qdisc::decode(message);
+    let _ = HtbClass::decode(message);
+    let _ = Filter::decode(message);
+}
+
 /// The name of a qdisc, a class or a place for them: `major:minor`, 16 bits each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(u32);

@@ -119,7 +119,7 @@ impl Qdisc {
         request
     }
 
-    fn decode(message: &Message<'_>) -> Option<Self> {
+    pub(crate) fn decode(message: &Message<'_>) -> Option<Self> {
         if message.kind != libc::RTM_NEWQDISC {
             return None;
         }

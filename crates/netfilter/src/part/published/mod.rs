@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use claims::PORT_TAKEN;
 pub use conditions::{Conditions, NotUnderstood};
+#[cfg(feature = "fuzzing")]
+pub(crate) use others::published_in;
 pub use port::{Port, PortRange, Transport};
 
 use super::{Backend, Beyond, Group, Holder, Installed, Owner, Part, Placed, Reserved, Want};

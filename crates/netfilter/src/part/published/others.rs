@@ -376,6 +376,14 @@ fn by_nftables() -> Result<Vec<Other>, Error> {
     Ok(others)
 }
 
+/// Reads it, for a fuzzer.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn published_in(saved: &str) {
+    for protocol in Protocol::BOTH {
+        let _ = read(protocol, saved);
+    }
+}
+
 /// Reads what `iptables-save` prints of the nat table.
 fn read(protocol: Protocol, saved: &str) -> Vec<Other> {
     let mut others: Vec<Other> = Vec::new();
