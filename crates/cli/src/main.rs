@@ -93,6 +93,7 @@ fn run(ui: Ui, command: &Command) -> Result<(), Failure> {
         Command::Metrics(args) => commands::metrics::metrics(ui, args),
         Command::Reconcile(args) => commands::reconcile::reconcile(ui, args),
         Command::Test(args) => commands::test::test(ui, args),
+        Command::Conformance(args) => commands::conformance::conformance(ui, args),
         Command::Trace(args) => commands::trace::trace(ui, args),
         Command::Version(args) => commands::version::version(ui, args),
         Command::Install(args) => commands::install::install(ui, args),

@@ -12,7 +12,16 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "See what is there",
         &[
-            "list", "show", "status", "check", "ipam", "events", "metrics", "doctor", "test",
+            "list",
+            "show",
+            "status",
+            "check",
+            "ipam",
+            "events",
+            "metrics",
+            "doctor",
+            "test",
+            "conformance",
             "version",
         ],
     ),

@@ -2,6 +2,7 @@
 //! examples.
 
 mod attach;
+mod conformance;
 mod demo;
 mod doctor;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod values;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use attach::{Add, Del, Target};
+pub(crate) use conformance::{Conformance, PluginsKind};
 pub(crate) use demo::Demo;
 pub(crate) use doctor::Doctor;
 pub(crate) use events::{Events, Metrics};
@@ -199,6 +201,15 @@ pub(crate) enum Command {
     /// No container that is there is touched, and no packet leaves this machine unless --outside names an address: what
     /// plays the world outside is a namespace with an address of the documentation ranges (192.0.2.0/24, 2001:db8::/32).
     Test(Test),
+    /// Judge a plugin, anybody's and in any language, by the specification: what was asked, what came, what it says.
+    ///
+    /// Runs it as runtimes do, and as none should: in every version that it claims, in chains, again, late, at a time, with an IPAM
+    /// plugin that fails in every way, ended in its midst. What is told is compared with what is there. Each check names its
+    /// section of the specification.
+    ///
+    /// Each check is made in network and mount namespaces of its own, as an ordinary user in a user namespace as well: nothing of
+    /// this machine is changed, but for what the plugin writes elsewhere than below /run, /var/lib/cni, /etc/cni and /tmp.
+    Conformance(Conformance),
     /// Attach, detach or check, and draw what took how long: chain, plugin, step, in milliseconds, with the kernel's share.
     ///
     /// What is done, and what is left of it, is the same as without. Plugins of Linkspan tell of their steps and of the requests

@@ -3,6 +3,7 @@
 pub(crate) mod attach;
 mod bin_dir;
 mod confirm;
+pub(crate) mod conformance;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;

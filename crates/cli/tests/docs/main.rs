@@ -12,6 +12,7 @@ mod programs;
 
 mod authors;
 mod blocks;
+mod conformance;
 mod examples;
 mod host;
 mod libcni;

@@ -145,6 +145,13 @@ const RUNS: &[(&str, &str)] = &[
     (HOST, "iptables -P FORWARD ACCEPT"),
     ("linkspan test NET", "test mynet --keep"),
     ("linkspan test NET --clean", "test mynet --clean"),
+    (HOST, "echo 'del-twice not so' >/run/except"),
+    (
+        "linkspan conformance",
+        "conformance --plugin /opt/cni/bin/static --except /run/except --check del-twice --check command-missing \
+            --check check-reservation-gone",
+    ),
+    ("linkspan conformance --list", "conformance --list"),
     ("linkspan demo", "demo"),
     ("linkspan completions SHELL", "completions bash"),
     ("linkspan man", "man add"),
