@@ -5,6 +5,8 @@
     reason = "a helper of tests fails the test that uses it"
 )]
 
+pub mod machine;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
