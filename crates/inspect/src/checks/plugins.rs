@@ -72,7 +72,7 @@ fn missing(host: &Host, system: &System) -> Vec<Finding> {
 pub(super) const BROKEN: Check = Check {
     id: "plugin-broken",
     title: "the plugins of all networks can be run",
-    looks_at: "modes, headers, lengths and interpreters of the plugins' files",
+    looks_at: "modes, headers, lengths and interpreters of the plugins' files, and whether a file was copied over a link to Linkspan's",
     find: broken,
 };
 
@@ -106,6 +106,10 @@ fn trouble(program: &Program) -> Option<String> {
         Fitness::NoInterpreter(path) => {
             format!("needs {}, which is not here", path.display())
         }
+        Fitness::Overwritten(file) => format!(
+            "is a link to {}, which is not Linkspan's any more: a file was copied over one of the links, and so over all of them",
+            file.display()
+        ),
     })
 }
 

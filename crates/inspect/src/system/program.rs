@@ -32,6 +32,12 @@ pub const PLUGINS: &[&str] = &[
 /// Words that stand in every build of Linkspan's plugins: those of the kit, and the name before the version.
 const WORDS: [&[u8]; 2] = [b"CNI plugins in one file.", b"Linkspan "];
 
+/// What `linkspan install` calls the file that all names are links to.
+const ALL_PLUGINS: &str = "linkspan-plugins";
+
+/// Smaller than any build of Linkspan's plugins.
+const MIN_SIZE: u64 = 1 << 20;
+
 /// Larger than any build of Linkspan's plugins.
 const MAX_SIZE: u64 = 64 << 20;
 
@@ -75,6 +81,9 @@ pub enum Fitness {
     OtherProcessor,
     /// What it is started by is not there: the loader of a dynamically linked program, or a script's interpreter.
     NoInterpreter(PathBuf),
+    /// It is a link to this file, which had all of Linkspan's plugins and is another program now: whoever copies a file over a link
+    /// writes into what that leads to, and so to all names at once.
+    Overwritten(PathBuf),
     /// It cannot be looked at.
     Unknown,
 }
@@ -93,12 +102,33 @@ pub(super) fn read(directories: &[PathBuf]) -> Vec<Program> {
         let entries = fs::read_dir(directory).into_iter().flatten().flatten();
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         paths.sort();
-        programs.extend(paths.into_iter().filter_map(Program::look));
+        let overwritten = overwritten(directory);
+        let looked = paths.into_iter().filter_map(Program::look);
+        programs.extend(looked.map(|program| match &overwritten {
+            Some(file) if program.is_link_to(file) => Program {
+                fitness: Fitness::Overwritten(file.clone()),
+                ..program
+            },
+            _ => program,
+        }));
     }
     programs
 }
 
+/// The file beside links that has all of Linkspan's plugins, where it is none any more.
+fn overwritten(directory: &Path) -> Option<PathBuf> {
+    let file = directory.join(ALL_PLUGINS);
+    let length = fs::metadata(&file).ok()?.len();
+    (length < MIN_SIZE || !is_linkspan(&file)).then_some(file)
+}
+
 impl Program {
+    fn is_link_to(&self, file: &Path) -> bool {
+        let is_link = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.is_symlink());
+        let led = || fs::canonicalize(&self.path).ok();
+        is_link && led().is_some_and(|led| fs::canonicalize(file).is_ok_and(|file| file == led))
+    }
+
     /// Looks at a file; `None` where there is a directory or a device.
     fn look(path: PathBuf) -> Option<Self> {
         let fitness = match fs::metadata(&path) {
@@ -287,5 +317,30 @@ mod tests {
         assert_eq!(dangling, Fitness::Dangling("nowhere".into()));
         fs::create_dir(at("folder")).unwrap();
         assert_eq!(Program::look(at("folder")), None);
+    }
+
+    /// What `cp` does to a link: it writes into what that leads to.
+    #[test]
+    fn what_was_copied_over_a_link_is_told_of_all_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let mut plugins = fs::read("/bin/sh").unwrap();
+        plugins.extend(WORDS.concat());
+        plugins.resize(plugins.len().max(MIN_SIZE.try_into().unwrap()), 0);
+        fs::write(at(ALL_PLUGINS), plugins).unwrap();
+        fs::set_permissions(at(ALL_PLUGINS), fs::Permissions::from_mode(0o755)).unwrap();
+        for name in ["bridge", "ptp"] {
+            std::os::unix::fs::symlink(ALL_PLUGINS, at(name)).unwrap();
+        }
+        fs::copy("/bin/sh", at("flannel")).unwrap();
+        let found = || {
+            let programs = read(&[dir.path().to_owned()]);
+            programs.into_iter().map(|program| program.fitness)
+        };
+        assert_eq!(found().collect::<Vec<_>>(), [const { Fitness::Fit }; 4]);
+        fs::copy("/bin/sh", at("bridge")).unwrap();
+        let all = || Fitness::Overwritten(at(ALL_PLUGINS));
+        let expected = [all(), Fitness::Fit, Fitness::Fit, all()];
+        assert_eq!(found().collect::<Vec<_>>(), expected);
     }
 }
