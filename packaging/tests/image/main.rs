@@ -1,4 +1,4 @@
-//! The installer's OCI image.
+//! The installer's OCI image, and the DaemonSet of contrib/kubernetes played without a cluster.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::unwrap_used,
@@ -6,3 +6,6 @@
 )]
 
 mod archive;
+mod daemonset;
+mod manifest;
+mod pod;
