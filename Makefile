@@ -36,6 +36,11 @@ build: setup-build
 dist: setup-dist
 	@CARGO='$(CARGO)' OUT='$(OUT)' scripts/dist
 
+## make reproducible builds what is shipped twice, at different places by different users, and compares it byte for byte
+.PHONY: reproducible
+reproducible: setup-dist
+	@CARGO='$(CARGO)' scripts/reproducible
+
 ## make install      linkspan to $(PREFIX)/bin, its manual and completions to $(PREFIX)/share, the plugins to $(CNI_BIN);
 ##                   DESTDIR is put before all. make install-built BIN=DIR: what is built already
 .PHONY: install install-built

@@ -21,6 +21,15 @@ pub(crate) fn started() -> &'static Path {
     Path::new(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()))
 }
 
+/// The file that this was started as: where the kernel was given a descriptor, the one that `argv[0]` names. So a stub starts it,
+/// which hands on its own path.
+pub(crate) fn started_as(arguments: &[OsString]) -> &Path {
+    match arguments.first() {
+        Some(name) if started().starts_with("/dev/fd") => Path::new(name),
+        _ => started(),
+    }
+}
+
 /// The plugin that was started: by the file name of `argv[0]`, by the first argument, by the names of the files that the
 /// link `started` leads to, or by a part of one of these names. With the words that come behind its name.
 pub(crate) fn plugin<'a>(

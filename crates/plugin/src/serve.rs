@@ -57,7 +57,7 @@ pub fn run(table: &'static Table, arguments: &[OsString], host: &Host) -> u8 {
     let began = Instant::now();
     let env = variable;
     let mut stdout = Stdout;
-    let called = called::plugin(table, arguments, called::started());
+    let called = called::plugin(table, arguments, called::started_as(arguments));
     if let Some((handler, words @ [_, ..])) = called
         && let Some(status) = handler.program(words)
     {

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use linkspan_stub::{Kind, Mark};
 use serde::Serialize;
 
 /// The plugins of the reference's set, which `linkspan install` can put in place.
@@ -29,7 +30,7 @@ pub const PLUGINS: &[&str] = &[
     "vrf",
 ];
 
-/// Words that stand in every build of Linkspan's plugins: those of the kit, and the name before the version.
+/// Words of builds from before there were marks: those of the kit, and the name before the version.
 const WORDS: [&[u8]; 2] = [b"CNI plugins in one file.", b"Linkspan "];
 
 /// What `linkspan install` calls the file that all names are links to.
@@ -41,15 +42,21 @@ const MIN_SIZE: u64 = 1 << 20;
 /// Larger than any build of Linkspan's plugins.
 const MAX_SIZE: u64 = 64 << 20;
 
-/// Whether the program in a file is one of Linkspan's plugins, of any build.
+/// Whether the program in a file is one of Linkspan's plugins, of any build, or a stub that executes them.
 pub fn is_linkspan(path: &Path) -> bool {
+    let is_marked = || {
+        let mark = File::open(path).and_then(|file| Mark::of(&file));
+        mark.is_ok_and(|mark| mark.is_some())
+    };
     // Most windows differ in their first byte.
     let holds = |bytes: &[u8], words: &[u8]| {
         let mut windows = bytes.windows(words.len());
         windows.any(|window| window[0] == words[0] && window == words)
     };
     let is_small = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= MAX_SIZE);
-    is_small && fs::read(path).is_ok_and(|bytes| WORDS.iter().all(|words| holds(&bytes, words)))
+    let has_words =
+        || fs::read(path).is_ok_and(|bytes| WORDS.iter().all(|words| holds(&bytes, words)));
+    is_small && (is_marked() || has_words())
 }
 
 /// A file in a directory of plugins.
@@ -79,7 +86,8 @@ pub enum Fitness {
     CutShort,
     /// It is for another processor.
     OtherProcessor,
-    /// What it is started by is not there: the loader of a dynamically linked program, or a script's interpreter.
+    /// What it is started by is not there: the loader of a dynamically linked program, a script's interpreter, or what a stub
+    /// executes.
     NoInterpreter(PathBuf),
     /// It is a link to this file, which had all of Linkspan's plugins and is another program now: whoever copies a file over a link
     /// writes into what that leads to, and so to all names at once.
@@ -157,6 +165,12 @@ fn fitness(path: &Path, length: u64) -> io::Result<Fitness> {
     let mut head = vec![0; HEAD];
     let size = file.read_at(&mut head, 0)?;
     head.truncate(size);
+    if Mark::read(&head).is_some_and(|mark| mark.kind == Kind::Stub) {
+        let holder = linkspan_stub::holder(path)?;
+        if !holder.exists() {
+            return Ok(Fitness::NoInterpreter(holder));
+        }
+    }
     Ok(match head.strip_prefix(b"#!") {
         Some(line) => of_script(line),
         None => Elf::read(&head).map_or_else(
@@ -312,6 +326,19 @@ mod tests {
             let found = Program::look(at(name)).unwrap().fitness;
             assert_eq!(found, expected, "{name}");
         }
+        let mut stub = own.clone();
+        // Where the first kilobyte of this program ends.
+        let note = linkspan_stub::Note::new(Kind::Stub, "0.1.0");
+        let note = note.as_bytes();
+        stub[linkspan_stub::BEGINNING - note.len()..linkspan_stub::BEGINNING].copy_from_slice(note);
+        fs::write(at("bridge"), stub).unwrap();
+        fs::set_permissions(at("bridge"), fs::Permissions::from_mode(0o755)).unwrap();
+        let holder = fs::canonicalize(dir.path()).unwrap().join("loopback");
+        let look = || Program::look(at("bridge")).unwrap().fitness;
+        assert_eq!(look(), Fitness::NoInterpreter(holder.clone()));
+        fs::write(holder, own).unwrap();
+        assert_eq!(look(), Fitness::Fit);
+        assert!(is_linkspan(&at("bridge")) && !is_linkspan(&at("script")));
         std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
         let dangling = Program::look(at("link")).unwrap().fitness;
         assert_eq!(dangling, Fitness::Dangling("nowhere".into()));

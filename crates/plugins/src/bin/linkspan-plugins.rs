@@ -8,6 +8,7 @@ use std::ffi::OsString;
 static ALLOCATOR: linkspan_start::Allocator = linkspan_start::Allocator;
 
 linkspan_start::program!(run);
+linkspan_stub::mark!(Plugins);
 
 fn run(arguments: &[OsString]) -> u8 {
     let host = linkspan_plugin::Host {
