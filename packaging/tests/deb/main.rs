@@ -7,6 +7,7 @@
 )]
 
 mod contents;
+mod delegation;
 mod dependencies;
 mod others;
 mod running;
