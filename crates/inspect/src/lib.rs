@@ -39,4 +39,4 @@ pub use host::Host;
 pub use places::{CACHE_DIRS, CONFIG_DIRS, Places};
 pub use problem::Problem;
 pub use seen::Seen;
-pub use system::{System, is_linkspan};
+pub use system::{System, is_linkspan, linkspan_version};

@@ -1,5 +1,6 @@
 //! What else of this host matters to its containers' networks, as data.
 
+mod build;
 mod directory;
 mod firewall;
 mod kernel;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use crate::audit::{Item, Report};
 use crate::{Host, Places};
 
+pub use build::linkspan_version;
 pub use directory::{Directory, Use};
 pub use firewall::{Firewall, Missing};
 pub use managers::{Managed, Manager, Managers};
