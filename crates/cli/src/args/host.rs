@@ -10,8 +10,14 @@ use crate::complete;
 
 const INSTALL_EXAMPLES: &str = "\
 Examples:
+  # See what it would do
+  linkspan install --bin-dir /opt/cni/bin --dry-run
+
   linkspan install --bin-dir /opt/cni/bin
-  linkspan install --bin-dir ./bin --from target/release/linkspan-plugins";
+  linkspan install --bin-dir ./bin --from target/release/linkspan-plugins
+
+  # Whether all is as it was installed
+  linkspan install --bin-dir /opt/cni/bin --check";
 
 /// `install`.
 #[derive(Args, Debug)]
@@ -20,15 +26,24 @@ pub(crate) struct Install {
     /// Where to; container runtimes look in /opt/cni/bin
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) bin_dir: PathBuf,
-    /// The plugins' file [default: linkspan-plugins beside this program or in CNI_PATH]
+    /// The plugins' file, or a directory with it [default: linkspan-plugins beside this program or in CNI_PATH]
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
     /// Overwrite also what does not answer as a CNI plugin
     #[arg(long)]
     pub(crate) force: bool,
-    /// Do not keep what is replaced; else files that are not Linkspan's are kept, and `uninstall` puts them back
+    /// Keep what is replaced and is not Linkspan's, so that `uninstall` puts it back: the default
+    #[arg(long, overrides_with = "no_backup")]
+    backup: bool,
+    /// Do not keep what is replaced
     #[arg(long)]
     pub(crate) no_backup: bool,
+    /// Tell what would be done, and change nothing; fails where it would be refused
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// As --dry-run, and fail where something would have to be done
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 const UNINSTALL_EXAMPLES: &str = "\
@@ -39,7 +54,10 @@ Examples:
   linkspan uninstall --bin-dir /opt/cni/bin
 
   # From a container that has the machine's files in /host, and its network
-  linkspan uninstall --root /host --bin-dir /opt/cni/bin";
+  linkspan uninstall --root /host --bin-dir /opt/cni/bin
+
+  # On a node without containers, from a pod that has nothing but the directory
+  linkspan uninstall --bin-dir /host/opt/cni/bin --files-only";
 
 /// `uninstall`.
 #[derive(Args, Debug)]
@@ -54,6 +72,9 @@ pub(crate) struct Uninstall {
     /// Tell what would be done, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Put back the files alone: rules and records of containers are neither looked at nor changed
+    #[arg(long)]
+    pub(crate) files_only: bool,
     /// Go on where running containers are left without the plugins that detach them
     #[arg(long)]
     pub(crate) force: bool,

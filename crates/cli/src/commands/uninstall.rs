@@ -8,40 +8,53 @@ use linkspan_dhcp::daemon::{FOLDER, Kept, KeptLease};
 use linkspan_netfilter::{Backend, HandedOver, Moved, Record, hand_over, plan_migration};
 use linkspan_spec::Value;
 
-use super::bin_dir::failed;
+use super::bin_dir::{Lock, failed};
 use super::migrate::{because, carry_out, json_of, unread, words_of};
-use super::replaced::{Fate, Replaced};
+use super::replaced::{Fate, Files, Replaced};
 use super::root;
 use crate::args::Uninstall;
 use crate::failure::{Failure, Kind};
 use crate::privilege;
 use crate::ui::{Ui, object};
 
-type Fates = Vec<(&'static str, Fate)>;
+/// Where it stands what containers have, on their host.
+const RECORDS: &str = "/run/cni";
 
 /// Leaves the host to the plugins that were there before, with its containers running.
 pub(crate) fn uninstall(ui: Ui, args: &Uninstall) -> Result<(), Failure> {
-    privilege::require("uninstall")?;
-    args.root.as_deref().map_or(Ok(()), root::enter)?;
+    if !args.files_only {
+        privilege::require("uninstall")?;
+    }
+    match args.root.as_deref() {
+        Some(root) => root::enter(root)?,
+        None if !args.files_only => require_host()?,
+        None => {}
+    }
     require_directory(&args.bin_dir)?;
+    let _lock = Lock::of(&args.bin_dir, ui);
     let replaced = Replaced::of(&args.bin_dir);
-    let fates = replaced.fates();
+    let files = Files::of(&replaced);
+    if args.files_only {
+        return put_back_files(ui, args, &replaced, &files);
+    }
     let plan = plan_migration(Backend::Iptables).map_err(unread)?;
     let leases = Kept::on_host().map_err(unread_leases)?;
     if !ui.json {
-        ui.print(&intention(&replaced, &fates, &plan, &leases, args))?;
+        ui.print(&files.intention(&replaced, &args.bin_dir))?;
+        ui.print(&intention(&plan, &leases))?;
     }
+    files.refuse_obstacles(&args.bin_dir)?;
     if !args.force {
-        refuse_orphans(&fates, &plan)?;
+        refuse_orphans(&files, &plan)?;
     }
     if args.dry_run {
         return match ui.json {
-            true => tell(ui, args, &fates, &plan, &HandedOver::default(), &leases),
+            true => tell(ui, args, &files, &plan, &HandedOver::default(), &leases),
             false => ui.print("Nothing was changed.\n"),
         };
     }
     carry_out(Backend::Iptables)?;
-    replaced.undo(&fates)?;
+    replaced.undo(&files.fates)?;
     // What was attached until the plugins were others.
     let moved = carry_out(Backend::Iptables)?;
     let leases = Kept::on_host().map_err(unread_leases)?;
@@ -57,9 +70,49 @@ pub(crate) fn uninstall(ui: Ui, args: &Uninstall) -> Result<(), Failure> {
         )
     })?;
     match ui.json {
-        true => tell(ui, args, &fates, &moved, &outcome, &leases),
+        true => tell(ui, args, &files, &moved, &outcome, &leases),
         false => ui.print(&end(&outcome, &leases)),
     }
+}
+
+/// `--files-only`: rules and records stay, for who has them elsewhere, or has no container.
+fn put_back_files(
+    ui: Ui,
+    args: &Uninstall,
+    replaced: &Replaced<'_>,
+    files: &Files,
+) -> Result<(), Failure> {
+    if !ui.json {
+        ui.print(&files.intention(replaced, &args.bin_dir))?;
+    }
+    files.refuse_obstacles(&args.bin_dir)?;
+    if !args.dry_run {
+        replaced.undo(&files.fates)?;
+    }
+    if ui.json {
+        let (nothing, leases) = (HandedOver::default(), Kept::default());
+        return tell(ui, args, files, &[], &nothing, &leases);
+    }
+    ui.print(match (args.dry_run, files.is_nothing_to_do()) {
+        (true, _) => "Nothing was changed.\n",
+        (_, true) => "Nothing was to be done.\n",
+        (_, false) => "Done: the files are as they were; rules and records of containers were left as they are.\n",
+    })
+}
+
+/// A pod sees neither rules nor records of its node's containers unless it is given them, and would leave them behind without a word.
+fn require_host() -> Result<(), Failure> {
+    let is_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+    if !is_pod || Path::new(RECORDS).is_dir() {
+        return Ok(());
+    }
+    let words = format!(
+        "this pod does not see its node's {RECORDS}, where it stands which containers have rules"
+    );
+    Err(Failure::new(Kind::Failed, words).advise(
+        "Nothing was changed. Run it with hostNetwork, and with --root and the node's / mounted there; or, on a node that has no \
+         containers of these networks, with --files-only.",
+    ))
 }
 
 /// Else a name that is mistyped would leave the plugins of Linkspan in their place, without what they keep.
@@ -119,40 +172,9 @@ fn words_of_leases(kept: &Kept) -> String {
     text
 }
 
-fn names(fates: &Fates, fate: Fate) -> Vec<&'static str> {
-    let of_fate = fates.iter().filter(|(_, of)| *of == fate);
-    of_fate.map(|(name, _)| *name).collect()
-}
-
-/// What will be done.
-fn intention(
-    replaced: &Replaced<'_>,
-    fates: &Fates,
-    plan: &[(Record, Moved)],
-    leases: &Kept,
-    args: &Uninstall,
-) -> String {
-    let bin_dir = args.bin_dir.display();
+/// What will be done beside the files.
+fn intention(plan: &[(Record, Moved)], leases: &Kept) -> String {
     let mut text = String::new();
-    for (fate, words) in [
-        (
-            Fate::PutBack,
-            format!(
-                "Put back in {bin_dir}, from {}",
-                replaced.directory().display()
-            ),
-        ),
-        (Fate::Removed, format!("Remove from {bin_dir}")),
-        (
-            Fate::LeftAlone,
-            format!("Leave alone in {bin_dir}, since it is not Linkspan's"),
-        ),
-    ] {
-        let names = names(fates, fate);
-        if !names.is_empty() {
-            text += &format!("{words}: {}\n", names.join(", "));
-        }
-    }
     if !plan.is_empty() {
         text += "Leave to the reference plugins, as rules of iptables:\n";
         for line in words_of(plan, Backend::Iptables).lines() {
@@ -167,8 +189,8 @@ fn intention(
 }
 
 /// Refuses to take away what detaches running containers.
-fn refuse_orphans(fates: &Fates, plan: &[(Record, Moved)]) -> Result<(), Failure> {
-    let removed = names(fates, Fate::Removed);
+fn refuse_orphans(files: &Files, plan: &[(Record, Moved)]) -> Result<(), Failure> {
+    let removed = files.names(Fate::Removed);
     let is_orphan = |(record, moved): &&(Record, Moved)| {
         *moved != Moved::Removed
             && (removed.contains(&record.plugin()) || removed.contains(&"host-local"))
@@ -190,13 +212,14 @@ fn refuse_orphans(fates: &Fates, plan: &[(Record, Moved)]) -> Result<(), Failure
 fn tell(
     ui: Ui,
     args: &Uninstall,
-    fates: &Fates,
+    files: &Files,
     moved: &[(Record, Moved)],
     outcome: &HandedOver,
     leases: &Kept,
 ) -> Result<(), Failure> {
     let list = |fate| {
-        names(fates, fate)
+        files
+            .names(fate)
             .into_iter()
             .map(Value::from)
             .collect::<Value>()
@@ -205,9 +228,11 @@ fn tell(
     ui.print_json(&object([
         ("binDir", args.bin_dir.to_string_lossy().into()),
         ("dryRun", args.dry_run.into()),
+        ("filesOnly", args.files_only.into()),
         ("putBack", list(Fate::PutBack)),
         ("removed", list(Fate::Removed)),
         ("leftAlone", list(Fate::LeftAlone)),
+        ("stillKept", files.without_place().into()),
         ("attachments", json_of(moved)),
         (
             "kept",

@@ -188,11 +188,7 @@ impl Source {
         let source = PathBuf::from(format!("/proc/self/fd/{}", plugins.as_raw_fd()));
         let target = Path::new(PLUGIN_DIR);
         match self {
-            Self::Ours(_) => {
-                let names = install::place(&source, target, false, false)?;
-                // One name is that of the file itself.
-                Ok(Some(names.len() - 1))
-            }
+            Self::Ours(_) => install::place(&source, target).map(Some),
             Self::Others(_) => {
                 sandbox.show(&source, target)?;
                 Ok(None)

@@ -18,7 +18,12 @@ const DOCUMENT: &str = include_str!("../../../../../docs/json.md");
 /// Commands in the order in which they are run, each with the heading that it is documented under: on a host with the reference's
 /// plugins, the network `mynet` of CNI 1.0.0 and the namespaces c1 to c3. What is under [`HOST`] is a command of the host itself.
 const RUNS: &[(&str, &str)] = &[
+    (
+        "linkspan install",
+        "install --bin-dir /opt/cni/bin --dry-run",
+    ),
     ("linkspan install", "install --bin-dir /opt/cni/bin"),
+    ("linkspan install", "install --bin-dir /opt/cni/bin --check"),
     ("linkspan version", "version"),
     ("linkspan version PLUGIN", "version bridge"),
     ("linkspan status NET", "status mynet"),
@@ -166,6 +171,7 @@ const UNSEEN: &[&str] = &[
     "linkspan uninstall.leases[]",
     "linkspan uninstall.kept[]",
     "linkspan uninstall.leftAlone[]",
+    "linkspan uninstall.stillKept[]",
     // The whole of Linkspan is installed.
     "linkspan install.notInIt[]",
     // Nothing that flags ask for is warned of and still written; lint's own run has the shape.

@@ -1,0 +1,148 @@
+//! The directory in which an installation is prepared and tried.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, fchown, symlink};
+use std::path::{Path, PathBuf};
+
+use linkspan_runtime::{Cause, Error};
+use tempfile::TempDir;
+
+use super::super::bin_dir::{BINARY, NAMES, failed};
+use super::look::{MODE, PROBE, absolute, plugin, supported};
+use crate::failure::{Failure, Kind};
+
+/// How its name begins beside the plugins, and how many random characters follow.
+const PREFIX: &str = ".linkspan-";
+const RANDOM: usize = 6;
+
+/// Where a file can be tried that is not to be written beside the plugins. Links may be anywhere, also where nothing can be run.
+const ELSEWHERE: [&str; 2] = ["/dev/shm", "/run"];
+
+/// It is removed when dropped.
+pub(super) struct Stage {
+    directory: TempDir,
+}
+
+impl Stage {
+    /// Beside the plugins, with a copy of the file, and a link for each of these names.
+    pub(super) fn beside(
+        bin_dir: &Path,
+        source: &Path,
+        is_there: bool,
+        names: &[&str],
+    ) -> Result<Self, Failure> {
+        let directory = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .rand_bytes(RANDOM)
+            .tempdir_in(bin_dir)
+            .map_err(failed("write", bin_dir))?;
+        let stage = Self { directory };
+        let binary = stage.path(BINARY);
+        let is_linked = is_there && fs::hard_link(bin_dir.join(BINARY), &binary).is_ok();
+        if !is_linked {
+            copy(source, &binary)?;
+        }
+        for name in names {
+            let link = stage.path(name);
+            fs::hard_link(&binary, &link)
+                .or_else(|_| symlink(BINARY, &link))
+                .map_err(failed("write", &link))?;
+        }
+        Ok(stage)
+    }
+
+    /// Where temporary files are, with links to the file: to see what it holds, and change nothing.
+    pub(super) fn elsewhere(source: &Path) -> Result<Self, Failure> {
+        let places = std::iter::once(std::env::temp_dir()).chain(ELSEWHERE.map(PathBuf::from));
+        let mut made =
+            places.map(|place| tempfile::Builder::new().prefix(PREFIX).tempdir_in(place));
+        let Some(directory) = made.find_map(Result::ok) else {
+            let words =
+                "there is no directory for temporary files, in which the plugins could be tried";
+            return Err(Failure::new(Kind::Failed, words).advise("Set TMPDIR."));
+        };
+        let stage = Self { directory };
+        let source = absolute(source);
+        for name in NAMES.iter().chain([&BINARY]) {
+            let link = stage.path(name);
+            symlink(&source, &link).map_err(failed("write", &link))?;
+        }
+        Ok(stage)
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Tries which of these names the file answers to.
+    pub(super) fn holds(
+        &self,
+        source: &Path,
+        names: &[&'static str],
+    ) -> Result<Vec<&'static str>, Failure> {
+        // A plugin that is alone in its file answers by whatever name it is called.
+        if supported(&plugin(BINARY)?, &self.path(BINARY)).is_ok() {
+            let words = format!("{} is one plugin, not a file of many", source.display());
+            return Err(Failure::new(Kind::Failed, words)
+                .advise("Nothing was installed. Name Linkspan's linkspan-plugins with --from."));
+        }
+        let mut answering = Vec::new();
+        for name in names.iter().copied() {
+            match supported(&plugin(name)?, &self.path(name)) {
+                Ok(_) => answering.push(name),
+                // What cannot even be run has not said that it does not hold a plugin.
+                Err(error) if name == PROBE || was_not_run(&error) => {
+                    return Err(unusable(error, source));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(answering)
+    }
+}
+
+/// Copies the file, so that it is whole on the disk before its name is.
+fn copy(source: &Path, binary: &Path) -> Result<(), Failure> {
+    let copied = || {
+        fs::copy(source, binary)?;
+        let file = File::open(binary)?;
+        if rustix::process::geteuid().is_root() {
+            // A directory may give its own group to what is made in it. Who may not change that lets it be.
+            let _ = fchown(&file, Some(0), Some(0));
+        }
+        file.set_permissions(Permissions::from_mode(MODE))?;
+        file.sync_all()
+    };
+    copied().map_err(failed("copy", source))
+}
+
+/// Removes what installations that were killed have left. Best effort: it is in nobody's way. Whoever calls this has the directory
+/// for itself.
+pub(super) fn sweep(bin_dir: &Path) {
+    for entry in fs::read_dir(bin_dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let is_stage = random.is_some_and(|random| {
+            random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+        if is_stage && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn was_not_run(error: &Error) -> bool {
+    matches!(error, Error::Plugin(plugin) if matches!(plugin.cause, Cause::NotRun { .. }))
+}
+
+/// Why a file is not that of the plugins, as far as can be told.
+fn unusable(error: Error, source: &Path) -> Failure {
+    let known = error.advice().filter(|_| was_not_run(&error));
+    let advice = known.unwrap_or_else(|| {
+        format!(
+            "{} is not the file of Linkspan's plugins, or not for this machine.",
+            source.display()
+        )
+    });
+    Failure::from(error).advise(format!("{advice} Nothing was installed."))
+}
