@@ -5,14 +5,16 @@ CARGO   ?= cargo
 PREFIX  ?= /usr/local
 # Where the plugins go; a path below DESTDIR.
 CNI_BIN ?= /opt/cni/bin
+# The processor that is built for, where it is not this machine's: arm64.
+ARCH    ?=
 # Part of a name: of a test, for test, test-vm and reference; of a scenario, for bench.
 T       ?=
 
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
-BIN     := $(TARGET)/$(shell scripts/release --print-target)/release
-RELEASE := CARGO='$(CARGO)' scripts/release
+BIN     := $(TARGET)/$(shell ARCH='$(ARCH)' scripts/release --print-target)/release
+RELEASE := ARCH='$(ARCH)' CARGO='$(CARGO)' scripts/release
 # Where `make dist` puts what is shipped.
-OUT     ?= dist
+OUT     ?= dist$(addprefix -,$(ARCH))
 
 # Of one executable; scripts/run-tests runs as many executables at a time as there are processors.
 export RUST_TEST_THREADS ?= 2
@@ -34,7 +36,12 @@ build: setup-build
 ## make dist         what is shipped, in dist/ (OUT=), with checksums: the same bytes from the same commit wherever it is built
 .PHONY: dist
 dist: setup-dist
-	@CARGO='$(CARGO)' OUT='$(OUT)' scripts/dist
+	@ARCH='$(ARCH)' CARGO='$(CARGO)' OUT='$(OUT)' scripts/dist
+
+## make test-arm64   that what `make dist ARCH=arm64` has made runs on such a processor, under qemu-user-static
+.PHONY: test-arm64
+test-arm64:
+	@scripts/test-arm64
 
 ## make reproducible builds what is shipped twice, at different places by different users, and compares it byte for byte
 .PHONY: reproducible
