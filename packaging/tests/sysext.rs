@@ -38,6 +38,7 @@ fn it_has_nothing_but_usr() {
             "usr/lib/systemd/system/linkspan-install.service",
             "usr/lib/systemd/system/multi-user.target.d/10-linkspan.conf",
             "usr/share/doc/linkspan/LICENSE",
+            "usr/share/doc/linkspan/THIRD-PARTY-LICENSES",
         ]
     );
 }

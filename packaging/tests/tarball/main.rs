@@ -41,14 +41,14 @@ fn it_is_laid_out_as_the_references() {
         assert_eq!(owner, "root/root", "{line}");
         let expected = match name {
             "./" => "drwxr-xr-x",
-            "./LICENSE" | "./README.md" => "-rw-r--r--",
+            "./LICENSE" | "./README.md" | "./THIRD-PARTY-LICENSES" => "-rw-r--r--",
             _ => "-rwxr-xr-x",
         };
         assert_eq!(mode, expected, "{line}");
         names.push(name.trim_start_matches("./").to_owned());
     }
     let mut expected: Vec<_> = PLUGIN_NAMES.to_vec();
-    expected.extend(["", "LICENSE", "README.md"]);
+    expected.extend(["", "LICENSE", "README.md", "THIRD-PARTY-LICENSES"]);
     names.sort();
     expected.sort_unstable();
     assert_eq!(names, expected);
