@@ -38,7 +38,7 @@ build: setup-build
 dist: setup-dist
 	@ARCH='$(ARCH)' CARGO='$(CARGO)' OUT='$(OUT)' scripts/dist
 
-## make test-arm64   that what `make dist ARCH=arm64` has made runs on such a processor, under qemu-user-static
+## make test-arm64   that what `make dist ARCH=arm64` has made works on Debian's kernel for arm64, in an emulated machine
 .PHONY: test-arm64
 test-arm64:
 	@scripts/test-arm64
