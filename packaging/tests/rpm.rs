@@ -107,6 +107,7 @@ fn the_program_comes_with_its_manual_completions_and_units() {
         "/usr/share/fish/vendor_completions.d/linkspan.fish",
         "/usr/lib/systemd/system/linkspan-reconcile.service",
         "/usr/share/licenses/linkspan/LICENSE",
+        "/usr/share/licenses/linkspan/THIRD-PARTY-LICENSES",
     ] {
         assert!(found.contains(&format!("{file}\n")), "{file} in\n{found}");
     }

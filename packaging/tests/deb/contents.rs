@@ -67,6 +67,7 @@ fn the_program_comes_with_its_manual_completions_units_and_documents() {
         "-rw-r--r-- root/root ./usr/lib/systemd/system/linkspan-metrics.timer",
         "-rw-r--r-- root/root ./usr/share/doc/linkspan/CHANGELOG.md.gz",
         "-rw-r--r-- root/root ./usr/share/doc/linkspan/copyright",
+        "-rw-r--r-- root/root ./usr/share/doc/linkspan/THIRD-PARTY-LICENSES.gz",
     ] {
         assert!(found.contains(&format!("{file}\n")), "{file} in\n{found}");
     }

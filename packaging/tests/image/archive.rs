@@ -109,6 +109,7 @@ fn it_is_an_image_layout_of_one_layer_by_the_specification() {
             ("drwxr-xr-x", "usr/share/doc/"),
             ("drwxr-xr-x", "usr/share/doc/linkspan/"),
             ("-rw-r--r--", "usr/share/doc/linkspan/LICENSE"),
+            ("-rw-r--r--", "usr/share/doc/linkspan/THIRD-PARTY-LICENSES"),
         ]
     );
 }
