@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use linkspan_packaging::{artefact, top};
+use linkspan_packaging::{artefact, dist, top};
 use linkspan_testkit::{Cmd, Sandbox, sandbox};
 use serde_json::{Value, json};
 
@@ -175,6 +175,8 @@ fn podman(storage: &Path, args: &[&str]) -> String {
 fn architectures_are_joined() {
     sandbox(|host| {
         let (binaries, out) = (unpacked(host).join("usr/bin"), host.dir());
+        let licences = "THIRD-PARTY-LICENSES";
+        fs::copy(dist().join(licences), out.join(licences)).unwrap();
         for arch in ["amd64", "arm64"] {
             Cmd::new(top().join("packaging/image/build"))
                 .env("VERSION", version())
