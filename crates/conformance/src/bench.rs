@@ -7,6 +7,8 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ipnet::{IpNet, Ipv4Net};
 use linkspan_kernel::Error;
@@ -31,6 +33,9 @@ const PLUGINS: &str = "/run/conformance/plugins";
 /// Where the bench lays plugins of its own.
 pub(crate) const SCRIPTS: &str = "/run/conformance/scripts";
 const NAMESPACES: &str = "/run/netns";
+/// How long the kernel may take to end a namespace, and how often is looked meanwhile.
+const SETTLED: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(50);
 /// The network's name.
 pub(crate) const NETWORK: &str = "conformance";
 /// The uplink's address: one that is kept for documentation (RFC 5737).
@@ -138,6 +143,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn call_in(&self, command: &str, container: &Container, version: Version) -> Call {
         let mut call = self.call(command, version);
         call.asked = format!("{command} of {} in {}", container.ifname, container.id);
+        publish_others(&mut call.config, container.number);
         let call = call
             .env("CNI_CONTAINERID", &container.id)
             .env("CNI_NETNS", &container.path)
@@ -235,12 +241,36 @@ impl<'a> Bench<'a> {
             .asking(asked)
     }
 
+    /// What the host has otherwise than before. What the kernel takes away when a namespace ends it takes away some time later.
+    pub(crate) fn changes_since(&self, before: &Snapshot) -> Result<Vec<String>, Stop> {
+        let begun = Instant::now();
+        loop {
+            let changes = before.changes_to(&self.snapshot()?);
+            if changes.is_empty() || begun.elapsed() > SETTLED {
+                return Ok(changes);
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
     /// What the host has.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, Stop> {
         let private: Vec<&Path> = PRIVATE.iter().map(Path::new).collect();
         let own = self.subject.private.iter().map(PathBuf::as_path);
         let dirs: Vec<&Path> = private.into_iter().chain(own).collect();
         Ok(Snapshot::of_host(&dirs)?)
+    }
+}
+
+/// Published ports, of which a runtime gives each container others (CONVENTIONS.md, `portMappings`).
+fn publish_others(config: &mut Map, number: u32) {
+    let runtime = config.get_mut("runtimeConfig");
+    let mappings = runtime.and_then(|runtime| runtime.get_mut("portMappings"));
+    let mappings = mappings.and_then(Value::as_array_mut);
+    for mapping in mappings.into_iter().flatten() {
+        if let Some(port) = mapping.get("hostPort").and_then(Value::as_u64) {
+            mapping["hostPort"] = (port + u64::from(number) - 1).into();
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use crate::kind::Kind;
 /// A container: a namespace, and what a runtime calls it.
 #[derive(Debug)]
 pub(crate) struct Container {
+    /// How many there are on its host, with it.
+    pub(crate) number: u32,
     pub(crate) id: String,
     pub(crate) path: PathBuf,
     pub(crate) netns: Netns,
@@ -61,6 +63,7 @@ impl Container {
             _ => None,
         };
         Ok(Self {
+            number,
             id,
             path,
             netns,

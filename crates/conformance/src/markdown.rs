@@ -64,7 +64,7 @@ fn by_section(reports: &[Report]) -> BTreeMap<Section, Found<'_>> {
             let wrong = format!(
                 "Asked for {}: {}.",
                 escaped(&fault.asked),
-                escaped(&fault.wrong)
+                escaped(&without_names(&fault.wrong))
             );
             let of_section = found.entry(check.section).or_default();
             let of_check = of_section.entry((check.id, wrong));
@@ -106,6 +106,25 @@ pub fn table() -> String {
     text
 }
 
+/// A text without the names and numbers that are made by chance: of a pair's ends, of namespaces, of chains.
+fn without_names(text: &str) -> String {
+    const LONG: usize = 8;
+    let is_of_name = |c: char| c.is_ascii_alphanumeric();
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(is_of_name) {
+        let end = rest[start..].find(|c| !is_of_name(c));
+        let end = end.map_or(rest.len(), |length| start + length);
+        let (name, digits) = (&rest[start..end], |c: &char| c.is_ascii_digit());
+        let is_by_chance = name.len() >= LONG && name.chars().filter(digits).count() >= 3;
+        shown.push_str(&rest[..start]);
+        shown.push_str(if is_by_chance { "…" } else { name });
+        rest = &rest[end..];
+    }
+    shown.push_str(rest);
+    shown
+}
+
 /// A text within a line or a cell.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
@@ -116,4 +135,22 @@ fn escaped(text: &str) -> String {
         escaped.push(letter);
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_made_by_chance_are_left_out() {
+        assert_eq!(
+            without_names("the link veth9c40186f818 is left; 10.89.1.3/24 of conformance0 is gone"),
+            "the link … is left; 10.89.1.3/24 of conformance0 is gone"
+        );
+    }
+
+    #[test]
+    fn a_text_does_not_end_a_cell() {
+        assert_eq!(escaped("a|b_c"), "a\\|b\\_c");
+    }
 }

@@ -28,7 +28,7 @@ pub struct Report {
     pub versions: Vec<String>,
     /// What came of each check.
     pub judged: Vec<Judged>,
-    /// Exceptions that are not needed: the plugin passes these checks, or they say nothing of it.
+    /// Exceptions that this plugin does not need: it passes these checks, or they say nothing of it.
     pub needless: Vec<String>,
 }
 

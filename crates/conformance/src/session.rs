@@ -8,7 +8,7 @@ use linkspan_kernel::sandbox::Sandbox;
 use linkspan_spec::Version;
 
 use crate::bench::{Bench, claimed, versions};
-use crate::check::{Check, Outcome, Stop, Verdict};
+use crate::check::{Check, Outcome, Verdict};
 use crate::checks::checks;
 use crate::exceptions::Exceptions;
 use crate::report::{Judged, Report};
@@ -113,19 +113,12 @@ fn excepted(outcome: Outcome, check: &Check, exceptions: &Exceptions) -> Outcome
     }
 }
 
-/// Exceptions for checks that were made and are passed, or are of other plugins.
+/// Exceptions for checks that were made, and that it passes or which say nothing of it.
 fn needless(report: &Report, exceptions: &Exceptions) -> Vec<String> {
-    let is_needed = |id: &str| {
-        let judged = report.judged.iter().find(|judged| judged.check.id == id);
-        judged.is_some_and(|judged| matches!(judged.outcome, Outcome::Excepted(..)))
+    let is_needless = |id: &&str| {
+        let judged = report.judged.iter().find(|judged| judged.check.id == *id);
+        judged.is_some_and(|judged| !matches!(judged.outcome, Outcome::Excepted(..)))
     };
-    let needless = exceptions.ids().filter(|id| !is_needed(id));
+    let needless = exceptions.ids().filter(is_needless);
     needless.map(str::to_owned).collect()
-}
-
-/// Where a check says nothing for a reason that lies in the bench.
-impl From<Stop> for Outcome {
-    fn from(stop: Stop) -> Self {
-        Self::of(Err(stop), crate::check::Level::Must)
-    }
 }

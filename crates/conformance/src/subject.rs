@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use linkspan_spec::{Map, Value, Version};
 
-use crate::kind::{Kind, Known};
+use crate::kind::{DEVICE, Kind, Known};
 
 /// How long one run of the plugin may take where nothing else is said.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -153,6 +153,12 @@ impl Subject {
     pub(crate) fn has_fixed_addresses(&self) -> bool {
         let ipam = self.config.get("ipam");
         ipam.is_some_and(|ipam| ipam.get("addresses").is_some())
+    }
+
+    /// Whether it gives a device of the host away.
+    pub(crate) fn gives_device(&self) -> bool {
+        let device = self.config.get("device").and_then(Value::as_str);
+        device == Some(DEVICE)
     }
 
     /// Whether it makes an interface that can be made by another name: the one that every namespace has is there before.

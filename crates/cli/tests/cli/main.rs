@@ -7,6 +7,7 @@
 
 mod attach;
 mod cnitool;
+mod conformance;
 mod demo;
 mod detach;
 mod dhcp;

@@ -1,13 +1,156 @@
-//! The page about the conformance of plugins: what is asked.
+//! The page about the conformance of plugins: what is asked, and what was found of Linkspan's plugins and the reference's.
+
+use std::fs;
+use std::time::Duration;
 
 use linkspan_conformance::markdown;
 use linkspan_testkit::document::Document;
+use linkspan_testkit::{Cmd, Setup};
+
+use crate::programs;
+
+const PAGE: &str = "docs/conformance.md";
+const LINKSPAN: &str = env!("CARGO_BIN_EXE_linkspan");
+/// What Linkspan's plugins do otherwise.
+const KNOWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/known.txt");
+const REFERENCE: &str = "/usr/lib/cni";
+
+/// Plugins that any kernel has all for, those that are asked each time first.
+const OURS: [&str; 12] = [
+    "host-local",
+    "portmap",
+    "bridge",
+    "ptp",
+    "macvlan",
+    "tap",
+    "host-device",
+    "loopback",
+    "static",
+    "firewall",
+    "bandwidth",
+    "tuning",
+];
+const REFERENCES: [&str; 11] = [
+    "loopback",
+    "static",
+    "host-local",
+    "bridge",
+    "ptp",
+    "macvlan",
+    "host-device",
+    "portmap",
+    "firewall",
+    "bandwidth",
+    "tuning",
+];
+/// So many of them are asked where the page is not written anew: all of them take minutes.
+const EACH_TIME: usize = 3;
+
+/// What is found by chance: how far a plugin was when it was ended, and who came first.
+const UNSTEADY: [&str; 5] = [
+    "sigterm",
+    "sigkill",
+    "ipam-hangs",
+    "at-a-time",
+    "stdin-endless",
+];
+
+const DEADLINE: Duration = Duration::from_secs(1500);
 
 #[test]
 fn checks_are_those_that_are_made() {
     let _alone = crate::alone();
-    let document = Document::read("docs/conformance.md");
+    let document = Document::read(PAGE);
     let region = document.region("checks");
     let made = document.with(vec![(region, format!("\n{}\n", markdown::table()))]);
     document.is_to_be(&made);
+}
+
+#[test]
+fn exceptions_are_those_of_our_plugins() {
+    let _alone = crate::alone();
+    let document = Document::read(PAGE);
+    let region = document.region("known");
+    let known = fs::read_to_string(KNOWN).unwrap();
+    let lines = known.lines().filter(|line| !line.starts_with('#'));
+    let items = lines.filter_map(|line| {
+        let (id, why) = line.split_once(' ')?;
+        Some(format!("- `{id}`: {}.\n", why.trim()))
+    });
+    let items: String = items.collect();
+    document.is_to_be(&document.with(vec![(region, format!("\n{items}\n"))]));
+}
+
+#[test]
+fn ours_conform() {
+    programs::build_plugins();
+    let plugins = std::env::var("LINKSPAN_PLUGINS").ok();
+    let built = || std::path::Path::new(LINKSPAN).with_file_name("linkspan-plugins");
+    let plugins = plugins.map_or_else(built, Into::into);
+    let found = Setup::default().deadline(DEADLINE).tell(|_| {
+        let install = Cmd::new(LINKSPAN).args(["install", "--bin-dir", "/opt/cni/bin", "--from"]);
+        install.arg(&plugins).run();
+        judged("/opt/cni/bin", wanted(&OURS), &["--except", KNOWN], true)
+    });
+    is_on_page("ours", found);
+}
+
+#[test]
+fn what_was_found_of_the_reference_is_so() {
+    let found = Setup::default()
+        .deadline(DEADLINE)
+        .tell(|_| judged(REFERENCE, wanted(&REFERENCES), &[], false));
+    is_on_page("reference", found);
+}
+
+fn is_written() -> bool {
+    std::env::var_os("LINKSPAN_WRITE").is_some()
+}
+
+fn wanted<'a>(names: &'a [&'a str]) -> &'a [&'a str] {
+    match is_written() {
+        true => names,
+        false => &names[..EACH_TIME],
+    }
+}
+
+/// What the command finds, as Markdown.
+fn judged(dir: &str, names: &[&str], more: &[&str], conforms: bool) -> String {
+    let mut command = Cmd::new(LINKSPAN)
+        .args(["conformance", "--markdown"])
+        .args(more);
+    for name in names {
+        command = command.args(["--plugin", &format!("{dir}/{name}")]);
+    }
+    let output = command.deadline(DEADLINE).output();
+    assert_eq!(output.ok(), conforms, "{output}");
+    assert!(!output.stderr.contains("not needed"), "{output}");
+    output.stdout
+}
+
+/// Writes what was found of all plugins, or looks for what was found of some.
+fn is_on_page(region: &str, found: Option<String>) {
+    let Some(found) = found else { return };
+    let _alone = crate::alone();
+    let document = Document::read(PAGE);
+    let range = document.region(region);
+    if is_written() {
+        return document.is_to_be(&document.with(vec![(range, format!("\n{found}\n"))]));
+    }
+    let shown = &document.text[range];
+    for line in found.lines().filter(|line| line.starts_with("- ")) {
+        if UNSTEADY.iter().any(|id| line.contains(&format!("`{id}`"))) {
+            continue;
+        }
+        let (what, plugins) = line.rsplit_once(" (").unwrap();
+        let on_page = shown.lines().find_map(|line| line.strip_prefix(what));
+        let on_page =
+            on_page.unwrap_or_else(|| panic!("{PAGE} does not tell, in {region}: {line}"));
+        for plugin in plugins.trim_end_matches(')').split(", ") {
+            assert!(
+                on_page.contains(plugin),
+                "{PAGE} does not tell of {plugin}: {line}"
+            );
+        }
+    }
 }

@@ -116,7 +116,7 @@ pub(super) const CHECKS: &[Check] = &[
                 .asking("DEL after an ADD that failed")
                 .run()?;
             del.success()?;
-            let left = before.changes_to(&bench.snapshot()?);
+            let left = bench.changes_since(&before)?;
             match left.is_empty() {
                 true => Ok(()),
                 false => Err(del.fault(format!("of an ADD that failed {}", some_of(&left)))),
@@ -198,9 +198,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// An ADD and a DEL, so that what is shared by all attachments, such as a bridge, is there.
 pub(super) fn warmed(bench: &Bench<'_>) -> Verdict {
     let attachment = bench.attached()?;
-    bench.detach(&attachment)?;
-    attachment.container.end()?;
-    Ok(())
+    bench.detach(&attachment).map(drop)
 }
 
 /// Makes an interface of the name that is asked for.

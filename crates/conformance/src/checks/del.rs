@@ -9,6 +9,10 @@ use crate::check::{Check, Level, Verdict};
 use crate::kind::Kind;
 use crate::section::Section;
 
+/// Why nothing is said of what is left of a device.
+pub(super) const DEVICE_ENDS: &str =
+    "the device that it gives away is of this host, and ends with the container's namespace";
+
 /// A check about DEL, which is in all versions.
 macro_rules! about_del {
     ($id:literal, $level:ident, $of:expr, $asks:literal, $says:literal, $run:expr $(,)?) => {
@@ -198,6 +202,7 @@ fn leaves_nothing(
     change: impl Fn(crate::call::Call) -> crate::call::Call,
     gone: bool,
 ) -> Verdict {
+    only_if(!(gone && bench.subject.gives_device()), DEVICE_ENDS)?;
     warmed(bench)?;
     // What stands for the plugin before a chained one is there before.
     let container = bench.container()?;
@@ -211,7 +216,7 @@ fn leaves_nothing(
         .asking(asked)
         .run()?;
     answer.success()?;
-    let left = before.changes_to(&bench.snapshot()?);
+    let left = bench.changes_since(&before)?;
     match left.is_empty() {
         true => Ok(()),
         false => Err(answer.fault(some_of(&left))),

@@ -358,19 +358,22 @@ fn released(bench: &Bench<'_>) -> Verdict {
     if let Some(why) = ipam::is_not_asked(bench) {
         return Err(Stop::skip(why));
     }
-    // An address that no kernel takes for that of an interface.
-    let multicast = GIVES.replace("10.99.0.2/24", "224.0.0.1/24");
+    // A next hop that nothing leads to: no kernel takes such a route.
+    let unreachable = GIVES.replace(
+        r#"\"dst\":\"0.0.0.0/0\""#,
+        r#"\"dst\":\"192.0.2.0/24\",\"gw\":\"203.0.113.1\""#,
+    );
     let answer = add(
         bench,
         &Ipam {
-            add: &multicast,
+            add: &unreachable,
             others: "exit 0",
         },
     )?
     .1;
     only_if(
         !answer.is_success(),
-        "ADD with an address that cannot be given succeeds",
+        "ADD with a route that cannot be made succeeds",
     )?;
     was_called("DEL").map_err(|stop| because(stop, &answer))
 }

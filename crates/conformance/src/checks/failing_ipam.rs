@@ -159,7 +159,7 @@ fn leaves_nothing(
     if container.link()?.is_some() {
         return Err(del.fault("the container has the interface of an ADD that failed"));
     }
-    let left = before.changes_to(&bench.snapshot()?);
+    let left = bench.changes_since(before)?;
     match left.is_empty() {
         true => Ok(()),
         false => Err(del.fault(format!("of an ADD that failed {}", some_of(&left)))),

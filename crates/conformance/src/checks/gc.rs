@@ -2,7 +2,7 @@
 
 use linkspan_spec::{ErrorCode, Version};
 
-use super::{ANY, add::warmed, only_if, some_of};
+use super::{ANY, add::warmed, del::DEVICE_ENDS, only_if, some_of};
 use crate::bench::Bench;
 use crate::check::{Check, Level, Stop, Verdict};
 use crate::kind::Kind;
@@ -108,6 +108,7 @@ fn keeps(bench: &Bench<'_>) -> Verdict {
 
 fn frees(bench: &Bench<'_>) -> Verdict {
     let version = bench.newest_since(Version::V1_1_0)?;
+    only_if(!bench.subject.gives_device(), DEVICE_ENDS)?;
     warmed(bench)?;
     let container = bench.container()?;
     let before = bench.snapshot()?;
@@ -117,7 +118,7 @@ fn frees(bench: &Bench<'_>) -> Verdict {
     }
     let answer = bench.gc(version, &[]).run()?;
     answer.success()?;
-    let changes = before.changes_to(&bench.snapshot()?).into_iter();
+    let changes = bench.changes_since(&before)?.into_iter();
     // Where nothing is in use, what is shared may go as well.
     let left: Vec<_> = changes
         .filter(|change| change.ends_with(" is left"))

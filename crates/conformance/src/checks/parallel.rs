@@ -65,7 +65,7 @@ fn at_a_time(bench: &Bench<'_>) -> Verdict {
         answer.success()?;
         last = Some(answer);
     }
-    let left = before.changes_to(&bench.snapshot()?);
+    let left = bench.changes_since(&before)?;
     match last.filter(|_| !left.is_empty()) {
         None => Ok(()),
         Some(answer) => Err(answer.fault(some_of(&left))),

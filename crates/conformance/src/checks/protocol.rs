@@ -95,14 +95,12 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Must,
         since: Version::V0_1_0,
         of: ANY,
-        asks: "ADD with a configuration that is no JSON, and the error's form",
+        asks: "CNI_COMMAND that is no command, and the error's form",
         says: "an error is an object with a code that is not 0 and a short message, and perhaps details",
         run: |bench| {
             let container = bench.container()?;
-            let answer = bench.of("ADD", &container)?.text("{ this is no JSON");
-            let answer = answer
-                .asking("ADD with a configuration that is no JSON")
-                .run()?;
+            let call = bench.of("ADD", &container)?.env("CNI_COMMAND", "JUMP");
+            let answer = call.asking("a call with CNI_COMMAND=JUMP").run()?;
             answer.refusal()?;
             // That there is an error at all is only what a plugin should do.
             match answer.stdout.trim_ascii().is_empty() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use linkspan_spec::Version;
 use rustix::process::Signal;
 
-use super::{ANY, INTERFACE, ON_LINKS, add::warmed, only_if, some_of};
+use super::{ANY, INTERFACE, add::warmed, only_if, some_of};
 use crate::bench::Bench;
 use crate::call::Input;
 use crate::check::{Check, Level, Verdict};
@@ -21,7 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
         section: Section::Add,
         level: Level::Must,
         since: Version::V0_1_0,
-        of: ON_LINKS,
+        of: INTERFACE,
         asks: "ADD with a CNI_NETNS that is not there, that is a file, that is a directory",
         says: "the interface is created inside the container at CNI_NETNS: where there is no namespace, that is an error",
         run: |bench| {
@@ -187,7 +187,7 @@ pub(super) const CHECKS: &[Check] = &[
             let answer = call.asking("ADD with standard output closed").run()?;
             let del = bench.of("DEL", &container)?.run()?;
             del.success()?;
-            let left = before.changes_to(&bench.snapshot()?);
+            let left = bench.changes_since(&before)?;
             match left.is_empty() {
                 true => Ok(()),
                 false => Err(answer.fault(some_of(&left))),
@@ -232,7 +232,7 @@ fn ended(bench: &Bench<'_>, signal: Signal, name: &str) -> Verdict {
             .asking(format!("DEL after {name} to ADD after {after:?}"))
             .run()?;
         del.success()?;
-        let left = before.changes_to(&bench.snapshot()?);
+        let left = bench.changes_since(&before)?;
         if !left.is_empty() {
             return Err(answer.fault(format!("after DEL {}", some_of(&left))));
         }

@@ -17,7 +17,8 @@ pub(super) const CHECKS: &[Check] = &[
         says: "the exit status is 0 if the plugin is ready to serve ADD",
         run: |bench| {
             let version = bench.newest_since(Version::V1_1_0)?;
-            bench.attached()?;
+            let attachment = bench.attached()?;
+            bench.detach(&attachment)?;
             let answer = bench.call("STATUS", version).run()?;
             answer.success()?;
             match answer.stdout.trim_ascii().is_empty() {

@@ -12,16 +12,16 @@ use crate::shape;
 
 /// The check of the result's form in one version.
 macro_rules! result_in {
-    ($id:literal, $version:ident, $says:literal) => {
+    ($version:literal, $of:ident, $says:literal) => {
         Check {
-            id: $id,
+            id: concat!("result-", $version),
             section: Section::AddResult,
             level: Level::Must,
-            since: Version::$version,
+            since: Version::$of,
             of: ANY,
-            asks: concat!("ADD in the version of ", $id),
+            asks: concat!("ADD in ", $version, ", and the form of the result"),
             says: $says,
-            run: |bench| result_in(bench, Version::$version),
+            run: |bench| result_in(bench, Version::$of),
         }
     };
 }
@@ -92,37 +92,37 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     result_in!(
-        "result-0.1.0",
+        "0.1.0",
         V0_1_0,
         "a result of 0.1.0 has ip4 and ip6, each with ip, gateway and routes, and dns"
     ),
     result_in!(
-        "result-0.2.0",
+        "0.2.0",
         V0_2_0,
         "a result of 0.2.0 has ip4 and ip6, each with ip, gateway and routes, and dns"
     ),
     result_in!(
-        "result-0.3.0",
+        "0.3.0",
         V0_3_0,
         "a result of 0.3.0 has interfaces, ips with their version, routes and dns"
     ),
     result_in!(
-        "result-0.3.1",
+        "0.3.1",
         V0_3_1,
         "a result of 0.3.1 has interfaces, ips with their version, routes and dns"
     ),
     result_in!(
-        "result-0.4.0",
+        "0.4.0",
         V0_4_0,
         "a result of 0.4.0 has interfaces, ips with their version, routes and dns"
     ),
     result_in!(
-        "result-1.0.0",
+        "1.0.0",
         V1_0_0,
         "a result of 1.0.0 has interfaces, ips without their version, routes and dns"
     ),
     result_in!(
-        "result-1.1.0",
+        "1.1.0",
         V1_1_0,
         "a result of 1.1.0 is as one of 1.0.0, with more about interfaces and routes"
     ),

@@ -3,11 +3,12 @@
 mod draw;
 mod json;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use linkspan_conformance::{
-    Check, Exceptions, Judged, Kind as PluginKind, Observer, Report, Subject, SubjectError, checks,
-    judge, junit, leave_machine, markdown,
+    Check, Exceptions, Judged, Kind as PluginKind, Observer, Outcome, Report, Subject,
+    SubjectError, checks, judge, junit, leave_machine, markdown,
 };
 use linkspan_runtime::Cancel;
 use linkspan_spec::{MAX_INPUT, Map, Value};
@@ -170,15 +171,23 @@ fn tell(ui: Ui, args: &Conformance, reports: &[Report]) -> Result<(), Failure> {
         (_, true) => ui.print(&markdown::findings(reports))?,
         _ => ui.print(&draw::text(ui.style(), reports))?,
     }
-    for report in reports {
-        for id in &report.needless {
-            ui.note(&format!(
-                "the exception for {id} is not needed by {}: take it out",
-                report.plugin
-            ));
-        }
+    for id in needless(reports) {
+        ui.note(&format!(
+            "the exception for {id} is not needed: take it out"
+        ));
     }
     Ok(())
+}
+
+/// Exceptions that one plugin does not need, and no other does.
+fn needless(reports: &[Report]) -> BTreeSet<&str> {
+    let judged = reports.iter().flat_map(|report| &report.judged);
+    let excepted = judged.filter(|judged| matches!(judged.outcome, Outcome::Excepted(..)));
+    let needed: BTreeSet<_> = excepted.map(|judged| judged.check.id).collect();
+    let all = reports.iter().flat_map(|report| &report.needless);
+    all.map(String::as_str)
+        .filter(|id| !needed.contains(id))
+        .collect()
 }
 
 fn verdict(reports: &[Report]) -> Result<(), Failure> {
