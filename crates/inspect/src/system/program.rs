@@ -137,8 +137,8 @@ impl Program {
         is_link && led().is_some_and(|led| fs::canonicalize(file).is_ok_and(|file| file == led))
     }
 
-    /// Looks at a file; `None` where there is a directory or a device.
-    fn look(path: PathBuf) -> Option<Self> {
+    /// Looks at a file, and does not run it; `None` where there is a directory or a device.
+    pub fn look(path: PathBuf) -> Option<Self> {
         let fitness = match fs::metadata(&path) {
             Ok(meta) if !meta.is_file() => return None,
             Ok(meta) if meta.len() == 0 => Fitness::Empty,

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use linkspan_inspect::system::{Fitness, Program};
 use linkspan_inspect::{is_linkspan, linkspan_version};
 use linkspan_runtime::{
     Command, Deadline, Error, Execute, NameError, PluginType, Process, Request, Runtime,
@@ -41,8 +42,8 @@ pub(super) enum Found {
     Unknown(String),
 }
 
-/// A plugin of others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A plugin of others. One that could not be asked says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Other {
     /// Whether it speaks of itself as the reference's plugins do.
     pub(super) is_reference: bool,
@@ -156,8 +157,16 @@ fn of_others(name: &str, path: &Path) -> Found {
     });
     match answer {
         Ok(other) => Found::Plugin(other),
+        Err(_) if runs_elsewhere(path) => Found::Plugin(Other::default()),
         Err(failure) => Found::Unknown(failure.behind().to_owned()),
     }
+}
+
+/// Whether nothing but its loader is missing here to a program: an image from scratch has none, and the plugins of the node around the
+/// container may be linked dynamically, as those of Debian and Fedora are.
+fn runs_elsewhere(path: &Path) -> bool {
+    let program = Program::look(path.to_owned());
+    program.is_some_and(|program| matches!(program.fitness, Fitness::NoInterpreter(_)))
 }
 
 impl Other {

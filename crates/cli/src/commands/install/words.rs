@@ -107,6 +107,7 @@ fn words_of_other(other: &Other) -> String {
     match (&other.version, other.is_reference) {
         (Some(version), _) => format!("reference {version}"),
         (None, true) => format!("reference, {versions}"),
+        (None, false) if other.speaks.is_empty() => "another, which does not run here".to_owned(),
         (None, false) => format!("another, {versions}"),
     }
 }

@@ -8,7 +8,7 @@ use crate::world::status;
 #[test]
 fn half_states_are_mended_or_refused() {
     // What is done to a directory in which 7.1.0 was installed over the reference's bridge, and why it is refused; else it is mended.
-    let states: [(&str, Option<&str>); 14] = [
+    let states: [(&str, Option<&str>); 15] = [
         // Names of two builds.
         ("cp linkspan-plugins out/x; mv out/x out/vrf", None),
         // A link to a file that is gone.
@@ -32,6 +32,11 @@ fn half_states_are_mended_or_refused() {
         // Stubs of another release's tarball, whose holder is not there.
         (
             "sed 's/# Linkspan 7.1.0/# Linkspan is elsewhere/; s/^echo.*/exit 1/' out/vrf > out/x; chmod +x out/x; mv out/x out/vrf",
+            None,
+        ),
+        // A plugin whose loader is not here, as a dynamic one's is not in a container from scratch.
+        (
+            "rm out/vrf; printf '#!/nowhere/ld.so\\n' > out/vrf; chmod +x out/vrf",
             None,
         ),
         // What may be somebody's.
