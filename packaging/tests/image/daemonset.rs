@@ -200,12 +200,13 @@ fn a_pod_that_is_killed_leaves_plugins_that_work_and_the_next_one_makes_it_whole
     });
 }
 
-/// What stays in the pod has no rights at all, and ends when it is told to.
+/// What stays in the pod has no rights at all, tells whether the plugins are there, and ends when it is told to.
 #[test]
-fn what_stays_has_no_rights_and_ends_when_it_is_told_to() {
+fn what_stays_tells_when_somebody_replaces_a_plugin() {
     node(|host, node| {
         with_the_reference(host);
         node.succeeds(INSTALL);
+        let _ = node.probe(INSTALL).success();
         let (stays, id) = node.start_main(INSTALL);
         let state: Value = serde_json::from_str(&node.crun(&["state", &id])).unwrap();
         let status = host.run(&format!("cat /proc/{}/status", state["pid"]));
@@ -222,6 +223,13 @@ fn what_stays_has_no_rights_and_ends_when_it_is_told_to() {
         );
         node.crun(&["kill", &id, "TERM"]);
         let _ = stays.wait().success();
+
+        // A package of the distribution that was upgraded.
+        host.run("cp --remove-destination /usr/lib/cni/bridge /opt/cni/bin/bridge");
+        let output = node.probe(INSTALL);
+        assert!(!output.ok(), "{output}");
+        let told = output.stdout.clone() + &output.stderr;
+        assert!(told.contains("bridge"), "{output}");
     });
 }
 

@@ -84,6 +84,17 @@ impl<'s> Node<'s> {
         Cmd::new(program).args(args).run()
     }
 
+    /// What the probe of the container that stays says.
+    pub(crate) fn probe(&self, file: &str) -> Output {
+        let pod = self.pod(file);
+        let mut container = pod["containers"][0].clone();
+        let words = container["readinessProbe"]["exec"]["command"].take();
+        let words = words.as_array().unwrap();
+        assert_eq!(words[0], "/usr/bin/linkspan", "the image has nothing else");
+        container["args"] = words[1..].into();
+        self.command(&pod, &container).output()
+    }
+
     fn pod(&self, file: &str) -> Value {
         daemonset(file, self.directory)["spec"]["template"]["spec"].take()
     }
@@ -170,7 +181,11 @@ fn mounts(pod: &Value, container: &Value) -> Value {
         let volumes = pod["volumes"].as_array().unwrap();
         let of_name = |volume: &&Value| volume["name"] == mount["name"];
         let volume = volumes.iter().find(of_name).unwrap();
-        mounts.push(of_the_node(&volume["hostPath"], mount));
+        mounts.push(match volume["emptyDir"].is_object() {
+            true => json!({ "destination": mount["mountPath"], "type": "tmpfs", "source": "tmpfs",
+                "options": ["mode=1777"] }),
+            false => of_the_node(&volume["hostPath"], mount),
+        });
     }
     mounts.into()
 }
