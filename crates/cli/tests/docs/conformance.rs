@@ -1,11 +1,12 @@
 //! The page about the conformance of plugins: what is asked, and what was found of Linkspan's plugins and the reference's.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use linkspan_conformance::markdown;
 use linkspan_testkit::document::Document;
-use linkspan_testkit::{Cmd, Setup};
+use linkspan_testkit::{Cmd, Feature, Setup};
 
 use crate::programs;
 
@@ -16,7 +17,7 @@ const KNOWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/known.txt")
 const REFERENCE: &str = "/usr/lib/cni";
 
 /// Plugins that any kernel has all for, those that are asked each time first.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "host-local",
     "portmap",
     "bridge",
@@ -29,8 +30,9 @@ const OURS: [&str; 12] = [
     "firewall",
     "bandwidth",
     "tuning",
+    "sbr",
 ];
-const REFERENCES: [&str; 11] = [
+const REFERENCES: [&str; 12] = [
     "loopback",
     "static",
     "host-local",
@@ -42,6 +44,7 @@ const REFERENCES: [&str; 11] = [
     "firewall",
     "bandwidth",
     "tuning",
+    "sbr",
 ];
 /// So many of them are asked where the page is not written anew: all of them take minutes.
 const EACH_TIME: usize = 3;
@@ -84,15 +87,43 @@ fn exceptions_are_those_of_our_plugins() {
 #[test]
 fn ours_conform() {
     programs::build_plugins();
-    let plugins = std::env::var("LINKSPAN_PLUGINS").ok();
-    let built = || std::path::Path::new(LINKSPAN).with_file_name("linkspan-plugins");
-    let plugins = plugins.map_or_else(built, Into::into);
     let found = Setup::default().deadline(DEADLINE).tell(|_| {
-        let install = Cmd::new(LINKSPAN).args(["install", "--bin-dir", "/opt/cni/bin", "--from"]);
-        install.arg(&plugins).run();
+        install();
         judged("/opt/cni/bin", wanted(&OURS), &["--except", KNOWN], true)
     });
     is_on_page("ours", found);
+}
+
+/// What this kernel may lack is asked in the virtual machine, which is slow: one check of each theme.
+#[test]
+fn ours_conform_that_need_more_of_a_kernel() {
+    const CHECKS: [&str; 12] = [
+        "add",
+        "result-1.1.0",
+        "result-interface",
+        "result-addresses",
+        "result-routes",
+        "chain-interfaces",
+        "check-after-add",
+        "check-interface-gone",
+        "del-twice",
+        "del-namespace-gone",
+        "del-leaves-nothing",
+        "gc-frees",
+    ];
+    programs::build_plugins();
+    let needs = [Feature::Dummy, Feature::Ipvlan, Feature::Vlan, Feature::Vrf];
+    let setup = Setup::default().needs(&needs).deadline(DEADLINE);
+    setup.sandbox(|_| {
+        install();
+        let checks: Vec<_> = CHECKS.iter().flat_map(|check| ["--check", check]).collect();
+        judged(
+            "/opt/cni/bin",
+            &["dummy", "ipvlan", "vlan", "vrf"],
+            &checks,
+            true,
+        );
+    });
 }
 
 #[test]
@@ -101,6 +132,15 @@ fn what_was_found_of_the_reference_is_so() {
         .deadline(DEADLINE)
         .tell(|_| judged(REFERENCE, wanted(&REFERENCES), &[], false));
     is_on_page("reference", found);
+}
+
+/// Installs Linkspan's plugins, of those that are tested.
+fn install() {
+    let plugins = std::env::var("LINKSPAN_PLUGINS").ok();
+    let built = || Path::new(LINKSPAN).with_file_name("linkspan-plugins");
+    let plugins = plugins.map_or_else(built, Into::into);
+    let install = Cmd::new(LINKSPAN).args(["install", "--bin-dir", "/opt/cni/bin", "--from"]);
+    install.arg(&plugins).run();
 }
 
 fn is_written() -> bool {
