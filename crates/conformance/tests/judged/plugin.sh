@@ -20,9 +20,10 @@ ask_ipam() {
     [ -n "$file" ] || fail 5 "the IPAM plugin $ipam is not in CNI_PATH"
     given=$text
     [ "$wrong" = ipam-section ] && given="{\"cniVersion\":\"$version\",\"ipam\":{\"type\":\"$ipam\"}}"
-    [ "$wrong" = ipam-variables ] && unset CNI_IFNAME
+    hidden=
+    [ "$wrong" = ipam-variables ] && hidden='-u CNI_IFNAME'
     [ "$wrong" = ipam-stderr ] && exec 2>/dev/null
-    printf '%s' "$given" | CNI_COMMAND=$1 "$file" >"$printed"
+    printf '%s' "$given" | env $hidden CNI_COMMAND="$1" "$file" >"$printed"
     status=$?
     answer=$(head -c 10000 "$printed" | tr -d '\000')
     rm -f "$printed"
