@@ -139,8 +139,9 @@ semver:
 
 ## make release      the commit of a release, VERSION=1.2.3, here alone; it says what is left to do
 .PHONY: release
+release: export VERSION ?=
 release:
-	@CARGO='$(CARGO)' scripts/new-version '$(VERSION)'
+	@CARGO='$(CARGO)' scripts/new-version "$$VERSION"
 
 ## make doc          the documentation, every link of it checked
 .PHONY: doc

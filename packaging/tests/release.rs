@@ -29,7 +29,7 @@ fn a_release_is_named_by_its_version_wherever_one_stands() {
     copy.git(&["tag", "v7.8.9"]);
     copy.change(
         "README.md",
-        "\nlinkspan_7.8.9_amd64.deb linkspan-installer:7.8.9\n",
+        "\nlinkspan_7.8.9_amd64.deb linkspan-7.8.9-1.x86_64.rpm linkspan-7.8.9-1.2 linkspan-installer:7.8.9\n",
     );
     copy.change_log("- More.");
     copy.commit();
@@ -37,9 +37,16 @@ fn a_release_is_named_by_its_version_wherever_one_stands() {
     assert_eq!(copy.versions(), ["7.9.0-rc.2"]);
     assert!(
         copy.read("README.md")
-            .ends_with("\nlinkspan_7.9.0-rc.2_amd64.deb linkspan-installer:7.9.0-rc.2\n")
+            .ends_with("\nlinkspan_7.9.0-rc.2_amd64.deb linkspan-7.9.0-rc.2-1.x86_64.rpm linkspan-7.8.9-1.2 linkspan-installer:7.9.0-rc.2\n")
     );
-    let older = copy.git(&["grep", "-Fw", "7.8.9", "--", ":!packaging/tests"]);
+    let older = copy.git(&[
+        "grep",
+        "-Fw",
+        "7.8.9",
+        "--",
+        ":!packaging/tests",
+        ":!README.md",
+    ]);
     let mut files = older.lines().map(|line| line.split(':').next());
     assert!(files.all(|file| file == Some("CHANGELOG.md")), "{older}");
 }
@@ -101,10 +108,13 @@ fn what_cannot_be_a_release_changes_nothing() {
         "1.2.3-01",
         "1.2.3+build",
         "1.2.3 ",
+        "1.2.3'; touch made; '",
     ] {
         copy.refuses(wrong, "is no version");
     }
     copy.refuses("0.0.9", "comes before");
+    // Which Cargo alone knows, when much is written already.
+    copy.refuses("18446744073709551616.0.0", "nothing is changed");
     copy.refuses(
         "1.9.9",
         "VERSION=1.9.9 comes before 2.0.0-rc.10, which is there already",
@@ -130,6 +140,32 @@ fn what_cannot_be_a_release_changes_nothing() {
     copy.write("CHANGELOG.md", "# Changelog\n");
     copy.commit();
     copy.refuses("2.0.0", "no heading `## Unreleased`");
+}
+
+/// dpkg takes what is behind a hyphen for Debian's revision, which is newer than none, and rpm takes no hyphen at all.
+#[test]
+fn packages_of_a_pre_release_come_before_it() {
+    let copy = Copy::new();
+    copy.release("7.9.0-rc.2").run();
+    copy.pretend_to_build();
+    let made = copy.0.path().join("a folder");
+    fs::create_dir(&made).unwrap();
+    fs::write(made.join("THIRD-PARTY-LICENSES"), "").unwrap();
+    copy.cmd("scripts/dist")
+        .args(["deb", "rpm"])
+        .env("OUT", &made)
+        .run();
+    let run = |line: &str| Cmd::shell(line).current_dir(&made).run();
+    for name in ["linkspan", "linkspan-cni-plugins"] {
+        let deb = run(&format!(
+            "dpkg-deb --field {name}_7.9.0-rc.2_amd64.deb Version"
+        ));
+        let rpm = run(&format!(
+            "rpm --query --queryformat '%{{VERSION}}' --package {name}-7.9.0-rc.2-1.x86_64.rpm"
+        ));
+        assert_eq!((deb.trim(), &*rpm), ("7.9.0~rc.2", "7.9.0~rc.2"), "{name}");
+    }
+    run("dpkg --compare-versions 7.9.0~rc.2 lt 7.9.0");
 }
 
 /// What git knows of this repository, as it is now, in a repository of its own.
@@ -177,6 +213,15 @@ impl Copy {
         self.cmd("make")
             .args(["--no-print-directory", "release"])
             .arg(format!("VERSION={version}"))
+    }
+
+    /// Puts programs that do nothing where the release's would be.
+    fn pretend_to_build(&self) {
+        let line = r#"bin=target/$(scripts/release --print-target)/release; mkdir -p $bin
+            for name in linkspan linkspan-plugins linkspan-stub; do
+                printf '#!/bin/sh\n[ "$1" != man ] || { mkdir -p "$3"; : >"$3/linkspan.1"; }\n' >$bin/$name; chmod 755 $bin/$name
+            done"#;
+        self.cmd("sh").args(["-ec", line]).run();
     }
 
     #[track_caller]
@@ -233,7 +278,7 @@ impl Copy {
     /// Lines that name something of ours with this version.
     fn left_over(&self, version: &str) -> String {
         let named = format!(
-            "([Ll]inkspan[^ ]*|cni-plugins-[^ ]*|download/v|Linkspan |image: .*:v?){version}"
+            "([Ll]inkspan[^ (]*|cni-plugins-[^ ]*|download/v|Linkspan |image: .*:v?){version}"
         );
         self.cmd("git")
             .args([
