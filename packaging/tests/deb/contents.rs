@@ -53,6 +53,21 @@ fn nothing_of_the_reference_is_missed() {
     assert!(theirs.contains("/usr/lib/cni/bridge\n"), "{theirs}");
 }
 
+/// What depends on a release of the reference is told the one that the plugins tell.
+#[test]
+fn they_stand_for_the_release_that_each_plugin_tells() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "dpkg-deb --extract $DEB . && ./opt/cni/bin/bridge 2>&1 | sed -n '1s/^CNI bridge plugin v\\(.*\\)+linkspan.*/\\1/p'";
+    let told = Cmd::shell(line).env("DEB", world::plugins());
+    let told = told.current_dir(dir.path()).run();
+    let provides = Cmd::new("dpkg-deb").arg("--field").arg(world::plugins());
+    let provides = provides.arg("Provides").run();
+    for name in ["containernetworking-plugins", "kubernetes-cni"] {
+        let provided = format!("{name} (= {told})");
+        assert!(provides.contains(&provided), "{provided} in {provides}");
+    }
+}
+
 #[test]
 fn the_program_comes_with_its_manual_completions_units_and_documents() {
     let found = files(&world::program()).join("\n") + "\n";
