@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use linkspan_packaging as packaging;
 use linkspan_testkit::{Background, Cmd, Sandbox, Setup};
 
-use cri::Cri;
+use cri::{Cri, Pod};
 
 /// The pod's one process is the image of its sandbox, which serves `/www`. Without cgroups and the rights that a machine of its own
 /// would have, since the sandbox of the tests is none.
@@ -66,6 +66,54 @@ fn containerd() {
         });
 }
 
+/// docs/runtimes/containerd.md, "The one change": pods run on while the plugins of the reference are replaced, and come back; each is ended
+/// by the plugins that are there then, and nothing is left that was not there before.
+#[test]
+fn containerd_from_the_reference_to_linkspan_and_back() {
+    let tarball = packaging::artefact("cni-plugins-linux-", ".tgz");
+    let package = packaging::artefact("linkspan_", ".deb");
+    Setup::default()
+        .deadline(Duration::from_secs(180))
+        .sandbox(|host| {
+            let dir = host.dir();
+            Cmd::shell(
+                "mount -t cgroup2 cgroup2 /sys/fs/cgroup; mkdir -p /opt/cni/bin /etc/cni/net.d release
+                 cp /usr/lib/cni/* /opt/cni/bin; tar -C release -xzf $TGZ; dpkg-deb --extract $DEB program",
+            )
+            .current_dir(&dir)
+            .env("TGZ", &tarball)
+            .env("DEB", &package)
+            .run();
+            fs::write("/etc/cni/net.d/10-pods.conflist", NETWORK).unwrap();
+            let linkspan = |words: &str| {
+                let program = Cmd::new(dir.join("program/usr/bin/linkspan"));
+                program.args(words.split(' ')).current_dir(&dir).run()
+            };
+            let (_running, cri) = start(host, &dir);
+            let before = serve_one(&cri, "before", 8080);
+
+            let (old, gone) = (cri.run("old", 8081), cri.run("gone", 8082));
+            linkspan("install --from release --bin-dir /opt/cni/bin");
+            works(&old, 8081);
+            cri.end(&gone);
+            let new = cri.run("new", 8083);
+            works(&new, 8083);
+            works(&old, 8081);
+            let seen = linkspan("events");
+            assert!(seen.contains("ADD"), "{seen}");
+
+            linkspan("uninstall --bin-dir /opt/cni/bin");
+            Cmd::shell("cmp /opt/cni/bin/bridge /usr/lib/cni/bridge; test ! -e /opt/cni/bin/tap").run();
+            for (pod, port) in [(&old, 8081), (&new, 8083)] {
+                works(pod, port);
+            }
+            for pod in [&old, &new] {
+                cri.end(pod);
+            }
+            assert_eq!(left(), before);
+        });
+}
+
 fn start(host: &Sandbox, dir: &Path) -> (Background, Cri) {
     let config = dir.join("config.toml");
     fs::write(&config, CONTAINERD.replace("DIR", dir.to_str().unwrap())).unwrap();
@@ -99,6 +147,14 @@ fn serve_one(cri: &Cri, name: &str, host_port: u64) -> String {
     let pod = cri.run(name, host_port);
     let kept = format!("/var/lib/cni/results/pods-{}-eth0", pod.id);
     assert!(Path::new(&kept).is_file(), "{kept}");
+    works(&pod, host_port);
+    cri.end(&pod);
+    left()
+}
+
+/// It is reached by its address and at its port.
+#[track_caller]
+fn works(pod: &Pod, host_port: u64) {
     for place in [
         format!("{}:80", pod.address),
         format!("127.0.0.1:{host_port}"),
@@ -114,10 +170,14 @@ fn serve_one(cri: &Cri, name: &str, host_port: u64) -> String {
             .arg(format!("http://{place}/"));
         assert_eq!(answer.run(), "hello", "{place}");
     }
-    cri.end(&pod);
+}
+
+/// What is there besides pods. Tables of iptables stay where it looked for a rule, and are told by their rules alone.
+fn left() -> String {
     Cmd::shell(
-        "ip -brief link | cut -d ' ' -f 1; ip -oneline -4 address | awk '{ print $2, $4 }'; nft --stateless list ruleset
-         iptables-save | grep '^-A'; find /var/lib/cni /run/cni/linkspan -not -path '*/events*' | sort",
+        "ip -brief link | cut -d ' ' -f 1; ip -oneline -4 address | awk '{ print $2, $4 }'
+         nft list tables | sed -E '/^table ip6? (filter|nat|raw|mangle|security)$/d' | while read -r table; do nft --stateless list $table; done
+         iptables-save | sed -n '/^-A/p'; ip6tables-save | sed -n '/^-A/p'; find /var/lib/cni /run/cni/linkspan -not -path '*/events*' | sort",
     )
     .run()
 }
