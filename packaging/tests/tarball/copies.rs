@@ -202,7 +202,7 @@ fn links_to_stubs_and_copies_of_their_holder_delegate_in_their_process() {
     });
 }
 
-/// A measurement: ADD of bridge and host-local by each, in turn, a hundred times.
+/// A measurement: VERSION, and ADD of bridge and host-local, by each in turn.
 /// `cargo test -p linkspan-packaging --test tarball what_a_stub_costs -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement"]
@@ -210,43 +210,45 @@ fn what_a_stub_costs() {
     Setup::default()
         .deadline(Duration::from_secs(300))
         .sandbox(|host| {
-            const ROUNDS: usize = 100;
+            const ROUNDS: usize = 200;
             let (top, netns) = (host.dir(), host.netns("c"));
             let all = [Tied::Symlinks, Tied::HardLinks, Tied::Stubs];
-            let mut times = all.map(|_| Vec::with_capacity(ROUNDS));
             let folders = all.map(|tied| packed(tied, &top).0);
-            for round in 0..=ROUNDS {
-                for turn in 0..all.len() {
-                    // Each is first, second and last as often as the others.
-                    let which = (turn + round) % all.len();
-                    let attachment = Plugins::at(&folders[which]).attachment("c", &netns, "eth0");
-                    let call = attachment.call("ADD", &config()).cmd();
-                    let began = Instant::now();
-                    let output = call.output();
-                    let took = began.elapsed();
-                    assert!(output.ok(), "{output}");
-                    attachment.del(&config()).success();
-                    if round > 0 {
-                        times[which].push(took.as_secs_f64() * 1e3);
+            for command in ["VERSION", "ADD"] {
+                let mut times = all.map(|_| Vec::with_capacity(ROUNDS));
+                for round in 0..=ROUNDS {
+                    for turn in 0..all.len() {
+                        // Each is first, second and last as often as the others.
+                        let which = (turn + round) % all.len();
+                        let attachment =
+                            Plugins::at(&folders[which]).attachment("c", &netns, "eth0");
+                        let call = attachment.call(command, &config()).cmd();
+                        let began = Instant::now();
+                        let output = call.output();
+                        let took = began.elapsed().as_secs_f64() * 1e3;
+                        assert!(output.ok(), "{output}");
+                        if command == "ADD" {
+                            attachment.del(&config()).success();
+                        }
+                        if round > 0 {
+                            times[which].push(took);
+                        }
                     }
                 }
-            }
-            let median = |mut numbers: Vec<f64>| {
-                numbers.sort_by(f64::total_cmp);
-                numbers[numbers.len() / 2]
-            };
-            for (tied, own) in all.iter().zip(&times) {
-                let ratios = own
-                    .iter()
-                    .zip(&times[0])
-                    .map(|(own, other)| own / other)
-                    .collect();
-                println!(
-                    "{tied:?}: ADD {:.2} ms, {:.2} times that of {:?}",
-                    median(own.clone()),
-                    median(ratios),
-                    all[0]
-                );
+                for (tied, own) in all.iter().zip(&times) {
+                    let pairs = own.iter().zip(&times[0]);
+                    println!(
+                        "{tied:?}: {command} {:.2} ms, {:+.2} ms beside {:?}",
+                        median(own.clone()),
+                        median(pairs.map(|(own, other)| own - other).collect()),
+                        all[0]
+                    );
+                }
             }
         });
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
