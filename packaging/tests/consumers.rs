@@ -95,7 +95,7 @@ const BY_NAME: [Consumer; 5] = rows! {
         for name in bridge firewall host-local loopback portmap; do cp --no-dereference $WORK/$name $BIN/$name; done", TALOS),
     ("RKE2", "image-build-cni-plugins: Dockerfile, install-cnis.sh", r#"
         mkdir $WORK/bin $WORK/image
-        tar -xzf $TGZ -C $WORK/bin --exclude LICENSE --exclude README.md
+        tar -xzf $TGZ -C $WORK/bin --exclude '*LICENSE*' --exclude README.md
         install -D $WORK/bin/* $WORK/image
         for plugin in $(ls $WORK/image); do strip $WORK/image/${plugin}; done
         for path in $WORK/image/*; do
