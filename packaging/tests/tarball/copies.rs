@@ -149,7 +149,7 @@ fn by_stubs_every_copy_works_is_small_and_delegates_in_its_process() {
     sandbox(|host| {
         let (top, netns) = (host.dir(), host.netns("c"));
         println!(
-            "| copied by | tied by | on disk, KiB | names that answer | programs executed by ADD, CHECK, DEL |"
+            "| copied by | tied by | on disk, MB | names that answer | programs executed by ADD, CHECK, DEL |"
         );
         println!("|---|---|---|---|---|");
         for tied in [Tied::Stubs, Tied::Symlinks, Tied::HardLinks] {
@@ -161,8 +161,9 @@ fn by_stubs_every_copy_works_is_small_and_delegates_in_its_process() {
                     .executed
                     .map_or("fails".to_owned(), |all| format!("{all:?}"));
                 println!(
-                    "| `{who}` | {tied:?} | {} | {} | {executed} |",
-                    copied.size, copied.answering
+                    "| `{who}` | {tied:?} | {:.1} | {} | {executed} |",
+                    copied.size as f64 * 1024.0 / 1e6,
+                    copied.answering
                 );
                 if tied == Tied::Stubs {
                     let expected = match *who {
