@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use linkspan_packaging::top;
 use linkspan_testkit::{Cmd, PLUGIN_NAMES, Plugins, Sandbox, Setup, kill_at_syscall};
 use serde_json::{Value, json};
 
@@ -125,6 +126,8 @@ fn a_node_without_plugins_gets_them_and_loses_them_again() {
     const ELSEWHERE: &str = "/run/k3s/data/cni";
     Setup::default().sandbox(|host| {
         let node = Node::new(host, ELSEWHERE);
+        // One that joins while the others go back, and must not hold up the rollout.
+        node.succeeds(UNINSTALL);
         node.succeeds(INSTALL);
         answer_in(ELSEWHERE, &PLUGIN_NAMES, "on a node that had none");
         node.succeeds(UNINSTALL);
@@ -268,6 +271,31 @@ fn the_way_back_takes_no_container_s_network() {
             "nft list ruleset 2>/dev/null | grep -e 10.22.0 -e CNI-DN -i -e linkspan || true";
         assert_eq!(host.run(left), "");
     });
+}
+
+/// A node of the other architecture would be left without plugins, and nothing would say so.
+#[test]
+fn nodes_of_each_architecture_of_the_image_get_a_pod() {
+    let steps = fs::read_to_string(top().join("scripts/new-version")).unwrap();
+    let joined =
+        |arch: &&str| steps.contains(&format!("linkspan-installer_{{version}}_{arch}.oci.tar"));
+    let joined: Vec<_> = ["amd64", "arm64", "riscv64"]
+        .into_iter()
+        .filter(joined)
+        .collect();
+    for file in [INSTALL, UNINSTALL] {
+        let pod = daemonset(file, BIN_DIR)["spec"]["template"]["spec"].take();
+        assert_eq!(
+            pod["nodeSelector"],
+            json!({ "kubernetes.io/os": "linux" }),
+            "{file}"
+        );
+        let needed =
+            &pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+        let terms = json!([{ "matchExpressions": [
+            { "key": "kubernetes.io/arch", "operator": "In", "values": joined }] }]);
+        assert_eq!(needed["nodeSelectorTerms"], terms, "{file}");
+    }
 }
 
 /// The way back replaces the installer: both are one DaemonSet, and differ in what its pods do.
