@@ -153,3 +153,34 @@ fn scripts_keep_what_was_there_leave_containers_to_it_and_put_it_back() {
         assert_eq!(machine.run("find /etc /opt /run/cni /usr -xdev -name '*linkspan*'"), "");
     });
 }
+
+/// rpm would remove the link with the package, and with it the way to what others have there.
+#[test]
+fn links_in_the_place_of_directories_stay() {
+    Setup::default().sandbox(|host| {
+        let machine = Machine::new(host);
+        let packages = format!("{} {}", machine.bring(&program()), machine.bring(&plugins()));
+        machine.run(
+            "rm -rf /usr/lib/cni /opt/cni/bin /etc/cni/net.d && mkdir -p /srv/bin /srv/net.d
+             ln -s /srv/bin /opt/cni/bin && ln -s /srv/net.d /etc/cni/net.d
+             echo theirs >/srv/bin/bridge && echo agent >/srv/bin/flannel && echo theirs >/srv/net.d/10-mynet.conf",
+        );
+        machine.run(&format!("rpm --upgrade --nodeps --noplugins {packages}"));
+        machine.run("rpm --erase --nodeps --noplugins linkspan-cni-plugins");
+        let left = machine.run("cat /opt/cni/bin/* /etc/cni/net.d/* && ls -A /srv/bin /opt/cni /etc/cni | grep linkspan || true");
+        assert_eq!(left, "theirs\nagent\ntheirs");
+    });
+}
+
+#[test]
+fn nothing_is_installed_where_a_plugin_of_others_cannot_be_kept() {
+    Setup::default().sandbox(|host| {
+        let machine = Machine::new(host);
+        let packages = format!("{} {}", machine.bring(&program()), machine.bring(&plugins()));
+        // In the place of the directory for what is kept there is a file.
+        machine.run("rm -rf /usr/lib/cni && echo theirs >/opt/cni/bin/bridge && touch /opt/cni/bin/.linkspan-replaced");
+        let failed = machine.try_run(&format!("rpm --upgrade --nodeps --noplugins {packages}"));
+        assert!(!failed.ok(), "{failed}");
+        assert_eq!(machine.run("cat /opt/cni/bin/bridge"), "theirs");
+    });
+}

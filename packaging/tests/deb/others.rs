@@ -98,23 +98,103 @@ fn what_an_installation_by_hand_has_kept_comes_back() {
     });
 }
 
+/// Ways in which the two directories are one, and what is said to undo it, which does.
+const ONE_DIRECTORY: [(&str, &str); 3] = [
+    (
+        "rmdir /opt/cni/bin && ln -s /usr/lib/cni /opt/cni/bin",
+        "rm /opt/cni/bin",
+    ),
+    (
+        "rmdir /opt/cni/bin && mv /usr/lib/cni /opt/cni/bin && ln -s /opt/cni/bin /usr/lib/cni",
+        "rm /usr/lib/cni",
+    ),
+    (
+        "mount --bind /usr/lib/cni /opt/cni/bin",
+        "umount /opt/cni/bin",
+    ),
+];
+
 /// Two paths of a package may not be one file: dpkg would fail in the middle.
 #[test]
 fn where_the_two_directories_are_one_nothing_is_begun() {
     world::sandbox(|host| {
+        for (way, remedy) in ONE_DIRECTORY {
+            let machine = Machine::new(host);
+            let packages = world::bring(&machine);
+            machine.run(way);
+            let before = content(&machine, "/usr/lib/cni/");
+            let failed = machine.try_run(&format!("dpkg --install {packages}"));
+            assert!(
+                !failed.ok() && failed.stderr.contains(&format!("({remedy})")),
+                "{way}: {failed}"
+            );
+            assert_eq!(content(&machine, "/usr/lib/cni/"), before, "{way}");
+            machine.run(remedy);
+            machine.run(&format!("dpkg --install {packages}"));
+            assert!(silent(&machine, "/opt/cni/bin").is_empty(), "{way}");
+            assert!(silent(&machine, "/usr/lib/cni").is_empty(), "{way}");
+        }
+    });
+}
+
+/// dpkg would remove them with the package, and with them the way to what others have there.
+#[test]
+fn links_in_the_place_of_directories_stay() {
+    const LINKS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/etc/cni/net.d"];
+    world::sandbox(|host| {
         let machine = Machine::new(host);
         let packages = world::bring(&machine);
-        machine.run("rmdir /opt/cni/bin && ln -s /usr/lib/cni /opt/cni/bin");
-        let before = content(&machine, "/usr/lib/cni");
-        let failed = machine.try_run(&format!("dpkg --install {packages}"));
+        machine.run(TARBALL);
+        // Podman's package has the directory of networks as well, without which it goes with this one.
+        machine.run("apt-get purge --yes podman buildah golang-github-containers-common");
+        machine.run("mkdir -p /etc/cni/net.d && echo theirs >/etc/cni/net.d/10-mynet.conf");
+        for (number, link) in LINKS.into_iter().enumerate() {
+            machine.run(&format!(
+                "mkdir -p /srv/cni && mv {link} /srv/cni/{number} && ln -s /srv/cni/{number} {link}"
+            ));
+        }
+        let links = || machine.run(&format!("readlink {}", LINKS.join(" ")));
+        let before = (links(), content(&machine, "/opt/cni/bin/"));
+        for end in ["remove", "purge"] {
+            machine.run(&format!("dpkg --install {packages}"));
+            machine.run(&format!("dpkg --{end} linkspan-cni-plugins"));
+            assert_eq!(
+                (links(), content(&machine, "/opt/cni/bin/")),
+                before,
+                "{end}"
+            );
+            machine.run("cat /etc/cni/net.d/10-mynet.conf");
+        }
+        assert_eq!(
+            machine.run("find /opt /etc/cni /usr/lib -name '*.linkspan'"),
+            ""
+        );
+    });
+}
+
+/// The daemon was stopped for a removal that did not happen: the package that stays has it as before.
+#[test]
+fn a_removal_that_fails_starts_the_daemon_anew() {
+    world::sandbox(|host| {
+        let machine = Machine::new(host);
+        let packages = world::bring(&machine);
+        machine.run(&format!("dpkg --install {packages}"));
+        // Something that says it is systemd, and rules that cannot be handed over.
+        machine.run(
+            "mkdir -p /run/systemd/system /run/cni/linkspan
+             printf '#!/bin/sh\\necho \"$*\" >>/tmp/asked\\n' >/usr/bin/systemctl
+             rm -f /usr/sbin/policy-rc.d && cp /bin/false /usr/bin/linkspan",
+        );
+        let failed = machine.try_run(REMOVE);
         assert!(
-            !failed.ok() && failed.stderr.contains("rm /opt/cni/bin"),
+            failed.stderr.contains("linkspan-cni-plugins stays"),
             "{failed}"
         );
-        assert_eq!(content(&machine, "/usr/lib/cni"), before);
-        machine.run("rm /opt/cni/bin");
-        machine.run(&format!("dpkg --install {packages}"));
-        assert!(silent(&machine, "/opt/cni/bin").is_empty());
+        let asked = machine.run("cat /tmp/asked");
+        let at = |words| asked.find(words).unwrap_or(usize::MAX);
+        let [stopped, started] =
+            ["stop linkspan-dhcp.socket", "start linkspan-dhcp.socket"].map(at);
+        assert!(stopped < started && started < usize::MAX, "{asked}");
     });
 }
 
