@@ -12,6 +12,7 @@ mod failure;
 mod text;
 
 use core::ffi::{CStr, c_char, c_int, c_ulong};
+use core::mem::MaybeUninit;
 use core::ptr;
 
 use linkspan_stub::{BEGINNING, HOLDER, Kind, Mark};
@@ -51,7 +52,7 @@ unsafe extern "C" fn main(
 
 /// Opens the holder, whose path it writes to `holder`.
 fn open(started: Option<&CStr>, holder: &mut Path) -> Result<c_int, Failure> {
-    if auxiliary(libc::AT_SECURE) != 0 {
+    if auxiliary(libc::AT_SECURE) != 0 && !has_rights_of_caller() {
         // Whoever may link to this file would choose what is executed with the rights of its owner.
         return Err(Failure::Privileged);
     }
@@ -120,6 +121,25 @@ unsafe fn execute(
         )
     };
     Failure::NotExecuted(errno())
+}
+
+/// Whether more rights than the user has are the caller's own, as those of a setuid runtime that takes another effective user for its
+/// plugins, and none of them come by this file.
+fn has_rights_of_caller() -> bool {
+    let executable = c"/proc/self/exe".as_ptr();
+    let differ = |one, other| auxiliary(one) != auxiliary(other);
+    let mut stat = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the path ends with a zero, and there is room for the answer.
+    let is_told = unsafe { libc::stat(executable, stat.as_mut_ptr()) } == 0;
+    // SAFETY: zeros are one, too.
+    let mode = unsafe { stat.assume_init() }.st_mode;
+    let name = c"security.capability".as_ptr();
+    // SAFETY: both texts end with a zero, and nothing is to be written.
+    let length = unsafe { libc::getxattr(executable, name, ptr::null_mut(), 0) };
+    let is_plain = length < 0 && matches!(errno(), libc::ENODATA | libc::EOPNOTSUPP);
+    let is_caller_other =
+        differ(libc::AT_UID, libc::AT_EUID) || differ(libc::AT_GID, libc::AT_EGID);
+    is_told && mode & (libc::S_ISUID | libc::S_ISGID) == 0 && is_plain && is_caller_other
 }
 
 /// The path that the kernel was told to execute.

@@ -201,3 +201,27 @@ fn a_stub_with_more_rights_than_its_caller_executes_nothing() {
         "{answer}"
     );
 }
+
+/// A runtime that is setuid has its plugins run as root for a user: the rights are its own, and the stub has none to give.
+#[test]
+fn a_stub_works_for_a_caller_with_another_effective_user() {
+    if !rustix::process::getuid().is_root() {
+        eprintln!("skipped: only root can be somebody else");
+        return;
+    }
+    let dir = unpacked();
+    let stub = dir.path().join("tap");
+    Cmd::new("chmod").arg("755").arg(dir.path()).run();
+    for (mode, is_refused) in [("755", false), ("4755", true), ("2755", true)] {
+        Cmd::new("chmod").arg(mode).arg(&stub).run();
+        for id in ["--ruid=65534", "--rgid=65534"] {
+            let starter = ["setpriv", "--keep-groups", id];
+            let (ok, answer) = answer(Cmd::new(&stub).under(&starter));
+            assert_eq!(ok, !is_refused, "{mode} {id}: {answer}");
+        }
+    }
+    Cmd::new("chmod").arg("755").arg(&stub).run();
+    Cmd::new("setcap").arg("cap_net_admin+ep").arg(&stub).run();
+    let (ok, answer) = answer(Cmd::new(&stub).under(&["setpriv", "--ruid=65534"]));
+    assert!(!ok, "with a capability: {answer}");
+}
