@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use linkspan_stub::{Kind, Mark};
@@ -132,9 +132,12 @@ fn overwritten(directory: &Path) -> Option<PathBuf> {
 
 impl Program {
     fn is_link_to(&self, file: &Path) -> bool {
-        let is_link = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.is_symlink());
-        let led = || fs::canonicalize(&self.path).ok();
-        is_link && led().is_some_and(|led| fs::canonicalize(file).is_ok_and(|file| file == led))
+        let identity = |path: &Path| {
+            let meta = fs::metadata(path).ok()?;
+            Some((meta.dev(), meta.ino()))
+        };
+        // A hard link or another: `linkspan install` makes both.
+        self.path != file && identity(&self.path).is_some_and(|one| identity(file) == Some(one))
     }
 
     /// Looks at a file, and does not run it; `None` where there is a directory or a device.
@@ -356,9 +359,8 @@ mod tests {
         plugins.resize(plugins.len().max(MIN_SIZE.try_into().unwrap()), 0);
         fs::write(at(ALL_PLUGINS), plugins).unwrap();
         fs::set_permissions(at(ALL_PLUGINS), fs::Permissions::from_mode(0o755)).unwrap();
-        for name in ["bridge", "ptp"] {
-            std::os::unix::fs::symlink(ALL_PLUGINS, at(name)).unwrap();
-        }
+        std::os::unix::fs::symlink(ALL_PLUGINS, at("bridge")).unwrap();
+        fs::hard_link(at(ALL_PLUGINS), at("ptp")).unwrap();
         fs::copy("/bin/sh", at("flannel")).unwrap();
         let found = || {
             let programs = read(&[dir.path().to_owned()]);
