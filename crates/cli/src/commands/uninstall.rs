@@ -9,6 +9,7 @@ use linkspan_netfilter::{Backend, HandedOver, Moved, Record, hand_over, plan_mig
 use linkspan_spec::Value;
 
 use super::bin_dir::{Lock, failed};
+use super::install::sweep;
 use super::migrate::{because, carry_out, json_of, unread, words_of};
 use super::replaced::{Fate, Files, Replaced};
 use super::root;
@@ -31,11 +32,11 @@ pub(crate) fn uninstall(ui: Ui, args: &Uninstall) -> Result<(), Failure> {
         None => {}
     }
     require_directory(&args.bin_dir)?;
-    let _lock = Lock::of(&args.bin_dir, ui);
+    let lock = Lock::of(&args.bin_dir, ui);
     let replaced = Replaced::of(&args.bin_dir);
     let files = Files::of(&replaced);
     if args.files_only {
-        return put_back_files(ui, args, &replaced, &files);
+        return put_back_files(ui, args, &replaced, &files, lock.as_ref());
     }
     let plan = plan_migration(Backend::Iptables).map_err(unread)?;
     let leases = Kept::on_host().map_err(unread_leases)?;
@@ -43,7 +44,7 @@ pub(crate) fn uninstall(ui: Ui, args: &Uninstall) -> Result<(), Failure> {
         ui.print(&files.intention(&replaced, &args.bin_dir))?;
         ui.print(&intention(&plan, &leases))?;
     }
-    files.refuse_obstacles(&args.bin_dir)?;
+    files.refuse_obstacles(&replaced, &args.bin_dir)?;
     if !args.force {
         refuse_orphans(&files, &plan)?;
     }
@@ -54,7 +55,7 @@ pub(crate) fn uninstall(ui: Ui, args: &Uninstall) -> Result<(), Failure> {
         };
     }
     carry_out(Backend::Iptables)?;
-    replaced.undo(&files.fates)?;
+    put_back(args, &replaced, &files, lock.as_ref())?;
     // What was attached until the plugins were others.
     let moved = carry_out(Backend::Iptables)?;
     let leases = Kept::on_host().map_err(unread_leases)?;
@@ -81,13 +82,14 @@ fn put_back_files(
     args: &Uninstall,
     replaced: &Replaced<'_>,
     files: &Files,
+    lock: Option<&Lock>,
 ) -> Result<(), Failure> {
     if !ui.json {
         ui.print(&files.intention(replaced, &args.bin_dir))?;
     }
-    files.refuse_obstacles(&args.bin_dir)?;
+    files.refuse_obstacles(replaced, &args.bin_dir)?;
     if !args.dry_run {
-        replaced.undo(&files.fates)?;
+        put_back(args, replaced, files, lock)?;
     }
     if ui.json {
         let (nothing, leases) = (HandedOver::default(), Kept::default());
@@ -98,6 +100,20 @@ fn put_back_files(
         (_, true) => "Nothing was to be done.\n",
         (_, false) => "Done: the files are as they were; rules and records of containers were left as they are.\n",
     })
+}
+
+/// Puts back what was there, and removes what installations have left that were killed; without a lock one may be at work.
+fn put_back(
+    args: &Uninstall,
+    replaced: &Replaced<'_>,
+    files: &Files,
+    lock: Option<&Lock>,
+) -> Result<(), Failure> {
+    replaced.undo(&files.fates)?;
+    if lock.is_some() {
+        sweep(&args.bin_dir);
+    }
+    Ok(())
 }
 
 /// A pod sees neither rules nor records of its node's containers unless it is given them, and would leave them behind without a word.

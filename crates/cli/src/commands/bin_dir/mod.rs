@@ -13,7 +13,7 @@ use linkspan_runtime::io_advice;
 use crate::failure::{Failure, Kind};
 
 pub(super) use lock::Lock;
-pub(super) use obstacles::{Intent, obstacles};
+pub(super) use obstacles::{Intent, is_mounted, obstacles};
 
 /// The file that all plugins are in.
 pub(super) const BINARY: &str = "linkspan-plugins";

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, IFlags, Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{
+    Access, AtFlags, CWD, IFlags, Mode, OFlags, StatVfsMountFlags, StatxAttributes, StatxFlags,
+};
 use rustix::io::Errno;
 
 /// What is to be changed there.
@@ -16,6 +18,12 @@ pub(in crate::commands) struct Intent<'a> {
 /// Why that cannot be; a directory that is not there yet is as the one that it would be made in. Who has not changed anything can
 /// still refuse for each of these.
 pub(in crate::commands) fn obstacles(bin_dir: &Path, intent: &Intent<'_>) -> Vec<String> {
+    if bin_dir.is_symlink() && !bin_dir.exists() {
+        return vec![format!(
+            "{} is a link that leads nowhere",
+            bin_dir.display()
+        )];
+    }
     let Some(directory) = bin_dir.ancestors().map(or_here).find(|one| one.exists()) else {
         return Vec::new();
     };
@@ -63,6 +71,11 @@ pub(in crate::commands) fn obstacles(bin_dir: &Path, intent: &Intent<'_>) -> Vec
                 "{name} may not be changed by anybody (lsattr shows why, chattr -ia mends it)"
             ));
         }
+        if is_mounted(&bin_dir.join(name)) {
+            found.push(format!(
+                "{name} is mounted there by itself (umount mends it)"
+            ));
+        }
     }
     found
 }
@@ -73,6 +86,13 @@ fn or_here(path: &Path) -> &Path {
         true => Path::new("."),
         false => path,
     }
+}
+
+/// Whether something is mounted at this very path, which then cannot be replaced.
+pub(in crate::commands) fn is_mounted(path: &Path) -> bool {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let stat = rustix::fs::statx(CWD, path, flags, StatxFlags::empty());
+    stat.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// Whether not even root may change it, which a link cannot be.

@@ -15,6 +15,7 @@ use linkspan_runtime::{
 };
 
 use super::super::bin_dir::{BINARY, NAMES, identity};
+use super::super::replaced::Replaced;
 use crate::failure::Failure;
 
 /// The plugin whose answer tells whether a file is that of the plugins.
@@ -32,6 +33,8 @@ pub(super) enum Found {
     Nothing,
     /// A link to a file of Linkspan's that is gone.
     Lost,
+    /// A link to Linkspan's file, or that file, which somebody has written into: `cp` does so at any of the names.
+    Overwritten,
     /// Of a build of Linkspan's, with its version where it tells it.
     Linkspan(Option<String>),
     /// A CNI plugin of others.
@@ -60,6 +63,8 @@ pub(super) struct Seen {
     pub(super) found: Found,
     /// Whether an installation would make the same.
     pub(super) is_settled: bool,
+    /// Whether something of this name is kept already.
+    pub(super) is_kept: bool,
 }
 
 /// Looks at every name in a directory; `source` is the file that is to be there.
@@ -67,19 +72,30 @@ pub(super) fn look(bin_dir: &Path, source: &Path) -> Vec<Seen> {
     let binary = bin_dir.join(BINARY);
     let mut builds = Builds::default();
     let is_same = is_same(source, &binary);
+    let kept = Replaced::of(bin_dir).kept();
     let mut seen = vec![Seen {
         name: BINARY,
         found: builds.find(BINARY, &binary),
         is_settled: is_same,
+        is_kept: kept.contains(&BINARY),
     }];
+    let is_foreign = matches!(seen[0].found, Found::Unknown(_)) && identity(&binary).is_some();
     for name in NAMES.iter().copied() {
         let path = bin_dir.join(name);
-        let is_link = is_same && identity(&path) == identity(&binary);
+        let is_link = identity(&path) == identity(&binary);
+        if is_foreign && is_link {
+            seen[0].found = Found::Overwritten;
+        }
         seen.push(Seen {
             name,
-            found: builds.find(name, &path),
-            is_settled: is_link
+            found: match is_foreign && is_link {
+                true => Found::Overwritten,
+                false => builds.find(name, &path),
+            },
+            is_settled: is_same
+                && is_link
                 && plugin(name).is_ok_and(|plugin| supported(&plugin, &path).is_ok()),
+            is_kept: kept.contains(&name),
         });
     }
     seen

@@ -13,7 +13,7 @@ mod stage;
 mod words;
 
 use std::fs::{self, DirBuilder, Permissions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use linkspan_inspect::linkspan_version;
@@ -25,9 +25,10 @@ use crate::failure::{Failure, Kind};
 use crate::ui::Ui;
 use look::{MODE, Seen, look};
 use plan::{Plan, Step, Wishes};
-use stage::{Stage, sweep};
+use stage::Stage;
 
 pub(super) use source::plugins_file;
+pub(super) use stage::sweep;
 
 /// Installs the plugins.
 pub(crate) fn install(ui: Ui, args: &args::Install) -> Result<(), Failure> {
@@ -52,7 +53,7 @@ pub(crate) fn install(ui: Ui, args: &args::Install) -> Result<(), Failure> {
         };
     }
     if !args.bin_dir.is_dir() {
-        installation.refuse_obstacles(&[], false)?;
+        installation.refuse_obstacles(&[], &[], false)?;
         create(&args.bin_dir)?;
     }
     let lock = Lock::of(&args.bin_dir, ui);
@@ -98,16 +99,16 @@ impl Installation<'_> {
 
     /// Installs what is not there yet; returns what was done. Without a lock others may be at work there.
     fn carry_out(&self, lock: Option<&Lock>) -> Result<Plan, Failure> {
+        if lock.is_some() {
+            sweep(self.bin_dir);
+        }
         let seen = look(self.bin_dir, self.source);
         let unsettled = unsettled(&seen);
         if unsettled.is_empty() {
             return Ok(self.plan(seen, &[]));
         }
         let is_there = is_binary_settled(&seen);
-        self.refuse_obstacles(&[], !is_there)?;
-        if lock.is_some() {
-            sweep(self.bin_dir);
-        }
+        self.refuse_obstacles(&[], &[], !is_there)?;
         let stage = Stage::beside(self.bin_dir, self.source, is_there, &unsettled)?;
         let held = stage.holds(self.source, &unsettled)?;
         let plan = self.plan(seen, &held);
@@ -143,20 +144,27 @@ impl Installation<'_> {
             ));
         }
         let changed: Vec<_> = plan.changes().map(|step| step.name).collect();
+        let kept: Vec<_> = plan.kept().collect();
         match changed.is_empty() {
             true => Ok(()),
-            false => self.refuse_obstacles(&changed, changed.contains(&BINARY)),
+            false => self.refuse_obstacles(&changed, &kept, changed.contains(&BINARY)),
         }
     }
 
     /// Refuses what cannot be done to these names, before anything is; `is_copied` says whether the file is written.
-    fn refuse_obstacles(&self, changed: &[&str], is_copied: bool) -> Result<(), Failure> {
+    fn refuse_obstacles(
+        &self,
+        changed: &[&str],
+        kept: &[&str],
+        is_copied: bool,
+    ) -> Result<(), Failure> {
         let source = fs::metadata(self.source).ok().filter(|_| is_copied);
         let intent = Intent {
             changed: changed.to_vec(),
             installed: Some(source.map_or(0, |meta| meta.len())),
         };
-        let obstacles = obstacles(self.bin_dir, &intent);
+        let mut obstacles = obstacles(self.bin_dir, &intent);
+        obstacles.extend(Replaced::of(self.bin_dir).obstacle(kept));
         if obstacles.is_empty() {
             return Ok(());
         }
@@ -249,10 +257,15 @@ fn is_same_entry(one: &Path, other: &Path) -> bool {
 
 /// Creates the directory, for everybody to read whatever this process keeps from others.
 fn create(bin_dir: &Path) -> Result<(), Failure> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(MODE)
-        .create(bin_dir)
-        .and_then(|()| fs::set_permissions(bin_dir, Permissions::from_mode(MODE)))
-        .map_err(failed("create", bin_dir))
+    let missing: Vec<_> = bin_dir
+        .ancestors()
+        .filter(|one| !one.as_os_str().is_empty())
+        .take_while(|one| !one.exists())
+        .collect();
+    let made = DirBuilder::new().recursive(true).create(bin_dir);
+    made.and_then(|()| {
+        let mut made = missing.into_iter();
+        made.try_for_each(|one| fs::set_permissions(one, Permissions::from_mode(MODE)))
+    })
+    .map_err(failed("create", bin_dir))
 }

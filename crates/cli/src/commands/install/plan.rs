@@ -118,13 +118,14 @@ fn deed(seen: &Seen, wishes: Wishes) -> Deed {
     match &seen.found {
         _ if seen.is_settled => Deed::Leave,
         Found::Nothing => Deed::Create,
-        Found::Lost | Found::Linkspan(_) => Deed::Replace { keep: false },
+        Found::Lost | Found::Overwritten | Found::Linkspan(_) => Deed::Replace { keep: false },
         Found::Plugin(_) => Deed::Replace {
             keep: wishes.backup,
         },
         Found::Directory => Deed::Refuse("a directory".to_owned()),
+        // The plugin that is kept works, and this does not.
         Found::Unknown(_) if wishes.force => Deed::Replace {
-            keep: wishes.backup,
+            keep: wishes.backup && !seen.is_kept,
         },
         Found::Unknown(why) => Deed::Refuse(why.clone()),
     }
@@ -174,6 +175,7 @@ mod tests {
             name: "bridge",
             found,
             is_settled,
+            is_kept: false,
         };
         Plan::new(vec![seen], &["bridge"], None, wishes).steps[0]
             .deed
@@ -194,6 +196,11 @@ mod tests {
             ),
             (
                 Found::Lost,
+                false,
+                [lost.clone(), lost.clone(), lost.clone()],
+            ),
+            (
+                Found::Overwritten,
                 false,
                 [lost.clone(), lost.clone(), lost.clone()],
             ),
@@ -242,6 +249,7 @@ mod tests {
             name,
             found: reference(),
             is_settled: false,
+            is_kept: false,
         });
         let wishes = Wishes {
             force: false,
@@ -260,6 +268,7 @@ mod tests {
                 name: BINARY,
                 found: linkspan(old),
                 is_settled: false,
+                is_kept: false,
             }];
             let wishes = Wishes {
                 force: false,

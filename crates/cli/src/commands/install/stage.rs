@@ -1,18 +1,20 @@
 //! The directory in which an installation is prepared and tried.
 
 use std::fs::{self, File, Permissions};
+use std::io;
 use std::os::unix::fs::{PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
 use linkspan_runtime::{Cause, Error};
+use rustix::fs::Access;
 use tempfile::TempDir;
 
 use super::super::bin_dir::{BINARY, NAMES, failed};
 use super::look::{MODE, PROBE, absolute, plugin, supported};
 use crate::failure::{Failure, Kind};
 
-/// How its name begins beside the plugins, and how many random characters follow.
-const PREFIX: &str = ".linkspan-";
+/// How its name begins beside the plugins, and how many random characters follow: nobody else's directory is named so.
+const PREFIX: &str = ".linkspan-stage-";
 const RANDOM: usize = 6;
 
 /// Where a file can be tried that is not to be written beside the plugins. Links may be anywhere, also where nothing can be run.
@@ -54,18 +56,31 @@ impl Stage {
     /// Where temporary files are, with links to the file: to see what it holds, and change nothing.
     pub(super) fn elsewhere(source: &Path) -> Result<Self, Failure> {
         let places = std::iter::once(std::env::temp_dir()).chain(ELSEWHERE.map(PathBuf::from));
-        let mut made =
-            places.map(|place| tempfile::Builder::new().prefix(PREFIX).tempdir_in(place));
-        let Some(directory) = made.find_map(Result::ok) else {
+        let source = absolute(source);
+        let mut stages = places.map(|place| Self::below(&place, &source));
+        let Some(stage) = stages.find_map(Result::ok) else {
             let words =
                 "there is no directory for temporary files, in which the plugins could be tried";
             return Err(Failure::new(Kind::Failed, words).advise("Set TMPDIR."));
         };
+        Ok(stage)
+    }
+
+    /// With links to the file, or to a copy where that itself cannot be run: what is installed is a copy, too.
+    fn below(place: &Path, source: &Path) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
         let stage = Self { directory };
-        let source = absolute(source);
+        let copy = stage.path("copy");
+        let mut target = source;
+        if rustix::fs::access(source, Access::EXEC_OK).is_err() {
+            fs::copy(source, &copy)?;
+            fs::set_permissions(&copy, Permissions::from_mode(MODE))?;
+            // Neither may this place let it be run.
+            rustix::fs::access(&copy, Access::EXEC_OK)?;
+            target = &copy;
+        }
         for name in NAMES.iter().chain([&BINARY]) {
-            let link = stage.path(name);
-            symlink(&source, &link).map_err(failed("write", &link))?;
+            symlink(target, stage.path(name))?;
         }
         Ok(stage)
     }
@@ -118,7 +133,7 @@ fn copy(source: &Path, binary: &Path) -> Result<(), Failure> {
 
 /// Removes what installations that were killed have left. Best effort: it is in nobody's way. Whoever calls this has the directory
 /// for itself.
-pub(super) fn sweep(bin_dir: &Path) {
+pub(in crate::commands) fn sweep(bin_dir: &Path) {
     for entry in fs::read_dir(bin_dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));

@@ -92,6 +92,7 @@ fn before(found: &Found) -> String {
     match found {
         Found::Nothing => "nothing".to_owned(),
         Found::Lost => "a link to nothing".to_owned(),
+        Found::Overwritten => "Linkspan, overwritten".to_owned(),
         Found::Linkspan(version) => linkspan(version.as_deref()),
         Found::Plugin(other) => words_of_other(other),
         Found::Directory => "a directory".to_owned(),

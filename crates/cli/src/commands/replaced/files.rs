@@ -69,7 +69,11 @@ impl Files {
     }
 
     /// Refuses what cannot be done, before anything is.
-    pub(in crate::commands) fn refuse_obstacles(&self, bin_dir: &Path) -> Result<(), Failure> {
+    pub(in crate::commands) fn refuse_obstacles(
+        &self,
+        replaced: &Replaced<'_>,
+        bin_dir: &Path,
+    ) -> Result<(), Failure> {
         let changed = self
             .fates
             .iter()
@@ -78,13 +82,14 @@ impl Files {
         if changed.is_empty() {
             return Ok(());
         }
-        let found = obstacles(
+        let mut found = obstacles(
             bin_dir,
             &Intent {
                 changed,
                 installed: None,
             },
         );
+        found.extend(replaced.obstacle(&self.names(Fate::PutBack)));
         if found.is_empty() {
             return Ok(());
         }

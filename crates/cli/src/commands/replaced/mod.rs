@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use linkspan_inspect::is_linkspan;
 
-use super::bin_dir::{BINARY, NAMES, failed, identity, remove, settle};
+use super::bin_dir::{BINARY, NAMES, failed, identity, is_mounted, remove, settle};
 use crate::failure::Failure;
 
 pub(super) use files::Files;
@@ -44,6 +44,30 @@ impl<'a> Replaced<'a> {
     /// Where they are kept.
     pub(super) fn directory(&self) -> PathBuf {
         self.bin_dir.join(DIRECTORY)
+    }
+
+    /// Why these names cannot be kept there, or be put back from there.
+    pub(super) fn obstacle(&self, names: &[&str]) -> Option<String> {
+        let directory = self.directory();
+        // Where nothing is, it is made.
+        let meta = fs::symlink_metadata(&directory).ok()?;
+        let device = fs::metadata(self.bin_dir).ok()?.dev();
+        let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+        let shown = directory.display();
+        if names.is_empty() {
+            None
+        } else if !meta.is_dir() {
+            Some(format!("{shown} is no directory"))
+        } else if meta.dev() != device || is_mounted(&directory) {
+            Some(format!(
+                "{shown} is another file system, from which nothing can be renamed"
+            ))
+        } else {
+            let paths = names.iter().chain([&HALF]).map(|name| directory.join(name));
+            let mut obstacles = paths.filter(|path| is_directory(path));
+            let path = obstacles.next()?;
+            Some(format!("{} is a directory", path.display()))
+        }
     }
 
     /// Keeps what is at a name. It stays in its place.

@@ -107,6 +107,10 @@ fn what_stands_in_the_way_is_told_and_nothing_is_changed() {
             "bytes are needed",
         ),
         ("rmdir out; echo > out", "out is no directory"),
+        (
+            "rmdir out; ln -s nowhere out",
+            "out is a link that leads nowhere",
+        ),
     ];
     for (mount, words) in cases {
         world.script("linkspan-plugins", &large);
@@ -114,12 +118,29 @@ fn what_stands_in_the_way_is_told_and_nothing_is_changed() {
             let output = mounted(&world, mount, more);
             assert_eq!(status(&output), 1, "{mount} {more:?}: {output}");
             assert!(output.stderr.contains(words), "{mount} {more:?}: {output}");
-            if world.path("out").is_file() {
+            if !world.path("out").is_dir() {
                 fs::remove_file(world.path("out")).unwrap();
                 fs::create_dir(world.path("out")).unwrap();
             }
         }
         assert_eq!(fs::read_dir(world.path("out")).unwrap().count(), 0);
+    }
+}
+
+/// What is installed is a copy, so the file itself need not be one that can be run.
+#[test]
+fn a_file_that_cannot_be_run_where_it_is_can_be_installed_and_that_is_told() {
+    for script in [
+        "chmod 644 linkspan-plugins",
+        "mkdir p; mount -t tmpfs -o noexec none p; cp linkspan-plugins p; mount --bind p/linkspan-plugins linkspan-plugins",
+    ] {
+        let world = world();
+        let foreseen = mounted(&world, script, &["--dry-run"]);
+        assert!(!world.path("out").exists());
+        shell(&world, "rm -rf p");
+        done(&mounted(&world, script, &[]));
+        assert_eq!(row(&foreseen, "bridge")[0], "create", "{script}");
+        assert!(foreseen.ok(), "{script}: {foreseen}");
     }
 }
 

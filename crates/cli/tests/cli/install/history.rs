@@ -15,11 +15,15 @@ enum Event {
     /// The same, and what it replaces is not kept.
     InstallAlone(&'static str),
     Uninstall,
+    /// Something broken is put there by renaming, and a build of this version is installed with --force.
+    Broken(&'static str),
+    /// The same, but that it is copied there, and so through a link.
+    Copied(&'static str),
     /// Somebody removes a file.
     Remove(&'static str),
 }
 
-use Event::{Install, InstallAlone, Other, Remove, Uninstall};
+use Event::{Broken, Copied, Install, InstallAlone, Other, Remove, Uninstall};
 
 impl Event {
     fn happen(self, world: &World) {
@@ -27,6 +31,19 @@ impl Event {
             Other(version) => {
                 world.script("out/new", &reference(version));
                 fs::rename(world.path("out/new"), world.path("out/bridge")).unwrap();
+            }
+            Broken(version) | Copied(version) => {
+                let how = if matches!(self, Broken(_)) {
+                    "mv"
+                } else {
+                    "cp"
+                };
+                shell(
+                    world,
+                    &format!("echo broken > broken; {how} broken out/bridge"),
+                );
+                world.script("from", &build(version));
+                done(&install_from(world, "from", &["--force"]));
             }
             Install(version) | InstallAlone(version) => {
                 world.script("from", &build(version));
@@ -134,6 +151,18 @@ const HISTORIES: &[(&[Event], Option<&str>, bool)] = &[
         Some("v1"),
         false,
     ),
+    // What does not work takes nobody's place.
+    (
+        &[Other("v1"), Install("7.1.0"), Broken("7.1.0")],
+        Some("v1"),
+        false,
+    ),
+    (
+        &[Other("v1"), Install("7.1.0"), Copied("7.1.0")],
+        Some("v1"),
+        false,
+    ),
+    (&[Install("7.1.0"), Copied("7.1.0")], None, false),
     (&[Other("v1"), InstallAlone("7.1.0")], None, false),
     (
         &[

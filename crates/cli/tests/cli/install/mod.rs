@@ -425,6 +425,7 @@ fn who_may_read_it_does_not_depend_on_who_installs_it() {
         "out/bridge",
         "out/linkspan-plugins",
         "out/.linkspan-replaced",
+        "new",
         "new/dir",
         "new/dir/bridge",
     ] {

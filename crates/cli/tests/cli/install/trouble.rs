@@ -8,7 +8,7 @@ use crate::world::status;
 #[test]
 fn half_states_are_mended_or_refused() {
     // What is done to a directory in which 7.1.0 was installed over the reference's bridge, and why it is refused; else it is mended.
-    let states: [(&str, Option<&str>); 15] = [
+    let states: [(&str, Option<&str>); 17] = [
         // Names of two builds.
         ("cp linkspan-plugins out/x; mv out/x out/vrf", None),
         // A link to a file that is gone.
@@ -24,7 +24,7 @@ fn half_states_are_mended_or_refused() {
         ("rm -r out/.linkspan-replaced", None),
         ("rm out/bridge", None),
         (
-            "mkdir out/.linkspan-a1B2c3; cp linkspan-plugins out/.linkspan-a1B2c3",
+            "mkdir out/.linkspan-stage-a1B2c3; cp linkspan-plugins out/.linkspan-stage-a1B2c3",
             None,
         ),
         ("cp linkspan-plugins out/.linkspan-replaced/.new", None),
@@ -37,6 +37,12 @@ fn half_states_are_mended_or_refused() {
         // A plugin whose loader is not here, as a dynamic one's is not in a container from scratch.
         (
             "rm out/vrf; printf '#!/nowhere/ld.so\\n' > out/vrf; chmod +x out/vrf",
+            None,
+        ),
+        // `cp` writes through a link, and so into the file of all plugins.
+        ("cp bin/rec out/vrf", None),
+        (
+            "rm out/vrf out/linkspan-plugins; cp -L out/ptp out/linkspan-plugins; ln -s linkspan-plugins out/vrf; cp bin/rec out/vrf",
             None,
         ),
         // What may be somebody's.
@@ -79,12 +85,84 @@ fn half_states_are_mended_or_refused() {
             let now = fs::read_to_string(world.path("out").join(name)).unwrap();
             assert_eq!(now, MULTI_CALL, "{damage}: {name}");
         }
-        let stages = tree(&world, "out").matches(".linkspan-a1B2c3").count();
+        let stages = tree(&world, "out")
+            .matches(".linkspan-stage-a1B2c3")
+            .count();
         assert_eq!(stages, 0, "{damage}");
         done(&uninstall(&world, &[]));
         let is_kept = !damage.contains(".linkspan-replaced") || damage.contains(".new");
         let bridge = fs::read_to_string(world.path("out/bridge")).ok();
         assert_eq!(bridge, is_kept.then(|| reference("v1.1.1")), "{damage}");
+    }
+}
+
+/// What cannot be kept, or put back, is told before, and by `--dry-run`.
+#[test]
+fn what_is_kept_has_a_directory_of_its_own_beside_the_plugins() {
+    let cases = [
+        ("echo mine > R", "R is no directory"),
+        ("ln -s ../elsewhere R", "R is no directory"),
+        ("ln -s nowhere R", "R is no directory"),
+        ("mkdir R; mount -t tmpfs none R", "R is another file system"),
+        ("mkdir -p R/bridge", "R/bridge is a directory"),
+        ("mkdir -p R/.new", "R/.new is a directory"),
+        (
+            "mount --bind out/bridge out/bridge",
+            "bridge is mounted there by itself",
+        ),
+    ];
+    for (damage, words) in cases {
+        let at_place = |text: &str| text.replace('R', "out/.linkspan-replaced");
+        let world = world();
+        fs::create_dir_all(world.path("out")).unwrap();
+        fs::create_dir(world.path("elsewhere")).unwrap();
+        world.script("out/bridge", &reference("v1.1.1"));
+        let by = |args: &[&str]| {
+            let script = format!("{}\nexec \"$@\"", at_place(damage));
+            let starter = ["unshare", "-m", "sh", "-ec", &script, "sh"];
+            let output = world.linkspan_by(&starter, args).output();
+            shell(&world, "rm -rf out/.linkspan-replaced");
+            output
+        };
+        let args = ["install", "--bin-dir", "out", "--from", "linkspan-plugins"];
+        for more in [&["--dry-run"] as &[&str], &[]] {
+            let output = by(&[&args, more].concat());
+            assert_eq!(status(&output), 1, "{damage} {more:?}: {output}");
+            assert!(
+                output.stderr.contains(&at_place(words))
+                    && output.stderr.contains("Nothing was changed."),
+                "{damage} {more:?}: {output}"
+            );
+            assert_eq!(fs::read_dir(world.path("out")).unwrap().count(), 1);
+        }
+        // Nothing is to be kept.
+        if !damage.contains("bind") {
+            done(&by(&[&args, &["--no-backup"] as &[&str]].concat()));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_put_back_is_seen_before() {
+    let world = world();
+    fs::create_dir(world.path("out")).unwrap();
+    world.script("out/bridge", &reference("v1.1.1"));
+    done(&install(&world, &[]));
+    let before = tree(&world, "out");
+    let script = "mount --bind out/.linkspan-replaced out/.linkspan-replaced; exec \"$@\"";
+    let other = "cp -r out/.linkspan-replaced kept; mount -t tmpfs none out/.linkspan-replaced; \
+        cp kept/* out/.linkspan-replaced; exec \"$@\"";
+    let by = |script: &str| {
+        let starter = ["unshare", "-m", "sh", "-ec", script, "sh"];
+        let args = ["uninstall", "--bin-dir", "out", "--files-only"];
+        world.linkspan_by(&starter, &args).output()
+    };
+    for script in [other, script] {
+        let output = by(script);
+        assert_eq!(status(&output), 1, "{output}");
+        assert!(output.stderr.contains("Nothing was changed."), "{output}");
+        assert!(output.stderr.contains("file system"), "{output}");
+        assert_eq!(tree(&world, "out"), before);
     }
 }
 
