@@ -103,13 +103,19 @@ impl Installation<'_> {
             sweep(self.bin_dir);
         }
         let seen = look(self.bin_dir, self.source);
-        let unsettled = unsettled(&seen);
-        if unsettled.is_empty() {
+        if unsettled(&seen).is_empty() {
             return Ok(self.plan(seen, &[]));
         }
         let is_there = is_binary_settled(&seen);
         self.refuse_obstacles(&[], &[], !is_there)?;
-        let stage = Stage::beside(self.bin_dir, self.source, is_there, &unsettled)?;
+        let stage = Stage::beside(self.bin_dir, self.source, is_there)?;
+        // A link to the file may have made another of it, to which the names do not lead: overlayfs copies what is of an image.
+        let seen = match is_there {
+            true => look(self.bin_dir, self.source),
+            false => seen,
+        };
+        let unsettled = unsettled(&seen);
+        stage.link(&unsettled)?;
         let held = stage.holds(self.source, &unsettled)?;
         let plan = self.plan(seen, &held);
         self.refuse(&plan)?;

@@ -26,13 +26,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Beside the plugins, with a copy of the file, and a link for each of these names.
-    pub(super) fn beside(
-        bin_dir: &Path,
-        source: &Path,
-        is_there: bool,
-        names: &[&str],
-    ) -> Result<Self, Failure> {
+    /// Beside the plugins, with a copy of the file, or a link to it where it is there.
+    pub(super) fn beside(bin_dir: &Path, source: &Path, is_there: bool) -> Result<Self, Failure> {
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)
             .rand_bytes(RANDOM)
@@ -44,13 +39,17 @@ impl Stage {
         if !is_linked {
             copy(source, &binary)?;
         }
-        for name in names {
-            let link = stage.path(name);
-            fs::hard_link(&binary, &link)
-                .or_else(|_| symlink(BINARY, &link))
-                .map_err(failed("write", &link))?;
-        }
         Ok(stage)
+    }
+
+    /// Makes a link for each of these names.
+    pub(super) fn link(&self, names: &[&str]) -> Result<(), Failure> {
+        names.iter().try_for_each(|name| {
+            let link = self.path(name);
+            fs::hard_link(self.path(BINARY), &link)
+                .or_else(|_| symlink(BINARY, &link))
+                .map_err(failed("write", &link))
+        })
     }
 
     /// Where temporary files are, with links to the file: to see what it holds, and change nothing.

@@ -142,6 +142,23 @@ fn what_is_kept_has_a_directory_of_its_own_beside_the_plugins() {
     }
 }
 
+/// overlayfs makes another file of one that gets a link.
+#[test]
+fn names_of_an_image_are_mended_in_its_container() {
+    let world = world();
+    let args = |dir| ["install", "--bin-dir", dir, "--from", "linkspan-plugins"];
+    done(&world.linkspan(&args("image")).output());
+    for damage in ["rm out/vrf", "rm out/linkspan-plugins", ":"] {
+        let script = format!(
+            "mkdir -p out layer; mount -t tmpfs none layer; mkdir layer/up layer/work
+            mount -t overlay -o lowerdir=image,upperdir=layer/up,workdir=layer/work none out
+            {damage}; \"$@\"; \"$@\" --check"
+        );
+        let starter = ["unshare", "-m", "sh", "-ec", &script, "sh"];
+        done(&world.linkspan_by(&starter, &args("out")).output());
+    }
+}
+
 #[test]
 fn what_cannot_be_put_back_is_seen_before() {
     let world = world();
