@@ -15,7 +15,7 @@ use linkspan_testkit::{Cmd, PLUGIN_NAMES, Setup};
 const DIRECTORIES: [&str; 3] = ["/usr/libexec/cni", "/opt/cni/bin", "/usr/lib/cni"];
 
 fn program() -> PathBuf {
-    artefact("linkspan-0", ".rpm")
+    artefact(concat!("linkspan-", env!("CARGO_PKG_VERSION"), "-"), ".rpm")
 }
 
 fn plugins() -> PathBuf {

@@ -33,7 +33,7 @@ pub fn artefacts() -> Vec<PathBuf> {
     let dist = dist();
     let entries = fs::read_dir(&dist).into_iter().flatten();
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| !is_sum(path) && !is_note(path));
+    paths.retain(|path| !is_sum(path) && !is_hidden(path));
     paths.sort();
     assert!(
         !paths.is_empty(),
@@ -64,9 +64,10 @@ pub fn artefact(begin: &str, end: &str) -> PathBuf {
     one.clone()
 }
 
-/// By which the next run knows what this one has made.
-fn is_note(path: &Path) -> bool {
-    path.ends_with(".made")
+/// What scripts/dist has for itself: names of what it made, and what it was making when it was killed.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn is_sum(path: &Path) -> bool {
