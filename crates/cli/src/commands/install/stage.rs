@@ -106,7 +106,7 @@ impl Stage {
                 Ok(_) => answering.push(name),
                 // What cannot even be run has not said that it does not hold a plugin.
                 Err(error) if name == PROBE || was_not_run(&error) => {
-                    return Err(unusable(error, source));
+                    return Err(unusable(error, source, &self.path(name)));
                 }
                 Err(_) => {}
             }
@@ -149,10 +149,14 @@ fn was_not_run(error: &Error) -> bool {
     matches!(error, Error::Plugin(plugin) if matches!(plugin.cause, Cause::NotRun { .. }))
 }
 
-/// Why a file is not that of the plugins, as far as can be told.
-fn unusable(error: Error, source: &Path) -> Failure {
+/// Why a file is not that of the plugins, as far as can be told; `tried` is gone when that is read.
+fn unusable(error: Error, source: &Path, tried: &Path) -> Failure {
+    let source_for = |advice: String| {
+        let (tried, source) = (tried.to_string_lossy(), source.to_string_lossy());
+        advice.replace(&*tried, &source)
+    };
     let known = error.advice().filter(|_| was_not_run(&error));
-    let advice = known.unwrap_or_else(|| {
+    let advice = known.map(source_for).unwrap_or_else(|| {
         format!(
             "{} is not the file of Linkspan's plugins, or not for this machine.",
             source.display()

@@ -284,10 +284,12 @@ fn a_program_that_does_not_answer_is_not_waited_for_for_ever() {
 fn what_is_installed_works() {
     let world = world();
     world.script("broken", "#!/bin/sh\nexit 1\n");
+    world.script("foreign", "\x7fELF of another processor");
     let output = install(&world, &["--from", "broken"]);
     assert_eq!(status(&output), 2, "--from twice: {output}");
     for (from, words) in [
         ("broken", "Nothing was installed"),
+        ("foreign", "compare `file foreign` with"),
         ("bin", "no file in it holds Linkspan's plugins"),
         ("/dev/null", "it is no file"),
         ("bin/rec", "is one plugin, not a file of many"),
