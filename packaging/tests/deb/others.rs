@@ -165,6 +165,15 @@ fn links_in_the_place_of_directories_stay() {
             );
             machine.run("cat /etc/cni/net.d/10-mynet.conf");
         }
+        // A removal that is killed before it has put them back, and the package once more.
+        machine.run(&format!("dpkg --install {packages}"));
+        machine.run(
+            "script=/var/lib/dpkg/info/linkspan-cni-plugins.postrm
+             sed -i '2i kill -9 $$' $script && ! dpkg --remove linkspan-cni-plugins && [ ! -e /opt/cni/bin ]",
+        );
+        machine.run(&format!("dpkg --install {packages}"));
+        machine.run("dpkg --purge linkspan-cni-plugins");
+        assert_eq!((links(), content(&machine, "/opt/cni/bin/")), before);
         assert_eq!(
             machine.run("find /opt /etc/cni /usr/lib -name '*.linkspan'"),
             ""
