@@ -31,7 +31,7 @@ pub enum Kind {
     Stub,
 }
 
-/// A mark as it stands in a file. [`mark!`](crate::mark) makes one.
+/// A mark as it stands in a file. [`mark!`](macro@crate::mark) makes one.
 #[derive(Debug)]
 #[repr(C, align(4))]
 pub struct Note([u8; LENGTH]);

@@ -1,6 +1,6 @@
 //! `install`.
 //!
-//! What is in the directory is [looked](look) at, and what is to be done about each name [planned](plan), from what is seen alone. The
+//! What is in the directory is [looked](mod@look) at, and what is to be done about each name [planned](mod@plan), from what is seen alone. The
 //! same plan is told by `--dry-run` and carried out by a run that is none: everything is prepared in a [directory of its own](stage)
 //! beside the plugins and tried there, what is not Linkspan's is kept, and name by name is renamed, the file of all plugins first. So
 //! whenever it is killed every name is a plugin that works, the old one or the new one, and the same command completes it. At the end it
