@@ -69,7 +69,7 @@ fn broken() -> Vec<(&'static [&'static str], &'static str, Mend)> {
         { (&["address-unreserved"], "cd /var/lib/cni/networks/mynet; mv 10.22.0.2 /run/kept", Hand("mv /run/kept /var/lib/cni/networks/mynet/10.22.0.2")) },
         { (&["address-duplicate"], "ip -n c2 address add 10.22.0.2/24 dev eth0", Hand("ip -n c2 address del 10.22.0.2/24 dev eth0")) },
         { (&["attachment-changed"], "ip -n c6 address add 10.99.0.9/24 dev eth0; ip -n c6 address del 10.23.0.3/28 dev eth0", Hand("ip -n c6 address add 10.23.0.3/28 dev eth0; ip -n c6 address del 10.99.0.9/24 dev eth0")) },
-        { (&["attachment-stale"], "ip netns del c7", Command) },
+        { (&["attachment-stale"], "ip -n c7 link del eth0; ip netns del c7", Command) },
         { (&["bridge-down", "bridge-address"], "ip link set cni0 down", Command) },
         { (&["bridge-address"], "ip address del 10.22.0.1/24 dev cni0; ip address add 10.99.0.1/24 dev cni0", Command) },
         { (&["link-unplugged"], "ip link set $(ip -o link show master cni0 | sed -n '1s/^[0-9]*: \\([^@]*\\)@.*/\\1/p') nomaster", Command) },
