@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use linkspan_testkit::{
-    Cmd, Feature, PLUGIN_NAMES, Plugins, Sandbox, needs, sandbox, with_prev_result,
+    Cmd, PLUGIN_NAMES, Plugins, Sandbox, needs, sandbox, with_prev_result,
 };
 use serde_json::{Value, json};
 
@@ -104,41 +104,6 @@ fn starts_no_process(plugins: impl Fn(&Sandbox) -> Plugins) {
             log.iter()
                 .any(|line| line.contains("execve(") && line.contains("iptables-restore"))
         );
-    });
-}
-
-/// Before Linux 6.4 a process cannot ask the kernel for what it was started with, but reads it in /proc or has it from its C library.
-/// This kernel's tests run in the virtual machine, whose is older.
-#[test]
-fn without_proc_a_call_is_answered_in_words() {
-    needs(&[Feature::BridgeVlanFiltering]).sandbox(|sandbox| {
-        let host = Host {
-            sandbox,
-            plugins: Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins")),
-        };
-        let config = network(json!({ "ipam": dual_stack() }));
-        let netns = sandbox.netns("a");
-        let hidden = [
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            "while umount -l /proc; do :; done 2>/dev/null; exec \"$0\" \"$@\"",
-        ];
-        for verb in ["VERSION", "ADD", "DEL"] {
-            let output = host.cmd(verb, &config, &netns).under(&hidden).output();
-            let answer: Option<Value> = serde_json::from_str(&output.stdout).ok();
-            println!("{output}");
-            match verb {
-                // What is to be written below /proc/sys cannot be.
-                "ADD" => assert!(
-                    answer.is_some_and(|error| error["code"].is_u64()),
-                    "{output}"
-                ),
-                "VERSION" => assert!(answer.is_some() && output.ok(), "{output}"),
-                _ => assert!(output.ok(), "{output}"),
-            }
-        }
     });
 }
 
