@@ -77,7 +77,7 @@ fn the_best_that_there_is() {
             tool(dir.path(), "musl-gcc", "exit 1");
         }
         let (called, said) = release(dir.path(), "--example=unwinding");
-        let arguments = format!("--target {target} --example=unwinding");
+        let arguments = format!("--target {target} --release --example=unwinding");
         assert!(called.ends_with(&arguments), "{case}: {called}");
         assert_eq!(
             called.contains("linkspan_musl"),
