@@ -4,9 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use linkspan_testkit::{
-    Cmd, PLUGIN_NAMES, Plugins, Sandbox, needs, sandbox, with_prev_result,
-};
+use linkspan_testkit::{Cmd, PLUGIN_NAMES, Plugins, Sandbox, needs, sandbox, with_prev_result};
 use serde_json::{Value, json};
 
 use super::host::{Host, dual_stack, left, network};
