@@ -18,7 +18,8 @@ const MAX_LINKS: usize = 40;
 
 /// The file that the kernel was told to start, as far as it is known.
 pub(crate) fn started() -> &'static Path {
-    Path::new(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()))
+    let path = linkspan_stub::started().unwrap_or_default();
+    Path::new(OsStr::from_bytes(path.to_bytes()))
 }
 
 /// The file that this was started as: where the kernel was given a descriptor, the one that `argv[0]` names. So a stub starts it,

@@ -15,7 +15,7 @@ use core::ffi::{CStr, c_char, c_int, c_ulong};
 use core::mem::MaybeUninit;
 use core::ptr;
 
-use linkspan_stub::{BEGINNING, HOLDER, Kind, Mark};
+use linkspan_stub::{BEGINNING, HOLDER, Kind, Mark, started};
 
 use failure::Failure;
 use text::Text;
@@ -140,13 +140,6 @@ fn has_rights_of_caller() -> bool {
     let is_caller_other =
         differ(libc::AT_UID, libc::AT_EUID) || differ(libc::AT_GID, libc::AT_EGID);
     is_told && mode & (libc::S_ISUID | libc::S_ISGID) == 0 && is_plain && is_caller_other
-}
-
-/// The path that the kernel was told to execute.
-fn started() -> Option<&'static CStr> {
-    let path = ptr::with_exposed_provenance::<c_char>(auxiliary(libc::AT_EXECFN) as usize);
-    // SAFETY: it is null, or a text that ends with a zero and stays where it is.
-    (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) })
 }
 
 /// That path, unless it only names a descriptor: then the caller alone knows the name.

@@ -91,7 +91,9 @@ END
 
 /// What a package could have left. The machine's lower layer may have more of that name: this project's own tree.
 fn named_linkspan(machine: &Machine) -> String {
-    machine.run("find /etc /opt /run /srv /usr /var -xdev -name '*linkspan*' ! -path '*/target/*' | sort")
+    machine.run(
+        "find /etc /opt /run /srv /usr /var -xdev -name '*linkspan*' ! -path '*/target/*' | sort",
+    )
 }
 
 #[test]

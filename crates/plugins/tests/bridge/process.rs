@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use linkspan_testkit::{Cmd, PLUGIN_NAMES, Plugins, Sandbox, needs, sandbox, with_prev_result};
+use linkspan_testkit::{
+    Cmd, Feature, PLUGIN_NAMES, Plugins, Sandbox, needs, sandbox, with_prev_result,
+};
 use serde_json::{Value, json};
 
 use super::host::{Host, dual_stack, left, network};
@@ -102,6 +104,39 @@ fn starts_no_process(plugins: impl Fn(&Sandbox) -> Plugins) {
             log.iter()
                 .any(|line| line.contains("execve(") && line.contains("iptables-restore"))
         );
+    });
+}
+
+/// What a process was started with is asked of the C library: elsewhere than in `/proc` the kernel tells it since Linux 6.4 alone, and
+/// every plugin ended by SIGABRT. The kernel of the virtual machine is older. An ADD needs `/proc`, which it says; DEL does without.
+#[test]
+fn without_proc_plugins_answer() {
+    needs(&[Feature::BridgeVlanFiltering]).sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let netns = sandbox.netns("a");
+        let without = [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            "while umount -l /proc; do :; done 2>/dev/null; exec \"$0\" \"$@\"",
+        ];
+        let call = |verb: &str| {
+            host.cmd(verb, &everything(), &netns)
+                .under(&without)
+                .output()
+        };
+        let before = left(&[&netns]);
+        for verb in ["VERSION", "STATUS", "ADD", "CHECK", "DEL", "GC"] {
+            let output = call(verb);
+            let answer: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
+            let is_error = output.status.code() == Some(1)
+                && answer["code"].is_u64()
+                && answer["msg"].is_string();
+            assert!(output.ok() || is_error, "{verb}: {output}");
+            eprintln!("{verb}: {output}");
+        }
+        assert_eq!(left(&[&netns]), before);
     });
 }
 
