@@ -38,6 +38,7 @@ mod features;
 mod iptables;
 mod netns;
 mod plugins;
+mod runtimes;
 mod sandbox;
 mod snapshot;
 mod topology;
@@ -59,9 +60,11 @@ pub use features::{Feature, needs};
 pub use iptables::iptables;
 pub use netns::Netns;
 pub use plugins::{Attachment, Call, Outcome, PLUGIN_NAMES, Plugins};
+pub use runtimes::{Containerd, Cri, Pod, PodConfig, Protocol};
 pub use sandbox::{Sandbox, Setup, sandbox};
 pub use snapshot::{Snapshot, tells_of_calls};
 pub use topology::Outside;
+pub use traffic::Echo;
 
 /// Tests that are each made for several subjects. `works: ipvlan vlan;` makes the tests `works::ipvlan` and `works::vlan`,
 /// which call the function `works` with what the functions `ipvlan` and `vlan` give.

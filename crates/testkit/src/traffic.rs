@@ -5,8 +5,12 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::netns::Netns;
 
@@ -48,9 +52,7 @@ impl Netns {
         thread::spawn(move || {
             let mut buffer = [0; 2048];
             while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
-                let answer = [format!("{peer}\n").as_bytes(), &buffer[..length]].concat();
-                // A client that has gone gets no answer, and the next one is served.
-                let _ = socket.send_to(&answer, peer);
+                answer_udp(&socket, &buffer[..length], peer);
             }
         });
     }
@@ -110,13 +112,75 @@ impl Netns {
     }
 }
 
+/// A server of TCP and UDP at one port, for IPv4 and IPv6, which answers as those of [`Netns::serve_tcp`] and [`Netns::serve_udp`] do. It ends
+/// when dropped, and holds the namespace no longer: what is in one that has been deleted goes when nobody serves in it.
+#[derive(Debug)]
+pub struct Echo {
+    /// Closed, it wakes the thread that serves.
+    _end: UnixStream,
+}
+
+impl Netns {
+    /// Serves at a port until what it gives is dropped.
+    ///
+    /// # Panics
+    /// When the port cannot be bound.
+    #[track_caller]
+    #[must_use]
+    pub fn echo(&self, port: u16) -> Echo {
+        let bound = self.enter(|| {
+            let address = ("::", port);
+            let (tcp, udp) = (TcpListener::bind(address)?, UdpSocket::bind(address)?);
+            tcp.set_nonblocking(true)?;
+            udp.set_nonblocking(true)?;
+            let (end, ended) = UnixStream::pair()?;
+            thread::spawn(move || echo(&tcp, &udp, &ended));
+            io::Result::Ok(Echo { _end: end })
+        });
+        bound.unwrap_or_else(|error| panic!("{} cannot serve at {port}: {error}", self.name()))
+    }
+}
+
+fn echo(tcp: &TcpListener, udp: &UdpSocket, ended: &UnixStream) {
+    let mut buffer = [0; 2048];
+    loop {
+        let fds = [tcp.as_fd(), udp.as_fd(), ended.as_fd()];
+        let mut fds = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let _ = poll(&mut fds, None);
+        if !fds[2].revents().is_empty() {
+            return;
+        }
+        while let Ok((stream, _)) = tcp.accept() {
+            // The connection's thread waits for what comes.
+            if stream.set_nonblocking(false).is_ok() {
+                thread::spawn(move || answer_tcp(&stream));
+            }
+        }
+        while let Ok((length, peer)) = udp.recv_from(&mut buffer) {
+            answer_udp(udp, &buffer[..length], peer);
+        }
+    }
+}
+
 /// Sends back what comes, after the address that it comes from; ends with the connection.
 fn answer_tcp(mut stream: &TcpStream) {
     let Ok(peer) = stream.peer_addr() else { return };
     // A connection that breaks is for the client to notice.
-    if writeln!(stream, "{peer}").is_ok() {
+    if writeln!(stream, "{}", seen_as(peer)).is_ok() {
         let _ = io::copy(&mut &*stream, &mut stream);
     }
+}
+
+/// Sends a datagram back, after the address that it comes from.
+fn answer_udp(socket: &UdpSocket, datagram: &[u8], peer: SocketAddr) {
+    let answer = [format!("{}\n", seen_as(peer)).as_bytes(), datagram].concat();
+    // A client that has gone gets no answer, and the next one is served.
+    let _ = socket.send_to(&answer, peer);
+}
+
+/// A socket for both families has addresses of IPv4 within those of IPv6.
+fn seen_as(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
 fn parse(address: &str) -> io::Result<SocketAddr> {

@@ -5,33 +5,12 @@
     reason = "a helper of tests fails the test that uses it"
 )]
 
-mod cri;
-
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use linkspan_packaging as packaging;
-use linkspan_testkit::{Background, Cmd, Sandbox, Setup};
-
-use cri::{Cri, Pod};
-
-/// The pod's one process is the image of its sandbox, which serves `/www`. Without cgroups and the rights that a machine of its own
-/// would have, since the sandbox of the tests is none.
-const CONTAINERD: &str = r#"
-version = 2
-root = "DIR/root"
-state = "DIR/state"
-[grpc]
-address = "DIR/socket"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "docker.io/library/pod:1"
-disable_apparmor = true
-disable_cgroup = true
-restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = "native"
-"#;
+use linkspan_testkit::{Cmd, Containerd, Cri, Pod, PodConfig, Protocol, Setup};
 
 const NETWORK: &str = r#"{
   "cniVersion": "1.0.0", "name": "pods",
@@ -53,13 +32,13 @@ fn containerd() {
     Setup::default()
         .deadline(Duration::from_secs(120))
         .sandbox(|host| {
-            Cmd::shell("mount -t cgroup2 cgroup2 /sys/fs/cgroup; mkdir -p /opt/cni/bin /etc/cni/net.d; tar -C /opt/cni/bin -xzf $TGZ")
+            Cmd::shell("mkdir -p /opt/cni/bin /etc/cni/net.d; tar -C /opt/cni/bin -xzf $TGZ")
                 .env("TGZ", &tarball)
                 .run();
             fs::write("/etc/cni/net.d/10-pods.conflist", NETWORK).unwrap();
-            let dir = host.dir();
-            let (_running, cri) = start(host, &dir);
-            assert!(cri.is_ready());
+            let containerd = Containerd::start(host);
+            let cri = containerd.cri();
+            assert_eq!(cri.network_ready(), Ok(()));
             let first = serve_one(&cri, "first", 8081);
             let second = serve_one(&cri, "second", 8082);
             assert_eq!(first, second);
@@ -77,7 +56,7 @@ fn containerd_from_the_reference_to_linkspan_and_back() {
         .sandbox(|host| {
             let dir = host.dir();
             Cmd::shell(
-                "mount -t cgroup2 cgroup2 /sys/fs/cgroup; mkdir -p /opt/cni/bin /etc/cni/net.d release
+                "mkdir -p /opt/cni/bin /etc/cni/net.d release
                  cp /usr/lib/cni/* /opt/cni/bin; tar -C release -xzf $TGZ; dpkg-deb --extract $DEB program",
             )
             .current_dir(&dir)
@@ -89,14 +68,15 @@ fn containerd_from_the_reference_to_linkspan_and_back() {
                 let program = Cmd::new(dir.join("program/usr/bin/linkspan"));
                 program.args(words.split(' ')).current_dir(&dir).run()
             };
-            let (_running, cri) = start(host, &dir);
+            let containerd = Containerd::start(host);
+            let cri = containerd.cri();
             let before = serve_one(&cri, "before", 8080);
 
-            let (old, gone) = (cri.run("old", 8081), cri.run("gone", 8082));
+            let (old, gone) = (run(&cri, "old", 8081), run(&cri, "gone", 8082));
             linkspan("install --from release --bin-dir /opt/cni/bin");
             works(&old, 8081);
-            cri.end(&gone);
-            let new = cri.run("new", 8083);
+            cri.end(&gone.id).unwrap();
+            let new = run(&cri, "new", 8083);
             works(&new, 8083);
             works(&old, 8081);
             let seen = linkspan("events");
@@ -108,55 +88,35 @@ fn containerd_from_the_reference_to_linkspan_and_back() {
                 works(pod, port);
             }
             for pod in [&old, &new] {
-                cri.end(pod);
+                cri.end(&pod.id).unwrap();
             }
             assert_eq!(left(), before);
         });
 }
 
-fn start(host: &Sandbox, dir: &Path) -> (Background, Cri) {
-    let config = dir.join("config.toml");
-    fs::write(&config, CONTAINERD.replace("DIR", dir.to_str().unwrap())).unwrap();
-    let running = Cmd::new("containerd")
-        .arg("--config")
-        .arg(&config)
-        .deadline(Duration::from_secs(110))
-        .start();
-    let socket = dir.join("socket");
-    let began = Instant::now();
-    while !socket.exists() && began.elapsed() < Duration::from_secs(20) {
-        std::thread::yield_now();
-    }
-    Cmd::shell(
-        "mkdir -p image/www image/bin; cp $(command -v busybox) image/bin/; echo hello >image/www/index.html
-         tar -C image -cf layer.tar .
-         echo '{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"/bin/busybox\",\"httpd\",\"-f\",\"-p\",\"80\",\"-h\",\"/www\"]},
-               \"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:'$(sha256sum layer.tar | cut -d ' ' -f 1)'\"]}}' >config.json
-         echo '[{\"Config\":\"config.json\",\"RepoTags\":[\"docker.io/library/pod:1\"],\"Layers\":[\"layer.tar\"]}]' >manifest.json
-         tar -cf image.tar manifest.json config.json layer.tar
-         ctr --address socket --namespace k8s.io images import --snapshotter native image.tar",
-    )
-    .current_dir(dir)
-    .run();
-    (running, Cri::at(host, socket))
+/// Runs a pod that publishes its port 80.
+#[track_caller]
+fn run(cri: &Cri, name: &str, host_port: u16) -> Pod {
+    let pod = PodConfig::new(name).port(Protocol::Tcp, 80, "", host_port);
+    cri.run(&pod).unwrap()
 }
 
 /// Runs a pod, talks to it, ends it; returns what is there then.
 #[track_caller]
-fn serve_one(cri: &Cri, name: &str, host_port: u64) -> String {
-    let pod = cri.run(name, host_port);
+fn serve_one(cri: &Cri, name: &str, host_port: u16) -> String {
+    let pod = run(cri, name, host_port);
     let kept = format!("/var/lib/cni/results/pods-{}-eth0", pod.id);
     assert!(Path::new(&kept).is_file(), "{kept}");
     works(&pod, host_port);
-    cri.end(&pod);
+    cri.end(&pod.id).unwrap();
     left()
 }
 
 /// It is reached by its address and at its port.
 #[track_caller]
-fn works(pod: &Pod, host_port: u64) {
+fn works(pod: &Pod, host_port: u16) {
     for place in [
-        format!("{}:80", pod.address),
+        format!("{}:80", pod.ips[0]),
         format!("127.0.0.1:{host_port}"),
     ] {
         let answer = Cmd::new("curl")
