@@ -98,6 +98,15 @@ endif
 fuzz-smoke: setup-build
 	@CARGO='$(CARGO)' scripts/fuzz $(or $(SECONDS),60) $(T)
 
+## make proof        all proofs of docs/proof.md, whole, and what they counted as a table: an hour and a half
+##                   make e2e, chaos, histories, conformance, compare, sigkill, mutants: one of them
+PROOFS := e2e chaos histories conformance compare sigkill mutants
+.PHONY: proof $(PROOFS)
+proof:
+	@CARGO='$(CARGO)' scripts/proof
+$(PROOFS):
+	@CARGO='$(CARGO)' scripts/proof $@
+
 ## make bench        times of every command beside the reference's, and netlink requests for each
 .PHONY: bench
 bench: setup build

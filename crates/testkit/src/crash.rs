@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::command::{Cmd, Output};
+use crate::tally::Tally;
 
 /// Where a program was killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,7 @@ pub fn kill_at_every_syscall(
         }
         after(None);
     }
+    Tally::of("sigkill").add("kills", kills).write();
     kills
 }
 
@@ -94,6 +96,7 @@ pub fn kill_at_every_change(
             kills += 1;
         }
     }
+    Tally::of("sigkill").add("kills", kills).write();
     kills
 }
 

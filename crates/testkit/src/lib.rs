@@ -41,6 +41,7 @@ mod plugins;
 mod runtimes;
 mod sandbox;
 mod snapshot;
+mod tally;
 mod topology;
 mod traffic;
 mod vm;
@@ -63,6 +64,7 @@ pub use plugins::{Attachment, Call, Outcome, PLUGIN_NAMES, Plugins};
 pub use runtimes::{Containerd, Cri, Pod, PodConfig, Protocol};
 pub use sandbox::{Sandbox, Setup, sandbox};
 pub use snapshot::{Snapshot, tells_of_calls};
+pub use tally::{Tally, whole};
 pub use topology::Outside;
 pub use traffic::Echo;
 

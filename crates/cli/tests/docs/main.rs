@@ -18,6 +18,7 @@ mod host;
 mod libcni;
 mod links;
 mod picture;
+mod proof;
 mod published;
 mod reach;
 mod reference;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linkspan_testkit::{Feature, Plugins, Sandbox, Setup};
+use linkspan_testkit::{Feature, Plugins, Sandbox, Setup, Tally};
 use serde_json::{Value, json};
 
 use crate::expected::{Difference, Era};
@@ -256,6 +256,9 @@ impl Case {
         for &version in &self.versions {
             let runs = [left, right].map(|cast| run(self, version, cast, host));
             report.compare(version, &runs[0], &runs[1]);
+            Tally::of("compare")
+                .add("calls and exchanges compared", runs[0].len())
+                .write();
         }
         report.finish()
     }

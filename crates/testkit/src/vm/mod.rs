@@ -19,6 +19,7 @@ use std::time::Duration;
 use self::image::Image;
 use self::machine::Machine;
 use crate::command::{Cmd, Output};
+use crate::tally::Tally;
 
 /// Emulation is slower than the processor, by about this much.
 const SLOWNESS: u32 = 4;
@@ -29,6 +30,7 @@ pub(crate) fn run(program: &Cmd, parameters: &str, deadline: Duration) -> Output
     let mut machine = POOL.take(parameters);
     let output = machine.run(program, deadline * SLOWNESS);
     POOL.give_back(machine);
+    Tally::of("vm").add("tests in a virtual machine", 1).write();
     output
 }
 
