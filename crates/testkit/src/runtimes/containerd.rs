@@ -86,6 +86,27 @@ impl Containerd {
         }
     }
 
+    /// Ends it as `systemctl stop` does, while its pods run on.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            Cmd::new("kill").arg(running.pid().to_string()).run();
+            let _ = running.wait().success();
+        }
+    }
+
+    /// The processes of its pods and those that watch over them, which its end does not end.
+    #[must_use]
+    pub fn processes_of_pods(&self) -> Vec<u32> {
+        let bundles = "/run/containerd/io.containerd.runtime.v2.task";
+        let listed = Cmd::new("find").args([bundles, "-name", "*.pid"]).output();
+        let read = |path| fs::read_to_string(path).ok()?.trim().parse().ok();
+        listed.stdout.lines().filter_map(read).collect()
+    }
+
     /// A client of its CRI service.
     #[must_use]
     pub fn cri(&self) -> Cri {
