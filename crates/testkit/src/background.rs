@@ -158,7 +158,7 @@ impl Drop for Background {
 
 /// The bytes of one pipe, gathered by a thread.
 #[derive(Debug, Clone, Default)]
-struct Collected(Arc<(Mutex<Gathered>, Condvar)>);
+pub(crate) struct Collected(Arc<(Mutex<Gathered>, Condvar)>);
 
 #[derive(Debug, Default)]
 struct Gathered {
@@ -167,7 +167,7 @@ struct Gathered {
 }
 
 impl Collected {
-    fn from(pipe: Option<impl Read + Send + 'static>) -> Self {
+    pub(crate) fn from(pipe: Option<impl Read + Send + 'static>) -> Self {
         let collected = Self::default();
         if let Some(mut pipe) = pipe {
             let collected = collected.clone();
@@ -192,17 +192,17 @@ impl Collected {
     }
 
     /// Waits until the gathered bytes are as wanted, or there will be no more, or the time is over.
-    fn wait(&self, time: Duration, wanted: impl Fn(&[u8]) -> bool) {
+    pub(crate) fn wait(&self, time: Duration, wanted: impl Fn(&[u8]) -> bool) {
         let unwanted = |gathered: &mut Gathered| !gathered.ended && !wanted(&gathered.bytes);
         drop(self.0.1.wait_timeout_while(self.lock(), time, unwanted));
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
 }
 
-fn feed(child: &mut Child, bytes: Vec<u8>) {
+pub(crate) fn feed(child: &mut Child, bytes: Vec<u8>) {
     if let Some(mut stdin) = child.stdin.take().filter(|_| !bytes.is_empty()) {
         // A program that does not read its input is no failure of the test.
         thread::spawn(move || drop(stdin.write_all(&bytes)));

@@ -18,9 +18,9 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 /// A program to run: in a process group of its own, which is killed when the deadline passes.
 #[derive(Debug)]
 pub struct Cmd {
-    command: Command,
-    stdin: Input,
-    deadline: Duration,
+    pub(crate) command: Command,
+    pub(crate) stdin: Input,
+    pub(crate) deadline: Duration,
 }
 
 /// Where a program's standard input comes from.

@@ -1,15 +1,15 @@
 //! A program killed at each of its system calls in turn.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use crate::command::{Cmd, Output};
 use crate::tally::Tally;
+use crate::tracer::{Fault, Syscall, errno, trace};
 
 /// Where a program was killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kill {
-    /// The system call that it was about to make, with its arguments, as strace shows it.
+    /// The system call that it was about to make, with its arguments as they are in the registers.
     pub syscall: String,
     /// Which call of that name it was, counted from 1.
     pub occurrence: u32,
@@ -42,26 +42,19 @@ const CHANGES: [&str; 20] = [
 /// Runs a program once to its end, and then again and again, killed by SIGKILL at each of its system calls in turn. Calls
 /// `after` after every run, with `None` when it ended by itself. Returns how many times it was killed.
 ///
-/// The call at which it dies is not made. Threads and children count their calls each for itself, and whoever is first to
-/// make one for the given time dies.
+/// The call at which it dies is not made. Calls of threads and children count with its own; who makes the one dies.
 ///
 /// # Panics
-/// When strace is missing, or a run exceeds the program's deadline.
+/// When a run exceeds the program's deadline.
 #[track_caller]
 pub fn kill_at_every_syscall(
     mut program: impl FnMut() -> Cmd,
     mut after: impl FnMut(Option<&Kill>),
 ) -> u32 {
-    let names = syscalls(&trace(program(), None).0);
-    assert!(
-        !names.is_empty(),
-        "strace traced nothing of {:?}",
-        program()
-    );
+    let names = names(program());
     after(None);
     let mut kills = 0;
-    for name in &names {
-        // strace counts the calls of each name by themselves.
+    for name in names {
         for occurrence in 1.. {
             match kill_at_syscall(program(), name, occurrence) {
                 Some(kill) => after(Some(&kill)),
@@ -104,26 +97,12 @@ pub fn kill_at_every_change(
 /// ends before.
 ///
 /// # Panics
-/// When strace is missing, or the program exceeds its deadline.
+/// When the program exceeds its deadline.
 #[track_caller]
 pub fn kill_at_syscall(program: Cmd, name: &str, occurrence: u32) -> Option<Kill> {
-    let inject = format!("{name}:signal=SIGKILL:when={occurrence}");
-    let (log, _) = trace(program, Some(&inject));
-    let lines: Vec<&str> = log.lines().collect();
-    let death = lines
-        .iter()
-        .position(|line| line.contains("+++ killed by SIGKILL"))?;
-    // Each line begins with the process that it is about; the call before its death is the one it never made.
-    let process = lines[death].split_whitespace().next();
-    let last = lines[..death]
-        .iter()
-        .rev()
-        .find(|line| line.split_whitespace().next() == process);
-    let syscall = last
-        .and_then(|line| line.split_once(' '))
-        .map_or(name, |(_, call)| call.trim());
-    Some(Kill {
-        syscall: syscall.to_owned(),
+    let (_, syscall) = inject(program, name, occurrence, Fault::Kill);
+    syscall.map(|syscall| Kill {
+        syscall: name.to_owned() + &arguments(&syscall),
         occurrence,
     })
 }
@@ -132,19 +111,18 @@ pub fn kill_at_syscall(program: Cmd, name: &str, occurrence: u32) -> Option<Kill
 /// happened; `None` when the program makes it less often.
 ///
 /// # Panics
-/// When strace is missing, or the program exceeds its deadline.
+/// When the program exceeds its deadline, or no error has that name.
 #[track_caller]
 pub fn fail_at_syscall(program: Cmd, name: &str, error: &str, occurrence: u32) -> Option<Output> {
-    let inject = format!("{name}:error={error}:when={occurrence}");
-    let (log, output) = trace(program, Some(&inject));
-    log.contains("(INJECTED)").then_some(output)
+    let (output, syscall) = inject(program, name, occurrence, Fault::Error(errno(error)));
+    syscall.map(|_| output)
 }
 
 /// Runs a program again and again, each time without another of the kernel's answers (`recvfrom`), and calls `after` after
 /// each of them. Returns how often it failed: as if the kernel had dropped the answer, and as if it had been short of memory.
 ///
 /// # Panics
-/// When strace is missing, or the program exceeds its deadline.
+/// When the program exceeds its deadline.
 #[track_caller]
 pub fn lose_every_answer(
     mut program: impl FnMut() -> Cmd,
@@ -166,31 +144,34 @@ pub fn lose_every_answer(
     failures
 }
 
-/// What strace writes about a run, and the run itself.
+/// A run with a fault, and the call that it was of; `None` when there was no such call.
 #[track_caller]
-fn trace(program: Cmd, inject: Option<&str>) -> (String, Output) {
-    let log = match tempfile::NamedTempFile::new() {
-        Ok(log) => log,
-        Err(error) => panic!("cannot keep strace's log: {error}"),
-    };
-    let path = log.path().to_string_lossy();
-    let inject = inject.map(|what| format!("--inject={what}"));
-    let mut strace = vec!["strace", "-f", "-qq", "-o", &path, "--trace=all"];
-    strace.extend(inject.as_deref());
-    strace.push("--");
-    let output = program.under(&strace).output();
+fn inject(program: Cmd, name: &str, occurrence: u32, fault: Fault) -> (Output, Option<Syscall>) {
+    let mut hit = None;
+    let output = trace(program, |syscall| {
+        let is_it = syscall.name == name && syscall.occurrence == occurrence;
+        is_it.then(|| {
+            hit = Some(syscall.clone());
+            fault
+        })
+    });
     assert!(!output.timed_out, "{output}");
-    match fs::read(log.path()) {
-        Ok(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), output),
-        Err(error) => panic!("cannot read strace's log: {error}"),
-    }
+    (output, hit)
 }
 
-/// The names of the calls in a log, whose lines read `1234  openat(AT_FDCWD, …) = 3`, or `1234  <... read resumed> …`.
-fn syscalls(log: &str) -> BTreeSet<String> {
-    log.lines()
-        .filter_map(|line| line.split_once(' ')?.1.trim_start().split_once('('))
-        .map(|(name, _)| name.to_owned())
-        .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
-        .collect()
+/// The names of the calls that a program makes.
+#[track_caller]
+fn names(program: Cmd) -> BTreeSet<&'static str> {
+    let mut names = BTreeSet::new();
+    let output = trace(program, |syscall| {
+        names.insert(syscall.name);
+        None
+    });
+    assert!(!output.timed_out, "{output}");
+    names
+}
+
+fn arguments(syscall: &Syscall) -> String {
+    let shown: Vec<String> = syscall.args.iter().map(|arg| format!("{arg:#x}")).collect();
+    format!("({})", shown.join(", "))
 }

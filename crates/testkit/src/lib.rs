@@ -26,7 +26,7 @@
 //! Everything here is a black box around the kernel and the plugins: it looks through `ip`, `nft` and files, never through
 //! Linkspan's own code, so that the code is not judged by itself. It panics where a test should fail, with what was run
 //! and what came back; none of it is for anything but tests.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod background;
 mod command;
@@ -43,6 +43,7 @@ mod sandbox;
 mod snapshot;
 mod tally;
 mod topology;
+mod tracer;
 mod traffic;
 mod vm;
 
@@ -66,6 +67,7 @@ pub use sandbox::{Sandbox, Setup, sandbox};
 pub use snapshot::{Snapshot, tells_of_calls};
 pub use tally::{Tally, whole};
 pub use topology::Outside;
+pub use tracer::{Fault, Syscall, errno, trace};
 pub use traffic::Echo;
 
 /// Tests that are each made for several subjects. `works: ipvlan vlan;` makes the tests `works::ipvlan` and `works::vlan`,
