@@ -2,14 +2,15 @@
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use linkspan_benches::data::Counts;
 use linkspan_testkit::{Netns, with_prev_result};
 use serde_json::{Value, json};
 
 use crate::contestant::Contestant;
-use crate::report::Counts;
+use crate::memory;
 
 /// The networks of both have their own names, since they share `/var/lib/cni`.
 const VERSION: &str = "1.0.0";
@@ -141,6 +142,31 @@ impl<'a> Attachment<'a> {
         counts
     }
 
+    /// ADD of each plugin in order; what the largest of all processes had resident at most, in KiB.
+    ///
+    /// # Panics
+    /// When one fails.
+    pub(crate) fn resident(&mut self) -> u64 {
+        self.result = self.base.clone();
+        let mut most = 0;
+        for config in self.chain.clone() {
+            let plugin = self.plugin(&config);
+            let config = self.completed(&config);
+            let mut strace = Command::new(memory::LINGERING[0]);
+            strace.args(&memory::LINGERING[1..]).arg(plugin);
+            let (largest, output) = self.contestant.host.enter(|| {
+                let mut child = self.started(&mut strace, "ADD", &config);
+                (memory::largest(&mut child), child.wait_with_output())
+            });
+            most = most.max(largest);
+            let output = output.unwrap_or_else(|error| panic!("cannot wait for strace: {error}"));
+            self.result = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+                panic!("{error}: {}", String::from_utf8_lossy(&output.stdout))
+            });
+        }
+        most
+    }
+
     fn in_order(&self, command: &str) -> Vec<Value> {
         let mut chain = self.chain.clone();
         if command == "DEL" {
@@ -201,13 +227,23 @@ impl<'a> Attachment<'a> {
         command: &str,
         config: &Value,
     ) -> Result<(Duration, String), String> {
-        program
-            // As little as a runtime that systemd has started.
-            .env_clear()
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            )
+        let start = Instant::now();
+        let child = self.started(&mut program, command, config);
+        let output = child
+            .wait_with_output()
+            .unwrap_or_else(|error| panic!("cannot wait for {program:?}: {error}"));
+        let elapsed = start.elapsed();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let (name, status) = (self.contestant.name, output.status);
+            return Err(format!("{name} {command}: {status}: {text}\n{config}"));
+        }
+        Ok((elapsed, text))
+    }
+
+    /// A program that has been told what it is to do.
+    fn started(&self, program: &mut Command, command: &str, config: &Value) -> Child {
+        surroundings(program)
             .env("CNI_COMMAND", command)
             .env("CNI_CONTAINERID", &self.container)
             .env("CNI_NETNS", &self.netns)
@@ -217,7 +253,6 @@ impl<'a> Attachment<'a> {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let input = config.to_string();
-        let start = Instant::now();
         let mut child = program
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {program:?}: {error}"));
@@ -232,17 +267,16 @@ impl<'a> Attachment<'a> {
             }
             _ => {}
         }
-        let output = child
-            .wait_with_output()
-            .unwrap_or_else(|error| panic!("cannot wait for {program:?}: {error}"));
-        let elapsed = start.elapsed();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if !output.status.success() {
-            let (name, status) = (self.contestant.name, output.status);
-            return Err(format!("{name} {command}: {status}: {text}\n{input}"));
-        }
-        Ok((elapsed, text))
+        child
     }
+}
+
+/// As little as a runtime that systemd has started.
+pub(crate) fn surroundings(program: &mut Command) -> &mut Command {
+    program.env_clear().env(
+        "PATH",
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    )
 }
 
 /// A line of strace about a message to netlink: `1234 sendto(4<NETLINK:[ROUTE:1234]>, …`.

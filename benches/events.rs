@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::spread::Spread;
 use linkspan_events::{Delegated, Event, Ring};
 use linkspan_kernel::netns::Identity;
 use linkspan_testkit::Sandbox;
@@ -9,39 +11,46 @@ use serde_json::json;
 
 use crate::call::{Attachment, bridge};
 use crate::contestant::Contestant;
-use crate::report::Row;
-use crate::stats::Samples;
+use crate::rounds::Rounds;
+use crate::scenarios::RUNS;
 
-/// How often each is timed.
-const RUNS: usize = 100;
+/// Lines that are written one after the other, so that the turns of the ring are among them.
+const MANY: u32 = 5000;
 
 /// An ADD of `bridge` as it is, and what of it is the ring, as the plugin tells of a call. A ring
-/// that has its usual size is turned on the way, so that the time that takes is in the sum.
-pub(crate) fn cost(sandbox: &Sandbox) -> Vec<Row> {
+/// that has its usual size is turned on the way, so that the time that takes is in the mean.
+pub(crate) fn cost(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
     let [ours, _] = Contestant::both(sandbox);
     let container = sandbox.netns("container");
-    let (mut adds, mut lines) = (Samples::default(), Samples::default());
-    for round in 0..=RUNS {
+    let times = rounds.paired(RUNS, 1, |_| {
         let mut one = Attachment::new(&ours, &json!([bridge()]), &container);
         let add = one.add();
         one.del();
-        let line = ours.host.enter(append);
-        if round > 0 {
-            adds.push(add);
-            lines.push(line);
-        }
-    }
-    let percent = 100.0 * lines.median() / adds.median();
+        [add, ours.host.enter(append)]
+    });
+    let [adds, lines] = &times[0];
     let mean = ours
         .host
-        .enter(|| (0..5000).map(|_| append()).sum::<Duration>() / 5000);
-    vec![Row {
-        what: "a call's line in the ring of events, in a bridge + host-local, ipMasq: ADD"
-            .to_owned(),
-        ours: format!("{:.3} of {:.2}", lines.median(), adds.median()),
-        ratio: format!("{percent:.1} %, mean {:.3} ms", mean.as_secs_f64() * 1e3),
-        ..Row::default()
-    }]
+        .enter(|| (0..MANY).map(|_| append()).sum::<Duration>() / MANY);
+    let parts = adds.iter().zip(lines);
+    let percent = parts.map(|(add, line)| 100.0 * line.as_secs_f64() / add.as_secs_f64());
+    vec![
+        Figure::new(
+            "a call's line in the ring of events, the first that a process writes; promised: 2 % of an ADD",
+            Unit::Milliseconds,
+        )
+        .with(Side::Linkspan, Spread::milliseconds(lines)),
+        Figure::new(
+            "the same, as a part of a bridge + host-local, ipMasq: ADD",
+            Unit::Percent,
+        )
+        .with(Side::Linkspan, Spread::of(percent)),
+        Figure::new(
+            format!("the same, the mean of {MANY}, the turns of the ring among them"),
+            Unit::Milliseconds,
+        )
+        .with(Side::Linkspan, Spread::milliseconds(&[mean])),
+    ]
 }
 
 fn append() -> Duration {

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+use linkspan_benches::data::{Figure, Side, Unit};
 use linkspan_kernel::netns::Netns as KernelNetns;
 use linkspan_kernel::rtnl::{Change, Kind, LinkChange, NewLink, Peer, Rtnl};
 use linkspan_testkit::Sandbox;
@@ -10,29 +11,36 @@ use serde_json::json;
 
 use crate::call::{Attachment, bridge};
 use crate::contestant::Contestant;
-use crate::report::Row;
-use crate::stats::Samples;
+use crate::rounds::Rounds;
 
+/// How often each is timed.
 const RUNS: usize = 50;
 
 /// DEL beside the removal of the same link by one request.
-pub(crate) fn removal(sandbox: &Sandbox) -> Vec<Row> {
+pub(crate) fn removal(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
     let [ours, _] = Contestant::both(sandbox);
     let container = sandbox.netns("container");
-    let (mut dels, mut floor) = (Samples::default(), Samples::default());
     let mut attachment = Attachment::new(&ours, &json!([bridge()]), &container);
-    for _ in 0..RUNS {
-        attachment.add();
-        dels.push(attachment.del());
-        floor.push(ours.host.enter(|| remove_a_link(container.path())));
-    }
-    vec![Row {
-        what: "bridge + host-local, ipMasq: DEL, beside the bare removal of the link".to_owned(),
-        ours: format!("{:.2}", dels.median()),
-        theirs: format!("{:.2} (kernel)", floor.median()),
-        ratio: format!("{:.2}", dels.times_faster_than(&floor)),
-        ..Row::default()
-    }]
+    // The bridge that the bare link is on, too.
+    attachment.add();
+    attachment.del();
+    let times = rounds.paired(RUNS, 2, |side| match side {
+        0 => {
+            attachment.add();
+            [attachment.del()]
+        }
+        _ => [ours.host.enter(|| remove_a_link(container.path()))],
+    });
+    let [dels, floor] = [0, 1].map(|side: usize| &times[side][0]);
+    vec![
+        Figure::new(
+            "bridge + host-local, ipMasq, beside the bare removal of the link",
+            Unit::Milliseconds,
+        )
+        .command("DEL")
+        .timed(Side::Linkspan, dels, dels)
+        .timed(Side::Kernel, dels, floor),
+    ]
 }
 
 /// Makes a link like an attachment's and times its removal.

@@ -1,52 +1,46 @@
 //! Addresses from a DHCP server: what an ADD costs, and what the daemon weighs.
 
+use std::iter;
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
+use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Netns, Sandbox};
 use serde_json::{Value, json};
 
 use crate::call::Attachment;
-use crate::contestant::Contestant;
-use crate::report::Row;
-use crate::stats::Samples;
+use crate::contestant::{Contestant, compared};
+use crate::rounds::Rounds;
 
-/// How often each command of each contestant is timed.
-const RUNS: usize = 30;
+/// How often each command of each contestant is timed: the reference waits for two seconds each time.
+const RUNS: usize = 15;
 
 /// Leases that a daemon holds at once.
 const LEASES: usize = 500;
 
+/// Leases that are asked for at the same time.
+const AT_ONCE: usize = 25;
+
 /// macvlan with an address from a server behind its link.
-pub(crate) fn macvlan(sandbox: &Sandbox) -> Vec<Row> {
-    let both = Contestant::both(sandbox);
-    let worlds = both
+pub(crate) fn macvlan(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
+    let all = Contestant::all(sandbox);
+    let worlds = all
         .each_ref()
         .map(|contestant| World::new(sandbox, contestant));
     let container = sandbox.netns("container");
-    let (mut adds, mut dels) = (
-        [Samples::default(), Samples::default()],
-        [Samples::default(), Samples::default()],
-    );
-    for round in 0..=RUNS {
-        for (index, world) in worlds.iter().enumerate() {
-            let mut one = Attachment::new(world.contestant, &json!([world.macvlan()]), &container);
-            let (add, del) = (one.add(), one.del());
-            if round > 0 {
-                adds[index].push(add);
-                dels[index].push(del);
-            }
-        }
-    }
-    vec![
-        Row::paired("macvlan + dhcp: ADD", &adds[0], &adds[1]),
-        Row::paired("macvlan + dhcp: DEL", &dels[0], &dels[1]),
-    ]
+    let times = rounds.paired(RUNS, worlds.len(), |side| {
+        let world = &worlds[side];
+        let mut one = Attachment::new(world.contestant, &json!([world.macvlan()]), &container);
+        [one.add(), one.del()]
+    });
+    compared("macvlan + dhcp", ["ADD", "DEL"], &times, &[])
 }
 
 /// The memory of a daemon with one lease and with many. All are of one container, whose interfaces differ.
-pub(crate) fn memory(sandbox: &Sandbox) -> Vec<Row> {
+pub(crate) fn memory(sandbox: &Sandbox, _: &mut Rounds) -> Vec<Figure> {
     let both = Contestant::both(sandbox);
     let [ours, theirs] = both.each_ref().map(|contestant| {
         let world = World::new(sandbox, contestant);
@@ -58,26 +52,18 @@ pub(crate) fn memory(sandbox: &Sandbox) -> Vec<Row> {
         );
         contestant.host.run(&links);
         [1, LEASES].map(|count| {
-            for number in 1..=count {
-                world.lease(&container, number);
-            }
+            world.leases(&container, count);
             world.memory()
         })
     });
-    let row = |what: String, index: usize| Row {
-        what,
-        ours: format!("{} KiB", ours[index]),
-        theirs: format!("{} KiB", theirs[index]),
-        ratio: format!("{:.1}", theirs[index] as f64 / ours[index] as f64),
-        ..Row::default()
+    let figure = |leases: &str, number: usize| {
+        let of = |side: [u64; 2]| Spread::exactly(side[number] as f64);
+        Figure::new(format!("the dhcp daemon, {leases}"), Unit::KiB)
+            .with(Side::Linkspan, of(ours))
+            .with(Side::Reference, of(theirs))
+            .compared()
     };
-    vec![
-        row("the dhcp daemon's memory (RSS), 1 lease".to_owned(), 0),
-        row(
-            format!("the dhcp daemon's memory (RSS), {LEASES} leases"),
-            1,
-        ),
-    ]
+    vec![figure("1 lease", 0), figure(&format!("{LEASES} leases"), 1)]
 }
 
 /// A contestant's host with a daemon, and a server behind its link.
@@ -147,7 +133,21 @@ impl<'a> World<'a> {
         json!({ "type": "macvlan", "master": "uplink0", "ipam": self.ipam() })
     }
 
-    /// A lease for one of the container's interfaces.
+    /// A lease for each of the container's first interfaces, many at a time, since the reference waits for seconds.
+    fn leases(&self, container: &Netns, count: usize) {
+        let next = AtomicUsize::new(1);
+        thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    let numbers = iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+                    numbers
+                        .take_while(|number| *number <= count)
+                        .for_each(|number| self.lease(container, number));
+                });
+            }
+        });
+    }
+
     fn lease(&self, container: &Netns, number: usize) {
         let config = json!([{ "type": "dhcp", "ipam": self.ipam() }]);
         Attachment::new(self.contestant, &config, container)

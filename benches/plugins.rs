@@ -1,9 +1,9 @@
 //! Linkspan's plugins and the reference's, timed beside each other: `make bench`.
 //!
-//! Absolute times belong to a machine and to a moment; so each run of ours is paired with one of the
-//! reference in the same sandbox, in turn, and what counts is the ratio of each pair. What does not depend
-//! on the machine is counted, too: the processes that one call starts, and the netlink messages that it
-//! sends.
+//! Absolute times belong to a machine and to a moment; so in each round every side is called once, in an order drawn
+//! from a seed, and what counts is the ratios of the calls of a round. A second installation of ours takes part: how much ours differs
+//! from itself is the noise. What does not depend on the machine is counted, too: the processes that one call starts, and the
+//! netlink messages that it sends.
 //!
 //! # Eight netlink messages
 //! An ADD of bridge + host-local with ipMasq on a host that has the bridge sends, each once:
@@ -24,7 +24,9 @@
 //! removal, and the removal of what may be left in the container.
 //!
 //! `LINKSPAN_BIN` is the folder that `linkspan install` put our plugins into, `CNI_REFERENCE` that of the reference
-//! (Debian's by default). Arguments choose scenarios by a part of their names.
+//! (Debian's by default), `NETAVARK` the program of that name, `LINKSPAN_STORM` the example `storm`. `ROUNDS` is 100 by itself: all that is
+//! measured several times is in proportion. `SEED` repeats an order. Arguments choose scenarios by a part of their names.
+//! What a scenario gives takes the place of what `docs/benchmarks/data.json` had of it, and the page and the pictures are made anew.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the report")]
 
@@ -33,21 +35,28 @@ mod contestant;
 mod events;
 mod floor;
 mod leases;
+mod memory;
+mod netavark;
 mod pods;
 mod ports;
-mod report;
+mod rounds;
+mod run;
 mod scenarios;
 mod show;
+mod size;
 mod spans;
-mod stats;
+mod storm;
 
 use std::env;
-use std::time::Duration;
+use std::time::Instant;
 
-use linkspan_testkit::Setup;
+use linkspan_benches::data::{Data, Figure, Run};
+use linkspan_benches::{page, table};
+use linkspan_testkit::{Sandbox, Setup, document};
 
-/// For one scenario. The reference needs minutes for thousands of ports.
-const DEADLINE: Duration = Duration::from_secs(600);
+use crate::contestant::DEADLINE;
+use crate::rounds::Rounds;
+use crate::scenarios::Scenario;
 
 fn main() {
     // Cargo and the sandbox pass options of test harnesses.
@@ -57,19 +66,65 @@ fn main() {
         .collect();
     let is_wanted =
         |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    if env::var_os("LINKSPAN_SANDBOX").is_none() {
-        println!("{}", report::HEAD);
+    let scenarios = scenarios::ALL.iter().filter(|(name, _)| is_wanted(name));
+    if env::var_os("LINKSPAN_SANDBOX").is_some() {
+        for scenario in scenarios {
+            measured(scenario);
+        }
+        return;
     }
-    for (name, scenario) in scenarios::ALL {
-        if is_wanted(name) {
-            Setup::default()
-                .named(*name)
-                .deadline(DEADLINE)
-                .sandbox(|host| {
-                    for row in scenario(host) {
-                        println!("{row}");
-                    }
-                });
+    let mut run = run::begun();
+    println!("{run}");
+    let top = document::top();
+    let kept = page::read(&top);
+    let mut data = kept.unwrap_or_else(|error| panic!("{error}"));
+    for scenario in scenarios {
+        keep(&mut data, &mut run, scenario);
+        let written = page::write(&top, &data);
+        written.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// Measures a scenario, prints its table and keeps what it gave.
+fn keep(data: &mut Data, run: &mut Run, scenario: &(&str, Scenario)) {
+    let begun = Instant::now();
+    let (name, _) = scenario;
+    let Some((seed, figures)) = measured(scenario) else {
+        return;
+    };
+    run.load[1] = run::load();
+    println!(
+        "\n{name}: {:.0} s, SEED={seed}",
+        begun.elapsed().as_secs_f64()
+    );
+    if figures.is_empty() {
+        println!("not measured: what it needs is not there");
+        return;
+    }
+    let rows: Vec<(&Figure, &str)> = figures.iter().map(|figure| (figure, "")).collect();
+    print!("{}", table::drawn(&rows));
+    for figure in &figures {
+        if let Some(side) = figure.ratios.keys().find(|side| figure.is_noise(**side)) {
+            println!(
+                "noisy: {} differs from {side} by no more than from itself",
+                table::name(figure)
+            );
         }
     }
+    data.keep(run, name, seed, figures);
+}
+
+/// In the sandbox measures; outside it gives what was measured there, and the seed.
+fn measured((name, scenario): &(&str, Scenario)) -> Option<(u64, Vec<Figure>)> {
+    let told = Setup::default()
+        .named(*name)
+        .deadline(DEADLINE)
+        .tell(|host: &Sandbox| {
+            let mut rounds = Rounds::from_env();
+            let figures = scenario(host, &mut rounds);
+            let told = serde_json::to_string(&(rounds.seed, figures));
+            told.unwrap_or_else(|error| panic!("cannot tell: {error}"))
+        })?;
+    let told = serde_json::from_str(&told);
+    Some(told.unwrap_or_else(|error| panic!("the sandbox told nonsense: {error}")))
 }

@@ -5,56 +5,70 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use linkspan_benches::data::{Counts, Figure, Side, Unit};
+use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Netns, Sandbox};
 use serde_json::{Value, json};
 
 use crate::call::{Attachment, bandwidth, bridge, firewall, portmap};
 use crate::contestant::Contestant;
-use crate::report::Row;
+use crate::rounds::Rounds;
 
-/// Attached at the same time, and how many of them.
-const PODS: usize = 100;
-const WORKERS: usize = 16;
+/// How many there are, and how many are attached at the same time.
+const PODS: usize = 48;
+const WORKERS: [usize; 5] = [1, 2, 4, 8, 16];
+
+/// How often all of them are attached and detached.
+const REPEATED: usize = 3;
 
 /// How often a call that fails is made again, as a runtime does.
 const ATTEMPTS: usize = 10;
 
-/// A hundred pods, sixteen at a time, on a node with published ports, a firewall and limits.
-pub(crate) fn at_once(sandbox: &Sandbox) -> Vec<Row> {
+const SIDES: [Side; 2] = [Side::Linkspan, Side::Reference];
+
+/// Some pods, one at a time, two, and more, on a node with published ports, a firewall and limits.
+pub(crate) fn at_once(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
     let both = Contestant::both(sandbox);
     let containers: Vec<Netns> = (0..PODS)
         .map(|number| sandbox.netns(&format!("pod{number}")))
         .collect();
-    let rounds = both.each_ref().map(|contestant| {
+    let attachments = both.each_ref().map(|contestant| {
         // On a node that has been running for a while.
         let first = sandbox.netns(&format!("first-{}", contestant.name));
         Attachment::new(contestant, &pod(PODS), &first).add();
-        let attachments: Vec<Mutex<Attachment<'_>>> = containers
-            .iter()
-            .enumerate()
-            .map(|(number, netns)| Mutex::new(Attachment::new(contestant, &pod(number), netns)))
-            .collect();
-        [
-            all(&attachments, |one| one.try_add()),
-            all(&attachments, |one| one.try_del()),
-        ]
+        let attachment =
+            |(number, netns)| Mutex::new(Attachment::new(contestant, &pod(number), netns));
+        let attachments = containers.iter().enumerate().map(attachment);
+        attachments.collect::<Vec<_>>()
     });
-    ["ADD", "DEL"]
-        .iter()
-        .enumerate()
-        .map(|(index, command)| {
-            let [ours, theirs] = [&rounds[0][index], &rounds[1][index]];
-            Row {
-                what: format!(
-                    "{PODS} pods, {WORKERS} at a time, bridge + portmap + firewall + bandwidth: {command} per second"
-                ),
-                ours: ours.to_string(),
-                theirs: theirs.to_string(),
-                ratio: format!("{:.1}", ours.per_second() / theirs.per_second()),
-                ..Row::default()
+    let mut figures = Vec::new();
+    for workers in WORKERS {
+        // Of each side, each command.
+        let mut storms = [
+            [Storm::default(), Storm::default()],
+            [Storm::default(), Storm::default()],
+        ];
+        for _ in 0..rounds.count(REPEATED) {
+            for side in rounds.order(2) {
+                let [adds, dels] = &mut storms[side];
+                adds.add(&attachments[side], workers, |one| one.try_add());
+                dels.add(&attachments[side], workers, |one| one.try_del());
             }
-        })
-        .collect()
+        }
+        for (number, command) in ["ADD", "DEL"].into_iter().enumerate() {
+            let mut figure =
+                Figure::new(format!("{PODS} pods, {workers} at a time"), Unit::PerSecond)
+                    .command(command)
+                    .at(workers as u64);
+            for (side, storms) in SIDES.into_iter().zip(&storms) {
+                let storm = &storms[number];
+                figure = figure.with(side, Spread::of(storm.per_second.iter().copied()));
+                figure.counts.insert(side, storm.counts());
+            }
+            figures.push(figure.compared());
+        }
+    }
+    figures
 }
 
 fn pod(number: usize) -> Value {
@@ -63,32 +77,39 @@ fn pod(number: usize) -> Value {
     json!([bridge(), portmap, firewall(), bandwidth()])
 }
 
-/// One command for all pods.
-struct Round {
-    time: Duration,
+/// One command for all pods, several times.
+#[derive(Default)]
+struct Storm {
+    per_second: Vec<f64>,
     failures: usize,
 }
 
-impl Round {
-    fn per_second(&self) -> f64 {
-        PODS as f64 / self.time.as_secs_f64()
+impl Storm {
+    fn add(
+        &mut self,
+        attachments: &[Mutex<Attachment<'_>>],
+        workers: usize,
+        work: impl Fn(&mut Attachment<'_>) -> Result<Duration, String> + Sync,
+    ) {
+        let (time, failures) = all(attachments, workers, work);
+        self.per_second.push(PODS as f64 / time.as_secs_f64());
+        self.failures += failures;
     }
-}
 
-impl std::fmt::Display for Round {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.0} /s", self.per_second())?;
-        match self.failures {
-            0 => Ok(()),
-            failures => write!(f, " ({failures} failed and were tried again)"),
+    fn counts(&self) -> Counts {
+        Counts {
+            failures: self.failures,
+            ..Counts::default()
         }
     }
 }
 
+/// How long it took for all, and how many calls failed.
 fn all(
     attachments: &[Mutex<Attachment<'_>>],
+    workers: usize,
     work: impl Fn(&mut Attachment<'_>) -> Result<Duration, String> + Sync,
-) -> Round {
+) -> (Duration, usize) {
     let (next, failures) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let persist = |one: &mut Attachment<'_>| {
         for _ in 0..ATTEMPTS {
@@ -105,7 +126,7 @@ fn all(
     };
     let start = Instant::now();
     thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(one) = attachments.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if let Ok(mut one) = one.lock() {
@@ -115,8 +136,5 @@ fn all(
             });
         }
     });
-    Round {
-        time: start.elapsed(),
-        failures: failures.into_inner(),
-    }
+    (start.elapsed(), failures.into_inner())
 }

@@ -3,117 +3,134 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::numbers::whole;
 use linkspan_testkit::{Netns, Sandbox};
 use serde_json::{Value, json};
 
 use crate::call::{Attachment, bridge, portmap};
 use crate::contestant::Contestant;
-use crate::report::Row;
-use crate::stats::Samples;
+use crate::rounds::Rounds;
 
-/// Attachments with a published port each.
-const PORTS: u16 = 2_000;
+/// Ports published already, an attachment each, and how often a call is timed beside them: the reference needs seconds beside the most.
+const PUBLISHED: [(u16, usize); 5] = [(1, 30), (10, 30), (100, 20), (500, 10), (2_000, 5)];
 
-/// The host port of the first of them.
+/// The host port of the first of them, and that of the one that comes and goes.
 const FIRST: u16 = 20_000;
+const ONE_MORE: u16 = 30_000;
 
 /// Connections that are timed.
 const CONNECTIONS: usize = 500;
 
-/// ADDs that are averaged at either end.
-const ADDS: usize = 50;
-
-/// The first and the two thousandth port, and a connection to one of them.
-pub(crate) fn published(sandbox: &Sandbox) -> Vec<Row> {
+/// One more port beside some and beside thousands, and a connection to one of them.
+pub(crate) fn published(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
     let both = Contestant::both(sandbox);
-    let container = sandbox.netns("container");
-    let hosts = both.each_ref().map(|contestant| Host {
-        contestant,
-        outside: outside(sandbox, &contestant.host, contestant.name),
-    });
-    let [ours, theirs] = hosts.each_ref().map(|host| measure(host, &container));
-    let connection = |what: &str, ours: &Samples, theirs: &Samples| {
-        Row::paired(
-            format!("a TCP connection from outside to a published port, {what}"),
-            ours,
-            theirs,
-        )
-    };
-    vec![
-        connection("1 published", &ours.with_one, &theirs.with_one),
-        connection(
-            "2,000 published, that in the middle",
-            &ours.with_all,
-            &theirs.with_all,
-        ),
-        Row {
-            what: format!(
-                "portmap ADD, the first {ADDS} and the last {ADDS} of {PORTS} attachments (of the reference the first)"
-            ),
-            ours: format!("{:.2}, {:.2}", ours.first.median(), ours.last.median()),
-            theirs: format!("{:.2}", theirs.first.median()),
-            ratio: format!("{:.1}", theirs.first.median() / ours.last.median()),
-            ..Row::default()
-        },
-    ]
+    let hosts = both
+        .each_ref()
+        .map(|contestant| Host::new(sandbox, contestant));
+    let mut figures = Vec::new();
+    let mut before = 0;
+    for (count, runs) in PUBLISHED {
+        for host in &hosts {
+            host.publish(before, count);
+        }
+        before = count;
+        let times = rounds.paired(runs, hosts.len(), |side| {
+            let mut one = hosts[side].attachment(ONE_MORE);
+            [one.add(), one.del()]
+        });
+        let connections = hosts
+            .each_ref()
+            .map(|host| host.connections(FIRST + count / 2));
+        let beside = whole(count.into());
+        let figure = |what: String, [ours, theirs]: [&[Duration]; 2]| {
+            Figure::new(what, Unit::Milliseconds)
+                .at(count)
+                .timed(Side::Linkspan, ours, ours)
+                .timed(Side::Reference, ours, theirs)
+        };
+        for (number, command) in ["ADD", "DEL"].into_iter().enumerate() {
+            let what = format!("portmap beside {beside} published");
+            figures.push(figure(what, [&times[0][number], &times[1][number]]).command(command));
+        }
+        let what = format!("a TCP connection to a published port, that in the middle of {beside}");
+        figures.push(figure(what, [&connections[0], &connections[1]]));
+    }
+    figures
 }
 
+/// One that publishes, and a neighbour of it that is no container.
 struct Host<'a> {
     contestant: &'a Contestant,
+    /// The container's, whose ports they are.
+    base: Attachment<'a>,
+    container: Netns,
     outside: Netns,
 }
 
-#[derive(Default)]
-struct Measured {
-    with_one: Samples,
-    with_all: Samples,
-    first: Samples,
-    last: Samples,
-}
-
-fn measure(host: &Host<'_>, container: &Netns) -> Measured {
-    let contestant = host.contestant;
-    let mut base = Attachment::new(contestant, &json!([bridge()]), container);
-    base.add();
-    let publish = |number: u16| {
-        let mut one = base
-            .followed_by(&json!([port(FIRST + number)]))
-            .of(format!("container{number}"));
-        one.add()
-    };
-    let mut measured = Measured::default();
-    let middle = PORTS / 2;
-    measured.first.push(publish(middle));
-    measured.with_one = connections(host, container, FIRST + middle);
-    let others = (0..PORTS).filter(|number| *number != middle);
-    if contestant.name == "reference" {
-        for number in others.clone().take(ADDS) {
-            measured.first.push(publish(number));
+impl<'a> Host<'a> {
+    fn new(sandbox: &Sandbox, contestant: &'a Contestant) -> Self {
+        let container = sandbox.netns(&format!("container-{}", contestant.name));
+        let mut base = Attachment::new(contestant, &json!([bridge()]), &container);
+        base.add();
+        Self {
+            contestant,
+            base,
+            container,
+            outside: outside(sandbox, &contestant.host, contestant.name),
         }
-        // The reference itself needs many minutes for that many.
-        copy_chains(&contestant.host, FIRST + middle, others.skip(ADDS));
-    } else {
-        let adds: Vec<Duration> = others.map(publish).collect();
-        adds.iter()
-            .take(ADDS)
-            .for_each(|add| measured.first.push(*add));
-        adds.iter()
-            .rev()
-            .take(ADDS)
-            .for_each(|add| measured.last.push(*add));
     }
-    measured.with_all = connections(host, container, FIRST + middle);
-    base.del();
-    measured
+
+    fn attachment(&self, port: u16) -> Attachment<'a> {
+        self.base
+            .followed_by(&json!([published_port(port)]))
+            .of(format!("container{port}"))
+    }
+
+    /// Publishes ports from one number to another. Of the reference's, which would need many minutes, the first is made by itself, and the
+    /// others as copies of what it made for that.
+    fn publish(&self, from: u16, to: u16) {
+        let ports = (from..to).map(|number| FIRST + number);
+        if from > 0 && self.contestant.name == "reference" {
+            copy_chains(&self.contestant.host, FIRST, ports);
+        } else {
+            ports.for_each(|port| {
+                self.attachment(port).add();
+            });
+        }
+    }
+
+    /// Times connections from outside to a published port, each closed at once.
+    fn connections(&self, port: u16) -> Vec<Duration> {
+        let listener = self.container.enter(|| TcpListener::bind(("0.0.0.0", 80)));
+        let listener = listener.unwrap_or_else(|error| panic!("cannot listen: {error}"));
+        let address = SocketAddr::from(([192, 0, 2, 1], port));
+        let connect = |_| {
+            let start = Instant::now();
+            let connection = TcpStream::connect(address);
+            let elapsed = start.elapsed();
+            drop(connection.unwrap_or_else(|error| panic!("{address}: {error}")));
+            elapsed
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..=CONNECTIONS {
+                    drop(listener.accept());
+                }
+            });
+            // The first has to find neighbours.
+            self.outside
+                .enter(|| (0..=CONNECTIONS).map(connect).skip(1).collect())
+        })
+    }
 }
 
-fn port(host_port: u16) -> Value {
+fn published_port(host_port: u16) -> Value {
     let mut portmap = portmap();
     portmap["runtimeConfig"]["portMappings"][0]["hostPort"] = host_port.into();
     portmap
 }
 
-/// A neighbour of the host that is no container.
 fn outside(sandbox: &Sandbox, host: &Netns, name: &str) -> Netns {
     let outside = sandbox.netns(&format!("outside-{name}"));
     host.run(&format!(
@@ -124,36 +141,8 @@ fn outside(sandbox: &Sandbox, host: &Netns, name: &str) -> Netns {
     outside
 }
 
-/// Times connections from outside to a published port, each closed at once.
-fn connections(host: &Host<'_>, container: &Netns, port: u16) -> Samples {
-    let listener = container.enter(|| TcpListener::bind(("0.0.0.0", 80)));
-    let listener = listener.unwrap_or_else(|error| panic!("cannot listen: {error}"));
-    let address = SocketAddr::from(([192, 0, 2, 1], port));
-    let mut samples = Samples::default();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for _ in 0..=CONNECTIONS {
-                drop(listener.accept());
-            }
-        });
-        host.outside.enter(|| {
-            for number in 0..=CONNECTIONS {
-                let start = Instant::now();
-                let connection = TcpStream::connect(address);
-                let elapsed = start.elapsed();
-                drop(connection.unwrap_or_else(|error| panic!("{address}: {error}")));
-                // The first has to find neighbours.
-                if number > 0 {
-                    samples.push(elapsed);
-                }
-            }
-        });
-    });
-    samples
-}
-
-/// Repeats what the reference made for one port for further ports: before `template`'s up to the middle.
-fn copy_chains(host: &Netns, template: u16, numbers: impl Iterator<Item = u16>) {
+/// Repeats what the reference made for one port for further ports.
+fn copy_chains(host: &Netns, template: u16, ports: impl Iterator<Item = u16>) {
     let rules = host.run("iptables-save -t nat");
     let jump = line(&rules, &format!("--dports {template} "));
     let chain = jump
@@ -166,16 +155,12 @@ fn copy_chains(host: &Netns, template: u16, numbers: impl Iterator<Item = u16>) 
         .filter(|line| line.contains(&chain))
         .collect::<Vec<_>>()
         .join("\n");
-    let half = usize::from(PORTS / 2);
     let mut copies = String::from("*nat\n");
-    for (count, number) in numbers.enumerate() {
-        let name = format!("CNI-DN-{number:021x}");
-        let mut text = own
+    for port in ports {
+        let name = format!("CNI-DN-{port:021x}");
+        let text = own
             .replace(&chain, &name)
-            .replace(&template.to_string(), &(FIRST + number).to_string());
-        if count < half {
-            text = text.replace("-A CNI-HOSTPORT-DNAT ", "-I CNI-HOSTPORT-DNAT ");
-        }
+            .replace(&template.to_string(), &port.to_string());
         copies.push_str(&text);
         copies.push('\n');
     }

@@ -1,65 +1,100 @@
 //! What is measured.
 
 use std::path::Path;
+use std::time::Duration;
 
+use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::numbers::whole;
 use linkspan_testkit::Sandbox;
 use serde_json::{Value, json};
 
 use crate::call::{Attachment, bandwidth, bridge, firewall, forget, portmap};
-use crate::contestant::Contestant;
-use crate::report::Row;
-use crate::stats::Samples;
-use crate::{events, floor, leases, pods, ports, show, spans};
+use crate::contestant::{Contestant, compared};
+use crate::rounds::Rounds;
+use crate::{events, floor, leases, memory, netavark, pods, ports, show, size, spans, storm};
 
 /// How often each command of each contestant is timed.
-const RUNS: usize = 30;
+pub(crate) const RUNS: usize = 100;
 
-/// A name and what is done.
-type Scenario = (&'static str, fn(&Sandbox) -> Vec<Row>);
+/// Addresses in use, and how often a call is timed beside them: the reference needs half a second beside the most.
+const ADDRESSES: [(u32, usize); 6] = [
+    (0, 50),
+    (10, 50),
+    (100, 50),
+    (1_000, 30),
+    (10_000, 20),
+    (60_000, 10),
+];
 
-/// All scenarios, in the order of the report.
-pub(crate) const ALL: &[Scenario] = &[
-    ("bridge", |sandbox| {
-        compare(sandbox, "bridge + host-local, ipMasq", &json!([bridge()]))
-    }),
-    ("bridge without masquerade", |sandbox| {
+/// What is done.
+pub(crate) type Scenario = fn(&Sandbox, &mut Rounds) -> Vec<Figure>;
+
+/// All scenarios with their names, in the order of the report.
+pub(crate) const ALL: &[(&str, Scenario)] = &[
+    ("bridge", |sandbox, rounds| {
         compare(
             sandbox,
+            rounds,
+            "bridge + host-local, ipMasq",
+            &json!([bridge()]),
+        )
+    }),
+    ("bridge without masquerade", |sandbox, rounds| {
+        compare(
+            sandbox,
+            rounds,
             "bridge + host-local",
             &json!([without(bridge(), "ipMasq")]),
         )
     }),
-    ("ptp", |sandbox| {
-        compare(sandbox, "ptp + host-local, ipMasq", &json!([ptp()]))
+    ("ptp", |sandbox, rounds| {
+        compare(sandbox, rounds, "ptp + host-local, ipMasq", &json!([ptp()]))
     }),
-    ("macvlan", |sandbox| {
-        compare(sandbox, "macvlan + host-local", &json!([macvlan()]))
+    ("macvlan", |sandbox, rounds| {
+        compare(sandbox, rounds, "macvlan + host-local", &json!([macvlan()]))
     }),
     ("dhcp", leases::macvlan),
     ("dhcp memory", leases::memory),
-    ("loopback", |sandbox| {
-        compare(sandbox, "loopback", &json!([{ "type": "loopback" }]))
+    ("loopback", |sandbox, rounds| {
+        compare(
+            sandbox,
+            rounds,
+            "loopback",
+            &json!([{ "type": "loopback" }]),
+        )
     }),
     ("version", start),
-    ("portmap", |sandbox| {
-        compare_last(sandbox, "portmap, one port", &json!([bridge(), portmap()]))
+    ("portmap", |sandbox, rounds| {
+        compare_last(
+            sandbox,
+            rounds,
+            "portmap, one port",
+            &json!([bridge(), portmap()]),
+        )
     }),
-    ("firewall", |sandbox| {
-        compare_last(sandbox, "firewall", &json!([bridge(), firewall()]))
+    ("firewall", |sandbox, rounds| {
+        compare_last(sandbox, rounds, "firewall", &json!([bridge(), firewall()]))
     }),
-    ("portmap and firewall", |sandbox| {
+    ("portmap and firewall", |sandbox, rounds| {
         compare_rest(
             sandbox,
+            rounds,
             "portmap + firewall",
             &json!([bridge(), portmap(), firewall()]),
         )
     }),
-    ("tuning", |sandbox| {
-        compare_last(sandbox, "tuning, one sysctl", &json!([bridge(), tuning()]))
-    }),
-    ("bandwidth", |sandbox| {
+    ("tuning", |sandbox, rounds| {
         compare_last(
             sandbox,
+            rounds,
+            "tuning, one sysctl",
+            &json!([bridge(), tuning()]),
+        )
+    }),
+    ("bandwidth", |sandbox, rounds| {
+        compare_last(
+            sandbox,
+            rounds,
             "bandwidth, both ways",
             &json!([bridge(), bandwidth()]),
         )
@@ -68,6 +103,10 @@ pub(crate) const ALL: &[Scenario] = &[
     ("ports", ports::published),
     ("show", show::full_node),
     ("host-local", host_local),
+    ("memory", memory::of_a_call),
+    ("size", size::installed),
+    ("storm", storm::in_one_process),
+    ("netavark", netavark::beside),
     ("floor", floor::removal),
     ("events", events::cost),
     ("spans", spans::cost),
@@ -95,134 +134,101 @@ fn tuning() -> Value {
 }
 
 /// VERSION: nothing but the start of a process.
-fn start(sandbox: &Sandbox) -> Vec<Row> {
-    let both = Contestant::both(sandbox);
+fn start(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
+    let all = Contestant::all(sandbox);
     let container = sandbox.netns("container");
-    let mut times = [Samples::default(), Samples::default()];
-    for round in 0..=RUNS {
-        for (contestant, samples) in both.iter().zip(&mut times) {
-            let one = Attachment::new(contestant, &json!([bridge()]), &container);
-            let time = one.version();
-            if round > 0 {
-                samples.push(time);
-            }
-        }
-    }
-    vec![Row::paired("bridge: VERSION", &times[0], &times[1])]
+    let times = rounds.paired(RUNS, all.len(), |side| {
+        [Attachment::new(&all[side], &json!([bridge()]), &container).version()]
+    });
+    compared("bridge", ["VERSION"], &times, &[])
 }
 
 /// ADD and DEL of a whole chain.
-fn compare(sandbox: &Sandbox, what: &str, chain: &Value) -> Vec<Row> {
-    measure(sandbox, what, chain, 0)
+fn compare(sandbox: &Sandbox, rounds: &mut Rounds, what: &str, chain: &Value) -> Vec<Figure> {
+    measure(sandbox, rounds, what, chain, 0)
 }
 
 /// ADD and DEL of the last plugin of a chain.
-fn compare_last(sandbox: &Sandbox, what: &str, chain: &Value) -> Vec<Row> {
+fn compare_last(sandbox: &Sandbox, rounds: &mut Rounds, what: &str, chain: &Value) -> Vec<Figure> {
     let before = chain.as_array().map_or(0, |plugins| plugins.len() - 1);
-    measure(sandbox, what, chain, before)
+    measure(sandbox, rounds, what, chain, before)
 }
 
 /// ADD and DEL of all plugins of a chain but the first.
-fn compare_rest(sandbox: &Sandbox, what: &str, chain: &Value) -> Vec<Row> {
-    measure(sandbox, what, chain, 1)
+fn compare_rest(sandbox: &Sandbox, rounds: &mut Rounds, what: &str, chain: &Value) -> Vec<Figure> {
+    measure(sandbox, rounds, what, chain, 1)
 }
 
 /// Times what comes after the first `before` plugins of the chain.
-fn measure(sandbox: &Sandbox, what: &str, chain: &Value, before: usize) -> Vec<Row> {
-    let both = Contestant::both(sandbox);
-    if let Some(plugin) = missing(&both[0], chain) {
-        return vec![Row {
-            what: format!("{what}: no {plugin} yet"),
-            ..Row::default()
-        }];
-    }
-    for contestant in &both {
+fn measure(
+    sandbox: &Sandbox,
+    rounds: &mut Rounds,
+    what: &str,
+    chain: &Value,
+    before: usize,
+) -> Vec<Figure> {
+    let all = Contestant::all(sandbox);
+    for contestant in &all {
         contestant.host.run("ip link add uplink0 type veth peer name uplink1; ip link set uplink0 up; ip link set uplink1 up");
     }
     let container = sandbox.netns("container");
     let plugins = chain.as_array().cloned().unwrap_or_default();
     let (first, rest) = plugins.split_at(before);
-    let (mut adds, mut dels) = (
-        [Samples::default(), Samples::default()],
-        [Samples::default(), Samples::default()],
-    );
-    let mut counts = [[Default::default(); 2]; 2];
-    // The first run makes the bridge and is not counted; the last is traced.
-    for round in 0..=RUNS + 1 {
-        for (index, contestant) in both.iter().enumerate() {
-            let mut base = Attachment::new(contestant, &Value::from(first), &container);
-            if before > 0 {
-                base.add();
-            }
-            let mut own = base.followed_by(&Value::from(rest));
-            if round == RUNS + 1 {
-                counts[index] = [own.counted("ADD"), own.counted("DEL")];
-            } else {
-                let (add, del) = (own.add(), own.del());
-                if round > 0 {
-                    adds[index].push(add);
-                    dels[index].push(del);
-                }
-            }
-            if before > 0 {
-                base.del();
-            }
+    let (first, rest) = (Value::from(first), Value::from(rest));
+    // What the first plugins made is there while the others are called, and goes afterwards.
+    let attached = |contestant, work: &mut dyn FnMut(&mut Attachment<'_>)| {
+        let mut base = Attachment::new(contestant, &first, &container);
+        if before > 0 {
+            base.add();
         }
+        work(&mut base.followed_by(&rest));
+        if before > 0 {
+            base.del();
+        }
+    };
+    let times = rounds.paired(RUNS, all.len(), |side| {
+        let mut took = [Duration::ZERO; 2];
+        attached(&all[side], &mut |own| took = [own.add(), own.del()]);
+        took
+    });
+    let mut figures = compared(what, ["ADD", "DEL"], &times, &[]);
+    for (side, contestant) in [(Side::Linkspan, &all[0]), (Side::Reference, &all[2])] {
+        attached(contestant, &mut |own| {
+            for (figure, command) in figures.iter_mut().zip(["ADD", "DEL"]) {
+                figure.counts.insert(side, own.counted(command));
+            }
+        });
     }
-    vec![
-        Row::paired(format!("{what}: ADD"), &adds[0], &adds[1]).counted(counts[0][0], counts[1][0]),
-        Row::paired(format!("{what}: DEL"), &dels[0], &dels[1]).counted(counts[0][1], counts[1][1]),
-    ]
-}
-
-/// A plugin of the chain that is not there.
-fn missing(contestant: &Contestant, chain: &Value) -> Option<String> {
-    let types = chain
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|plugin| plugin["type"].as_str());
-    types
-        .map(str::to_owned)
-        .find(|plugin| !contestant.has(plugin))
+    figures
 }
 
 /// host-local with more and more addresses in use.
-fn host_local(sandbox: &Sandbox) -> Vec<Row> {
+fn host_local(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
     let both = Contestant::both(sandbox);
     let container = sandbox.netns("container");
     let config = json!([{ "type": "host-local", "ipam": { "type": "host-local", "subnet": "10.16.0.0/12" } }]);
-    [0, 1_000, 10_000, 60_000]
-        .iter()
-        .flat_map(|&count| {
-            let (mut adds, mut dels) = (
-                [Samples::default(), Samples::default()],
-                [Samples::default(), Samples::default()],
-            );
-            for contestant in &both {
-                forget(contestant.name);
-                occupy(contestant.name, count);
-            }
-            for round in 0..=10 {
-                for (index, contestant) in both.iter().enumerate() {
-                    let mut one = Attachment::new(contestant, &config, &container);
-                    let (add, del) = (one.add(), one.del());
-                    if round > 0 {
-                        adds[index].push(add);
-                        dels[index].push(del);
-                    }
-                }
-            }
-            ["ADD", "DEL"].map(|command| {
-                let samples = if command == "ADD" { &adds } else { &dels };
-                Row::paired(
-                    format!("host-local, {count} addresses in use: {command}"),
-                    &samples[0],
-                    &samples[1],
-                )
-            })
-        })
-        .collect()
+    let mut figures = Vec::new();
+    for (count, runs) in ADDRESSES {
+        for contestant in &both {
+            forget(contestant.name);
+            occupy(contestant.name, count);
+        }
+        let times = rounds.paired(runs, both.len(), |side| {
+            let mut one = Attachment::new(&both[side], &config, &container);
+            [one.add(), one.del()]
+        });
+        for (number, command) in ["ADD", "DEL"].into_iter().enumerate() {
+            let what = format!("host-local, {} addresses in use", whole(count.into()));
+            let [ours, theirs] = [&times[0][number], &times[1][number]];
+            let figure = Figure::new(what, Unit::Milliseconds)
+                .command(command)
+                .at(count)
+                .timed(Side::Linkspan, ours, ours)
+                .timed(Side::Reference, ours, theirs);
+            figures.push(figure);
+        }
+    }
+    figures
 }
 
 fn occupy(network: &str, count: u32) {

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Cmd, Sandbox};
 use serde_json::json;
 
 use crate::call::bridge;
-use crate::report::Row;
-use crate::stats::Samples;
+use crate::rounds::Rounds;
 
 /// Attachments on the node.
 const ATTACHMENTS: usize = 500;
@@ -23,34 +24,22 @@ const PROMISED: Duration = Duration::from_millis(300);
 const COMMANDS: [&str; 4] = ["show", "show 10.22.1.7", "show --format svg", "status"];
 
 /// Looks at a node with many attachments.
-pub(crate) fn full_node(sandbox: &Sandbox) -> Vec<Row> {
+pub(crate) fn full_node(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
     let linkspan = program();
     attach(sandbox, &linkspan);
-    let rows = COMMANDS.iter().filter_map(|command| {
-        let arguments = || command.split(' ');
-        let run = || Cmd::new(&linkspan).args(arguments()).output();
-        // What is not there yet, or finds something wrong, is no measurement.
-        if !run().ok() {
-            return None;
-        }
-        let mut times = Samples::default();
-        for _ in 0..RUNS {
-            let begun = Instant::now();
-            run();
-            times.push(begun.elapsed());
-        }
-        let median = Duration::from_secs_f64(times.median() / 1000.0);
-        Some(Row {
-            what: format!(
-                "linkspan {command}, {ATTACHMENTS} attachments, promised within {} ms",
-                PROMISED.as_millis()
-            ),
-            ours: format!("{:.0}", times.median()),
-            ratio: format!("{:.1}", PROMISED.as_secs_f64() / median.as_secs_f64()),
-            ..Row::default()
-        })
+    let times = rounds.paired(RUNS, COMMANDS.len(), |command| {
+        let begun = Instant::now();
+        Cmd::new(&linkspan).args(COMMANDS[command].split(' ')).run();
+        [begun.elapsed()]
     });
-    rows.collect()
+    let figures = COMMANDS.iter().zip(&times).map(|(command, [times])| {
+        let what = format!(
+            "linkspan {command}, {ATTACHMENTS} attachments; promised: {} ms",
+            PROMISED.as_millis()
+        );
+        Figure::new(what, Unit::Milliseconds).with(Side::Linkspan, Spread::milliseconds(times))
+    });
+    figures.collect()
 }
 
 /// Attaches as many containers as a full node has, several at a time.

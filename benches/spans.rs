@@ -3,17 +3,16 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::spread::Spread;
 use linkspan_spans::{enter, exchange};
 use linkspan_testkit::Sandbox;
 use serde_json::json;
 
 use crate::call::{Attachment, bridge};
 use crate::contestant::Contestant;
-use crate::report::Row;
-use crate::stats::Samples;
-
-/// How often each is timed.
-const RUNS: usize = 100;
+use crate::rounds::Rounds;
+use crate::scenarios::RUNS;
 
 /// How many spans nobody asks for are opened to time one.
 const MANY: u32 = 1_000_000;
@@ -23,41 +22,44 @@ const KEPT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// An ADD of `bridge` that nobody asks, and what of it are its spans and requests, none of which is collected; and beside it the same as a
 /// part of a trace that is kept.
-pub(crate) fn cost(sandbox: &Sandbox) -> Vec<Row> {
+pub(crate) fn cost(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
     let [ours, _] = Contestant::both(sandbox);
     let container = sandbox.netns("container");
     let attachment = || Attachment::new(&ours, &json!([bridge()]), &container);
-    let (mut adds, mut kept) = (Samples::default(), Samples::default());
-    for round in 0..=RUNS {
-        for (is_kept, samples) in [(false, &mut adds), (true, &mut kept)] {
-            let mut one = match is_kept {
-                true => attachment().traced_as(KEPT),
-                false => attachment(),
-            };
-            let add = one.add();
-            one.del();
-            if round > 0 {
-                samples.push(add);
-            }
-        }
-    }
+    let times = rounds.paired(RUNS, 2, |side| {
+        let mut one = match side {
+            0 => attachment(),
+            _ => attachment().traced_as(KEPT),
+        };
+        let add = one.add();
+        one.del();
+        [add]
+    });
+    let [adds, kept] = [0, 1].map(|side: usize| &times[side][0]);
     let places = places(&ours);
-    let unasked = unasked() * places;
-    let percent = 100.0 * unasked.as_secs_f64() * 1e3 / adds.median();
+    let unasked = (unasked() * places).as_secs_f64();
+    let percent = adds.iter().map(|add| 100.0 * unasked / add.as_secs_f64());
     let what = "in a bridge + host-local, ipMasq: ADD";
+    let slower = Spread::of_ratios(adds, kept);
     vec![
-        Row {
-            what: format!("{places} spans and requests that nobody asks for, {what}"),
-            ours: format!("{:.6} of {:.2}", unasked.as_secs_f64() * 1e3, adds.median()),
-            ratio: format!("{percent:.4} %"),
-            ..Row::default()
-        },
-        Row {
-            what: format!("the same with TRACEPARENT of a trace that is kept, {what}"),
-            ours: format!("{:.2} for {:.2}", kept.median(), adds.median()),
-            ratio: format!("{:.2}", adds.times_faster_than(&kept)),
-            ..Row::default()
-        },
+        Figure::new(
+            format!("{places} spans and requests that nobody asks for, {what}"),
+            Unit::Percent,
+        )
+        .with(Side::Linkspan, Spread::of(percent)),
+        Figure::new(
+            format!("what is added with TRACEPARENT of a trace that is kept, {what}"),
+            Unit::Percent,
+        )
+        .with(
+            Side::Linkspan,
+            Spread {
+                low: 100.0 * (slower.low - 1.0),
+                median: 100.0 * (slower.median - 1.0),
+                high: 100.0 * (slower.high - 1.0),
+                ..slower
+            },
+        ),
     ]
 }
 
