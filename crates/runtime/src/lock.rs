@@ -269,6 +269,23 @@ impl Locks {
         })
     }
 
+    /// Removes what killed operations have left here, plugins included, by who has a network for itself: what is never operated on
+    /// again would have a file for ever. Whatever somebody has stays, and what cannot be removed is in nobody's way.
+    pub(crate) fn sweep(&self) {
+        let at_once = Patience {
+            deadline: Deadline::after(Duration::ZERO),
+            cancel: None,
+        };
+        for folder in ["locks/containers", "locks/attachments"] {
+            let entries = fs::read_dir(self.cache.join(folder));
+            for entry in entries.into_iter().flatten().flatten() {
+                if let Ok(left) = held(&entry.path(), Mode::Exclusive, at_once) {
+                    left.begin();
+                }
+            }
+        }
+    }
+
     fn container_file(&self, container: &ContainerId) -> PathBuf {
         self.cache.join("locks/containers").join(container.as_str())
     }

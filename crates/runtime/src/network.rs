@@ -198,6 +198,7 @@ impl Collection<'_> {
         let (mut in_use, mut errors) = (in_use.to_vec(), Vec::new());
         self.detach_stale(&mut in_use, &mut errors)?;
         self.runtime.cache.sweep();
+        self.runtime.locks.sweep();
         let go_on = !errors.iter().any(Error::is_cancelled);
         if go_on && network.cni_version >= Command::Gc.since() {
             errors.extend(self.collect_garbage(&in_use));

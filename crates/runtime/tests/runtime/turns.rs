@@ -250,6 +250,31 @@ fn two_adds_of_one_attachment_do_not_undo_each_other() {
     }
 }
 
+/// Found by `make histories`: a DEL was killed, and its container never came again.
+#[test]
+fn gc_removes_locks_that_were_left_and_none_that_somebody_has() {
+    let world = World::new(&["quick"]);
+    world.script("slow", SLOW);
+    let runtime = world.runtime();
+    thread::scope(|scope| {
+        let add = scope.spawn(|| runtime.add(&network("1.1.0", &["slow"]), &endpoint("c1")));
+        wait_for(&world.path("log/eth0"));
+        for left in ["containers/c2", "attachments/other-c2-eth0"] {
+            world.write(&format!("cache/locks/{left}"), "");
+        }
+        let mut other = network("1.1.0", &["quick"]);
+        other.name = "other".parse().unwrap();
+        runtime.gc(&other, &[]).unwrap();
+        for (folder, had) in [("containers", "c1"), ("attachments", "net-c1-eth0")] {
+            let entries = fs::read_dir(world.path(&format!("cache/locks/{folder}"))).unwrap();
+            let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names, [had], "{folder}");
+        }
+        world.write("log/go", "");
+        add.join().unwrap().unwrap();
+    });
+}
+
 #[test]
 fn del_looks_at_what_is_kept_once_it_has_its_turn() {
     let world = World::new(&[]);
