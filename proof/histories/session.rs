@@ -42,7 +42,7 @@ const SHOWN_FAULTS: usize = 6;
 const SHOWN_RECORDS: usize = 40;
 
 /// Histories of seeds that follow each other, the first of which is printed. `SEED` plays that one, `REPEAT` times; `HISTORIES` says
-/// how many, however long that takes.
+/// how many, from `SEED` on, however long that takes.
 #[test]
 fn seeds() {
     let from_clock = || {
@@ -53,9 +53,9 @@ fn seeds() {
     let chosen = number("SEED");
     let first = chosen.unwrap_or_else(|| scale(1, from_clock()));
     let count = number("HISTORIES").unwrap_or_else(|| scale(9, 300));
-    let seeds: Vec<u64> = match chosen {
-        Some(seed) => vec![seed; times()],
-        None => (first..first + count)
+    let seeds: Vec<u64> = match (chosen, number("HISTORIES")) {
+        (Some(seed), None) => vec![seed; times()],
+        _ => (first..first + count)
             .filter(|seed| whole() || mix(*seed) != Mix::Upgrade)
             .collect(),
     };
