@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use linkspan_testkit::{Cmd, Outside, PodConfig, Protocol::Tcp, Protocol::Udp, rows};
 
-use crate::node::{Node, Serving, close_forward, configure, network, node, small_network};
+use crate::node::{Node, configure, network, node, small_network};
 use crate::traffic::Published;
+use crate::world::Serving;
 
 const PORTS: [Published; 2] = [(Tcp, "", 8080), (Udp, "", 8080)];
 
@@ -16,7 +17,7 @@ const NOTICED: Duration = Duration::from_secs(60);
 /// k8s#133081, netavark#1451, plugins#810: pods whose namespaces have been deleted are ended, and nothing of theirs is left.
 #[test]
 fn namespaces_are_deleted() {
-    node(&network(), |node| {
+    node(&network(), |world, node| {
         let other = node.run("other", &[]);
         let pod = node.run("pod", &PORTS);
         pod.pod.netns.delete();
@@ -33,8 +34,8 @@ fn namespaces_are_deleted() {
         netns.delete();
         node.cri.end(&id).unwrap();
         let pod = node.run("pod", &PORTS);
-        node.assert_works(&pod);
-        node.assert_neighbours(&other, &pod);
+        world.assert_works(&pod);
+        world.assert_neighbours(&other, &pod);
         node.end(pod);
         node.end(other);
     });
@@ -44,34 +45,30 @@ fn namespaces_are_deleted() {
 /// those of the pods that run, and the end of a pod misses none.
 #[test]
 fn the_ruleset_is_flushed() {
-    node(&network(), |node| {
-        let flush = || {
-            node.host.run("nft flush ruleset");
-            close_forward(node.host);
-        };
+    node(&network(), |world, node| {
         let old = node.run("old", &PORTS);
-        flush();
+        world.flush_ruleset();
         let new = node.run("new", &[(Tcp, "", 8090), (Udp, "", 8090)]);
-        node.assert_works(&new);
+        world.assert_works(&new);
         let published = format!("{}:8080", Outside::HOST_V4);
         assert!(
-            node.outside.netns.talk_tcp(&published).is_err(),
+            world.outside.netns.talk_tcp(&published).is_err(),
             "flushed, and yet it answers"
         );
         Cmd::new(linkspan_proof::linkspan()).arg("reconcile").run();
-        node.assert_works(&old);
-        node.assert_neighbours(&new, &old);
-        flush();
+        world.assert_works(&old);
+        world.assert_neighbours(&new, &old);
+        world.flush_ruleset();
         node.end(old);
         node.end(new);
-        node.run_first();
+        node.run_first(world);
     });
 }
 
 /// host-local's range is full: the error says which and who holds it, and an address that comes back is given again.
 #[test]
 fn the_range_is_full() {
-    node(&small_network(), |node| {
+    node(&small_network(), |world, node| {
         let mut pods: Vec<_> = (0..5)
             .map(|number| node.run(&format!("pod-{number}"), &[]))
             .collect();
@@ -85,7 +82,7 @@ fn the_range_is_full() {
             assert!(full.contains(&pods[0].pod.id), "{full}");
             node.end(pods.remove(0));
             let pod = node.try_run(more.attempt(1), &[]).unwrap();
-            node.assert_works(&pod);
+            world.assert_works(&pod);
             pods.push(pod);
         }
         pods.into_iter().for_each(|pod| node.end(pod));
@@ -142,7 +139,7 @@ const BROKEN: [Broken; 7] = rows![
 #[test]
 fn the_configuration_is_broken() {
     let good = network().to_string();
-    node(&network(), |node| {
+    node(&network(), |world, node| {
         for (what, broken, says) in BROKEN {
             let running = node.run("running", &PORTS);
             configure("10-pods.conflist", &broken(&good));
@@ -150,24 +147,24 @@ fn the_configuration_is_broken() {
             node.containerd.start_again();
             let said = node.try_run(PodConfig::new("tried"), &[]).unwrap_err();
             assert!(said.contains(says), "{what}: {said}");
-            node.assert_works(&running);
+            world.assert_works(&running);
             // Kubelet tries again and again what fails.
             let _ = node.cri.end(&running.stop_serving());
             configure("10-pods.conflist", &good);
             let pod = starts(node);
-            node.assert_works(&pod);
+            world.assert_works(&pod);
             node.end(pod);
             for (id, _) in node.cri.list().unwrap() {
                 node.cri.end(&id).unwrap();
             }
-            node.assert_nothing_left(what);
+            world.assert_nothing_left(what);
         }
     });
 }
 
 /// A pod, when the runtime has seen that one can be started: it looks some time after its directory has changed.
 #[track_caller]
-fn starts(node: &Node<'_>) -> Serving {
+fn starts(node: &Node) -> Serving {
     let began = Instant::now();
     let mut attempts = (1..).map(|attempt| PodConfig::new("tried").attempt(attempt));
     loop {

@@ -11,3 +11,4 @@ mod node;
 mod pods;
 mod restarts;
 mod traffic;
+mod world;

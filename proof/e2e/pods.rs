@@ -35,14 +35,14 @@ const PODS: [(&str, &[Published]); 6] = [
 /// alone keeps a packet out that is promised, or lets in another.
 #[test]
 fn are_reached_by_all_that_they_publish() {
-    node(&network(), |node| {
+    node(&network(), |world, node| {
         let pods: Vec<_> = PODS
             .iter()
             .map(|(name, ports)| node.run(name, ports))
             .collect();
-        pods.iter().for_each(|pod| node.assert_works(pod));
+        pods.iter().for_each(|pod| world.assert_works(pod));
         for pair in pods.windows(2) {
-            node.assert_neighbours(&pair[0], &pair[1]);
+            world.assert_neighbours(&pair[0], &pair[1]);
         }
         pods.into_iter().for_each(|pod| node.end(pod));
     });
@@ -52,7 +52,7 @@ fn are_reached_by_all_that_they_publish() {
 /// as well. The late DELs take nothing of the new one.
 #[test]
 fn are_stopped_again_and_removed_later() {
-    node(&network(), |node| {
+    node(&network(), |world, node| {
         let ports = [(Tcp, "", 8080), (Udp, "", 8080)];
         let attempt = |number| {
             node.try_run(PodConfig::new("pod").attempt(number), &ports)
@@ -61,7 +61,7 @@ fn are_stopped_again_and_removed_later() {
         let mut old = Vec::new();
         for number in 0..3 {
             let pod = attempt(number);
-            node.assert_works(&pod);
+            world.assert_works(&pod);
             node.cri.stop(&pod.pod.id).unwrap();
             old.push(pod.pod.id);
         }
@@ -71,7 +71,7 @@ fn are_stopped_again_and_removed_later() {
             node.cri.stop(id).ok();
             node.cri.remove(id).unwrap();
         }
-        node.assert_works(&new);
+        world.assert_works(&new);
         assert_eq!(node.cri.list().unwrap(), [(new.pod.id.clone(), true)]);
         node.end(new);
     });
@@ -80,14 +80,14 @@ fn are_stopped_again_and_removed_later() {
 /// plugins#510, cni#605, containerd#3507: a node that is drained and filled. No two pods have an address, and each is reached.
 #[test]
 fn thirty_by_eight() {
-    node(&network(), |node| {
+    node(&network(), |world, node| {
         let names: Vec<_> = (0..30).map(|number| format!("pod-{number}")).collect();
         let pods = at_a_time(8, names, |name| node.run(&name, &[]));
         let mut addresses: Vec<_> = pods.iter().flat_map(|pod| &pod.pod.ips).collect();
         addresses.sort();
         addresses.dedup();
         assert_eq!(addresses.len(), 2 * pods.len(), "an address twice");
-        pods.iter().for_each(|pod| node.assert_works(pod));
+        pods.iter().for_each(|pod| world.assert_works(pod));
         at_a_time(8, pods, |pod| node.end(pod));
     });
 }

@@ -6,15 +6,16 @@ use std::time::Instant;
 use linkspan_proof::scale;
 use linkspan_testkit::{Cmd, PodConfig, Protocol::Tcp, Protocol::Udp};
 
-use crate::node::{Node, PORT, close_forward, network, node, small_network};
+use crate::node::{Node, network, node, publish, small_network};
 use crate::traffic::Published;
+use crate::world::World;
 
 const PORTS: [Published; 2] = [(Tcp, "", 8080), (Udp, "", 8080)];
 
 /// Pods run on while containerd is stopped, or killed, and started again; those from before are detached by the one after.
 #[test]
 fn pods_outlive_the_runtime() {
-    node(&network(), |node| {
+    node(&network(), |world, node| {
         let old = node.run("old", &PORTS);
         let mut last = node.run("last", &[]);
         for round in 0..4 {
@@ -22,14 +23,14 @@ fn pods_outlive_the_runtime() {
                 0 => node.containerd.kill(),
                 _ => node.containerd.stop(),
             }
-            node.assert_works(&old);
+            world.assert_works(&old);
             node.containerd.start_again();
             assert!(node.cri.list().unwrap().iter().all(|(_, ready)| *ready));
             let new = node.run(&format!("new-{round}"), &[]);
-            node.assert_neighbours(&old, &new);
+            world.assert_neighbours(&old, &new);
             node.end(std::mem::replace(&mut last, new));
         }
-        node.assert_works(&old);
+        world.assert_works(&old);
         node.end(last);
         node.end(old);
     });
@@ -39,13 +40,8 @@ fn pods_outlive_the_runtime() {
 /// the next attempt at the same pod has the same ports.
 #[test]
 fn the_runtime_is_killed_while_a_pod_starts() {
-    node(&network(), |node| {
-        let pod = |attempt| {
-            let pod = PodConfig::new("pod").attempt(attempt);
-            PORTS.iter().fold(pod, |pod, &(protocol, ip, port)| {
-                pod.port(protocol, PORT, ip, port)
-            })
-        };
+    node(&network(), |world, node| {
+        let pod = |attempt| publish(PodConfig::new("pod").attempt(attempt), &PORTS);
         let began = Instant::now();
         let first = node.cri.run(&pod(0)).unwrap();
         let took = began.elapsed();
@@ -60,7 +56,7 @@ fn the_runtime_is_killed_while_a_pod_starts() {
             });
             node.containerd.start_again();
             for (id, ready) in node.cri.list().unwrap() {
-                node.count(
+                world.count(
                     "pods half made when the runtime was killed",
                     u64::from(!ready),
                 );
@@ -70,17 +66,18 @@ fn the_runtime_is_killed_while_a_pod_starts() {
         let last = node
             .try_run(PodConfig::new("pod").attempt(1000), &PORTS)
             .unwrap();
-        node.assert_works(&last);
+        world.assert_works(&last);
         node.end(last);
         // Killed between making a namespace and noting it, containerd leaves that, before any plugin was called.
-        delete_namespaces(node);
+        delete_namespaces(world);
     });
 }
 
 /// Deletes the namespaces of all pods.
 #[track_caller]
-fn delete_namespaces(node: &Node<'_>) {
-    node.host
+fn delete_namespaces(world: &World<'_>) {
+    world
+        .host
         .run("for pod in /run/netns/cni-*; do test ! -e $pod || ip netns delete ${pod##*/}; done");
 }
 
@@ -88,7 +85,7 @@ fn delete_namespaces(node: &Node<'_>) {
 /// ends them while new ones start, and their late DELs take nothing of those.
 #[test]
 fn a_full_node_is_rebooted() {
-    node(&small_network(), |node| {
+    node(&small_network(), |world, node| {
         for boot in 1..=scale(1, 3) {
             let old: Vec<_> = (0..5)
                 .map(|number| node.run(&format!("pod-{boot}-{number}"), &[]))
@@ -101,7 +98,7 @@ fn a_full_node_is_rebooted() {
                 "{full}"
             );
             let old: Vec<_> = old.into_iter().map(|pod| pod.pod.id).collect();
-            reboot(node, boot);
+            reboot(world, node, boot);
             assert!(node.cri.list().unwrap().iter().all(|(_, ready)| !ready));
             let start = |number| {
                 let pod = PodConfig::new(format!("pod-{boot}-{number}")).attempt(1);
@@ -112,11 +109,11 @@ fn a_full_node_is_rebooted() {
                 node.cri.end(id).unwrap();
             }
             new.extend([start(2), start(3), start(4)]);
-            new.iter().for_each(|pod| node.assert_works(pod));
+            new.iter().for_each(|pod| world.assert_works(pod));
             new.windows(2)
-                .for_each(|pair| node.assert_neighbours(&pair[0], &pair[1]));
+                .for_each(|pair| world.assert_neighbours(&pair[0], &pair[1]));
             new.into_iter().for_each(|pod| node.end(pod));
-            node.run_first();
+            node.run_first(world);
         }
     });
 }
@@ -124,7 +121,7 @@ fn a_full_node_is_rebooted() {
 /// The machine goes down and comes up, as far as it shows: no process of the runtime's, nothing of the network, nothing in memory, another boot.
 /// What is on disk stays.
 #[track_caller]
-fn reboot(node: &mut Node<'_>, boot: u32) {
+fn reboot(world: &World<'_>, node: &mut Node, boot: u32) {
     node.containerd.kill();
     let processes = node.containerd.processes_of_pods();
     assert!(!processes.is_empty(), "no pod is running");
@@ -132,13 +129,13 @@ fn reboot(node: &mut Node<'_>, boot: u32) {
         // One ends with the other.
         let _ = Cmd::new("kill").args(["-9", &process.to_string()]).output();
     }
-    delete_namespaces(node);
-    node.host.run(&format!(
-        "ip link delete cni0; nft flush ruleset; rm -rf /run/cni
+    delete_namespaces(world);
+    world.host.run(&format!(
+        "ip link delete cni0; rm -rf /run/cni
          findmnt -rno TARGET | grep ^/run/containerd/ | tac | xargs -r umount --lazy; rm -rf /run/containerd
          echo 00000000-0000-4000-8000-{boot:012} >/run/boot_id_{boot}; mount --bind /run/boot_id_{boot} /proc/sys/kernel/random/boot_id"
     ));
-    close_forward(node.host);
-    node.count("reboots", 1);
+    world.flush_ruleset();
+    world.count("reboots", 1);
     node.containerd.start_again();
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use linkspan_testkit::{Netns, Outside, Protocol};
 
-use crate::node::{Node, PORT, Serving};
+use crate::world::{PORT, Serving, World};
 
 /// Both protocols that pods are reached by.
 const PROTOCOLS: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
@@ -16,7 +16,7 @@ pub(crate) const SECOND_V6: &str = "2001:db8:51::7";
 /// Where a pod's port is published: the protocol, the host's address or none for all, and the port there.
 pub(crate) type Published = (Protocol, &'static str, u16);
 
-impl Node<'_> {
+impl World<'_> {
     /// Packets reach the pod from the host and from its neighbours, at its ports from everywhere, and what it sends gets an answer.
     #[track_caller]
     pub(crate) fn assert_works(&self, serving: &Serving) {
@@ -28,6 +28,7 @@ impl Node<'_> {
         for port in &serving.ports {
             self.assert_published(&pod.netns, port);
         }
+        self.count("times that a pod was reached by all it promises", 1);
     }
 
     /// A pod reaches another by all addresses, and at its published ports.
