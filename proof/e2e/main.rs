@@ -8,6 +8,7 @@
 
 mod damage;
 mod node;
+mod podman;
 mod pods;
 mod restarts;
 mod traffic;

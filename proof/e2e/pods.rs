@@ -1,8 +1,5 @@
 //! Pods of containerd, as kubelet has them run and end.
 
-use std::sync::Mutex;
-use std::thread;
-
 use linkspan_testkit::{
     PodConfig,
     Protocol::{Tcp, Udp},
@@ -10,6 +7,7 @@ use linkspan_testkit::{
 
 use crate::node::{network, node};
 use crate::traffic::{Published, SECOND_V4, SECOND_V6};
+use crate::world::at_a_time;
 
 /// What pods publish, each as (pod, its ports).
 const PODS: [(&str, &[Published]); 6] = [
@@ -90,20 +88,4 @@ fn thirty_by_eight() {
         pods.iter().for_each(|pod| world.assert_works(pod));
         at_a_time(8, pods, |pod| node.end(pod));
     });
-}
-
-/// Does something with each of these, so many at a time.
-fn at_a_time<T: Send, U: Send>(
-    number: usize,
-    items: Vec<T>,
-    work: impl Fn(T) -> U + Sync,
-) -> Vec<U> {
-    let (items, work) = (Mutex::new(items.into_iter()), &work);
-    let next = || items.lock().unwrap().next();
-    let worker = || std::iter::from_fn(next).map(work).collect::<Vec<_>>();
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..number).map(|_| scope.spawn(worker)).collect();
-        let done = threads.into_iter().map(|thread| thread.join().unwrap());
-        done.flatten().collect()
-    })
 }

@@ -98,7 +98,7 @@ fn a_full_node_is_rebooted() {
                 "{full}"
             );
             let old: Vec<_> = old.into_iter().map(|pod| pod.pod.id).collect();
-            reboot(world, node, boot);
+            reboot(world, node);
             assert!(node.cri.list().unwrap().iter().all(|(_, ready)| !ready));
             let start = |number| {
                 let pod = PodConfig::new(format!("pod-{boot}-{number}")).attempt(1);
@@ -121,7 +121,7 @@ fn a_full_node_is_rebooted() {
 /// The machine goes down and comes up, as far as it shows: no process of the runtime's, nothing of the network, nothing in memory, another boot.
 /// What is on disk stays.
 #[track_caller]
-fn reboot(world: &World<'_>, node: &mut Node, boot: u32) {
+fn reboot(world: &World<'_>, node: &mut Node) {
     node.containerd.kill();
     let processes = node.containerd.processes_of_pods();
     assert!(!processes.is_empty(), "no pod is running");
@@ -130,12 +130,10 @@ fn reboot(world: &World<'_>, node: &mut Node, boot: u32) {
         let _ = Cmd::new("kill").args(["-9", &process.to_string()]).output();
     }
     delete_namespaces(world);
-    world.host.run(&format!(
+    world.host.run(
         "ip link delete cni0; rm -rf /run/cni
-         findmnt -rno TARGET | grep ^/run/containerd/ | tac | xargs -r umount --lazy; rm -rf /run/containerd
-         echo 00000000-0000-4000-8000-{boot:012} >/run/boot_id_{boot}; mount --bind /run/boot_id_{boot} /proc/sys/kernel/random/boot_id"
-    ));
-    world.flush_ruleset();
-    world.count("reboots", 1);
+         findmnt -rno TARGET | grep ^/run/containerd/ | tac | xargs -r umount --lazy; rm -rf /run/containerd",
+    );
+    world.boot_anew();
     node.containerd.start_again();
 }

@@ -1,7 +1,10 @@
 //! A host with Linkspan's plugins and no others, a world outside it, and how it looked before a scenario.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
 use linkspan_proof::Tally;
@@ -22,6 +25,8 @@ const DIRECTORIES: [&str; 3] = ["/var/lib/cni", "/run/cni", "/run/netns"];
 const OF_THE_NETWORK: [&str; 15] = [
     " cni0",
     "/cni0/",
+    " cni-podman",
+    "/cni-podman",
     "nft table inet linkspan",
     "nft chain inet linkspan",
     "nft rule inet linkspan",
@@ -32,16 +37,14 @@ const OF_THE_NETWORK: [&str; 15] = [
     "filter LINKSPAN-PORTS",
     "\"ports that Linkspan published\"",
     " = directory ",
-    "/var/lib/cni/networks/pods/lock",
-    "/run/cni/linkspan/lock",
-    "/run/cni/linkspan/netns-",
+    "/lock = ",
 ];
 
 /// A host, and what is around it.
 pub(crate) struct World<'a> {
     pub(crate) host: &'a Sandbox,
     pub(crate) outside: Outside,
-    before: Snapshot,
+    before: BTreeSet<String>,
     tally: Mutex<Tally>,
 }
 
@@ -58,10 +61,11 @@ pub(crate) struct Serving {
 pub(crate) fn world<F: FnOnce(&mut World<'_>)>(scenario: F) {
     Setup::default().deadline(DEADLINE).sandbox(|host| {
         symlink(linkspan_proof::plugins().dir(), "/opt/cni/bin").unwrap();
+        host.run("chmod 755 /var/lib/cni");
         let mut world = World {
             host,
             outside: outside(host),
-            before: Snapshot::default(),
+            before: BTreeSet::new(),
             tally: Mutex::new(Tally::of("e2e")),
         };
         scenario(&mut world);
@@ -79,13 +83,13 @@ impl World<'_> {
         let pristine = self.look();
         let names = first(self);
         self.before = self.look();
-        assert_is_of_the_network(&pristine.diff(&self.before), &names);
+        assert_is_of_the_network(&diff(&pristine, &self.before), &names);
     }
 
     /// The state of the host is what it was when the scenario began.
     #[track_caller]
     pub(crate) fn assert_nothing_left(&self, when: &str) {
-        let diff = self.before.diff(&self.look());
+        let diff = diff(&self.before, &self.look());
         assert!(
             diff.is_empty(),
             "{when}: the state differs\n{}",
@@ -100,20 +104,35 @@ impl World<'_> {
         close_forward(self.host);
     }
 
+    /// The machine comes up: another boot, before which all was written that is on disk, and no rules but the administrator's.
+    #[track_caller]
+    pub(crate) fn boot_anew(&self) {
+        let id = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap();
+        let file = self.host.dir().join("boot_id");
+        fs::write(&file, id).unwrap();
+        self.host.run(&format!(
+            "find /var/lib/cni -exec touch --date=@1 {{}} +; mount --bind {} /proc/sys/kernel/random/boot_id",
+            file.display()
+        ));
+        self.flush_ruleset();
+        self.count("reboots", 1);
+    }
+
     /// Adds to what the proof counts.
     pub(crate) fn count(&self, what: &'static str, many: u64) {
         self.tally.lock().unwrap().add(what, many);
     }
 
-    /// All but the address that host-local gave last, which moves on, and what is made once: its directory when two have asked it at the
-    /// same time, and the locks of `linkspan gc`.
-    fn look(&self) -> Snapshot {
+    /// Each fact, but for the address that host-local gave last, which moves on, and what is made once: its directory when two have asked
+    /// it at the same time, and the locks of `linkspan gc`. Rules that are there for all are in the order in which they were first wanted.
+    fn look(&self) -> BTreeSet<String> {
         let passing = [
             "last_reserved_ip",
             "file /run/cni/linkspan/host-local = directory",
             "file /var/lib/cni/locks",
         ];
-        Snapshot::of(&[self.host.host()], &DIRECTORIES).without(&passing)
+        let snapshot = Snapshot::of(&[self.host.host()], &DIRECTORIES).without(&passing);
+        snapshot.lines().map(|line| without_number(&line)).collect()
     }
 }
 
@@ -122,7 +141,7 @@ impl Serving {
     #[track_caller]
     pub(crate) fn of(pod: Pod, ports: &[Published]) -> Self {
         Self {
-            _echo: pod.netns.echo(PORT),
+            _echo: pod.netns.echo(&pod.ips, PORT),
             ports: ports.to_vec(),
             pod,
         }
@@ -137,9 +156,7 @@ impl Serving {
     pub(crate) fn names(&self) -> Vec<String> {
         let ips = self.pod.ips.iter().map(ToString::to_string);
         let ports = self.ports.iter().map(|(_, _, port)| port.to_string());
-        ips.chain(ports)
-            .chain([self.pod.id[..12].to_owned()])
-            .collect()
+        ips.chain(ports).chain([self.pod.id.clone()]).collect()
     }
 }
 
@@ -166,13 +183,29 @@ fn close_forward(host: &Sandbox) {
     );
 }
 
+/// Does something with each of these, so many at a time.
+pub(crate) fn at_a_time<T: Send, U: Send>(
+    number: usize,
+    items: Vec<T>,
+    work: impl Fn(T) -> U + Sync,
+) -> Vec<U> {
+    let (items, work) = (Mutex::new(items.into_iter()), &work);
+    let next = || items.lock().unwrap().next();
+    let worker = || std::iter::from_fn(next).map(work).collect::<Vec<_>>();
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..number).map(|_| scope.spawn(worker)).collect();
+        let done = threads.into_iter().map(|thread| thread.join().unwrap());
+        done.flatten().collect()
+    })
+}
+
 /// Nothing that the first pod has left names it, and all of it is the network's.
 #[track_caller]
 fn assert_is_of_the_network(diff: &str, names: &[String]) {
     let is_fine = |line: &&str| {
         OF_THE_NETWORK.iter().any(|word| line.contains(word))
             && !line.contains(" element ")
-            && !names.iter().any(|name| line.contains(name))
+            && !names.iter().any(|name| is_named(line, name))
     };
     let left: Vec<_> = diff.lines().filter(|line| !is_fine(line)).collect();
     assert!(
@@ -180,6 +213,29 @@ fn assert_is_of_the_network(diff: &str, names: &[String]) {
         "after the first pod\n{}",
         page(&left.join("\n"))
     );
+}
+
+/// The line of a rule without its place in its chain, ` #3`.
+fn without_number(line: &str) -> String {
+    match line.split_once(" #") {
+        Some((what, value)) => {
+            [what, value.trim_start_matches(|c: char| c.is_ascii_digit())].concat()
+        }
+        None => line.to_owned(),
+    }
+}
+
+/// What was there and is not (`-`), and what is and was not (`+`).
+fn diff(before: &BTreeSet<String>, after: &BTreeSet<String>) -> String {
+    let gone = before.difference(after).map(|line| format!("- {line}\n"));
+    let new = after.difference(before).map(|line| format!("+ {line}\n"));
+    gone.chain(new).collect()
+}
+
+/// Whether a line has a name, and not a longer number that begins so.
+fn is_named(line: &str, name: &str) -> bool {
+    let goes_on = |(at, _)| line[at + name.len()..].starts_with(|next: char| next.is_ascii_digit());
+    line.match_indices(name).any(|found| !goes_on(found))
 }
 
 /// As much as a person reads.

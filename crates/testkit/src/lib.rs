@@ -62,7 +62,7 @@ pub use features::{Feature, needs};
 pub use iptables::iptables;
 pub use netns::Netns;
 pub use plugins::{Attachment, Call, Outcome, PLUGIN_NAMES, Plugins};
-pub use runtimes::{Containerd, Cri, Pod, PodConfig, Protocol};
+pub use runtimes::{Containerd, Cri, Pod, PodConfig, Podman, Protocol};
 pub use sandbox::{Sandbox, Setup, sandbox};
 pub use snapshot::{Snapshot, tells_of_calls};
 pub use tally::{Tally, whole};

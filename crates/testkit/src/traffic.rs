@@ -4,7 +4,7 @@
 //! what it was sent: so one exchange proves both directions and tells whether the source was translated.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -112,29 +112,33 @@ impl Netns {
     }
 }
 
-/// A server of TCP and UDP at one port, for IPv4 and IPv6, which answers as those of [`Netns::serve_tcp`] and [`Netns::serve_udp`] do. It ends
+/// A server of TCP and UDP at some addresses, which answers as those of [`Netns::serve_tcp`] and [`Netns::serve_udp`] do. It ends
 /// when dropped, and holds the namespace no longer: what is in one that has been deleted goes when nobody serves in it.
 #[derive(Debug)]
 pub struct Echo {
-    /// Closed, it wakes the thread that serves.
+    /// Closed, it wakes the threads that serve.
     _end: UnixStream,
 }
 
 impl Netns {
-    /// Serves at a port until what it gives is dropped.
+    /// Serves at a port of each of these addresses until what it gives is dropped: what is asked at one of them is answered by that one, whichever
+    /// way the answer goes.
     ///
     /// # Panics
-    /// When the port cannot be bound.
+    /// When one cannot be bound.
     #[track_caller]
     #[must_use]
-    pub fn echo(&self, port: u16) -> Echo {
+    pub fn echo(&self, addresses: &[IpAddr], port: u16) -> Echo {
         let bound = self.enter(|| {
-            let address = ("::", port);
-            let (tcp, udp) = (TcpListener::bind(address)?, UdpSocket::bind(address)?);
-            tcp.set_nonblocking(true)?;
-            udp.set_nonblocking(true)?;
             let (end, ended) = UnixStream::pair()?;
-            thread::spawn(move || echo(&tcp, &udp, &ended));
+            for address in addresses {
+                let address = SocketAddr::new(*address, port);
+                let (tcp, udp) = (TcpListener::bind(address)?, UdpSocket::bind(address)?);
+                tcp.set_nonblocking(true)?;
+                udp.set_nonblocking(true)?;
+                let ended = ended.try_clone()?;
+                thread::spawn(move || echo(&tcp, &udp, &ended));
+            }
             io::Result::Ok(Echo { _end: end })
         });
         bound.unwrap_or_else(|error| panic!("{} cannot serve at {port}: {error}", self.name()))

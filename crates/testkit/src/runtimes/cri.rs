@@ -20,7 +20,7 @@ pub struct Cri {
     socket: PathBuf,
 }
 
-/// A pod's sandbox that runs.
+/// A pod's sandbox that runs, or a container of Podman's.
 #[derive(Debug, Clone)]
 pub struct Pod {
     /// Its ID, by which it is stopped and removed.

@@ -3,7 +3,9 @@
 
 mod containerd;
 mod cri;
+mod podman;
 mod protobuf;
 
 pub use containerd::Containerd;
 pub use cri::{Cri, Pod, PodConfig, Protocol};
+pub use podman::Podman;
