@@ -19,6 +19,7 @@ use linkspan_spec::{Map, Value, Version};
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::before::Before;
 use crate::call::Call;
 use crate::check::Stop;
 use crate::container::{Attachment, Container};
@@ -33,6 +34,8 @@ const PLUGINS: &str = "/run/conformance/plugins";
 /// Where the bench lays plugins of its own.
 pub(crate) const SCRIPTS: &str = "/run/conformance/scripts";
 const NAMESPACES: &str = "/run/netns";
+/// What the command before the plugin prints.
+const BEFORE: &str = "/run/conformance/before.log";
 /// How long the kernel may take to end a namespace, and how often is looked meanwhile.
 const SETTLED: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -50,13 +53,15 @@ pub struct Bench<'a> {
     plugin: PathBuf,
     cni_path: String,
     containers: Cell<u32>,
+    /// What runs beside the plugin, as long as this is there.
+    _before: Option<Before>,
 }
 
 impl<'a> Bench<'a> {
     /// Takes the calling thread to a host of its own, where it is to end.
     ///
     /// # Errors
-    /// When the machine lets its user make no namespaces.
+    /// When the machine lets its user make no namespaces, or what is to be there before the plugin fails.
     pub(crate) fn enter(subject: &'a Subject, versions: &'a [Version]) -> Result<Self, Error> {
         let sandbox = Sandbox::enter()?;
         let dirs: Vec<_> = std::iter::once(&subject.dir)
@@ -81,33 +86,17 @@ impl<'a> Bench<'a> {
             )?;
             shown.push(target);
         }
-        let bench = Self {
+        connect()?;
+        let before =
+            |line: &String| Before::run(line, &shown.join(":"), Path::new(BEFORE), subject.timeout);
+        Ok(Self {
             subject,
             versions,
             plugin: Path::new(&shown[0]).join(&subject.name),
             cni_path: format!("{SCRIPTS}:{}", shown.join(":")),
             containers: Cell::new(0),
-        };
-        bench.connect()?;
-        Ok(bench)
-    }
-
-    /// An uplink, and an interface to give away, each with its other end in a namespace that plays the world outside.
-    fn connect(&self) -> Result<(), Error> {
-        let host = Rtnl::open()?;
-        host.change(Change::SetLink(host.link("lo")?.index, LinkChange::up()))?;
-        let outside = Netns::create(Path::new(NAMESPACES).join("outside"))?;
-        for (name, far) in [(UPLINK, "eth0"), (DEVICE, "eth1")] {
-            let peer = Peer::new(far).inside(outside.as_fd());
-            let mut link = NewLink::new(name, LinkKind::Veth(peer));
-            link.up = true;
-            let index = host.create_link(&link)?.index;
-            if name == UPLINK {
-                let net = IpNet::from(Ipv4Net::new_assert(HOST, 24));
-                host.change(Change::AddAddress(index, Address::new(net)))?;
-            }
-        }
-        Ok(())
+            _before: subject.before.as_ref().map(before).transpose()?,
+        })
     }
 
     /// The newest version that the plugin claims.
@@ -260,6 +249,24 @@ impl<'a> Bench<'a> {
         let dirs: Vec<&Path> = private.into_iter().chain(own).collect();
         Ok(Snapshot::of_host(&dirs)?)
     }
+}
+
+/// An uplink, and an interface to give away, each with its other end in a namespace that plays the world outside.
+fn connect() -> Result<(), Error> {
+    let host = Rtnl::open()?;
+    host.change(Change::SetLink(host.link("lo")?.index, LinkChange::up()))?;
+    let outside = Netns::create(Path::new(NAMESPACES).join("outside"))?;
+    for (name, far) in [(UPLINK, "eth0"), (DEVICE, "eth1")] {
+        let peer = Peer::new(far).inside(outside.as_fd());
+        let mut link = NewLink::new(name, LinkKind::Veth(peer));
+        link.up = true;
+        let index = host.create_link(&link)?.index;
+        if name == UPLINK {
+            let net = IpNet::from(Ipv4Net::new_assert(HOST, 24));
+            host.change(Change::AddAddress(index, Address::new(net)))?;
+        }
+    }
+    Ok(())
 }
 
 /// Published ports, of which a runtime gives each container others (CONVENTIONS.md, `portMappings`).

@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod before;
 mod bench;
 mod call;
 mod check;

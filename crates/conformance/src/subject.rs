@@ -47,6 +47,8 @@ pub struct Subject {
     pub(crate) cni_path: Vec<PathBuf>,
     /// Directories that are empty for each check, beside the usual ones.
     pub(crate) private: Vec<PathBuf>,
+    /// What is run on the host of each check before the plugin.
+    pub(crate) before: Option<String>,
     /// Whether it attaches one container at a time.
     pub(crate) single: bool,
     pub(crate) timeout: Duration,
@@ -86,6 +88,7 @@ impl Subject {
             config: without_what_runtimes_write(config),
             cni_path: Vec::new(),
             private: Vec::new(),
+            before: None,
             single: known.is_some_and(|known| known.single),
             timeout: DEFAULT_TIMEOUT,
         })
@@ -116,6 +119,14 @@ impl Subject {
     #[must_use]
     pub fn with_private(mut self, dirs: impl Into<Vec<PathBuf>>) -> Self {
         self.private = dirs.into();
+        self
+    }
+
+    /// The same with a line of shell that is run on the host of each check before the plugin, with `CNI_PATH` as the plugin has it, and has
+    /// to succeed; such as one that starts a daemon. What it leaves running in its process group is ended with the check.
+    #[must_use]
+    pub fn with_before(mut self, line: impl Into<String>) -> Self {
+        self.before = Some(line.into());
         self
     }
 

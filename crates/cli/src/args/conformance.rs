@@ -17,6 +17,9 @@ Examples:
   # In CI: for its page of tests, with what is known to be otherwise
   linkspan conformance --plugin ./my-plugin --config my.conf --except known.txt --junit junit.xml
 
+  # One that needs a daemon
+  linkspan conformance --plugin ./my-plugin --config my.conf --private /var/lib/my --before './my-daemon --socket /run/my.sock &'
+
   # What is asked, and where the specification says it
   linkspan conformance --list
 
@@ -49,6 +52,10 @@ pub(crate) struct Conformance {
     /// empty; can be given several times
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) private: Vec<PathBuf>,
+    /// A line of shell that is run on the host of each check before the plugin, with CNI_PATH, such as one that starts its daemon
+    /// in the background; what it leaves running is ended with the check
+    #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
+    pub(crate) before: Option<String>,
     /// It attaches one container at a time, such as one that gives a device away
     #[arg(long)]
     pub(crate) single: bool,

@@ -106,35 +106,92 @@ fn count(markdown: &str) {
     tally.write();
 }
 
-/// What this kernel may lack is asked in the virtual machine, which is slow: one check of each theme.
+/// One check of each theme, for what takes long.
+const THEMES: [&str; 12] = [
+    "add",
+    "result-1.1.0",
+    "result-interface",
+    "result-addresses",
+    "result-routes",
+    "chain-interfaces",
+    "check-after-add",
+    "check-interface-gone",
+    "del-twice",
+    "del-namespace-gone",
+    "del-leaves-nothing",
+    "gc-frees",
+];
+
+/// All checks for a proof, one of each theme otherwise.
+fn themes() -> Vec<&'static str> {
+    match whole() {
+        true => vec!["--except", KNOWN],
+        false => THEMES.iter().flat_map(|check| ["--check", check]).collect(),
+    }
+}
+
+/// What this kernel may lack is asked in the virtual machine, which is slow.
 #[test]
 fn ours_conform_that_need_more_of_a_kernel() {
-    const CHECKS: [&str; 12] = [
-        "add",
-        "result-1.1.0",
-        "result-interface",
-        "result-addresses",
-        "result-routes",
-        "chain-interfaces",
-        "check-after-add",
-        "check-interface-gone",
-        "del-twice",
-        "del-namespace-gone",
-        "del-leaves-nothing",
-        "gc-frees",
-    ];
     programs::build_plugins();
     let needs = [Feature::Dummy, Feature::Ipvlan, Feature::Vlan, Feature::Vrf];
     let setup = Setup::default().needs(&needs).deadline(DEADLINE);
-    setup.sandbox(|_| {
+    let found = setup.tell(|_| {
         install();
-        let checks: Vec<_> = CHECKS.iter().flat_map(|check| ["--check", check]).collect();
-        judged(
-            "/opt/cni/bin",
-            &["dummy", "ipvlan", "vlan", "vrf"],
-            &checks,
-            true,
-        );
+        let names = ["dummy", "ipvlan", "vlan", "vrf"];
+        judged("/opt/cni/bin", &names, &themes(), true)
+    });
+    count(found.as_deref().unwrap_or_default());
+}
+
+/// A server in the namespace outside, and the daemon beside the plugin, as `--before` has them on the page.
+const SERVED: &str = "ip -n outside address add 198.51.100.2/24 dev eth0; ip -n outside link set eth0 up
+    ip netns exec outside dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --no-resolv --no-hosts --port=0 --interface=eth0 \
+        --bind-interfaces --dhcp-range=198.51.100.10,198.51.100.200,255.255.255.0,1h --dhcp-leasefile=/tmp/leases --dhcp-authoritative \
+        --no-ping --user=root &
+    mkdir -p /run/cni; $CNI_PATH/dhcp daemon & until [ -S /run/cni/dhcp.sock ]; do sleep 0.02; done";
+
+/// `dhcp` needs an interface, a server and a daemon: `macvlan` has the first, `--before` starts the others.
+#[test]
+fn dhcp_conforms_behind_macvlan() {
+    programs::build_plugins();
+    let found = Setup::default().deadline(DEADLINE).tell(|host| {
+        install();
+        let config = host.dir().join("config");
+        fs::write(
+            &config,
+            r#"{ "master": "uplink0", "ipam": { "type": "dhcp" } }"#,
+        )
+        .unwrap();
+        let mut options = vec!["--config", config.to_str().unwrap(), "--before", SERVED];
+        options.extend(themes());
+        judged("/opt/cni/bin", &["macvlan"], &options, true)
+    });
+    count(found.as_deref().unwrap_or_default());
+}
+
+/// What a plugin needs beside it is ended with each check, and where it fails that is told with what it printed.
+#[test]
+fn a_command_before_the_plugin_that_fails_is_told() {
+    programs::build_plugins();
+    Setup::default().sandbox(|_| {
+        install();
+        let judge = |before: &str| {
+            let command = Cmd::new(LINKSPAN).args(["conformance", "--plugin", "/opt/cni/bin/loopback", "--check", "add", "--timeout", "1s"]);
+            command.args(["--before", before]).output()
+        };
+        for (before, told) in [
+            ("echo no daemon here >&2; exit 3", "it failed: no daemon here"),
+            ("sleep 60", "timed out"),
+        ] {
+            let output = judge(before);
+            assert_eq!(output.status.code(), Some(1), "{output}");
+            assert!(output.stderr.contains(told), "{output}");
+        }
+        let output = judge("sleep 997 &");
+        assert!(output.ok(), "{output}");
+        let left = Cmd::shell("grep -alx sleep /proc/[0-9]*/comm | while read -r it; do tr '\\0' ' ' <${it%comm}cmdline; done").run();
+        assert!(!left.contains("997"), "{left}");
     });
 }
 

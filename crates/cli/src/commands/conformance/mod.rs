@@ -86,6 +86,9 @@ fn subject(args: &Conformance, plugin: &Path, config: Option<&Map>) -> Result<Su
         let dirs = dirs.split(':').filter(|dir| !dir.is_empty());
         subject = subject.with_cni_path(dirs.map(Into::into).collect::<Vec<_>>());
     }
+    if let Some(line) = &args.before {
+        subject = subject.with_before(line);
+    }
     if args.single {
         subject = subject.with_one_at_a_time();
     }
