@@ -165,7 +165,7 @@ impl Snapshot {
                 for element in kernel.elements(&set).unwrap_or_default() {
                     self.add(
                         format!(
-                            "the nftables element {:?} of {family} {} {}",
+                            "the nftables element {element} {:?} of {family} {} {}",
                             element.comment, table.name, set.name
                         ),
                         "",
@@ -261,5 +261,21 @@ mod tests {
         );
         assert_eq!(before.new_links(&now), ["c"]);
         assert!(before.changes_to(&before).is_empty());
+    }
+
+    /// `make mutants` found (element-without-owner) that elements of a set which say nothing of their owner were one to this.
+    #[test]
+    fn an_element_is_told_from_another_that_names_nobody_either() {
+        linkspan_testkit::sandbox(|host| {
+            host.run("nft add table inet t; nft add set inet t s '{ type inet_service; }'");
+            host.run("nft add element inet t s '{ 80 }'");
+            let before = Snapshot::of_host(&[]).unwrap();
+            host.run("nft add element inet t s '{ 81 }'");
+            let changes = before.changes_to(&Snapshot::of_host(&[]).unwrap());
+            assert_eq!(
+                changes,
+                ["the nftables element 81 None of inet t s is left"]
+            );
+        });
     }
 }
