@@ -33,7 +33,7 @@ const ALL_OF_THEM: Duration = Duration::from_secs(6 * 60);
 /// How many histories there are at a time: more than processors, since much of a history is waiting.
 const AT_A_TIME: usize = 3;
 
-/// How often a shorter schedule is asked whether it still fails, and how often each is played for an answer.
+/// How often a shorter schedule is asked whether it still fails (`QUESTIONS=0`: never), and how often each is played for an answer.
 const QUESTIONS: usize = 100;
 const TRIES: usize = 2;
 
@@ -245,7 +245,8 @@ fn texts(list: &Value) -> Vec<String> {
 /// A page about what has failed: what, the shortest schedule that does, how to play it, and what was answered.
 fn explain(name: &str, schedule: &Schedule, first: Told, old: Option<&Path>) -> String {
     let mut last = first;
-    let shrunk = shrink(schedule, QUESTIONS, |candidate| {
+    let questions = number("QUESTIONS").and_then(|many| usize::try_from(many).ok());
+    let shrunk = shrink(schedule, questions.unwrap_or(QUESTIONS), |candidate| {
         let told = (0..TRIES)
             .map(|_| play(candidate, old))
             .find(|told| !told.faults.is_empty());
