@@ -11,7 +11,8 @@ pub(crate) enum Mix {
     Ours,
     /// Ours and the reference's, at random: two runtimes, each with a folder of its own.
     Both,
-    /// A release of before, until somebody has installed the one that is tested.
+    /// A release of before, until somebody has installed the one that is tested, with containers running. Nobody is under way
+    /// just then: a release before the locks that are does not wait for who takes its records over.
     Upgrade,
 }
 
@@ -63,13 +64,20 @@ impl Schedule {
             flushes: dice.among(&[0, 0, 3]),
             reboots: dice.among(&[0, 0, 2]),
         };
+        let replaced = steps * 45 / 100;
         let lines = (0..steps)
             .map(|number| {
+                if mix == Mix::Upgrade && number == replaced {
+                    return Line::Wait;
+                }
                 if dice.below(steps) < rough.reboots {
                     return Line::Reboot;
                 }
-                let done = number * 100 / steps;
-                Line::Step(step(&mut dice, workers, mix, done, &rough))
+                let mix = match mix {
+                    Mix::Upgrade if number > replaced => Mix::Ours,
+                    mix => mix,
+                };
+                Line::Step(step(&mut dice, workers, mix, &rough))
             })
             .collect();
         Self(lines)
@@ -85,13 +93,13 @@ struct Rough {
     reboots: u64,
 }
 
-fn step(dice: &mut Dice, workers: u64, mix: Mix, done: u64, rough: &Rough) -> Step {
+fn step(dice: &mut Dice, workers: u64, mix: Mix, rough: &Rough) -> Step {
     let worker = u16::try_from(dice.below(workers)).unwrap_or_default();
     let op = op(dice, worker, rough);
-    let who = if may_be_of_others(op) {
-        who(dice, mix, done)
-    } else {
-        Who::Ours
+    let who = match mix {
+        Mix::Both if may_be_of_others(op) => dice.among(&[Who::Ours, Who::Ours, Who::Reference]),
+        Mix::Upgrade if op.is_process() => Who::Old,
+        _ => Who::Ours,
     };
     // The runtime library is one program, ours.
     let who = match (op, who) {
@@ -147,15 +155,6 @@ fn may_be_of_others(op: Op) -> bool {
     matches!(op, Op::Add(..) | Op::Check(_) | Op::Del(_))
 }
 
-fn who(dice: &mut Dice, mix: Mix, done: u64) -> Who {
-    match mix {
-        Mix::Ours => Who::Ours,
-        Mix::Both => dice.among(&[Who::Ours, Who::Ours, Who::Reference]),
-        Mix::Upgrade if done < 45 => Who::Old,
-        Mix::Upgrade => Who::Ours,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -205,9 +204,15 @@ mod tests {
     #[test]
     fn whoever_upgrades_has_one_release_and_then_the_other() {
         let schedule = Schedule::of(3, Mix::Upgrade);
-        let who: Vec<Who> = schedule.steps().map(|step| step.who).collect();
-        let last_old = who.iter().rposition(|one| *one == Who::Old);
-        assert!(schedule.has(Who::Ours) && !schedule.has(Who::Reference));
-        assert!(last_old.is_some_and(|index| index < who.len() / 2));
+        let halves: Vec<_> = schedule.0.split(|line| *line == Line::Wait).collect();
+        assert_eq!(halves.len(), 2);
+        let [before, after] = [0, 1].map(|half| Schedule(halves[half].to_vec()));
+        assert!(
+            before.has(Who::Old)
+                && !before
+                    .steps()
+                    .any(|step| step.op.is_process() && step.who != Who::Old)
+        );
+        assert!(after.has(Who::Ours) && !after.has(Who::Old) && !after.has(Who::Reference));
     }
 }

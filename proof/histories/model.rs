@@ -100,8 +100,10 @@ impl<'a> History<'a> {
 
     /// What a record changes of what is held.
     fn follow(&mut self, record: &Record) {
-        let Line::Step(step) = record.line else {
-            return self.end(record, |_| true, |one| one.who != Who::Reference);
+        let step = match record.line {
+            Line::Step(step) => step,
+            Line::Reboot => return self.end(record, |_| true, |one| one.who != Who::Reference),
+            Line::Wait => return,
         };
         match step.op {
             _ if record.answer == Answer::Skipped => {}
@@ -215,12 +217,11 @@ impl<'a> History<'a> {
         let is_same = first.port.is_some()
             && first.port == later.port
             && first.at.container != later.at.container;
-        // The reference refuses nobody. Its rules are all that tells of its ports, and it takes no lock of ours; nor does a
-        // release before the locks that are.
-        let is_told = first.who == later.who
+        // The reference refuses nobody, its rules are all that tells of its ports, and it takes no lock of ours.
+        let is_told = first.who != Who::Reference
             || first.certain.is_some_and(|(from, _)| from < later.asked)
-                && (first.who != Who::Reference || !self.flushed(first.asked, later.asked));
-        is_same && later.who != Who::Reference && is_told
+                && !self.flushed(first.asked, later.asked);
+        is_same && later.who == Who::Ours && is_told
     }
 
     /// Whether somebody flushed rules in this time.

@@ -30,16 +30,19 @@ pub(crate) fn run(sandbox: &Sandbox, schedule: &Schedule) -> Outcome {
     warm_up(&host, schedule);
     let before = look::snapshot(&host);
     let history = History::default();
-    for (index, phase) in schedule.0.split(|line| *line == Line::Reboot).enumerate() {
-        if index > 0 {
+    for phase in schedule
+        .0
+        .split_inclusive(|line| !matches!(line, Line::Step(_)))
+    {
+        play(&host, phase, &history);
+        host.wait_for_orphans();
+        if phase.last() == Some(&Line::Reboot) {
             history.note(&host, Line::Reboot, || {
                 host.reboot();
                 (Answer::Done(Vec::new()), Vec::new())
             });
         }
-        play(&host, phase, &history);
     }
-    host.wait_for_orphans();
     history.perform(&host, ours(Op::Reconcile));
     let mut ending = Ending {
         looked: host.now(),

@@ -80,6 +80,8 @@ pub(crate) enum Line {
     Step(Step),
     /// Another boot: no links, no namespaces, nothing in memory; what is on disk stays.
     Reboot,
+    /// All workers wait for each other.
+    Wait,
 }
 
 /// A whole schedule.
@@ -155,7 +157,7 @@ impl Schedule {
     pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
         self.0.iter().filter_map(|line| match line {
             Line::Step(step) => Some(step),
-            Line::Reboot => None,
+            Line::Reboot | Line::Wait => None,
         })
     }
 
@@ -203,6 +205,7 @@ impl fmt::Display for Schedule {
             match line {
                 Line::Step(step) => writeln!(f, "{step}")?,
                 Line::Reboot => writeln!(f, "* reboot")?,
+                Line::Wait => writeln!(f, "* wait")?,
             }
         }
         Ok(())
@@ -240,6 +243,7 @@ fn parse_line(line: &str) -> Option<Line> {
     };
     let op = match words[..] {
         ["*", "reboot"] => return Some(Line::Reboot),
+        ["*", "wait"] => return Some(Line::Wait),
         [_, "add", word, name] => {
             let port = option("port").map(str::parse).transpose().ok()?;
             Op::Add(at(word, name)?, port)
@@ -276,7 +280,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let text = "1 add c4 lan port=8001 by=ours\n2 add c7 tool by=old kill=1800us\n1 check c4 lan by=ours\n1 lose c4\n\
-                    * reboot\n2 del c7 tool by=reference\n3 gc ptp by=ours kill=12us\n3 status also by=ours\n\
+                    * reboot\n2 del c7 tool by=reference\n* wait\n3 gc ptp by=ours kill=12us\n3 status also by=ours\n\
                     3 reconcile by=ours\n4 flush-nft\n4 flush-iptables\n";
         let schedule: Schedule = text.parse().unwrap();
         assert_eq!(schedule.to_string(), text);

@@ -34,7 +34,7 @@ const ALL_OF_THEM: Duration = Duration::from_secs(6 * 60);
 const AT_A_TIME: usize = 3;
 
 /// How often a shorter schedule is asked whether it still fails (`QUESTIONS=0`: never), and how often each is played for an answer.
-const QUESTIONS: usize = 100;
+const QUESTIONS: usize = 60;
 const TRIES: usize = 2;
 
 /// How much of a failure is shown.
@@ -283,7 +283,7 @@ fn text(mut records: Vec<Record>) -> Vec<String> {
     let line = |record: &Record| {
         let what = match record.line {
             Line::Step(step) => step.to_string(),
-            Line::Reboot => "* reboot".to_owned(),
+            Line::Reboot | Line::Wait => "* reboot".to_owned(),
         };
         let answer = match &record.answer {
             Answer::Done(addresses) => format!("{addresses:?}"),

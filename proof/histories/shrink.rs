@@ -1,7 +1,8 @@
 //! A failing schedule made short: by dropping lines (ddmin, Zeller and Hildebrandt 2002), and then by dropping what is left of
 //! concurrency and of kills.
+//! That workers wait for each other stays: nothing shall become concurrent that was not.
 
-use crate::schedule::{Line, Schedule};
+use crate::schedule::{Line, Schedule, Step};
 
 /// The shortest schedule found that still fails, asking `fails` at most so many times.
 ///
@@ -33,9 +34,12 @@ fn drop_lines(mut lines: Vec<Line>, fails: &mut impl FnMut(&[Line]) -> bool) -> 
     while lines.len() > 1 {
         let size = lines.len().div_ceil(parts);
         let without = (0..lines.len()).step_by(size).find_map(|from| {
-            let rest: Vec<Line> =
-                [&lines[..from], &lines[(from + size).min(lines.len())..]].concat();
-            fails(&rest).then_some(rest)
+            let dropped = from..(from + size).min(lines.len());
+            let stays = |(index, line): (usize, &Line)| {
+                (*line == Line::Wait || !dropped.contains(&index)).then_some(*line)
+            };
+            let rest: Vec<Line> = lines.iter().enumerate().filter_map(stays).collect();
+            (rest.len() < lines.len() && fails(&rest)).then_some(rest)
         });
         match without {
             Some(rest) => {
@@ -52,7 +56,7 @@ fn drop_lines(mut lines: Vec<Line>, fails: &mut impl FnMut(&[Line]) -> bool) -> 
 /// One worker does everything.
 fn alone(line: Line) -> Line {
     match line {
-        Line::Step(step) => Line::Step(crate::schedule::Step { worker: 1, ..step }),
+        Line::Step(step) => Line::Step(Step { worker: 1, ..step }),
         other => other,
     }
 }
@@ -60,7 +64,7 @@ fn alone(line: Line) -> Line {
 /// Nobody is killed.
 fn unkilled(line: Line) -> Line {
     match line {
-        Line::Step(step) => Line::Step(crate::schedule::Step { kill: None, ..step }),
+        Line::Step(step) => Line::Step(Step { kill: None, ..step }),
         other => other,
     }
 }
@@ -116,6 +120,17 @@ mod tests {
             candidate.to_string().contains("kill=")
         });
         assert_eq!(shrunk.to_string(), "1 add c1 lan by=ours kill=30us\n");
+    }
+
+    #[test]
+    fn nothing_becomes_concurrent_that_was_not() {
+        let schedule: Schedule = "1 add c1 lan by=old\n* wait\n2 del c1 lan by=ours\n2 lose c1"
+            .parse()
+            .unwrap();
+        let shrunk = shrink(&schedule, 100, |candidate| {
+            candidate.to_string().contains("del c1")
+        });
+        assert_eq!(shrunk.to_string(), "* wait\n1 del c1 lan by=ours\n");
     }
 
     #[test]
