@@ -110,9 +110,9 @@ $(PROOFS):
 ## make bench        every call timed beside the reference's (and NETAVARK=PATH), tables and pictures of it in docs/benchmarks.md
 .PHONY: bench
 bench: setup build
-	@$(RELEASE) -p linkspan-plugins --features in-process --example storm
+	@$(CARGO) build --locked --release --quiet -p linkspan-plugins --features in-process --example storm
 	@$(BIN)/linkspan install --from $(BIN)/linkspan-plugins --bin-dir $(TARGET)/bench >/dev/null
-	@LINKSPAN=$(abspath $(BIN))/linkspan LINKSPAN_BIN=$(abspath $(TARGET))/bench LINKSPAN_STORM=$(abspath $(BIN))/examples/storm \
+	@LINKSPAN=$(abspath $(BIN))/linkspan LINKSPAN_BIN=$(abspath $(TARGET))/bench LINKSPAN_STORM=$(abspath $(TARGET))/release/examples/storm \
 		$(CARGO) bench --locked -p linkspan-benches --bench plugins $(if $(T),-- $(T))
 
 ## make lint         clippy, and that the licences and sources of dependencies are allowed where cargo-deny is installed

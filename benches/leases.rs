@@ -22,7 +22,7 @@ const RUNS: usize = 15;
 const LEASES: usize = 500;
 
 /// Leases that are asked for at the same time.
-const AT_ONCE: usize = 25;
+const AT_ONCE: usize = 50;
 
 /// macvlan with an address from a server behind its link.
 pub(crate) fn macvlan(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {

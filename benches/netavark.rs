@@ -52,7 +52,7 @@ pub(crate) fn beside(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
         most as f64
     };
     figures.push(
-        Figure::new("memory of its largest process", Unit::KiB)
+        Figure::new(format!("{what}, memory"), Unit::KiB)
             .command("ADD")
             .with(
                 Side::Linkspan,

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::data::{Data, Figure, Run};
+use crate::numbers;
 use crate::plots;
 use crate::table;
 
@@ -87,7 +88,7 @@ pub fn json(data: &Data) -> String {
 /// The region that is not there.
 pub fn redrawn(page: &str, data: &Data) -> Result<String, String> {
     let runs = data.runs_of(&shown());
-    let mut text = with_region(page, "runs", &runs_drawn(&runs))?;
+    let mut text = with_region(page, "runs", &runs_drawn(data, &runs))?;
     for (name, scenarios) in TABLES {
         let rows: Vec<(&Figure, &str)> = scenarios
             .iter()
@@ -115,15 +116,27 @@ fn sign(data: &Data, runs: &[&Run], scenario: &str) -> &'static str {
         .unwrap_or_default()
 }
 
-fn runs_drawn(runs: &[&Run]) -> String {
+fn runs_drawn(data: &Data, runs: &[&Run]) -> String {
     let Some((first, others)) = runs.split_first() else {
         return "Nothing is measured yet.\n".to_owned();
     };
-    let mut text = format!("{first}.\n");
+    let mut text = format!("{first}.{}\n", noise(data, first));
     for (other, sign) in others.iter().zip(SIGNS) {
-        text += &format!("\n{} A run of its own: {other}.\n", sign.trim());
+        let noise = noise(data, other);
+        text += &format!("\n{} A run of its own: {other}.{noise}\n", sign.trim());
     }
     text
+}
+
+/// How noisy a run was, where ours was compared with itself.
+fn noise(data: &Data, run: &Run) -> String {
+    let noise = data.noise(run);
+    noise.map_or_else(String::new, |noise| {
+        format!(
+            " Half of the calls of ours were within {} % of ours in the same round.",
+            numbers::read(100.0 * (noise - 1.0))
+        )
+    })
 }
 
 fn with_region(page: &str, name: &str, words: &str) -> Result<String, String> {
@@ -195,6 +208,21 @@ mod tests {
         ] {
             assert!(made.contains(line), "no {line:?} in {made}");
         }
+    }
+
+    #[test]
+    fn a_run_says_how_noisy_it_was() {
+        let mut data = data();
+        let noisy = |high| {
+            let mut figure = Figure::new("it", Unit::Milliseconds);
+            figure.noise = Some(Spread::of([1.0, high]));
+            figure
+        };
+        let figures = vec![noisy(1.04), noisy(1.2), noisy(9.0)];
+        data.keep(&run("new"), "memory", 7, figures);
+        let made = redrawn(&page(), &data).unwrap();
+        let sentence = "Half of the calls of ours were within 15.0 % of ours in the same round.";
+        assert!(made.contains(sentence), "{made}");
     }
 
     #[test]

@@ -129,7 +129,9 @@ fn ports(data: &Data) -> String {
         x: "ports published already".to_owned(),
         y: "ms, logarithmic".to_owned(),
         is_log: true,
-        series: panel(data, "ports", |figure| figure.what.starts_with(what)),
+        series: panel(data, "ports", |figure| {
+            figure.what.starts_with(what) && figure.command.as_deref() != Some("DEL")
+        }),
     };
     let how = format!("{QUARTILES} The port that is connected to is that in the middle.");
     Lines {
@@ -181,10 +183,19 @@ fn bars(
                 },
                 side: *side,
                 value: scaled(*spread, factor),
+                note: note(figure, *side),
             });
         }
     }
     bars
+}
+
+/// How many times as much a side has. The kernel alone is no rival.
+fn note(figure: &Figure, side: Side) -> String {
+    match times(figure, side) {
+        Some(times) if side != Side::Kernel => format!("{times}×"),
+        _ => String::new(),
+    }
 }
 
 fn scaled(spread: Spread, factor: f64) -> Spread {
@@ -229,10 +240,15 @@ fn netavark(data: &Data) -> String {
     .drawn()
 }
 
+/// A program's size has one side alone.
+fn is_memory(figure: &Figure) -> bool {
+    figure.unit == Unit::KiB && figure.sides.len() > 1
+}
+
 const IN_MIB: f64 = 1.0 / 1024.0;
 
 fn memory(data: &Data) -> String {
-    let scenarios = ["memory", "dhcp memory"];
+    let scenarios = ["memory", "netavark", "dhcp memory"];
     Bars {
         words: words(
             data,
@@ -241,9 +257,13 @@ fn memory(data: &Data) -> String {
             &scenarios,
         ),
         unit: "MiB".to_owned(),
-        bars: bars(data, &scenarios, |figure| figure.unit == Unit::KiB, IN_MIB),
+        bars: bars(data, &scenarios, is_memory, IN_MIB),
     }
     .drawn()
+}
+
+fn is_size(figure: &Figure) -> bool {
+    figure.unit == Unit::KiB && figure.command.is_none()
 }
 
 fn size(data: &Data) -> String {
@@ -252,10 +272,10 @@ fn size(data: &Data) -> String {
             data,
             "Size on disk, installed",
             "Linkspan's plugins are one file with a name for each; the reference's and netavark's as their packages have them.",
-            &["size"],
+            &["size", "netavark"],
         ),
         unit: "MiB".to_owned(),
-        bars: bars(data, &["size"], |_| true, IN_MIB),
+        bars: bars(data, &["size", "netavark"], is_size, IN_MIB),
     }
     .drawn()
 }

@@ -15,7 +15,7 @@ use crate::contestant::Contestant;
 use crate::rounds::Rounds;
 
 /// How many there are, and how many are attached at the same time.
-const PODS: usize = 48;
+const PODS: usize = 32;
 const WORKERS: [usize; 5] = [1, 2, 4, 8, 16];
 
 /// How often all of them are attached and detached.

@@ -1,6 +1,7 @@
 //! Thousands of published ports: what one more costs, and what a connection costs.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use linkspan_benches::data::{Figure, Side, Unit};
@@ -13,7 +14,7 @@ use crate::contestant::Contestant;
 use crate::rounds::Rounds;
 
 /// Ports published already, an attachment each, and how often a call is timed beside them: the reference needs seconds beside the most.
-const PUBLISHED: [(u16, usize); 5] = [(1, 30), (10, 30), (100, 20), (500, 10), (2_000, 5)];
+const PUBLISHED: [(u16, usize); 5] = [(1, 50), (10, 50), (100, 30), (500, 20), (2_000, 15)];
 
 /// The host port of the first of them, and that of the one that comes and goes.
 const FIRST: u16 = 20_000;
@@ -39,9 +40,9 @@ pub(crate) fn published(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
             let mut one = hosts[side].attachment(ONE_MORE);
             [one.add(), one.del()]
         });
-        let connections = hosts
-            .each_ref()
-            .map(|host| host.connections(FIRST + count / 2));
+        let connections = rounds.paired(CONNECTIONS, hosts.len(), |side| {
+            [hosts[side].connect(FIRST + count / 2)]
+        });
         let beside = whole(count.into());
         let figure = |what: String, [ours, theirs]: [&[Duration]; 2]| {
             Figure::new(what, Unit::Milliseconds)
@@ -54,7 +55,7 @@ pub(crate) fn published(sandbox: &Sandbox, rounds: &mut Rounds) -> Vec<Figure> {
             figures.push(figure(what, [&times[0][number], &times[1][number]]).command(command));
         }
         let what = format!("a TCP connection to a published port, that in the middle of {beside}");
-        figures.push(figure(what, [&connections[0], &connections[1]]));
+        figures.push(figure(what, [&connections[0][0], &connections[1][0]]));
     }
     figures
 }
@@ -64,7 +65,6 @@ struct Host<'a> {
     contestant: &'a Contestant,
     /// The container's, whose ports they are.
     base: Attachment<'a>,
-    container: Netns,
     outside: Netns,
 }
 
@@ -73,10 +73,10 @@ impl<'a> Host<'a> {
         let container = sandbox.netns(&format!("container-{}", contestant.name));
         let mut base = Attachment::new(contestant, &json!([bridge()]), &container);
         base.add();
+        listen(&container);
         Self {
             contestant,
             base,
-            container,
             outside: outside(sandbox, &contestant.host, contestant.name),
         }
     }
@@ -100,29 +100,24 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Times connections from outside to a published port, each closed at once.
-    fn connections(&self, port: u16) -> Vec<Duration> {
-        let listener = self.container.enter(|| TcpListener::bind(("0.0.0.0", 80)));
-        let listener = listener.unwrap_or_else(|error| panic!("cannot listen: {error}"));
+    /// Times a connection from outside to a published port, which is closed at once.
+    fn connect(&self, port: u16) -> Duration {
         let address = SocketAddr::from(([192, 0, 2, 1], port));
-        let connect = |_| {
+        self.outside.enter(|| {
             let start = Instant::now();
             let connection = TcpStream::connect(address);
             let elapsed = start.elapsed();
             drop(connection.unwrap_or_else(|error| panic!("{address}: {error}")));
             elapsed
-        };
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                for _ in 0..=CONNECTIONS {
-                    drop(listener.accept());
-                }
-            });
-            // The first has to find neighbours.
-            self.outside
-                .enter(|| (0..=CONNECTIONS).map(connect).skip(1).collect())
         })
     }
+}
+
+/// Takes whoever connects to a container's port, for as long as this process is there.
+fn listen(container: &Netns) {
+    let listener = container.enter(|| TcpListener::bind(("0.0.0.0", 80)));
+    let listener = listener.unwrap_or_else(|error| panic!("cannot listen: {error}"));
+    thread::spawn(move || listener.incoming().for_each(drop));
 }
 
 fn published_port(host_port: u16) -> Value {

@@ -69,9 +69,11 @@ fn columns(figures: &[(&Figure, &str)]) -> Vec<Column> {
     }
     let is_one = others.len() == 1;
     for side in others {
-        let better = match figures().any(|one| one.unit == Unit::KiB) {
-            true => "times smaller",
-            false => "times faster",
+        let sizes = figures().filter(|one| one.unit == Unit::KiB).count();
+        let better = match sizes {
+            0 => "times faster",
+            all if all == figures().count() => "times smaller",
+            _ => "times faster, or smaller",
         };
         columns.push(Column {
             head: if is_one {

@@ -27,6 +27,8 @@ pub struct Bar {
     pub side: Side,
     /// How much.
     pub value: Spread,
+    /// What it comes to, behind the number.
+    pub note: String,
 }
 
 /// The height of a bar, and of the gap before what has a label.
@@ -43,7 +45,8 @@ impl Bars {
             .iter()
             .map(|bar| width_of(&bar.label))
             .fold(0.0, f64::max);
-        let (left, right) = (MARGIN + labels + 14.0, WIDTH - MARGIN - 64.0);
+        // At the end is place for a number and a note.
+        let (left, right) = (MARGIN + labels + 14.0, WIDTH - MARGIN - 108.0);
         let largest = self
             .bars
             .iter()
@@ -89,9 +92,15 @@ impl Bar {
         let end = axis.place(self.value.high);
         if end > x {
             let middle = y + BAR / 2.0;
-            canvas.line("axis", (axis.place(self.value.low), middle), (end, middle));
+            canvas.line(
+                "whisker",
+                (axis.place(self.value.low), middle),
+                (end, middle),
+            );
         }
         let text = numbers::read(self.value.median);
-        canvas.text("", Anchor::Start, (end + 6.0, words), &text);
+        canvas.text("value", Anchor::Start, (end + 6.0, words), &text);
+        let behind = (end + 14.0 + width_of(&text), words);
+        canvas.text("head", Anchor::Start, behind, &self.note);
     }
 }

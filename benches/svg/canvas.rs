@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use super::{Anchor, WIDTH};
 
-/// Colours of either theme: GitHub's. Words have a contrast of 4.5 to the page at least, lines and marks of 3.
+/// Colours of either theme: GitHub's. Values have the page's colour around them, since they may stand on lines. Words have a contrast of 4.5 to the page at least, lines and marks of 3.
 const STYLE: &str = r#"<style>
 text { font-family: system-ui, "Segoe UI", "DejaVu Sans", sans-serif; font-size: 12px; fill: #1f2328 }
 .title { font-size: 16px; font-weight: 600 }
 .head { font-weight: 600 }
 .dim { fill: #59636e; font-size: 11px }
+.value { stroke: #ffffff; stroke-width: 3px; paint-order: stroke }
 .page { fill: #ffffff }
 .grid { stroke: #d1d9e0 }
 .axis { stroke: #818b98 }
@@ -19,10 +20,12 @@ text { font-family: system-ui, "Segoe UI", "DejaVu Sans", sans-serif; font-size:
 .kernel { fill: #818b98; stroke: #818b98 }
 .between { stroke: #b7bfc8; stroke-width: 2 }
 .spread { stroke-width: 3; stroke-opacity: 0.45 }
+.whisker { stroke: #1f2328; stroke-width: 1.2 }
 .curve { fill: none; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
 text { fill: #f0f6fc }
 .dim { fill: #9198a1 }
+.value { stroke: #0d1117 }
 .page { fill: #0d1117 }
 .grid { stroke: #2f353d }
 .axis { stroke: #656c76 }
@@ -31,6 +34,7 @@ text { fill: #f0f6fc }
 .netavark { fill: #b7bdc8; stroke: #b7bdc8 }
 .kernel { fill: #8b949e; stroke: #8b949e }
 .between { stroke: #484f58 }
+.whisker { stroke: #f0f6fc }
 .curve { fill: none }
 }
 </style>

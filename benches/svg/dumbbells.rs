@@ -113,18 +113,18 @@ impl Row {
             match number {
                 // Its words are out of the line's way, and of the quartiles'.
                 0 if count > 1 => canvas.text(
-                    "",
+                    "value",
                     Anchor::End,
                     (axis.place(spread.low) - 10.0, words),
                     &text,
                 ),
                 last if last + 1 == count => canvas.text(
-                    "",
+                    "value",
                     Anchor::Start,
                     (axis.place(spread.high) + 10.0, words),
                     &text,
                 ),
-                _ => canvas.text("", Anchor::Middle, (x, y - 8.0), &text),
+                _ => canvas.text("value", Anchor::Middle, (x, y - 8.0), &text),
             }
         }
     }

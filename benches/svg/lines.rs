@@ -49,6 +49,12 @@ pub struct Point {
     pub y: Spread,
 }
 
+impl Point {
+    fn place(&self, x: &Axis, y: &Axis) -> (f64, f64) {
+        (x.place(self.x as f64), y.place(self.y.median))
+    }
+}
+
 const HEIGHT: f64 = 250.0;
 /// For the numbers left of a panel, and for what sticks out at its other end.
 const LEFT: f64 = 50.0;
@@ -117,16 +123,19 @@ impl Panel {
             &self.x,
         );
         for series in &self.series {
+            let through = series.points.iter().map(|point| point.place(&x, &y));
+            canvas.curve(class(series.side), &through.collect::<Vec<_>>());
+        }
+        for series in &self.series {
             self.draw_series(canvas, series, &x, &y);
         }
     }
 
+    /// The marks of a curve, and their values, which stand on whatever curves there are.
     fn draw_series(&self, canvas: &mut Canvas, series: &Series, x: &Axis, y: &Axis) {
-        let at = |point: &Point| (x.place(point.x as f64), y.place(point.y.median));
         let class = class(series.side);
-        canvas.curve(class, &series.points.iter().map(at).collect::<Vec<_>>());
         for point in &series.points {
-            let place = at(point);
+            let place = point.place(x, y);
             let (low, high) = (y.place(point.y.low), y.place(point.y.high));
             canvas.line(&format!("{class} spread"), (place.0, low), (place.0, high));
             mark(canvas, series.side, place);
@@ -135,7 +144,7 @@ impl Panel {
             let is_above = self.is_highest(point) || below > HEAD + 20.0 + HEIGHT - 2.0;
             let words = numbers::read(point.y.median);
             let words_at = if is_above { high - 9.0 } else { below };
-            canvas.text("", Anchor::Middle, (place.0, words_at), &words);
+            canvas.text("value", Anchor::Middle, (place.0, words_at), &words);
         }
     }
 

@@ -173,6 +173,7 @@ mod tests {
             label: label.to_owned(),
             side,
             value: spread(number, number, number),
+            note: String::new(),
         };
         Bars {
             words: words(),
