@@ -41,8 +41,8 @@ const TRIES: usize = 2;
 const SHOWN_FAULTS: usize = 6;
 const SHOWN_RECORDS: usize = 40;
 
-/// Histories of seeds that follow each other, the first of which is printed. `SEED` plays that one, `REPEAT` times; `HISTORIES` says
-/// how many, from `SEED` on, however long that takes.
+/// Histories of seeds that follow each other, the first of which is printed. `SEED` plays that one, `REPEAT` times, and shows what
+/// was answered; `HISTORIES` says how many, from `SEED` on, however long that takes.
 #[test]
 fn seeds() {
     let from_clock = || {
@@ -66,6 +66,10 @@ fn seeds() {
         .into_iter()
         .map(|seed| (format!("seed {seed}"), Schedule::of(seed, mix(seed))));
     let told = play_all(named.collect(), end);
+    if chosen.is_some() && number("HISTORIES").is_none() {
+        told.iter()
+            .for_each(|told| println!("{}\n", told.records.join("\n")));
+    }
     tally(&told);
 }
 
