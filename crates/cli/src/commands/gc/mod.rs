@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use linkspan_inspect::attachment::Attachment;
+use linkspan_inspect::life::Life;
 use linkspan_inspect::namespace::{AtPath, NAMED};
-use linkspan_inspect::provenance;
+use linkspan_inspect::{Places, provenance};
 use linkspan_runtime::{CachedAttachment, Endpoint, Runtime};
 use linkspan_spec::{Command, NetworkList, Value};
 
@@ -30,10 +31,14 @@ struct Decision {
 impl Decision {
     /// Whether it is on an attachment that was found otherwise.
     fn is(&self, other: &Attachment) -> bool {
-        let ifname = other.ifname.as_deref();
-        other.container == self.endpoint.container_id.as_str()
-            && ifname.is_none_or(|ifname| ifname == self.endpoint.ifname.as_str())
+        is_same(&self.endpoint, other)
     }
+}
+
+fn is_same(endpoint: &Endpoint, attachment: &Attachment) -> bool {
+    let ifname = attachment.ifname.as_deref();
+    attachment.container == endpoint.container_id.as_str()
+        && ifname.is_none_or(|ifname| ifname == endpoint.ifname.as_str())
 }
 
 /// Removes what belongs to no attachment in use, or tells what that is.
@@ -53,8 +58,9 @@ pub(crate) fn gc(ui: Ui, args: &Gc) -> Result<(), Failure> {
         true => None,
         false => Some(runtime.collection(&network)?),
     };
-    let decisions = decide(args, &runtime, &network)?;
-    let unknown = Unknown::of(ui, args, &network, &decisions);
+    let seen = look(ui, args, &network);
+    let decisions = decide(args, &runtime, &network, &seen)?;
+    let unknown = Unknown::of(seen, &decisions);
     if let Some(collection) = collection {
         refuse_running(args, &network, &unknown)?;
         refuse_blind(args, &network, &decisions)?;
@@ -108,7 +114,26 @@ fn remove_tests(runtime: &Runtime, network: &NetworkList) -> Result<(), Failure>
     }
 }
 
-fn decide(args: &Gc, runtime: &Runtime, network: &NetworkList) -> Result<Vec<Decision>, Failure> {
+/// All that tells of a network's attachments on this host.
+fn look(ui: Ui, args: &Gc, network: &NetworkList) -> Vec<Attachment> {
+    let given = &args.network.places;
+    let mut places = Places::usual();
+    places.config_dirs = vec![given.config_dir()];
+    let cache_dir = given.cache_dir();
+    if !places.cache_dirs.contains(&cache_dir) {
+        places.cache_dirs.push(cache_dir);
+    }
+    let mut attachments = ui.look(&places).attachments;
+    attachments.retain(|one| one.network == network.name.as_str());
+    attachments
+}
+
+fn decide(
+    args: &Gc,
+    runtime: &Runtime,
+    network: &NetworkList,
+    seen: &[Attachment],
+) -> Result<Vec<Decision>, Failure> {
     let attachments = match args.all {
         // What cannot be read is in use as little as the rest; the runtime names it once all else is done.
         true => runtime
@@ -125,7 +150,9 @@ fn decide(args: &Gc, runtime: &Runtime, network: &NetworkList) -> Result<Vec<Dec
     }
     let decide = |cached: CachedAttachment| {
         let file = runtime.cached_path(&network.name, &cached.endpoint);
-        let (stays, why) = judge(args, network, &cached, &file);
+        let seen = seen.iter().find(|one| is_same(&cached.endpoint, one));
+        let life = seen.map(|one| &one.life);
+        let (stays, why) = judge(args, network, &cached, &file, life);
         Decision {
             endpoint: cached.endpoint,
             stays,
@@ -141,6 +168,7 @@ fn judge(
     network: &NetworkList,
     cached: &CachedAttachment,
     file: &Path,
+    life: Option<&Life>,
 ) -> (bool, String) {
     let (stays, why) = match &cached.endpoint.netns {
         _ if network.disable_gc => (true, "the network's configuration sets disableGC"),
@@ -156,19 +184,27 @@ fn judge(
         }
         Some(path) => match AtPath::look(path) {
             AtPath::There => (true, "its namespace is there"),
-            AtPath::Gone => match provenance::reason_to_live(file) {
-                Some(reason) => {
-                    return (
-                        true,
-                        format!("nothing is at its namespace's path, but {reason}"),
-                    );
-                }
-                None => (false, "its namespace is gone"),
-            },
+            AtPath::Gone => return judge_without_path(file, life),
             AtPath::Unknown(_) => (true, "its namespace cannot be looked at"),
         },
     };
     (stays, why.to_owned())
+}
+
+/// The same where nothing is at the namespace's path. The cached result of a runtime that is not ours notes no namespace; what else tells
+/// of the attachment then decides: what its plugins noted, and who has its address.
+fn judge_without_path(file: &Path, life: Option<&Life>) -> (bool, String) {
+    let Some(reason) = provenance::reason_to_live(file) else {
+        return (false, "its namespace is gone".to_owned());
+    };
+    let is_noted = provenance::of(file).is_ok_and(|noted| noted.origin.is_some());
+    match life {
+        Some(Life::Gone(why)) if !is_noted => (false, why.clone()),
+        _ => (
+            true,
+            format!("nothing is at its namespace's path, but {reason}"),
+        ),
+    }
 }
 
 /// Refuses to collect the garbage of a network of which nothing is known: its plugins would be told that nothing is in use, and
@@ -349,4 +385,28 @@ fn json(decision: &Decision) -> Value {
         ("netns", netns.map(|path| path.to_string_lossy()).into()),
         ("why", decision.why.as_str().into()),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `ctr run --cni --detach`, of whose containers none is ever detached, and Podman: their caches note no namespace.
+    #[test]
+    fn what_others_cached_goes_when_all_else_tells_that_its_container_is_gone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let stays = |life| judge_without_path(file.path(), life).0;
+        let gone = Life::Gone("no network namespace has its address".to_owned());
+        let unknown = Life::Unknown("nothing tells its network namespace".to_owned());
+        for (life, expected) in [
+            (None, true),
+            (Some(&Life::Alive), true),
+            (Some(&unknown), true),
+            (Some(&gone), false),
+        ] {
+            assert_eq!(stays(life), expected, "{life:?}");
+        }
+        provenance::note(file.path(), None);
+        assert!(stays(Some(&gone)), "it was noted");
+    }
 }

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
+use linkspan_inspect::Seen;
 use linkspan_inspect::attachment::Attachment;
 use linkspan_inspect::life::UNDER_WAY;
-use linkspan_inspect::{Places, Seen};
 use linkspan_spec::{NetworkList, Value};
 
 use super::{Decision, asks_plugins};
 use crate::args::Gc;
 use crate::failure::{Failure, Kind};
-use crate::ui::{Ui, object};
+use crate::ui::object;
 
 /// An attachment that only what its plugins hold tells of, or the cache of another runtime.
 pub(super) struct Unknown {
@@ -21,25 +21,11 @@ pub(super) struct Unknown {
 }
 
 impl Unknown {
-    /// All of a network.
-    pub(super) fn of(
-        ui: Ui,
-        args: &Gc,
-        network: &NetworkList,
-        decisions: &[Decision],
-    ) -> Vec<Self> {
-        let given = &args.network.places;
-        let mut places = Places::usual();
-        places.config_dirs = vec![given.config_dir()];
-        let cache_dir = given.cache_dir();
-        if !places.cache_dirs.contains(&cache_dir) {
-            places.cache_dirs.push(cache_dir);
-        }
-        let host = ui.look(&places);
-        let attachments = host.attachments.into_iter().filter(|one| {
-            one.network == network.name.as_str() && !decisions.iter().any(|known| known.is(one))
-        });
-        let unknown = attachments.map(|attachment| Self {
+    /// Those of a network that nothing is decided about.
+    pub(super) fn of(attachments: Vec<Attachment>, decisions: &[Decision]) -> Vec<Self> {
+        let is_known = |one: &Attachment| decisions.iter().any(|known| known.is(one));
+        let unknown = attachments.into_iter().filter(|one| !is_known(one));
+        let unknown = unknown.map(|attachment| Self {
             held: held(&attachment),
             attachment,
         });
