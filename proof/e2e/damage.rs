@@ -7,7 +7,7 @@ use linkspan_testkit::{Cmd, Outside, PodConfig, Protocol::Tcp, Protocol::Udp, ro
 
 use crate::node::{Node, configure, network, node, small_network};
 use crate::traffic::Published;
-use crate::world::Serving;
+use crate::world::{Serving, whole_alone};
 
 const PORTS: [Published; 2] = [(Tcp, "", 8080), (Udp, "", 8080)];
 
@@ -68,6 +68,9 @@ fn the_ruleset_is_flushed() {
 /// host-local's range is full: the error says which and who holds it, and an address that comes back is given again.
 #[test]
 fn the_range_is_full() {
+    if !whole_alone() {
+        return;
+    }
     node(&small_network(), |world, node| {
         let mut pods: Vec<_> = (0..5)
             .map(|number| node.run(&format!("pod-{number}"), &[]))

@@ -6,6 +6,7 @@
     reason = "a helper of tests fails the test that uses it"
 )]
 
+mod ctr;
 mod damage;
 mod node;
 mod podman;

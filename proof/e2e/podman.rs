@@ -7,7 +7,7 @@ use linkspan_proof::scale;
 use linkspan_testkit::{Cmd, Output, Podman, Protocol::Tcp, Protocol::Udp, rows};
 
 use crate::traffic::{Published, SECOND_V4, SECOND_V6, parse};
-use crate::world::{PORT, Serving, World, at_a_time, world};
+use crate::world::{PORT, Serving, World, at_a_time, whole_alone, world};
 
 const PORTS: [Published; 2] = [(Tcp, "", 8080), (Udp, "", 8080)];
 
@@ -198,6 +198,9 @@ fn containers_come_back() {
 /// A container joins a network and leaves it while it runs.
 #[test]
 fn networks_come_and_go() {
+    if !whole_alone() {
+        return;
+    }
     podman(|world, host| {
         host.run("c", "--network one", &PORTS);
         for _ in 0..2 {
@@ -241,7 +244,7 @@ fn podman_is_killed_while_a_container_starts() {
         host.run("c", options, &PORTS);
         let took = began.elapsed();
         host.end("c");
-        let kills: u32 = scale(6, 60);
+        let kills: u32 = scale(4, 40);
         for kill in 1..=kills {
             let running = host.command("c", options, &PORTS).start();
             thread::sleep(took * kill / kills);
@@ -314,10 +317,12 @@ fn a_full_host_is_rebooted() {
 
 /// podman#12306: containers that start at the same time on a network whose bridge is not there.
 #[test]
-fn sixteen_by_four() {
+fn many_by_four() {
     podman(|world, host| {
         world.host.run("ip link delete cni-podman1");
-        let names: Vec<_> = (0..16).map(|number| format!("c{number}")).collect();
+        let names: Vec<_> = (0..scale(8, 24))
+            .map(|number| format!("c{number}"))
+            .collect();
         let containers = at_a_time(4, names, |name| host.run(&name, "--network one", &[]));
         let mut addresses: Vec<_> = containers.iter().flat_map(|one| &one.pod.ips).collect();
         addresses.sort();

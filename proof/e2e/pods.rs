@@ -1,13 +1,17 @@
 //! Pods of containerd, as kubelet has them run and end.
 
+use std::time::Instant;
+
+use linkspan_proof::scale;
 use linkspan_testkit::{
     PodConfig,
     Protocol::{Tcp, Udp},
 };
+use serde_json::json;
 
-use crate::node::{network, node};
+use crate::node::{configure, network, node};
 use crate::traffic::{Published, SECOND_V4, SECOND_V6};
-use crate::world::at_a_time;
+use crate::world::{PORT, at_a_time};
 
 /// What pods publish, each as (pod, its ports).
 const PODS: [(&str, &[Published]); 6] = [
@@ -75,11 +79,59 @@ fn are_stopped_again_and_removed_later() {
     });
 }
 
-/// plugins#510, cni#605, containerd#3507: a node that is drained and filled. No two pods have an address, and each is reached.
+/// k8s#90838: what an annotation says is what the pod gets, beside labels and a DNS configuration that no plugin of the chain asks for; and of a limit with a burst
+/// that is told, packets show it.
+#[test]
+fn are_limited() {
+    let mut limited = network();
+    limited["plugins"][3] = json!({
+        "type": "bandwidth",
+        "ingressRate": RATE, "ingressBurst": BURST, "egressRate": RATE, "egressBurst": BURST
+    });
+    node(&limited, |world, node| {
+        let pod = node.run("pod", &[]);
+        world.assert_works(&pod);
+        let began = Instant::now();
+        let exchanges = 40;
+        for _ in 0..exchanges {
+            world.talk(world.host.host(), Tcp, pod.pod.ips[0], PORT);
+        }
+        let took = began.elapsed().as_secs_f64();
+        let bits = f64::from(exchanges * 64 * 1024 * 8 - BURST);
+        assert!(
+            took >= 0.9 * bits / f64::from(RATE),
+            "{exchanges} exchanges took {took} s"
+        );
+        node.end(pod);
+        configure("10-pods.conflist", &network().to_string());
+        node.containerd.kill();
+        node.containerd.start_again();
+        let annotated = PodConfig::new("annotated")
+            .dns("10.96.0.10", "cluster.local")
+            .label("app", "web")
+            .annotation("kubernetes.io/ingress-bandwidth", "10M")
+            .annotation("kubernetes.io/egress-bandwidth", "20M");
+        let pod = node.try_run(annotated, &[]).unwrap();
+        world.assert_works(&pod);
+        let queues = world.host.run("tc qdisc show");
+        for rate in ["tbf", "rate 10Mbit", "rate 20Mbit"] {
+            assert!(queues.contains(rate), "{rate}: {queues}");
+        }
+        node.end(pod);
+    });
+}
+
+/// Bits in a second, and bits at once.
+const RATE: u32 = 20_000_000;
+const BURST: u32 = 400_000;
+
+/// plugins#510, cni#605, containerd#3507: a node that is filled and drained. No two pods have an address, and each is reached.
 #[test]
 fn thirty_by_eight() {
     node(&network(), |world, node| {
-        let names: Vec<_> = (0..30).map(|number| format!("pod-{number}")).collect();
+        let names: Vec<_> = (0..scale(12, 30))
+            .map(|number| format!("pod-{number}"))
+            .collect();
         let pods = at_a_time(8, names, |name| node.run(&name, &[]));
         let mut addresses: Vec<_> = pods.iter().flat_map(|pod| &pod.pod.ips).collect();
         addresses.sort();

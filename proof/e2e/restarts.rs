@@ -18,7 +18,7 @@ fn pods_outlive_the_runtime() {
     node(&network(), |world, node| {
         let old = node.run("old", &PORTS);
         let mut last = node.run("last", &[]);
-        for round in 0..4 {
+        for round in 0..scale(2, 6) {
             match round % 2 {
                 0 => node.containerd.kill(),
                 _ => node.containerd.stop(),
@@ -46,7 +46,7 @@ fn the_runtime_is_killed_while_a_pod_starts() {
         let first = node.cri.run(&pod(0)).unwrap();
         let took = began.elapsed();
         node.cri.end(&first.id).unwrap();
-        let kills = scale(8, 80);
+        let kills = scale(6, 60);
         for kill in 1..=kills {
             thread::scope(|scope| {
                 let (cri, pod) = (node.cri.clone(), pod(kill.into()));

@@ -183,6 +183,19 @@ fn close_forward(host: &Sandbox) {
     );
 }
 
+/// Whether all is asked for. What is left out otherwise says so: most of it is in another scenario as well.
+#[expect(
+    clippy::print_stdout,
+    reason = "the harness keeps it for --show-output"
+)]
+pub(crate) fn whole_alone() -> bool {
+    let whole = linkspan_proof::whole();
+    if !whole {
+        println!("this is of the whole proof: make e2e");
+    }
+    whole
+}
+
 /// Does something with each of these, so many at a time.
 pub(crate) fn at_a_time<T: Send, U: Send>(
     number: usize,

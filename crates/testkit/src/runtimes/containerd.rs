@@ -121,6 +121,12 @@ impl Containerd {
             .args(["--namespace", "k8s.io"])
     }
 
+    /// The files of the image, as a directory.
+    #[must_use]
+    pub fn rootfs(&self) -> PathBuf {
+        self.dir.join("image")
+    }
+
     /// What it has written since it was started.
     #[must_use]
     pub fn log(&self) -> String {
