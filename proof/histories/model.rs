@@ -261,11 +261,18 @@ impl<'a> History<'a> {
         one.port.is_some() && self.records.iter().any(is_rival)
     }
 
-    /// Whether that has happened to anybody, so that what was flushed cannot be put back as it was.
-    fn is_any_hijacked(&self, until: Time) -> bool {
-        self.holdings
-            .iter()
-            .any(|one| one.who != Who::Reference && self.is_hijacked(one, until))
+    /// Whether somebody's port may be another's by now, so that what was flushed cannot be put back as it was: the reference has taken
+    /// it, or it is of an ADD or a DEL that came to no end, beside a container that has it.
+    fn is_any_port_lost(&self, until: Time) -> bool {
+        let may_have = |one: &&Holding| one.asked < until && one.until >= until;
+        let has_rival = |one: &Holding| {
+            let is_doubtful = one.certain.is_none_or(|(_, certain)| certain < until);
+            let is_rival =
+                |other: &Holding| other.port == one.port && other.at.container != one.at.container;
+            is_doubtful && one.port.is_some() && self.holdings.iter().filter(may_have).any(is_rival)
+        };
+        let mut ours = self.holdings.iter().filter(|one| one.who != Who::Reference);
+        ours.any(|one| self.is_hijacked(one, until) || may_have(&one) && has_rival(one))
     }
 
     /// An answer of ours that cannot be right.
@@ -283,7 +290,7 @@ impl<'a> History<'a> {
             // It may be that no attachment is known, which it says.
             Op::Gc(Net::Tool) => !message.contains("--all"),
             Op::Status(net) => !self.may_be_full(net, None, record),
-            Op::Reconcile => !self.is_any_hijacked(record.end),
+            Op::Reconcile => !self.is_any_port_lost(record.end),
             Op::Del(_) | Op::Gc(_) | Op::FlushNft | Op::FlushIptables | Op::Lose(_) => true,
         };
         is_wrong.then(|| format!("{step} failed without a reason, code {code}: {message}"))

@@ -163,6 +163,24 @@ fn what_fails_without_a_reason_is_noticed() {
         is_right(&line.replace("by=ours", "by=old"));
     }
     is_right("0 1 1 gc tool by=ours -> code 1: say --all");
+    // A port of an ADD that was killed may be another's by now; of one that lives it is not.
+    let two = "0 5 1 add c1 lan port=8001 by=ours -> killed\n6 8 2 add c2 lan port=8001 by=ours -> 10.40.0.3\n";
+    let fails = "9 10 1 reconcile by=ours -> code 1: port 8001 is c2's";
+    is_right(&format!("{two}{fails}"));
+    is_noticed(
+        &format!(
+            "{}{fails}",
+            two.replace("c2 lan port=8001", "c2 lan port=8002")
+        ),
+        "reconcile",
+    );
+    is_noticed(
+        &format!(
+            "{}{fails}",
+            two.replace("6 8", "5 6 1 del c1 lan by=ours -> done\n7 8")
+        ),
+        "reconcile",
+    );
     // A port that the reference leads elsewhere cannot be put back.
     let first = "0 5 1 add c1 lan port=8001 by=ours -> 10.40.0.2\n6 8 2 add c2 lan port=8001 by=reference -> 10.40.0.3\n";
     is_right(&format!(
