@@ -393,13 +393,13 @@ impl<'a> History<'a> {
                 .iter()
                 .any(|address| line.contains(&address.to_string()))
         };
-        let is_named = self
-            .holdings
-            .iter()
-            .any(|one| its.contains(&one.at) && names_it(one))
-            || its
+        let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
+        let is_its_id = |word: &str| its.iter().any(|at| word == format!("c{}", at.container));
+        let is_named = words.any(is_its_id)
+            || self
+                .holdings
                 .iter()
-                .any(|at| line.contains(&format!("c{}", at.container)));
+                .any(|one| its.contains(&one.at) && names_it(one));
         !its.is_empty() && (is_named || line.contains("CNI-"))
     }
 }

@@ -334,5 +334,8 @@ fn what_is_left_is_noticed_but_where_the_reference_made_it() {
     );
     let other = format!("{gone}8 9 2 add c2 lan by=reference -> 10.40.0.3\n");
     assert_eq!(left(&other, rule), 1);
+    let alike = format!("{gone}8 9 2 add c12 lan by=reference -> killed\n");
+    assert_eq!(left(&alike, "host link vethf00 alias = lan/c1/eth0"), 1);
+    assert_eq!(left(&alike, "host link vethf00 alias = lan/c12/eth0"), 0);
     assert_eq!(left(&other, "host link vethf00 alias = lan/c1/eth0"), 1);
 }
