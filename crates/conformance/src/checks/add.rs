@@ -5,7 +5,7 @@ use linkspan_spec::Version;
 
 use super::{ANY, INTERFACE, ON_LINKS, only_if, some_of};
 use crate::bench::Bench;
-use crate::check::{Check, Level, Verdict};
+use crate::check::{Check, Level, Stop, Verdict};
 use crate::section::Section;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -129,7 +129,7 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Must,
         since: Version::V0_1_0,
         of: INTERFACE,
-        asks: "ADD of the same container to the network with another interface, and DEL of the first",
+        asks: "ADD of the same container to the network with another interface, and DEL of each",
         says: "an attachment is named by container and interface: a container may be added with two, and DEL of one leaves the other",
         run: |bench| {
             let can = bench.subject.makes_interface() && !bench.subject.single;
@@ -140,22 +140,31 @@ pub(super) const CHECKS: &[Check] = &[
             let first = bench.attached()?;
             let container = bench.container()?;
             // The same container: its ID and its namespace are those of the first.
-            let call = bench
-                .of("ADD", &container)?
-                .env("CNI_CONTAINERID", &first.container.id)
-                .env("CNI_NETNS", &first.container.path)
-                .env("CNI_IFNAME", "net1");
-            let answer = call
-                .asking("ADD of the same container with the interface net1")
-                .run()?;
-            answer.success()?;
+            let second = |command: &str| {
+                let call = bench
+                    .of(command, &container)?
+                    .env("CNI_CONTAINERID", &first.container.id)
+                    .env("CNI_NETNS", &first.container.path)
+                    .env("CNI_IFNAME", "net1");
+                let asked = format!("{command} of the same container with the interface net1");
+                let answer = call.asking(asked).run()?;
+                answer.success()?;
+                Ok::<_, Stop>(answer)
+            };
+            let has = |name: &str| match first.container.rtnl()?.link(name) {
+                Err(error) if error.is_not_found() => Ok(false),
+                found => Ok::<_, Stop>(found.map(|_| true)?),
+            };
+            second("ADD")?;
+            let del = second("DEL")?;
+            if !has(&first.container.ifname)? {
+                return Err(del.fault("DEL of the second interface took the first"));
+            }
+            second("ADD")?;
             let del = bench.detach(&first)?;
-            match first.container.rtnl()?.link("net1") {
-                Ok(_) => Ok(()),
-                Err(error) if error.is_not_found() => {
-                    Err(del.fault("DEL of the first interface took the second"))
-                }
-                Err(error) => Err(error.into()),
+            match has("net1")? {
+                true => Ok(()),
+                false => Err(del.fault("DEL of the first interface took the second")),
             }
         },
     },
