@@ -96,9 +96,11 @@ fn open_standard_descriptors() -> io::Result<()> {
         revents: 0,
     });
     // SAFETY: the pointer is that of three `pollfd`, which the kernel reads and writes during the call.
-    let ready = unsafe { libc::poll(standard.as_mut_ptr(), 3, 0) };
-    if ready < 0 {
-        return Err(io::Error::last_os_error());
+    while unsafe { libc::poll(standard.as_mut_ptr(), 3, 0) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
     }
     for one in standard
         .iter()

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use linkspan_testkit::{
-    Cmd, Feature, PLUGIN_NAMES, Plugins, Sandbox, needs, sandbox, with_prev_result,
+    Cmd, Feature, PLUGIN_NAMES, Plugins, Sandbox, fail_at_syscall, needs, sandbox, with_prev_result,
 };
 use serde_json::{Value, json};
 
@@ -449,4 +449,16 @@ fn a_limit_on_the_size_of_files_leaves_nothing() {
             assert_eq!(left(&[&netns]), before, "{limit}: {output}");
         }
     });
+}
+
+/// `make chaos`: a signal while it looked whether its standard descriptors are open ended it by SIGABRT.
+#[test]
+fn a_signal_at_its_start_is_no_end() {
+    let plugins = Plugins::linked(env!("CARGO_BIN_EXE_linkspan-plugins"));
+    let version = plugins.call(
+        "VERSION",
+        &json!({ "type": "bridge", "cniVersion": "1.1.0" }),
+    );
+    let output = fail_at_syscall(version.cmd(), "poll", "EINTR", 1).unwrap();
+    assert!(output.success().contains("supportedVersions"), "{output}");
 }
