@@ -27,6 +27,9 @@ const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 /// are set by some seconds when the network comes up.
 const MARGIN: Duration = Duration::from_secs(60);
 
+/// How many characters the ID of a boot has in `/proc`.
+const UUID_LENGTH: usize = 36;
+
 /// The boot that the machine is in.
 #[derive(Clone, Debug)]
 pub struct Boot {
@@ -40,9 +43,10 @@ impl Boot {
     /// # Errors
     /// When /proc does not tell.
     pub fn current() -> io::Result<Self> {
-        let mut text = [0; 64];
-        let size = File::open("/proc/sys/kernel/random/boot_id")?.read(&mut text)?;
-        let digits = text[..size].iter().filter(|byte| byte.is_ascii_hexdigit());
+        // All of it: with a part of the ID whatever is kept here would be of another boot.
+        let mut text = [0; UUID_LENGTH];
+        File::open("/proc/sys/kernel/random/boot_id")?.read_exact(&mut text)?;
+        let digits = text.iter().filter(|byte| byte.is_ascii_hexdigit());
         Ok(Self {
             id: digits.map(|digit| char::from(*digit)).collect(),
             started: OnceCell::new(),

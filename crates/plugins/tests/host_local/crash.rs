@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use linkspan_testkit::{Cmd, kill_at_every_syscall, sandbox};
+use linkspan_testkit::{Cmd, Fault, kill_at_every_syscall, sandbox, trace};
 use serde_json::{Value, json};
 
 use super::{DIRECTORY, Host, address, files, network, reserved, small};
@@ -112,5 +112,37 @@ fn a_read_only_directory_is_named() {
         host.ours.status(&config).fails(50, &["Read-only"]);
         host.del(&config, "c2").success();
         host.ours.status(&small()).success();
+    });
+}
+
+/// `make chaos`: with a part of the ID of its boot a reservation was of an earlier one, so anybody's.
+#[test]
+fn a_read_that_falls_short_makes_no_reservation_of_another_boot() {
+    sandbox(|sandbox| {
+        let host = Host::new(sandbox);
+        let config = network(json!({ "subnet": "10.22.0.0/24" }));
+        let mut origins = Vec::new();
+        for occurrence in 1.. {
+            let mut hit = false;
+            let output = trace(command(&host, "ADD", &config, "c1"), |call| {
+                let is_it = call.name == "read" && call.occurrence == occurrence;
+                hit |= is_it;
+                is_it.then_some(Fault::Shorten(2, 8))
+            });
+            assert!(output.ok() || output.status.code() == Some(127), "{output}");
+            for name in reserved() {
+                let script = format!(
+                    "import os; print(os.getxattr('{DIRECTORY}/{name}', 'user.linkspan.origin'))"
+                );
+                origins.push(sandbox.run(&format!("python3 -c \"{script}\"")));
+            }
+            host.del(&config, "c1").success();
+            if !hit {
+                break;
+            }
+        }
+        assert!(origins.len() > 3, "{origins:?}");
+        origins.dedup();
+        assert_eq!(origins.len(), 1, "{origins:?}");
     });
 }
