@@ -293,7 +293,18 @@ impl Call {
     /// When the plugin cannot be run, or exceeds the deadline.
     #[track_caller]
     pub fn run(&self) -> Outcome {
-        Outcome::of(self.cmd().output())
+        self.cmd().run_as_plugin()
+    }
+}
+
+impl Cmd {
+    /// Runs it to its end, and takes what it says as a plugin's answer.
+    ///
+    /// # Panics
+    /// When it cannot be run, or exceeds the deadline.
+    #[track_caller]
+    pub fn run_as_plugin(self) -> Outcome {
+        Outcome::of(self.output())
     }
 }
 
@@ -307,8 +318,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Takes what a program has said as a plugin's answer.
+    ///
+    /// # Panics
+    /// When it has exceeded its deadline.
     #[track_caller]
-    fn of(output: Output) -> Self {
+    #[must_use]
+    pub fn of(output: Output) -> Self {
         assert!(
             !output.timed_out,
             "the plugin did not answer in time: {output}"

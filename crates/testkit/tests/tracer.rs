@@ -55,6 +55,21 @@ fn a_call_fails_without_having_happened() {
 }
 
 #[test]
+fn a_call_happens_and_fails_all_the_same() {
+    sandbox(|host| {
+        let dir = host.dir().join("d");
+        let mkdir = Cmd::new("mkdir").arg(&dir);
+        let output = with_fault(
+            mkdir,
+            |call| call.name == "mkdir",
+            Fault::Answer(errno("EIO")),
+        );
+        assert!(output.stderr.contains("Input/output error"), "{output}");
+        assert!(dir.exists(), "{output}");
+    });
+}
+
+#[test]
 fn a_call_is_killed_or_gets_a_signal() {
     let shell = || Cmd::shell("trap 'echo caught; exit 3' TERM; echo begun; echo ended");
     let first_write = |call: &Syscall| call.name == "write";

@@ -40,6 +40,8 @@ pub struct Syscall {
 pub enum Fault {
     /// It does not happen, and returns this error (`libc`'s number; see [`errno`]).
     Error(i32),
+    /// It happens, and returns this error all the same, as `close` does.
+    Answer(i32),
     /// Who makes it is killed instead, by SIGKILL.
     Kill,
     /// Who makes it gets SIGTERM while it is made.
@@ -137,6 +139,7 @@ fn follow(leader: i32, mut decide: impl FnMut(&Syscall) -> Option<Fault>) -> Exi
     let mut resume = Resume::ToSyscall;
     let mut status = ExitStatus::from_raw(0);
     let mut begun = false;
+    let mut answer = None;
     while let Some((tracee, event)) = Tracee::wait() {
         let mut signal = 0;
         match event {
@@ -163,10 +166,19 @@ fn follow(leader: i32, mut decide: impl FnMut(&Syscall) -> Option<Fault>) -> Exi
                         args,
                         thread: tracee.id().cast_unsigned(),
                     };
-                    if let Some(fault) = decide(&syscall) {
-                        inject(&tracee, fault);
-                        resume = Resume::ToEnd;
+                    match decide(&syscall).filter(|_| answer.is_none()) {
+                        // At the call's end.
+                        Some(Fault::Answer(error)) => answer = Some((tracee.id(), error)),
+                        Some(fault) => {
+                            inject(&tracee, fault);
+                            resume = Resume::ToEnd;
+                        }
+                        None => {}
                     }
+                } else if let Some((_, error)) = answer.filter(|(thread, _)| *thread == tracee.id())
+                {
+                    tracee.answer(error);
+                    resume = Resume::ToEnd;
                 }
             }
             Event::Other => {}
@@ -179,6 +191,7 @@ fn follow(leader: i32, mut decide: impl FnMut(&Syscall) -> Option<Fault>) -> Exi
 fn inject(tracee: &Tracee, fault: Fault) {
     match fault {
         Fault::Error(number) => tracee.skip(number),
+        Fault::Answer(number) => tracee.answer(number),
         Fault::Shorten(argument, length) => tracee.change_argument(argument, length),
         Fault::Terminate => tracee.signal(Signal::TERM),
         Fault::Kill => {

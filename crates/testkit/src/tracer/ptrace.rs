@@ -124,6 +124,13 @@ impl Tracee {
         registers::skip(self);
     }
 
+    /// Has the call that it has just made return an error.
+    pub(super) fn answer(&self, error: i32) {
+        registers::change(self, |registers| {
+            registers::set_result(registers, -i64::from(error));
+        });
+    }
+
     /// Changes an argument of the call that it is about to make.
     pub(super) fn change_argument(&self, index: usize, value: u64) {
         registers::change(self, |registers| {
