@@ -1,0 +1,376 @@
+//! What must hold after each run with a fault.
+//!
+//! - What is told is told as the specification has it: a result, or an error with a code and a message. Who is killed tells nothing.
+//! - A success is one: the host has what a run without a fault leaves, and the answer is the same.
+//! - A failed ADD leaves the host as it was. Of one that was killed, DEL leaves nothing, and so does GC without a DEL.
+//! - DEL and GC that failed are completed by another one. What they tell as a success has left nothing.
+//! - CHECK, STATUS, VERSION, and GC of what lives change nothing.
+//! - Nobody else loses anything, at any time.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::os::unix::process::ExitStatusExt;
+
+use linkspan_testkit::{Outcome, Syscall, Tally, trace};
+use serde_json::Value;
+
+use crate::faults::{Point, What, points};
+use crate::scene::{Command, Scene};
+use crate::state::State;
+use crate::subjects::Life;
+
+/// One fault, as it is told where something is wrong, for those who look at it alone.
+const FAULT: &str = "FAULT";
+
+/// How much is told of what is wrong.
+const MAX_FINDINGS: usize = 12;
+const MAX_LINES: usize = 8;
+
+pub(crate) struct Judge<'a> {
+    scene: Scene<'a>,
+    /// How many faults there are at most for each command.
+    limit: usize,
+    /// What there is while `c1` is detached, and while it is attached.
+    detached: State,
+    attached: State,
+    result: Value,
+    counts: BTreeMap<&'static str, u64>,
+    findings: Vec<String>,
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(mut scene: Scene<'a>, limit: usize) -> Self {
+        let detached = scene.look();
+        let result = without_chance(scene.attach());
+        let attached = scene.look();
+        scene.detach();
+        Self {
+            scene,
+            limit,
+            detached,
+            attached,
+            result,
+            counts: BTreeMap::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Has each command fail in each way.
+    ///
+    /// # Panics
+    /// When something is not as it must be.
+    pub(crate) fn every_command(mut self) {
+        for command in Command::ALL {
+            // A device that is in a namespace goes with it.
+            if command == Command::Gc && self.life() == Life::Device {
+                continue;
+            }
+            let only = env::var(FAULT).ok();
+            for (number, point) in self.points(command).into_iter().enumerate() {
+                let words = format!("{} {}", command.name(), point.words());
+                if only.as_ref().is_some_and(|only| *only != words)
+                    || self.findings.len() >= MAX_FINDINGS
+                {
+                    continue;
+                }
+                let wrong = self.fail(command, &point, number);
+                if let Err(wrong) = wrong {
+                    self.findings.push(self.told(&words, &wrong));
+                    self.restore();
+                }
+            }
+        }
+        self.tell();
+    }
+
+    /// The faults of a command: all of them, or as many as are asked for, from its begin to its end.
+    fn points(&mut self, command: Command) -> Vec<Point> {
+        self.prepare(command);
+        let mut all = Vec::new();
+        let output = trace(self.scene.command(command), |syscall: &Syscall| {
+            all.extend(points(syscall));
+            None
+        });
+        self.learn(command, &Outcome::of(output));
+        match (command, self.life()) {
+            (Command::Gc, Life::Namespace | Life::Once) | (Command::Del, Life::Once) => {
+                self.scene.renew();
+            }
+            _ => {}
+        }
+        let total = all.len();
+        let step = total.div_ceil(self.limit).max(1);
+        // Not the same part of each command.
+        all.into_iter().skip(step / 2).step_by(step).collect()
+    }
+
+    /// `c1` is attached where the command is about what is; and where its namespace ends what it has, that is gone before GC.
+    fn prepare(&mut self, command: Command) {
+        let is_attached = self.scene.is_attached();
+        match command {
+            Command::Add if is_attached => self.scene.detach(),
+            Command::Check | Command::Del | Command::Gc | Command::GcNothing if !is_attached => {
+                self.scene.attach();
+            }
+            _ => {}
+        }
+        if command == Command::Gc && self.life() != Life::Host {
+            self.scene.lose_namespace();
+        }
+    }
+
+    fn life(&self) -> Life {
+        self.scene.subject.life
+    }
+
+    /// What a command that has succeeded has made of `c1`.
+    fn learn(&mut self, command: Command, outcome: &Outcome) {
+        match command {
+            _ if !outcome.output.ok() => {}
+            Command::Add => self.scene.learn(outcome.json.clone().unwrap_or_default()),
+            Command::Del | Command::Gc => self.scene.forget(),
+            _ => {}
+        }
+    }
+
+    /// Runs a command with a fault, and tells what is wrong then.
+    fn fail(&mut self, command: Command, point: &Point, number: usize) -> Result<(), String> {
+        self.prepare(command);
+        let mut hit = false;
+        let output = trace(self.scene.command(command), |syscall| {
+            let fault = point.fault(syscall);
+            hit |= fault.is_some();
+            fault
+        });
+        if output.timed_out {
+            return Err(format!("it did not end: {output}"));
+        }
+        let is_killed = output
+            .status
+            .signal()
+            .is_some_and(|signal| is_expected(point, signal));
+        let is_success = output.ok();
+        let outcome = Outcome::of(output);
+        self.count(point, hit, is_success, is_killed);
+        self.learn(command, &outcome);
+        let told = self.is_well_told(command, point, &outcome, is_killed);
+        let true_ = self.is_true(command, &outcome, is_success, is_killed);
+        let others = self.spares_others();
+        let recovered = self.recovers(command, is_success, number);
+        told.and(true_).and(others).and(recovered)
+    }
+
+    fn count(&mut self, point: &Point, hit: bool, is_success: bool, is_killed: bool) {
+        let mut add = |what| *self.counts.entry(what).or_default() += 1;
+        if !hit {
+            return add("calls that were not made again");
+        }
+        add("runs");
+        add(match point.what {
+            What::Error(_) => "calls failed",
+            What::Kill => "SIGKILLs",
+            What::Terminate => "SIGTERMs",
+            What::Shorten(_) => "calls cut short",
+        });
+        if !is_killed {
+            add(if is_success {
+                "answered by a success"
+            } else {
+                "answered by an error"
+            });
+        }
+    }
+
+    /// An answer has the form that the specification gives it.
+    fn is_well_told(
+        &self,
+        command: Command,
+        point: &Point,
+        outcome: &Outcome,
+        is_killed: bool,
+    ) -> Result<(), String> {
+        let output = &outcome.output;
+        let is_broken = output
+            .status
+            .signal()
+            .is_some_and(|signal| !is_expected(point, signal));
+        if is_broken || output.stderr.contains("panicked") || output.stdout.contains("panicked") {
+            return Err(format!("it broke: {output}"));
+        }
+        // Who could not write an answer has given none, nor has who could not be loaded: a build for development is linked to libraries.
+        let is_not_loaded = output.status.code() == Some(127);
+        let could_not =
+            is_killed || is_not_loaded || (point.syscall == "write" && output.stdout.is_empty());
+        if could_not || output.ok() || self.scene.subject.is_run_by_linkspan {
+            let must_tell = output.ok() && matches!(command, Command::Add | Command::Version);
+            return match &outcome.json {
+                None if must_tell && !self.scene.subject.is_run_by_linkspan => {
+                    Err(format!("a success without a result: {output}"))
+                }
+                _ if !output.ok() && !could_not && output.stderr.trim().is_empty() => {
+                    Err(format!("an error without a word: {output}"))
+                }
+                _ => Ok(()),
+            };
+        }
+        let json = outcome.json.as_ref();
+        let code = json
+            .and_then(|json| json["code"].as_u64())
+            .unwrap_or_default();
+        let message = json
+            .and_then(|json| json["msg"].as_str())
+            .unwrap_or_default();
+        if code == 0 || message.len() < 8 {
+            return Err(format!("no error of the specification: {output}"));
+        }
+        Ok(())
+    }
+
+    /// The host is as the answer has it.
+    fn is_true(
+        &self,
+        command: Command,
+        outcome: &Outcome,
+        is_success: bool,
+        is_killed: bool,
+    ) -> Result<(), String> {
+        let told = if is_success {
+            "a success was told"
+        } else {
+            "an error was told"
+        };
+        let (wanted, what) = match command {
+            Command::Add if is_success => {
+                let result = without_chance(outcome.json.clone().unwrap_or_default());
+                if result != self.result {
+                    return Err(format!("another result: {}", outcome.output));
+                }
+                (&self.attached, "what an ADD leaves")
+            }
+            Command::Add if is_killed => return Ok(()),
+            Command::Add if self.scene.subject.is_run_by_linkspan => return Ok(()),
+            Command::Add => (&self.detached, "what was before"),
+            // Without its namespace the host is to be looked at when there is another.
+            Command::Gc if self.life() != Life::Host => return Ok(()),
+            Command::Del if self.life() == Life::Once => return Ok(()),
+            Command::Del | Command::Gc if is_success => (&self.detached, "what was before"),
+            Command::Del | Command::Gc => return Ok(()),
+            _ if self.scene.is_attached() => (&self.attached, "what was before"),
+            _ => (&self.detached, "what was before"),
+        };
+        let difference = self.scene.differs(wanted);
+        if difference.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "{told}, and there is not {what}:\n{difference}{}",
+            outcome.output
+        ))
+    }
+
+    /// All that `by` has is there still.
+    fn spares_others(&self) -> Result<(), String> {
+        let now = self.scene.look();
+        let lost: Vec<&str> = self
+            .detached
+            .iter()
+            .filter(|line| self.scene.is_of_by(line) && !now.contains(*line))
+            .map(String::as_str)
+            .collect();
+        if lost.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("another container has lost:\n{}", lost.join("\n")))
+        }
+    }
+
+    /// DEL, and by turns GC without one, bring the host back to where it was.
+    fn recovers(
+        &mut self,
+        command: Command,
+        is_success: bool,
+        number: usize,
+    ) -> Result<(), String> {
+        let life = self.life();
+        let by = match command {
+            Command::Add if number % 2 == 1 && life != Life::Device => Command::Gc,
+            Command::Add | Command::Del => Command::Del,
+            Command::Gc => Command::Gc,
+            _ => return Ok(()),
+        };
+        let loses_namespace = by == Command::Gc && life != Life::Host;
+        if loses_namespace && command != Command::Gc {
+            self.scene.lose_namespace();
+        }
+        let is_over = is_success && command != Command::Add;
+        let outcome = (!is_over).then(|| self.scene.run(by));
+        self.scene.forget();
+        if loses_namespace || life == Life::Once {
+            self.scene.renew();
+        }
+        if let Some(outcome) = outcome.filter(|outcome| !outcome.output.ok()) {
+            return Err(format!("then {} failed: {}", by.verb(), outcome.output));
+        }
+        let difference = self.scene.differs(&self.detached);
+        if difference.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("left after {}:\n{difference}", by.verb()))
+        }
+    }
+
+    /// Goes on behind something that was wrong.
+    fn restore(&mut self) {
+        for command in [Command::Del, Command::Gc] {
+            self.scene.run(command);
+        }
+        self.scene.forget();
+        if self.life() != Life::Device {
+            self.scene.renew();
+        }
+        if !self.scene.differs(&self.detached).is_empty() {
+            self.findings
+                .push("and neither DEL nor GC can mend it: the rest was not tried".to_owned());
+            self.findings.resize(MAX_FINDINGS, String::new());
+        }
+    }
+
+    fn told(&self, words: &str, wrong: &str) -> String {
+        let lines: Vec<&str> = wrong.lines().take(MAX_LINES).collect();
+        format!(
+            "{FAULT}='{words}'  # {}\n  {}",
+            self.scene.subject.name,
+            lines.join("\n  ")
+        )
+    }
+
+    fn tell(&self) {
+        println!("{}: {:?}", self.scene.subject.name, self.counts);
+        let mut tally = Tally::of("chaos");
+        for (what, many) in &self.counts {
+            tally.add(what, *many);
+        }
+        tally.add("leftovers", self.findings.len()).write();
+        assert!(self.findings.is_empty(), "{}", self.findings.join("\n"));
+    }
+}
+
+/// An answer without what chance gives.
+fn without_chance(mut result: Value) -> Value {
+    for interface in result["interfaces"].as_array_mut().into_iter().flatten() {
+        interface
+            .as_object_mut()
+            .map(|interface| interface.remove("mac"));
+    }
+    result
+}
+
+/// Whether a program ends by this signal where this happens to it. Without memory Rust's programs abort.
+fn is_expected(point: &Point, signal: i32) -> bool {
+    match point.what {
+        What::Kill => signal == 9,
+        What::Terminate => signal == 15,
+        What::Error("ENOMEM") => signal == 6 && ["mmap", "brk", "mremap"].contains(&point.syscall),
+        _ => false,
+    }
+}
