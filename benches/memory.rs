@@ -20,9 +20,10 @@ const RUNS: usize = 5;
 
 /// How strace is called so that each process stays for a moment when it ends, and can be looked at: what the kernel tells its parent
 /// afterwards (`ru_maxrss`) is never less than what the parent had itself.
-pub(crate) const LINGERING: [&str; 8] = [
+pub(crate) const LINGERING: [&str; 9] = [
     "strace",
     "-f",
+    "--seccomp-bpf",
     "-qq",
     "-o",
     "/dev/null",
