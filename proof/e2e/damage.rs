@@ -165,6 +165,30 @@ fn the_configuration_is_broken() {
     });
 }
 
+/// The network has become one of another kind when a pod ends, so that nobody calls the plugin that attached it. What that had is found by
+/// `linkspan doctor`.
+#[test]
+fn the_network_becomes_another() {
+    let bridge = network().to_string();
+    let macvlan = bridge.replace(
+        r#""type":"bridge""#,
+        r#""type":"macvlan","master":"uplink""#,
+    );
+    node(&network(), |world, node| {
+        let pod = node.run("pod", &PORTS).stop_serving();
+        configure("10-pods.conflist", &macvlan);
+        node.containerd.kill();
+        node.containerd.start_again();
+        node.cri.end(&pod).unwrap();
+        configure("10-pods.conflist", &bridge);
+        let next = starts(node);
+        let doctor = Cmd::new(linkspan_proof::linkspan());
+        doctor.args(["doctor", "--fix", "--yes"]).run();
+        world.assert_works(&next);
+        node.end(next);
+    });
+}
+
 /// A pod, when the runtime has seen that one can be started: it looks some time after its directory has changed.
 #[track_caller]
 fn starts(node: &Node) -> Serving {
