@@ -28,7 +28,7 @@ impl World<'_> {
         for port in &serving.ports {
             self.assert_published(&pod.netns, serving, port);
         }
-        self.count("times that a pod was reached by all it promises", 1);
+        self.count("times that one was reached by all it promises", 1);
     }
 
     /// A pod reaches another by all addresses, and at its published ports.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -56,6 +57,9 @@ pub(crate) struct Serving {
     _echo: Echo,
 }
 
+/// How many pods and containers this process has run.
+static RUN: AtomicU64 = AtomicU64::new(0);
+
 /// Runs a scenario in a world of its own, which is afterwards as it was when the scenario began.
 #[track_caller]
 pub(crate) fn world<F: FnOnce(&mut World<'_>)>(scenario: F) {
@@ -71,6 +75,7 @@ pub(crate) fn world<F: FnOnce(&mut World<'_>)>(scenario: F) {
         scenario(&mut world);
         world.assert_nothing_left("after the scenario");
         world.count("scenarios", 1);
+        world.count("pods and containers run", RUN.load(Ordering::Relaxed));
         world.tally.lock().unwrap().write();
     });
 }
@@ -140,6 +145,7 @@ impl Serving {
     /// Serves in a pod.
     #[track_caller]
     pub(crate) fn of(pod: Pod, ports: &[Published]) -> Self {
+        RUN.fetch_add(1, Ordering::Relaxed);
         Self {
             _echo: pod.netns.echo(&pod.ips, PORT),
             ports: ports.to_vec(),
