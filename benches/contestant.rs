@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Times;
 use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Netns, Plugins, Sandbox};
-
-use crate::rounds::Times;
 
 /// For one scenario. The reference needs minutes for thousands of ports.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(600);

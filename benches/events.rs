@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::spread::Spread;
 use linkspan_events::{Delegated, Event, Ring};
 use linkspan_kernel::netns::Identity;
@@ -11,7 +12,6 @@ use serde_json::json;
 
 use crate::call::{Attachment, bridge};
 use crate::contestant::Contestant;
-use crate::rounds::Rounds;
 use crate::scenarios::RUNS;
 
 /// Lines that are written one after the other, so that the turns of the ring are among them.

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_kernel::netns::Netns as KernelNetns;
 use linkspan_kernel::rtnl::{Change, Kind, LinkChange, NewLink, Peer, Rtnl};
 use linkspan_testkit::Sandbox;
@@ -11,7 +12,6 @@ use serde_json::json;
 
 use crate::call::{Attachment, bridge};
 use crate::contestant::Contestant;
-use crate::rounds::Rounds;
 
 /// How often each is timed.
 const RUNS: usize = 50;

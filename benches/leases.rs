@@ -7,13 +7,13 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Netns, Sandbox};
 use serde_json::{Value, json};
 
 use crate::call::Attachment;
 use crate::contestant::{Contestant, compared};
-use crate::rounds::Rounds;
 
 /// How often each command of each contestant is timed: the reference waits for two seconds each time.
 const RUNS: usize = 15;

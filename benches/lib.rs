@@ -5,6 +5,7 @@ pub mod data;
 pub mod numbers;
 pub mod page;
 pub mod plots;
+pub mod rounds;
 pub mod spread;
 pub mod svg;
 pub mod table;

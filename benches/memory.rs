@@ -7,13 +7,13 @@ use std::time::Duration;
 use std::{process, thread};
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::spread::Spread;
 use linkspan_testkit::Sandbox;
 use serde_json::json;
 
 use crate::call::{Attachment, bridge};
 use crate::contestant::Contestant;
-use crate::rounds::Rounds;
 
 /// How often each is looked at.
 const RUNS: usize = 5;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Netns, Sandbox};
 use serde_json::{Value, json};
@@ -14,7 +15,6 @@ use serde_json::{Value, json};
 use crate::call::{Attachment, bridge, firewall, portmap, surroundings};
 use crate::contestant::{Contestant, compared};
 use crate::memory;
-use crate::rounds::Rounds;
 use crate::scenarios::RUNS;
 use crate::size;
 

@@ -211,7 +211,7 @@ fn process(data: &Data) -> String {
     Bars {
         words: words(
             data,
-            "A thousand containers in one process, without plugins of their own",
+            "Many containers in one process, without a process for each plugin",
             "In a second; the kernel alone: the same requests by the same threads, and nothing else.",
             &["storm"],
         ),

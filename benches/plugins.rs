@@ -39,7 +39,6 @@ mod memory;
 mod netavark;
 mod pods;
 mod ports;
-mod rounds;
 mod run;
 mod scenarios;
 mod show;
@@ -51,11 +50,11 @@ use std::env;
 use std::time::Instant;
 
 use linkspan_benches::data::{Data, Figure, Run};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::{page, table};
 use linkspan_testkit::{Sandbox, Setup, document};
 
 use crate::contestant::DEADLINE;
-use crate::rounds::Rounds;
 use crate::scenarios::Scenario;
 
 fn main() {

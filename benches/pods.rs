@@ -6,13 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use linkspan_benches::data::{Counts, Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Netns, Sandbox};
 use serde_json::{Value, json};
 
 use crate::call::{Attachment, bandwidth, bridge, firewall, portmap};
 use crate::contestant::Contestant;
-use crate::rounds::Rounds;
 
 /// How many there are, and how many are attached at the same time.
 const PODS: usize = 32;

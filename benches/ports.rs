@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use linkspan_benches::data::{Figure, Side, Unit};
 use linkspan_benches::numbers::whole;
+use linkspan_benches::rounds::Rounds;
 use linkspan_testkit::{Netns, Sandbox};
 use serde_json::{Value, json};
 
 use crate::call::{Attachment, bridge, portmap};
 use crate::contestant::Contestant;
-use crate::rounds::Rounds;
 
 /// Ports published already, an attachment each, and how often a call is timed beside them: the reference needs seconds beside the most.
 const PUBLISHED: [(u16, usize); 5] = [(1, 50), (10, 50), (100, 30), (500, 20), (2_000, 15)];

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use linkspan_benches::data::{Figure, Side, Unit};
 use linkspan_benches::numbers::whole;
+use linkspan_benches::rounds::Rounds;
 use linkspan_testkit::Sandbox;
 use serde_json::{Value, json};
 
 use crate::call::{Attachment, bandwidth, bridge, firewall, forget, portmap};
 use crate::contestant::{Contestant, compared};
-use crate::rounds::Rounds;
 use crate::{events, floor, leases, memory, netavark, pods, ports, show, size, spans, storm};
 
 /// How often each command of each contestant is timed.

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Cmd, Sandbox};
 use serde_json::json;
 
 use crate::call::bridge;
-use crate::rounds::Rounds;
 
 /// Attachments on the node.
 const ATTACHMENTS: usize = 500;

@@ -6,11 +6,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Plugins, Sandbox};
 
 use crate::contestant::ours;
-use crate::rounds::Rounds;
 
 /// All plugins, as `linkspan install` and Debian's package put them there.
 pub(crate) fn installed(_: &Sandbox, _: &mut Rounds) -> Vec<Figure> {

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::spread::Spread;
 use linkspan_spans::{enter, exchange};
 use linkspan_testkit::Sandbox;
@@ -11,7 +12,6 @@ use serde_json::json;
 
 use crate::call::{Attachment, bridge};
 use crate::contestant::Contestant;
-use crate::rounds::Rounds;
 use crate::scenarios::RUNS;
 
 /// How many spans nobody asks for are opened to time one.

@@ -3,11 +3,11 @@
 use std::env;
 
 use linkspan_benches::data::{Figure, Side, Unit};
+use linkspan_benches::rounds::Rounds;
 use linkspan_benches::spread::Spread;
 use linkspan_testkit::{Cmd, Sandbox};
 
 use crate::contestant::DEADLINE;
-use crate::rounds::Rounds;
 
 /// How many containers, and in how many networks.
 const CONTAINERS: usize = 1000;
