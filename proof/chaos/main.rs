@@ -41,7 +41,7 @@ fn fails_once(subject: &Subject) {
 /// thousand of an ADD.
 fn faults_of_a_command() -> usize {
     let asked_for = env::var("FAULTS").ok();
-    asked_for.map_or(scale(10, 300), |number| number.parse().unwrap())
+    asked_for.map_or(scale(10, 60), |number| number.parse().unwrap())
 }
 
 macro_rules! subjects {
