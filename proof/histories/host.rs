@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::networks;
-use crate::schedule::{Attachment, Net, Who};
+use crate::schedule::{Attachment, Net, Op, Who};
 
 /// The variable that names the release of before: its multi-call binary.
 pub(crate) const OLD_PLUGINS: &str = "LINKSPAN_OLD_PLUGINS";
@@ -33,6 +33,15 @@ pub(crate) struct Kept {
     pub(crate) port: Option<u16>,
 }
 
+/// A turn of an operation, until it is dropped.
+#[derive(Debug)]
+#[expect(dead_code, reason = "what is held is a lock")]
+pub(crate) enum Turn<'a> {
+    Shared(RwLockReadGuard<'a, ()>),
+    Alone(RwLockWriteGuard<'a, ()>),
+    Nobodys,
+}
+
 /// The host.
 #[derive(Debug)]
 pub(crate) struct Host<'a> {
@@ -40,7 +49,7 @@ pub(crate) struct Host<'a> {
     pub(crate) outside: Outside,
     folders: BTreeMap<Who, Plugins>,
     /// Nobody is attached to a network while it is collected, and nobody collects while somebody is attached.
-    pub(crate) collecting: BTreeMap<Net, RwLock<()>>,
+    collecting: BTreeMap<Net, RwLock<()>>,
     kept: Mutex<BTreeMap<Attachment, Kept>>,
     namespaces: Mutex<BTreeSet<u16>>,
     boots: AtomicU32,
@@ -78,6 +87,22 @@ impl<'a> Host<'a> {
     /// Microseconds since the beginning.
     pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Waits for the turn of an operation: GC has its network for itself, as the specification wants it of a runtime. The runtime
+    /// library sees to that by itself.
+    pub(crate) fn turn(&self, op: Op) -> Turn<'_> {
+        match op {
+            Op::Add(at, _) | Op::Check(at) | Op::Del(at) if at.net != Net::Tool => {
+                let lock = self.collecting[&at.net].read();
+                Turn::Shared(lock.unwrap_or_else(PoisonError::into_inner))
+            }
+            Op::Gc(net) if net != Net::Tool => {
+                let lock = self.collecting[&net].write();
+                Turn::Alone(lock.unwrap_or_else(PoisonError::into_inner))
+            }
+            _ => Turn::Nobodys,
+        }
     }
 
     /// Somebody's plugins.

@@ -1,7 +1,6 @@
 //! Carries out an operation, as a runtime does, and tells what was answered.
 
 use std::net::IpAddr;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use linkspan_testkit::{Cmd, Output, with_prev_result};
@@ -22,7 +21,7 @@ const LATEST: &str = "1.1.0";
 /// What a program printed, or [`Answer::Failed`] or [`Answer::Killed`].
 type Reply = Result<Value, Answer>;
 
-/// What came of it, and what GC was told is in use.
+/// What came of it, and what GC was told is in use; by who has the [turn](Host::turn) of that.
 pub(crate) fn perform(host: &Host<'_>, step: &Step) -> (Answer, Vec<Attachment>) {
     let call = Call {
         host,
@@ -32,9 +31,9 @@ pub(crate) fn perform(host: &Host<'_>, step: &Step) -> (Answer, Vec<Attachment>)
     };
     let mut spared = Vec::new();
     let reply = match step.op {
-        Op::Add(at, port) => call.shared(at.net, || call.add(at, port)),
-        Op::Check(at) => call.shared(at.net, || call.check(at)),
-        Op::Del(at) => call.shared(at.net, || call.del(at)),
+        Op::Add(at, port) => call.add(at, port),
+        Op::Check(at) => call.check(at),
+        Op::Del(at) => call.del(at),
         Op::Gc(net) => call.gc(net, &mut spared),
         Op::Status(Net::Tool) => call.linkspan(&["status", "tool"]),
         Op::Status(net) => call.chain("STATUS", net, None, &json!({ "cniVersion": LATEST })),
@@ -84,14 +83,6 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// While nobody collects the network.
-    fn shared(&self, net: Net, operation: impl FnOnce() -> Reply) -> Reply {
-        let _turn = self.host.collecting[&net]
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        operation()
-    }
-
     fn add(&self, at: Attachment, port: Option<u16>) -> Reply {
         let is_attached = self.result(at).is_some();
         // No runtime does that, and the reference makes something of it.
@@ -161,9 +152,6 @@ impl Call<'_> {
         if net == Net::Tool {
             return self.linkspan(&["gc", "tool"]);
         }
-        let _turn = self.host.collecting[&net]
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
         spared.extend(self.host.in_use().into_iter().filter(|at| at.net == net));
         let valid = spared
             .iter()

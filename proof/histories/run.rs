@@ -66,6 +66,8 @@ struct History(Mutex<Vec<Record>>);
 
 impl History {
     fn perform(&self, host: &Host<'_>, step: Step) {
+        // So the times tell which of two was first.
+        let _turn = host.turn(step.op);
         self.note(host, Line::Step(step), || perform(host, &step));
     }
 
