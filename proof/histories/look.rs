@@ -105,12 +105,37 @@ pub(crate) fn leftovers(before: &Snapshot, after: &Snapshot) -> Vec<String> {
 }
 
 fn is_somebodys(line: &str) -> bool {
-    let names_container = line
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|word| {
-            word.strip_prefix('c').is_some_and(|digits| {
-                !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-            })
-        });
-    names_container || line.contains("veth") || PREFIXES.iter().any(|prefix| line.contains(prefix))
+    let is_id = |word: &str| {
+        word.strip_prefix('c')
+            .is_some_and(|digits| digits.parse::<u16>().is_ok())
+    };
+    // A MAC address may have c4 in it.
+    let is_mac = |words: &&str| words.len() == 17 && words.matches(':').count() == 5;
+    line.split(|c: char| !c.is_ascii_alphanumeric() && c != ':')
+        .filter(|words| !is_mac(words))
+        .any(|words| words.split(':').any(is_id))
+        || line.contains("veth")
+        || PREFIXES.iter().any(|prefix| line.contains(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_a_container_is_somebodys() {
+        for (line, is) in [
+            (
+                "file /run/cni/linkspan/netns-4/netfilter/lan:c1:eth0:portmap.json = 600",
+                true,
+            ),
+            ("host link x alias = lan/c12/eth0", true),
+            ("host nft elements 10.40.0.2", true),
+            ("host link vethf00 mtu = 1500", true),
+            ("host link br-lan address = 6e:86:64:42:c4:69", false),
+            ("file /var/lib/cni/networks/lan = directory 755", false),
+        ] {
+            assert_eq!(is_somebodys(line), is, "{line}");
+        }
+    }
 }
