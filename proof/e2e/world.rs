@@ -62,7 +62,15 @@ static RUN: AtomicU64 = AtomicU64::new(0);
 
 /// Runs a scenario in a world of its own, which is afterwards as it was when the scenario began.
 #[track_caller]
+#[expect(
+    clippy::print_stdout,
+    reason = "the harness keeps it for --show-output"
+)]
 pub(crate) fn world<F: FnOnce(&mut World<'_>)>(scenario: F) {
+    if !rustix::process::geteuid().is_root() {
+        println!("only root can run containerd and Podman as they are");
+        return;
+    }
     Setup::default().deadline(DEADLINE).sandbox(|host| {
         symlink(linkspan_proof::plugins().dir(), "/opt/cni/bin").unwrap();
         host.run("chmod 755 /var/lib/cni");
