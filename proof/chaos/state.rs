@@ -280,9 +280,11 @@ pub(crate) fn files(dirs: &[&str], state: &mut State) {
 }
 
 fn below(path: &Path, state: &mut State) {
-    // Of who is killed with a lock an empty file stays, until GC.
-    let is_of_locks = path.ends_with("cni/locks") || path.ends_with("cni/linkspan/locks");
-    if tells_of_calls(path) || is_of_locks {
+    // Of who is killed with a lock an empty file stays until GC, and of a runtime what it was writing until GC finds that it is old.
+    let is_swept = ["cni/locks", "cni/linkspan/locks", ".tmp"]
+        .iter()
+        .any(|folder| path.ends_with(folder));
+    if tells_of_calls(path) || is_swept {
         return;
     }
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
