@@ -74,9 +74,13 @@ fn proofs_are_told_as_they_were_kept() {
             .collect::<Vec<_>>()
     };
     let keep = |name: &str, passed: &str, seconds: u32| {
+        let (day, machine) = match name {
+            "e2e" => ("2026-01-01", "a big machine"),
+            _ => ("2026-01-02", "a machine"),
+        };
         let text = format!(
             r#"{{"proof": "{name}", "passed": {passed}, "counts": {{"kills": 1234, "lost": 0}},
-                "seconds": {seconds}, "commit": "abc", "date": "2026-01-02", "machine": "a machine"}}"#
+                "seconds": {seconds}, "commit": "abc", "date": "{day}", "machine": "{machine}"}}"#
         );
         fs::write(at(&format!("target/proof/{name}.json")), text).unwrap();
     };
@@ -93,6 +97,33 @@ fn proofs_are_told_as_they_were_kept() {
     assert_eq!(told(&rows, "e2e"), "**failed**; 1,234 kills, 0 lost; 5 min");
     remove(&at("target/proof/e2e.json"));
     assert_eq!(write(), rows, "what was not run again is told as before");
+    // And so is where that was.
+    let page = fs::read_to_string(at(PAGES[0])).unwrap();
+    let of_both = "\nCounted of the commits of 2026-01-01 and 2026-01-02, on a big machine and on a machine.\n";
+    assert!(page.contains(of_both), "{page}");
+    keep("e2e", "true", 300);
+    remove(&at("target/proof/chaos.json"));
+    write();
+    let page = fs::read_to_string(at(PAGES[0])).unwrap();
+    assert!(page.contains(of_both), "{page}");
+}
+
+/// Without rights tests of real runtimes pass, and have run nothing; so does a name that no test has any more.
+#[test]
+fn what_counted_nothing_is_not_proven() {
+    let place = tempfile::tempdir().unwrap();
+    let script = Cmd::new(top().join(SCRIPT)).arg("e2e");
+    let told = script
+        .env("CARGO", "true")
+        .env("CARGO_TARGET_DIR", place.path())
+        .env("LINKSPAN_PLUGINS", "/nonexistent")
+        .env("LINKSPAN", "/nonexistent")
+        .output();
+    assert!(!told.ok(), "{told}");
+    let reason = "e2e has counted nothing, so nothing was proven\n";
+    assert!(told.stdout.contains(reason), "{told}");
+    let kept = fs::read_to_string(place.path().join("proof/e2e.json")).unwrap();
+    assert!(kept.contains(r#""passed": false"#), "{kept}");
 }
 
 fn remove(file: &Path) {
