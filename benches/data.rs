@@ -211,11 +211,12 @@ impl Figure {
     /// Whether ours differs from that side by no more than from itself, or is the faster one here and the slower one there.
     #[must_use]
     pub fn is_noise(&self, side: Side) -> bool {
-        let (Some(ratio), Some(noise)) = (self.ratios.get(&side), &self.noise) else {
+        let Some(ratio) = self.ratios.get(&side) else {
             return false;
         };
-        let is_either = (ratio.low..=ratio.high).contains(&1.0);
-        is_either || ratio.median.max(1.0 / ratio.median) <= noise.from_one()
+        let is_either = ratio.count > 1 && (ratio.low..=ratio.high).contains(&1.0);
+        let is_within = |noise: &Spread| ratio.median.max(1.0 / ratio.median) <= noise.from_one();
+        is_either || self.noise.as_ref().is_some_and(is_within)
     }
 }
 
@@ -353,6 +354,13 @@ mod tests {
         assert!(!figure([20, 20, 20], 0.9, 1.2).is_noise(Side::Reference));
         assert!(!figure([5, 5, 5], 0.9, 1.2).is_noise(Side::Reference));
         assert!(!figure([11, 11, 11], 0.9, 1.2).is_noise(Side::Netavark));
+        // Where ours was not compared with itself.
+        let alone = |theirs| Figure {
+            noise: None,
+            ..figure(theirs, 1.0, 1.0)
+        };
+        assert!(alone([7, 9, 12]).is_noise(Side::Reference));
+        assert!(!alone([7, 8, 9]).is_noise(Side::Reference));
     }
 
     #[test]
