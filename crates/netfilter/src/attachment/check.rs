@@ -1,5 +1,6 @@
 //! What of an attachment is not as it was left.
 
+use linkspan_kernel::nftables::Nftables;
 use linkspan_spec::Error;
 
 use super::{Attachment, left_to_nftables, of_kind};
@@ -9,6 +10,9 @@ use crate::head::Found;
 use crate::part::{Part, Record, kinds, passage};
 use crate::ruleset::Ruleset;
 
+/// How often is looked again where others go on changing the ruleset.
+const LOOKS: u32 = 100;
+
 impl Attachment {
     /// What is not as [`install`](Self::install) leaves it: a sentence each, with what was expected and
     /// what was found. An attachment without a record may be of the reference plugins, whose rules do as well.
@@ -16,6 +20,24 @@ impl Attachment {
     /// # Errors
     /// When it cannot be found out.
     pub fn check(&self) -> Result<Vec<String>, Error> {
+        let mut differences = self.look()?;
+        // Several answers may be of several states of the ruleset, between which others have placed rules. What is missing is
+        // missing when nobody has changed anything while it was looked for.
+        for _ in 0..LOOKS {
+            if differences.is_empty() {
+                break;
+            }
+            let before = generation();
+            differences = self.look()?;
+            if generation() == before {
+                break;
+            }
+        }
+        Ok(differences)
+    }
+
+    /// The same at a glance, in which the ruleset may have changed.
+    fn look(&self) -> Result<Vec<String>, Error> {
         match self.read()? {
             Found::Record(record) => {
                 let mut differences = self.unreserved(&record)?;
@@ -86,4 +108,9 @@ impl Attachment {
         let wanted = self.parts.iter().filter(|part| !is_shared(part));
         wanted.chain(recorded).cloned().collect()
     }
+}
+
+/// Of the ruleset; none on a kernel without nf_tables.
+fn generation() -> Option<u32> {
+    Nftables::open().and_then(|kernel| kernel.generation()).ok()
 }
