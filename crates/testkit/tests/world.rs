@@ -124,9 +124,8 @@ fn a_container_reaches_the_outside_with_the_hosts_address() {
             .success();
         outside.netns.serve_tcp("[::]:80");
         outside.netns.serve_udp("[::]:53");
-        let mapped = format!("::ffff:{}", Outside::HOST_V4);
         for (address, seen_as) in [
-            (Outside::ROUTER_V4.to_owned(), mapped.as_str()),
+            (Outside::ROUTER_V4.to_owned(), Outside::HOST_V4),
             (format!("[{}]", Outside::ROUTER_V6), Outside::HOST_V6),
         ] {
             assert_eq!(
