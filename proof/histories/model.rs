@@ -335,10 +335,25 @@ impl<'a> History<'a> {
     fn has_lost_rules(&self, one: &Holding, before: Time, until: Time) -> bool {
         // Nothing keeps what the reference had in netfilter.
         let is_lost = match one.who {
-            Who::Reference => self.flushed(one.asked, until),
+            Who::Reference => self.flushed(one.asked, until) || self.has_former_holder(one),
             _ => !self.is_healed(one.asked, before) || self.flushed(before, until),
         };
         is_lost || self.is_hijacked(one, until)
+    }
+
+    /// Whether somebody had the address before whose DEL has come to no good end. Rules of the reference name an address and nobody:
+    /// what takes away those that the former holder has left cannot know that they are another's now.
+    fn has_former_holder(&self, one: &Holding) -> bool {
+        let shares = |other: &Holding| {
+            let mut addresses = other.addresses.iter();
+            addresses.any(|address| one.addresses.contains(address))
+        };
+        self.holdings.iter().any(|other| {
+            other.at != one.at
+                && other.asked < one.asked
+                && one.asked < other.until
+                && shares(other)
+        })
     }
 
     /// Nothing that lives is lost.

@@ -312,6 +312,35 @@ fn what_lives_and_is_lost_is_noticed() {
     );
 }
 
+/// Seed 322: rules of the reference name an address alone, so that of a former holder whose DEL failed half-way takes the next one's.
+#[test]
+fn rules_of_the_reference_may_go_with_those_of_a_former_holder() {
+    let former = "0 5 1 add c1 lan by=ours -> 10.40.0.2\n6 7 1 del c1 lan by=reference -> code 999: no chain\n";
+    let judged = |former: &str, by: &str| {
+        let next = format!("8 9 1 add c2 lan by={by} -> 10.40.0.2");
+        let ending = Ending {
+            looked: 20,
+            looked_at: [(
+                attachment("c2 lan").unwrap(),
+                vec!["rules: the way in".to_owned()],
+            )]
+            .into(),
+            leftovers: Vec::new(),
+        };
+        judge(&records(&format!("{former}{next}")), &ending)
+    };
+    assert_eq!(judged(former, "reference"), Vec::<String>::new());
+    // Ours say whose they are, and what the former holder's DEL has ended takes nothing from anybody.
+    let ended = former.replace("code 999: no chain", "done");
+    for (former, by) in [(former, "ours"), (ended.as_str(), "reference")] {
+        let faults = judged(former, by);
+        assert!(
+            faults.len() == 1 && faults[0].contains("the way in"),
+            "{faults:?}"
+        );
+    }
+}
+
 #[test]
 fn what_is_left_is_noticed_but_where_the_reference_made_it() {
     let left = |text: &str, line: &str| {
