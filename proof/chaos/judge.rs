@@ -22,6 +22,9 @@ use crate::subjects::Life;
 /// One fault, as it is told where something is wrong, for those who look at it alone.
 const FAULT: &str = "FAULT";
 
+/// What is told where no run had a fault; `proof/mutants/run` takes it for no finding.
+const NOTHING_FAILED: &str = "no call was made to fail";
+
 /// How much is told of what is wrong.
 const MAX_FINDINGS: usize = 12;
 const MAX_LINES: usize = 8;
@@ -91,7 +94,16 @@ impl<'a> Judge<'a> {
             all.extend(points(syscall));
             None
         });
-        self.learn(command, &Outcome::of(output));
+        // Of what fails by itself, the beginning alone would be tried, and each error would be as expected.
+        let outcome = Outcome::of(output);
+        assert!(
+            outcome.output.ok(),
+            "{}: {} fails without a fault: {}",
+            self.scene.subject.name,
+            command.name(),
+            outcome.output
+        );
+        self.learn(command, &outcome);
         match (command, self.life()) {
             (Command::Gc, Life::Namespace | Life::Once) | (Command::Del, Life::Once) => {
                 self.scene.renew();
@@ -109,6 +121,8 @@ impl<'a> Judge<'a> {
         let is_attached = self.scene.is_attached();
         match command {
             Command::Add if is_attached => self.scene.detach(),
+            // The device has to be at home for another ADD.
+            Command::Status if is_attached && self.life() == Life::Device => self.scene.detach(),
             Command::Check | Command::Del | Command::Gc | Command::GcNothing if !is_attached => {
                 self.scene.attach();
             }
@@ -359,6 +373,11 @@ impl<'a> Judge<'a> {
         }
         tally.add("leftovers", self.findings.len()).write();
         assert!(self.findings.is_empty(), "{}", self.findings.join("\n"));
+        assert!(
+            self.counts.contains_key("runs"),
+            "{NOTHING_FAILED}: {FAULT} names no call of {}",
+            self.scene.subject.name
+        );
     }
 }
 
