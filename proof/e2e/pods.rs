@@ -113,9 +113,13 @@ fn are_limited() {
             .annotation("kubernetes.io/egress-bandwidth", "20M");
         let pod = node.try_run(annotated, &[]).unwrap();
         world.assert_works(&pod);
-        let queues = world.host.run("tc qdisc show");
-        for rate in ["tbf", "rate 10Mbit", "rate 20Mbit"] {
-            assert!(queues.contains(rate), "{rate}: {queues}");
+        // What the host's end sends is what the pod receives; what the pod sends is redirected to an `ifb`.
+        for (kind, rate) in [("veth", "rate 10Mbit"), ("ifb", "rate 20Mbit")] {
+            let links = format!("ip -o link show type {kind} | sed 's/^[0-9]*: //; s/[@:].*//'");
+            let queues = format!("for link in $({links}); do tc qdisc show dev $link; done");
+            let queues = world.host.run(&queues);
+            let is_so = |line: &str| line.contains("tbf") && line.contains(rate);
+            assert!(queues.lines().any(is_so), "{rate} of no {kind}: {queues}");
         }
         node.end(pod);
     });

@@ -277,13 +277,22 @@ impl<'a> History<'a> {
 
     /// An answer of ours that cannot be right.
     fn wrong_answer(&self, record: &Record) -> Option<String> {
-        let (Line::Step(step), Answer::Failed(code, message)) = (record.line, &record.answer)
-        else {
+        let Line::Step(step) = record.line else {
             return None;
         };
         if step.who != Who::Ours {
             return None;
         }
+        let (code, message) = match (&record.answer, step.op) {
+            (Answer::Failed(code, message), _) => (code, message),
+            // Of an address that nobody has told nobody could say that it was given twice, or lost.
+            (Answer::Done(addresses), Op::Add(at, _)) if addresses.len() != at.net.addresses() => {
+                return Some(format!(
+                    "{step} succeeded, and told the addresses {addresses:?}"
+                ));
+            }
+            _ => return None,
+        };
         let is_wrong = match step.op {
             Op::Add(at, port) => !self.may_refuse(record, at, port),
             Op::Check(at) => self.should_pass(record, at),

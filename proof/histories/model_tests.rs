@@ -86,7 +86,7 @@ fn two_holders_of_an_address_are_noticed() {
     );
     // The other interface of a container is another attachment.
     is_noticed(
-        "0 1 1 add c1 lan by=ours -> 10.41.0.2\n 2 3 1 add c1 also by=ours -> 10.41.0.2",
+        "0 1 1 add c1 lan by=ours -> 10.41.0.2\n 2 3 1 add c1 also by=ours -> 10.41.0.2 fd41::2",
         "two holders",
     );
 }
@@ -145,6 +145,21 @@ fn two_holders_of_a_port_are_noticed_where_the_later_is_ours() {
     is_right(
         "0 5 1 add c1 lan port=8001 by=ours -> 10.40.0.2\n6 9 1 add c2 ptp port=8002 by=ours -> 10.42.0.2",
     );
+}
+
+/// Without an address nothing of the attachment would be looked at.
+#[test]
+fn a_success_without_its_addresses_is_noticed() {
+    for line in [
+        "0 1 1 add c1 lan by=ours -> done",
+        "0 1 1 add c1 ptp by=ours -> 10.42.0.2 10.42.0.3",
+        "0 1 1 add c1 also by=ours -> 10.41.0.2",
+    ] {
+        is_noticed(line, "succeeded, and told the addresses");
+        is_right(&line.replace("by=ours", "by=reference"));
+        is_right(&line.replace("by=ours", "by=old"));
+    }
+    is_right("0 1 1 add c1 also by=ours -> 10.41.0.2 fd41::2");
 }
 
 #[test]

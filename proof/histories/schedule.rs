@@ -109,6 +109,14 @@ impl Net {
         }
     }
 
+    /// How many addresses a container has of it.
+    pub(crate) fn addresses(self) -> usize {
+        match self {
+            Self::Also => 2,
+            Self::Lan | Self::Ptp | Self::Tool => 1,
+        }
+    }
+
     /// How many containers have room in it.
     pub(crate) fn capacity(self) -> usize {
         match self {
