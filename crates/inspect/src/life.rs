@@ -87,13 +87,19 @@ pub(crate) fn judge<'n>(
     namespaces: &'n Namespaces,
     boot: Option<&Boot>,
 ) -> (Life, Option<Home<'n>>) {
+    let at_path = traces.path.and_then(|path| namespaces.at(path));
+    let there = at_path.filter(|found| !found.host && traces.may_be_in(found));
     if let (Some(provenance), Some(boot)) = (traces.provenance, boot)
         && provenance.is_of_earlier_boot(boot)
     {
-        return (
-            gone("it was made before the machine was started again"),
-            None,
-        );
+        // On a machine without a clock of its own what this boot wrote before its time was set looks older than the boot.
+        return match there.filter(|_| provenance.origin.is_none()) {
+            Some(found) => (Life::Alive, Some(Home::certain(found))),
+            None => (
+                gone("it was made before the machine was started again"),
+                None,
+            ),
+        };
     }
     let noted = traces
         .provenance
@@ -109,8 +115,7 @@ pub(crate) fn judge<'n>(
             Known::Untold => (unknown(NOT_ALL), None),
         };
     }
-    let at_path = traces.path.and_then(|path| namespaces.at(path));
-    if let Some(found) = at_path.filter(|found| !found.host && traces.may_be_in(found)) {
+    if let Some(found) = there {
         return (Life::Alive, Some(Home::certain(found)));
     }
     let (life, found) = by_interface(traces, namespaces);
@@ -327,7 +332,15 @@ mod tests {
             let (life, home) = judged(path, all, complete, SystemTime::now());
             assert_eq!((state(&life), home), expected, "{told}: {life:?}");
         }
-        let (life, _) = judged(Some(PATH), vec![here()], true, UNIX_EPOCH);
-        assert_eq!(state(&life), "gone", "before this boot: {life:?}");
+        // Before this boot, as it seems by the clock.
+        for (all, expected) in rows![
+            (vec![here()], ("alive", at_path)),
+            (vec![another(), elsewhere()], ("gone", None)),
+            (vec![host()], ("gone", None)),
+        ] {
+            let told = format!("{all:?}");
+            let (life, home) = judged(Some(PATH), all, true, UNIX_EPOCH);
+            assert_eq!((state(&life), home), expected, "{told}: {life:?}");
+        }
     }
 }

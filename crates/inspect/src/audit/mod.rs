@@ -285,6 +285,8 @@ impl<'h> Users<'h> {
             if attachment.is_kept() {
                 addresses.extend(attachment.addresses.iter().map(|net| net.addr()));
             }
+            // Every namespace has a loopback of its own, and containerd keeps what `loopback` answered.
+            addresses.retain(|address| !address.is_loopback());
             for address in addresses {
                 let key = (attachment.network.as_str(), address);
                 users.entry(key).or_default().push(attachment);

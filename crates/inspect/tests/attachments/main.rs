@@ -211,6 +211,30 @@ fn a_reservation_alone_is_an_attachment() {
     });
 }
 
+/// The clock of a machine without one of its own is set when it has found the net, and pods run by then. What they have is not given to others.
+#[test]
+fn what_the_clock_makes_older_than_the_boot_and_is_there_lives() {
+    sandbox(|host| {
+        attach(host, "there", "veth1", "10.88.0.6/16");
+        attach(host, "other", "veth2", "10.88.0.8/16");
+        for (container, address, path) in [
+            (ID, "10.88.0.6/16", "/run/netns/there"),
+            (OTHER, "10.88.0.7/16", "/run/netns/other"),
+        ] {
+            let result = result(address, path);
+            keep("podman", container, &json!([]), &json!({}), &result);
+        }
+        reserve("podman", "10.88.0.6", ID, Some("eth0"));
+        reserve("podman", "10.88.0.7", OTHER, Some("eth0"));
+        host.run("find /var/lib/cni -type f -exec touch -d 2001-01-01 {} +");
+        let all = look();
+        assert_eq!(of(&all, ID).life, Life::Alive);
+        assert_eq!(of(&all, ID).host_link.as_deref(), Some("veth1"));
+        // Another's namespace is at its path.
+        assert!(of(&all, OTHER).life.is_gone());
+    });
+}
+
 #[test]
 fn what_is_gone_is_not_taken_for_what_came_after_it() {
     sandbox(|host| {
