@@ -68,7 +68,7 @@ pub use snapshot::{Snapshot, tells_of_calls};
 pub use tally::{Tally, whole};
 pub use topology::Outside;
 pub use tracer::{Fault, Syscall, errno, trace};
-pub use traffic::Echo;
+pub use traffic::{Echo, UdpClient};
 
 /// Tests that are each made for several subjects. `works: ipvlan vlan;` makes the tests `works::ipvlan` and `works::vlan`,
 /// which call the function `works` with what the functions `ipvlan` and `vlan` give.

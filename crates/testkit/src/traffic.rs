@@ -92,6 +92,14 @@ impl Netns {
     /// # Errors
     /// When there is no answer within 3 seconds, or another one than that awaited.
     pub fn talk_udp(&self, address: &str) -> io::Result<SocketAddr> {
+        self.udp_client(address)?.ask()
+    }
+
+    /// A client that asks such a server again and again from the same port, as the kernel's connection tracking remembers it.
+    ///
+    /// # Errors
+    /// When there is no way to the address.
+    pub fn udp_client(&self, address: &str) -> io::Result<UdpClient> {
         let address = parse(address)?;
         let any = if address.is_ipv4() {
             "0.0.0.0:0"
@@ -102,13 +110,27 @@ impl Netns {
             let socket = UdpSocket::bind(any)?;
             socket.set_read_timeout(Some(PATIENCE))?;
             socket.connect(address)?;
-            socket.send(UDP_PAYLOAD)?;
-            let mut buffer = [0; 2048];
-            let length = socket.recv(&mut buffer)?;
-            let answer = &buffer[..length];
-            let seen_as = answer.strip_suffix(UDP_PAYLOAD).ok_or_else(other_answer)?;
-            parse(String::from_utf8_lossy(seen_as).trim_end())
+            Ok(UdpClient(socket))
         })
+    }
+}
+
+/// A client of UDP that keeps its port.
+#[derive(Debug)]
+pub struct UdpClient(UdpSocket);
+
+impl UdpClient {
+    /// Sends a datagram, and tells from which address the server saw it come.
+    ///
+    /// # Errors
+    /// When there is no answer within 3 seconds, or another one than that awaited.
+    pub fn ask(&self) -> io::Result<SocketAddr> {
+        self.0.send(UDP_PAYLOAD)?;
+        let mut buffer = [0; 2048];
+        let length = self.0.recv(&mut buffer)?;
+        let answer = &buffer[..length];
+        let seen_as = answer.strip_suffix(UDP_PAYLOAD).ok_or_else(other_answer)?;
+        parse(String::from_utf8_lossy(seen_as).trim_end())
     }
 }
 
