@@ -23,9 +23,9 @@ fn with_leftovers<'s>(host: &'s Sandbox) -> Node<'s> {
             ports,
         ]);
     }
-    // Of before this boot.
+    // Of before this boot; the kernel takes its time to remove c2's link.
     host.run(
-        "ip netns del c2
+        "ip netns del c2; while ip link | grep -q 'alias mynet/c2/'; do sleep 0.05; done
          cd /var/lib/cni/networks/mynet; printf 'c9\\r\\neth0' >10.22.0.99; touch -d 2001-01-01 10.22.0.99",
     );
     node
