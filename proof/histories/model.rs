@@ -350,19 +350,23 @@ impl<'a> History<'a> {
         is_lost || self.is_hijacked(one, until)
     }
 
-    /// Whether somebody had the address before whose DEL has come to no good end. Rules of the reference name an address and nobody:
-    /// what takes away those that the former holder has left cannot know that they are another's now.
+    /// Whether somebody had the address before whose DEL had come to no good end, or was asked for again since. Rules of the reference
+    /// name an address and nobody: what takes away those that the former holder has left cannot know that they are another's now.
     fn has_former_holder(&self, one: &Holding) -> bool {
         let shares = |other: &Holding| {
             let mut addresses = other.addresses.iter();
             addresses.any(|address| one.addresses.contains(address))
         };
-        self.holdings.iter().any(|other| {
-            other.at != one.at
-                && other.asked < one.asked
-                && one.asked < other.until
-                && shares(other)
-        })
+        let is_removed_again = |other: &Holding| {
+            self.records.iter().any(|record| {
+                record.end > one.asked
+                    && matches!(record.line, Line::Step(step) if step.op == Op::Del(other.at))
+            })
+        };
+        self.holdings
+            .iter()
+            .filter(|other| other.at != one.at && other.asked < one.asked && shares(other))
+            .any(|other| one.asked < other.until || is_removed_again(other))
     }
 
     /// Nothing that lives is lost.

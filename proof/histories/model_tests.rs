@@ -327,28 +327,35 @@ fn what_lives_and_is_lost_is_noticed() {
     );
 }
 
-/// Seed 322: rules of the reference name an address alone, so that of a former holder whose DEL failed half-way takes the next one's.
+/// Seed 322: rules of the reference name an address alone, so that a DEL of a former holder that failed half-way or is asked for once
+/// more takes the next one's.
 #[test]
 fn rules_of_the_reference_may_go_with_those_of_a_former_holder() {
-    let former = "0 5 1 add c1 lan by=ours -> 10.40.0.2\n6 7 1 del c1 lan by=reference -> code 999: no chain\n";
-    let judged = |former: &str, by: &str| {
-        let next = format!("8 9 1 add c2 lan by={by} -> 10.40.0.2");
+    let judged = |deleted: &str, by: &str, again: &str| {
+        let history = format!(
+            "0 5 1 add c1 lan by=ours -> 10.40.0.2
+             6 7 1 del c1 lan by=reference -> {deleted}
+             8 9 1 add c2 lan by={by} -> 10.40.0.2
+             {again}"
+        );
+        let wrong = vec!["rules: the way in".to_owned()];
         let ending = Ending {
             looked: 20,
-            looked_at: [(
-                attachment("c2 lan").unwrap(),
-                vec!["rules: the way in".to_owned()],
-            )]
-            .into(),
+            looked_at: [(attachment("c2 lan").unwrap(), wrong)].into(),
             leftovers: Vec::new(),
         };
-        judge(&records(&format!("{former}{next}")), &ending)
+        judge(&records(&history), &ending)
     };
-    assert_eq!(judged(former, "reference"), Vec::<String>::new());
-    // Ours say whose they are, and what the former holder's DEL has ended takes nothing from anybody.
-    let ended = former.replace("code 999: no chain", "done");
-    for (former, by) in [(former, "ours"), (ended.as_str(), "reference")] {
-        let faults = judged(former, by);
+    let again = "10 12 1 del c1 lan by=reference -> done";
+    for (deleted, again) in [("code 999: no chain", ""), ("done", again)] {
+        assert_eq!(judged(deleted, "reference", again), Vec::<String>::new());
+    }
+    // Ours say whose they are, and a DEL that has ended takes nothing from anybody.
+    for (deleted, by, again) in [
+        ("code 999: no chain", "ours", again),
+        ("done", "reference", ""),
+    ] {
+        let faults = judged(deleted, by, again);
         assert!(
             faults.len() == 1 && faults[0].contains("the way in"),
             "{faults:?}"
