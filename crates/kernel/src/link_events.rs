@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use linkspan_netlink::{Attributes, Message, Messages};
 
 use crate::Error;
-use crate::socket::{Socket, is_lost};
+use crate::socket::{Losses, Socket};
 
 /// `RTNLGRP_NSID` as a bit: numbers of namespaces come and go.
 const NSID_GROUP: u32 = 1 << (28 - 1);
@@ -90,10 +90,11 @@ impl LinkEvents {
 /// Reads until there is no more.
 fn gather(mut read: impl FnMut() -> io::Result<Vec<LinkEvent>>) -> Result<Vec<LinkEvent>, Error> {
     let mut events = Vec::new();
+    let mut losses = Losses::default();
     loop {
         match read() {
             Ok(read) => events.extend(read),
-            Err(error) if is_lost(&error) => events.push(LinkEvent::Lost),
+            Err(error) if losses.is_next(&error) => events.push(LinkEvent::Lost),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(events),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if events.is_empty() => return Err(failed(error)),
@@ -194,5 +195,13 @@ mod tests {
         let told = gather(|| reads.next().unwrap()).unwrap();
         assert_eq!(told, [gone, LinkEvent::Lost]);
         assert!(gather(failure).is_err());
+        // Of a socket that has nothing else to say.
+        let lost = || Err(io::Error::from_raw_os_error(libc::ENOBUFS));
+        assert!(
+            gather(lost)
+                .unwrap()
+                .iter()
+                .all(|told| *told == LinkEvent::Lost)
+        );
     }
 }

@@ -14,7 +14,7 @@ use crate::Error;
 use crate::exchange::{Failure, Whole, error_of};
 use crate::netfilter::NetfilterSocket;
 use crate::netns::Netns;
-use crate::socket::is_lost;
+use crate::socket::Losses;
 
 /// Bytes that a batch may have: that many are asked of the socket's send buffer.
 const SEND_BUFFER: usize = 32 << 20;
@@ -103,19 +103,16 @@ impl Nftables {
         encoded: &Encoded,
     ) -> io::Result<Result<(), CommitError>> {
         let mut failures = Vec::new();
-        let mut lost = false;
+        let mut losses = Losses::default();
         loop {
-            let received = match lost {
+            let received = match losses.any() {
                 false => self.socket.receive(),
                 true => self.socket.receive_queued(),
             };
             let datagram = match received {
-                Err(error) if is_lost(&error) => {
-                    lost = true;
-                    continue;
-                }
+                Err(error) if losses.is_next(&error) => continue,
                 // Of more errors than the buffer holds, those that came tell enough.
-                Err(_) if lost && !failures.is_empty() => {
+                Err(_) if losses.any() && !failures.is_empty() => {
                     return Ok(Err(CommitError { failures }));
                 }
                 received => received?,

@@ -22,6 +22,10 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 /// them. A single answer is larger where somebody has given a link hundreds of other names.
 const USUAL_ROOM: usize = 32 * 1024;
 
+/// How often in a row a socket may say that something was dropped. The kernel says so once for each time that the buffer was full, so
+/// that one which goes on has failed for good, and whoever reads on for the next datagram would do so for ever.
+const LOST_IN_A_ROW: u32 = 16;
+
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// How many datagrams with requests this process has sent, on all netlink sockets.
@@ -65,6 +69,23 @@ impl Datagram {
     pub(crate) fn cut_answer_to(&self) -> Option<u32> {
         let number = self.bytes.get(8..)?.first_chunk()?;
         self.is_cut.then(|| u32::from_ne_bytes(*number))
+    }
+}
+
+/// Counts how often the kernel has dropped something, for who reads on all the same.
+#[derive(Debug, Default)]
+pub(crate) struct Losses(u32);
+
+impl Losses {
+    /// Whether there was one.
+    pub(crate) fn any(&self) -> bool {
+        self.0 > 0
+    }
+
+    /// Whether this is a loss behind which there may be more to read.
+    pub(crate) fn is_next(&mut self, error: &io::Error) -> bool {
+        self.0 += u32::from(is_lost(error));
+        is_lost(error) && self.0 < LOST_IN_A_ROW
     }
 }
 
@@ -222,9 +243,10 @@ impl Socket {
     /// Reads what nobody waits for any more. A socket whose buffer was full gets no further answer
     /// until it has been emptied.
     pub(crate) fn drain(&self) {
+        let mut losses = Losses::default();
         while self
             .receive_queued()
-            .map_or_else(|error| is_lost(&error), |_| true)
+            .map_or_else(|error| losses.is_next(&error), |_| true)
         {}
     }
 }

@@ -40,6 +40,10 @@ pub(crate) const TURN: &str = "LINKSPAN_TURN";
 /// where one of them hangs.
 const GATE: Duration = Duration::from_secs(5);
 
+/// How many files are taken that are not there any more once they are locked: each time somebody else had a turn, but where a file
+/// system knows one file by different numbers, and then for ever.
+const ATTEMPTS: u32 = 10_000;
+
 /// The locks below a cache's directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Locks {
@@ -344,28 +348,33 @@ impl From<NoLock> for Error {
 
 /// Waits for a lock, on the file that is there then: who had it before may have removed it.
 fn held(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<Held, NoLock> {
-    loop {
+    for _ in 0..ATTEMPTS {
         let (file, was_there) = lock(path, mode, patience)?;
-        if is_at(&file, path) {
-            let meta = file.metadata().ok();
+        let found = at_path(&file, path).map_err(impossible(path))?;
+        if let Some(meta) = found {
             return Ok(Held {
                 path: path.to_owned(),
-                left: meta.filter(|_| was_there).map(|meta| mark(&meta)),
+                left: was_there.then(|| mark(&meta)),
                 file,
             });
         }
+    }
+    Err(impossible(path)(Errno::STALE.into()))
+}
+
+/// That there can be no lock, for this reason.
+fn impossible(path: &Path) -> impl FnOnce(io::Error) -> NoLock {
+    |source| {
+        NoLock::Impossible(Error::Lock {
+            path: path.to_owned(),
+            source,
+        })
     }
 }
 
 /// The file, and whether it was there before.
 fn lock(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<(File, bool), NoLock> {
-    let failed = |source| {
-        NoLock::Impossible(Error::Lock {
-            path: path.to_owned(),
-            source,
-        })
-    };
-    let (file, was_there) = open(path).map_err(failed)?;
+    let (file, was_there) = open(path).map_err(impossible(path))?;
     let tried = match mode {
         Mode::Shared => file.try_lock_shared(),
         Mode::Exclusive => file.try_lock(),
@@ -379,7 +388,7 @@ fn lock(path: &Path, mode: Mode, patience: Patience<'_>) -> Result<(File, bool),
             Ok(file) => Ok((file, true)),
             Err(error) => Err(NoLock::Taken(error)),
         },
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Err(TryLockError::Error(error)) => Err(impossible(path)(error)),
     }
 }
 
@@ -413,12 +422,15 @@ fn open(path: &Path) -> io::Result<(File, bool)> {
     }
 }
 
-fn is_at(file: &File, path: &Path) -> bool {
-    let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(locked), Ok(there)) => identity(locked) == identity(there),
-        _ => false,
-    }
+/// What is known of a lock's file, where it is the one at the path.
+fn at_path(file: &File, path: &Path) -> io::Result<Option<fs::Metadata>> {
+    let locked = file.metadata()?;
+    let there = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        there => there?,
+    };
+    let identity = |meta: &fs::Metadata| (meta.dev(), meta.ino());
+    Ok((identity(&locked) == identity(&there)).then_some(locked))
 }
 
 /// Waits for a lock that somebody has. The kernel knows no wait for one with an end: a thread waits, which gives the lock

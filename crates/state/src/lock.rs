@@ -129,6 +129,9 @@ fn take_by_name(folder: Folder, name: String, deadline: Duration) -> io::Result<
             lock.made = Some((folder, name));
             return Ok(lock);
         }
+        if left.is_zero() {
+            return Err(Errno::TIMEDOUT.into());
+        }
     }
 }
 
