@@ -48,8 +48,7 @@ macro_rules! program {
 /// output, that writing to a closed pipe or beyond a limit on the size of files is an error and not the end, and that the kernel
 /// keeps how a child has ended until that is asked for: whoever started this process may have had it ignored, which programs inherit.
 ///
-/// To be called before there is a second thread. Without `/dev/null` for a descriptor that is closed the
-/// process aborts.
+/// To be called before there is a second thread. Where a descriptor is closed and the process may have no more of them, it aborts.
 pub fn prepare() {
     if open_standard_descriptors().is_err() {
         std::process::abort();
@@ -90,35 +89,48 @@ pub unsafe fn arguments(count: c_int, arguments: *const *const c_char) -> Vec<Os
 }
 
 fn open_standard_descriptors() -> io::Result<()> {
-    let mut standard = [0, 1, 2].map(|fd| libc::pollfd {
+    for (fd, is_open) in (0..).zip(are_open()) {
+        if is_open {
+            continue;
+        }
+        // It gets the lowest number that is free. A program that is started later has it as well: what that opened first
+        // would be its standard error otherwise.
+        // Standard output is for reading alone: an answer that nobody can take is not told.
+        let access = match fd {
+            1 => libc::O_RDONLY,
+            _ => libc::O_RDWR,
+        };
+        // Without /dev a directory stands there, from which nothing can be read, and to which nothing can be written.
+        let places = [
+            (c"/dev/null", access),
+            (c"/", libc::O_RDONLY | libc::O_DIRECTORY),
+        ];
+        // SAFETY: the paths end with a zero.
+        let open =
+            |(path, access): &(&CStr, c_int)| unsafe { libc::open(path.as_ptr(), *access) >= 0 };
+        if !places.iter().any(open) {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Whether descriptors 0 to 2 are open: by one system call, where the kernel has the memory for it and the process may have three.
+fn are_open() -> [bool; 3] {
+    const STANDARD: [c_int; 3] = [0, 1, 2];
+    let mut standard = STANDARD.map(|fd| libc::pollfd {
         fd,
         events: 0,
         revents: 0,
     });
     // SAFETY: the pointer is that of three `pollfd`, which the kernel reads and writes during the call.
     while unsafe { libc::poll(standard.as_mut_ptr(), 3, 0) } < 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
+        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            // SAFETY: it asks for the flags of a descriptor, and takes any number.
+            return STANDARD.map(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0);
         }
     }
-    for one in standard
-        .iter()
-        .filter(|one| one.revents & libc::POLLNVAL != 0)
-    {
-        // It gets the lowest number that is free. A program that is started later has it as well: what that opened first
-        // would be its standard error otherwise.
-        // Standard output is for reading alone: an answer that nobody can take is not told.
-        let access = match one.fd {
-            1 => libc::O_RDONLY,
-            _ => libc::O_RDWR,
-        };
-        // SAFETY: the path ends with a zero.
-        if unsafe { libc::open(c"/dev/null".as_ptr(), access) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
+    standard.map(|one| one.revents & libc::POLLNVAL == 0)
 }
 
 /// The examples of the README are compiled.
