@@ -16,6 +16,8 @@ pub(crate) struct Point {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     Error(&'static str),
+    /// From this call of its name on each fails so.
+    Stays(&'static str),
     Kill,
     Terminate,
     Shorten(u64),
@@ -26,6 +28,7 @@ impl Point {
     pub(crate) fn words(&self) -> String {
         let what = match self.what {
             What::Error(name) => name.to_owned(),
+            What::Stays(name) => format!("{name} for ever"),
             What::Kill => "SIGKILL".to_owned(),
             What::Terminate => "SIGTERM".to_owned(),
             What::Shorten(to) => format!("short {to}"),
@@ -40,6 +43,7 @@ impl Point {
             // What is closed is closed, whatever close says.
             What::Error(name) if self.syscall == "close" => Fault::Answer(errno(name)),
             What::Error(name) => Fault::Error(errno(name)),
+            What::Stays(name) => Fault::ErrorsFromNowOn(errno(name)),
             What::Kill => Fault::Kill,
             What::Terminate => Fault::Terminate,
             What::Shorten(to) => Fault::Shorten(2, to),
@@ -47,18 +51,33 @@ impl Point {
     }
 }
 
-/// All that can happen at a call.
-pub(crate) fn points(syscall: &Syscall) -> Vec<Point> {
+/// All that can happen at a call, and at no other.
+pub(crate) fn points(syscall: &Syscall) -> impl Iterator<Item = Point> + use<> {
     let errors = errors(syscall).iter().map(|name| What::Error(name));
     let signals = [What::Kill, What::Terminate];
     let short = shortened(syscall).map(What::Shorten);
-    let all = errors.chain(signals).chain(short);
-    all.map(|what| Point {
-        syscall: syscall.name,
-        occurrence: syscall.occurrence,
+    at(syscall, errors.chain(signals).chain(short))
+}
+
+/// What can begin at a call, and stay: a broken disk, a host that is short of something. Not an interruption, after which anybody tries
+/// again, nor what nobody can go on without: memory, and the way back from a namespace.
+pub(crate) fn staying(syscall: &Syscall) -> impl Iterator<Item = Point> + use<> {
+    let is_bearable = !matches!(
+        syscall.name,
+        "mmap" | "brk" | "mremap" | "mprotect" | "madvise" | "setns" | "unshare" | "close"
+    );
+    let errors = errors(syscall).iter();
+    let errors = errors.filter(move |name| is_bearable && **name != "EINTR");
+    at(syscall, errors.map(|name| What::Stays(name)))
+}
+
+fn at<W: Iterator<Item = What>>(syscall: &Syscall, all: W) -> impl Iterator<Item = Point> + use<W> {
+    let (syscall, occurrence) = (syscall.name, syscall.occurrence);
+    all.map(move |what| Point {
+        syscall,
+        occurrence,
         what,
     })
-    .collect()
 }
 
 /// `O_CREAT` and `O_TMPFILE` of open(2).

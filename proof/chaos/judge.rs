@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use linkspan_testkit::{Outcome, Syscall, Tally, trace};
 use serde_json::Value;
 
-use crate::faults::{Point, What, points};
+use crate::faults::{Point, What, points, staying};
 use crate::scene::{Command, Scene};
 use crate::state::State;
 use crate::subjects::Life;
@@ -28,6 +28,9 @@ const NOTHING_FAILED: &str = "no call was made to fail";
 /// How much is told of what is wrong.
 const MAX_FINDINGS: usize = 12;
 const MAX_LINES: usize = 8;
+
+/// For how many faults that happen once there is one that stays.
+const STAYING: usize = 4;
 
 pub(crate) struct Judge<'a> {
     scene: Scene<'a>,
@@ -89,9 +92,10 @@ impl<'a> Judge<'a> {
     /// The faults of a command: all of them, or as many as are asked for, from its begin to its end.
     fn points(&mut self, command: Command) -> Vec<Point> {
         self.prepare(command);
-        let mut all = Vec::new();
+        let (mut once, mut for_ever) = (Vec::new(), Vec::new());
         let output = trace(self.scene.command(command), |syscall: &Syscall| {
-            all.extend(points(syscall));
+            once.extend(points(syscall));
+            for_ever.extend(staying(syscall));
             None
         });
         // Of what fails by itself, the beginning alone would be tried, and each error would be as expected.
@@ -110,10 +114,9 @@ impl<'a> Judge<'a> {
             }
             _ => {}
         }
-        let total = all.len();
-        let step = total.div_ceil(self.limit).max(1);
-        // Not the same part of each command.
-        all.into_iter().skip(step / 2).step_by(step).collect()
+        let mut chosen = spread(once, self.limit);
+        chosen.extend(spread(for_ever, self.limit.div_ceil(STAYING)));
+        chosen
     }
 
     /// `c1` is attached where the command is about what is; and where its namespace ends what it has, that is gone before GC.
@@ -168,7 +171,7 @@ impl<'a> Judge<'a> {
         self.count(point, hit, is_success, is_killed);
         self.learn(command, &outcome);
         let told = self.is_well_told(command, point, &outcome, is_killed);
-        let true_ = self.is_true(command, &outcome, is_success, is_killed);
+        let true_ = self.is_true(command, point, &outcome, is_success, is_killed);
         let others = self.spares_others();
         let recovered = self.recovers(command, is_success, number);
         told.and(true_).and(others).and(recovered)
@@ -182,6 +185,7 @@ impl<'a> Judge<'a> {
         add("runs");
         add(match point.what {
             What::Error(_) => "calls failed",
+            What::Stays(_) => "calls failed from then on",
             What::Kill => "SIGKILLs",
             What::Terminate => "SIGTERMs",
             What::Shorten(_) => "calls cut short",
@@ -248,6 +252,7 @@ impl<'a> Judge<'a> {
     fn is_true(
         &self,
         command: Command,
+        point: &Point,
         outcome: &Outcome,
         is_success: bool,
         is_killed: bool,
@@ -266,6 +271,8 @@ impl<'a> Judge<'a> {
                 (&self.attached, "what an ADD leaves")
             }
             Command::Add if is_killed => return Ok(()),
+            // Undoing needs the call as well.
+            Command::Add if matches!(point.what, What::Stays(_)) => return Ok(()),
             Command::Add if self.scene.subject.is_run_by_linkspan => return Ok(()),
             Command::Add => (&self.detached, "what was before"),
             // Without its namespace the host is to be looked at when there is another.
@@ -389,6 +396,12 @@ fn without_chance(mut result: Value) -> Value {
             .map(|interface| interface.remove("mac"));
     }
     result
+}
+
+/// As many as are asked for, from the begin to the end; not the same part of each command.
+fn spread(all: Vec<Point>, limit: usize) -> Vec<Point> {
+    let step = all.len().div_ceil(limit).max(1);
+    all.into_iter().skip(step / 2).step_by(step).collect()
 }
 
 /// Whether it is about parameters of IPv6, which plugins set where they can: addresses are usable a second later without `accept_dad`.

@@ -99,6 +99,21 @@ fn a_write_takes_less_than_it_was_given() {
 }
 
 #[test]
+fn a_fault_that_stays_meets_whoever_makes_the_call_later() {
+    sandbox(|host| {
+        let made = |name: &str| host.dir().join(name).display().to_string();
+        let names = ["a", "b", "c"].map(made);
+        let line = names.each_ref().map(|name| format!("mkdir {name}"));
+        let second = |call: &Syscall| call.name == "mkdir" && call.occurrence == 2;
+        let output = trace(Cmd::shell(&line.join("; ")), |call| {
+            second(call).then(|| Fault::ErrorsFromNowOn(errno("EROFS")))
+        });
+        let are_there = names.map(|name| fs::metadata(name).is_ok());
+        assert_eq!(are_there, [true, false, false], "{output}");
+    });
+}
+
+#[test]
 fn children_and_threads_are_followed() {
     sandbox(|host| {
         let file = host.dir().join("file");

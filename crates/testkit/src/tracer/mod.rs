@@ -40,6 +40,8 @@ pub struct Syscall {
 pub enum Fault {
     /// It does not happen, and returns this error (`libc`'s number; see [`errno`]).
     Error(i32),
+    /// Neither it nor any later call of its name happens, whoever makes it; each returns this error.
+    ErrorsFromNowOn(i32),
     /// It happens, and returns this error all the same, as `close` does.
     Answer(i32),
     /// Who makes it is killed instead, by SIGKILL.
@@ -140,6 +142,7 @@ fn follow(leader: i32, mut decide: impl FnMut(&Syscall) -> Option<Fault>) -> Exi
     let mut status = ExitStatus::from_raw(0);
     let mut begun = false;
     let mut answer = None;
+    let mut staying: Option<(&'static str, i32)> = None;
     while let Some((tracee, event)) = Tracee::wait() {
         let mut signal = 0;
         match event {
@@ -158,6 +161,13 @@ fn follow(leader: i32, mut decide: impl FnMut(&Syscall) -> Option<Fault>) -> Exi
             Event::Syscall => {
                 if let Some((number, args)) = tracee.entered() {
                     let name = names::name(number);
+                    if let Some((failing, error)) = staying {
+                        if name == failing {
+                            tracee.skip(error);
+                        }
+                        tracee.resume(resume, signal);
+                        continue;
+                    }
                     let occurrence = occurrences.entry(name).or_default();
                     *occurrence += 1;
                     let syscall = Syscall {
@@ -169,6 +179,10 @@ fn follow(leader: i32, mut decide: impl FnMut(&Syscall) -> Option<Fault>) -> Exi
                     match decide(&syscall).filter(|_| answer.is_none()) {
                         // At the call's end.
                         Some(Fault::Answer(error)) => answer = Some((tracee.id(), error)),
+                        Some(Fault::ErrorsFromNowOn(error)) => {
+                            tracee.skip(error);
+                            staying = Some((name, error));
+                        }
                         Some(fault) => {
                             inject(&tracee, fault);
                             resume = Resume::ToEnd;
@@ -190,7 +204,7 @@ fn follow(leader: i32, mut decide: impl FnMut(&Syscall) -> Option<Fault>) -> Exi
 
 fn inject(tracee: &Tracee, fault: Fault) {
     match fault {
-        Fault::Error(number) => tracee.skip(number),
+        Fault::Error(number) | Fault::ErrorsFromNowOn(number) => tracee.skip(number),
         Fault::Answer(number) => tracee.answer(number),
         Fault::Shorten(argument, length) => tracee.change_argument(argument, length),
         Fault::Terminate => tracee.signal(Signal::TERM),
