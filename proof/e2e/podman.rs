@@ -158,6 +158,7 @@ fn containers_are_reached_by_all_that_they_promise() {
             .for_each(|container| world.assert_works(container));
         world.assert_neighbours(&containers[0], &containers[2]);
         world.assert_neighbours(&containers[2], &containers[3]);
+        world.assert_healthy();
         drop(containers);
         host.end("c0 c1 c2 c3 c4 c5");
     });

@@ -46,6 +46,7 @@ fn are_reached_by_all_that_they_publish() {
         for pair in pods.windows(2) {
             world.assert_neighbours(&pair[0], &pair[1]);
         }
+        world.assert_healthy();
         pods.into_iter().for_each(|pod| node.end(pod));
     });
 }

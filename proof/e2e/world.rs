@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use linkspan_proof::Tally;
-use linkspan_testkit::{Echo, Outside, Pod, Sandbox, Setup, Snapshot};
+use linkspan_testkit::{Cmd, Echo, Outside, Pod, Sandbox, Setup, Snapshot};
 
 use crate::traffic::{Published, SECOND_V4, SECOND_V6};
 
@@ -108,6 +108,17 @@ impl World<'_> {
             "{when}: the state differs\n{}",
             page(&diff)
         );
+    }
+
+    /// Whoever looks after the host is told that nothing is wrong with it, while containers run.
+    #[track_caller]
+    pub(crate) fn assert_healthy(&self) {
+        for words in [&["doctor"][..], &["ipam", "check"]] {
+            let told = Cmd::new(linkspan_proof::linkspan()).args(words).output();
+            let is_well = told.ok() && told.stdout.starts_with("Nothing is wrong");
+            assert!(is_well, "{told}");
+        }
+        self.count("looks of an administrator", 1);
     }
 
     /// What a firewall's script does.
