@@ -18,6 +18,15 @@ const OPTIONS: libc::c_int = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEEXEC
     | libc::PTRACE_O_EXITKILL;
 
+/// A request as the C library's headers have it.
+#[cfg(target_env = "musl")]
+type Request = libc::c_int;
+#[cfg(not(target_env = "musl"))]
+type Request = libc::c_uint;
+
+/// `PTRACE_GET_SYSCALL_INFO`, which `libc` does not name everywhere.
+const GET_SYSCALL_INFO: Request = 0x420e;
+
 /// What `PTRACE_GET_SYSCALL_INFO` calls the stop before a call (`PTRACE_SYSCALL_INFO_ENTRY`).
 const ENTRY: u8 = 1;
 
@@ -107,7 +116,7 @@ impl Tracee {
         let mut info: SyscallInfo = [0; 11];
         let size = ptr::without_provenance_mut(size_of::<SyscallInfo>());
         let written = self.request(
-            libc::PTRACE_GET_SYSCALL_INFO,
+            GET_SYSCALL_INFO,
             size,
             info.as_mut_ptr().cast(),
         );
@@ -158,7 +167,7 @@ impl Tracee {
     /// Makes a request; whether it was one for a thread that stands still.
     pub(super) fn request(
         &self,
-        request: libc::c_uint,
+        request: Request,
         address: *mut libc::c_void,
         data: *mut libc::c_void,
     ) -> bool {
