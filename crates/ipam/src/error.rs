@@ -4,7 +4,7 @@ use std::io;
 
 use linkspan_spec::{Error, ErrorCode};
 
-use crate::store::StoreError;
+use crate::store::{READ_BOOT_ID, StoreError};
 
 /// An address is held by somebody: one that was asked for, or that of an attachment that may be alive.
 pub const ADDRESS_UNAVAILABLE: ErrorCode = ErrorCode(100);
@@ -16,6 +16,9 @@ pub const NOT_RESERVED: ErrorCode = ErrorCode(101);
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let advice = match error.source.kind() {
+            _ if error.operation == READ_BOOT_ID => {
+                "it is in /proc/sys/kernel/random/boot_id: `mount -t proc proc /proc` where /proc is not mounted"
+            }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 "there is no room for another file; make room, or set ipam.dataDir to another file system"
             }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -10,6 +11,9 @@ use crate::Error;
 
 /// The longest value that is read, in bytes.
 const MAX_VALUE: usize = 64 << 10;
+
+/// What to do on a host, or in a container of a runtime, without it.
+const MOUNT_PROC: &str = "`mount -t proc proc /proc` mounts it";
 
 /// Reads a parameter in the calling thread's namespace, without the newline at its end.
 ///
@@ -178,10 +182,16 @@ fn not_written(path: &str, value: &str, error: io::Error) -> Error {
 }
 
 fn failed(operation: &str, path: &str, error: io::Error) -> Error {
+    let object = format!("the kernel parameter {path}");
+    // Not a parameter that is not there, nor one of a link that is gone: nobody knows. Looked at only behind an error.
+    if error.kind() == io::ErrorKind::NotFound && !Path::new("/proc/sys").exists() {
+        let error = io::Error::other("/proc is not mounted");
+        return Error::new(operation, object, error).with_advice(Some(MOUNT_PROC));
+    }
     // What is opened by a descriptor may have no number of the system's.
     let error = match (error.raw_os_error(), error.kind()) {
         (None, io::ErrorKind::NotFound) => io::Error::from_raw_os_error(libc::ENOENT),
         _ => error,
     };
-    Error::new(operation, format!("the kernel parameter {path}"), error)
+    Error::new(operation, object, error)
 }

@@ -25,7 +25,7 @@ pub(super) fn explain(error: KernelError) -> Error {
              `linkspan reconcile` make it anew"
         }
         Some(Errno::AGAIN) => "try again; the call can be repeated",
-        _ => "",
+        _ => error.advice(),
     };
     Error::new(ErrorCode::INTERNAL, error.to_string()).with_details(details)
 }

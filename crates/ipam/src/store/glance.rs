@@ -11,7 +11,7 @@ use linkspan_state::origin::{Boot, Origin, Provenance};
 
 use super::files::LastReserved;
 use super::listing::Listing;
-use super::{Holding, Reservations, StoreError, failed};
+use super::{Holding, READ_BOOT_ID, Reservations, StoreError, failed};
 use crate::range::{RangeSet, Span};
 use crate::record::Record;
 
@@ -61,7 +61,7 @@ impl Glance {
 
 impl Reservations for Glance {
     fn boot(&self) -> Result<Boot, StoreError> {
-        Boot::current().map_err(failed("read the boot ID for", &self.path))
+        Boot::current().map_err(failed(READ_BOOT_ID, &self.path))
     }
 
     fn holdings_of(&mut self, record: &Record) -> Result<Vec<Holding>, StoreError> {

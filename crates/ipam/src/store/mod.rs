@@ -44,6 +44,9 @@ const FEW: usize = 8;
 /// The mode of a network's directory, as the reference makes it.
 const MODE: u32 = 0o755;
 
+/// What is attempted where `/proc`, not the directory, is at fault.
+pub(crate) const READ_BOOT_ID: &str = "read the boot ID for";
+
 /// Why the directory could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {}", path.display())]
@@ -136,7 +139,7 @@ impl Directory {
     /// When /proc does not tell.
     pub fn boot(&self) -> Result<Boot, StoreError> {
         let boot = self.boot.clone().map_or_else(Boot::current, Ok);
-        boot.map_err(failed("read the boot ID for", &self.path))
+        boot.map_err(failed(READ_BOOT_ID, &self.path))
     }
 
     /// Whether a reservation could be made in the directory at `path`, which need not exist. Changes

@@ -115,11 +115,7 @@ impl Tracee {
     pub(super) fn entered(&self) -> Option<(u64, [u64; 6])> {
         let mut info: SyscallInfo = [0; 11];
         let size = ptr::without_provenance_mut(size_of::<SyscallInfo>());
-        let written = self.request(
-            GET_SYSCALL_INFO,
-            size,
-            info.as_mut_ptr().cast(),
-        );
+        let written = self.request(GET_SYSCALL_INFO, size, info.as_mut_ptr().cast());
         let [head, _, _, number, args @ .., _] = info;
         (written && head.to_ne_bytes()[0] == ENTRY).then_some((number, args))
     }
