@@ -15,6 +15,7 @@ use linkspan_testkit::{Outcome, Syscall, Tally, trace};
 use serde_json::Value;
 
 use crate::faults::{Point, What, points, staying};
+use crate::places::{PLACES, Place};
 use crate::scene::{Command, Scene};
 use crate::state::State;
 use crate::subjects::Life;
@@ -62,15 +63,8 @@ impl<'a> Judge<'a> {
     }
 
     /// Has each command fail in each way.
-    ///
-    /// # Panics
-    /// When something is not as it must be.
-    pub(crate) fn every_command(mut self) {
-        for command in Command::ALL {
-            // A device that is in a namespace goes with it.
-            if command == Command::Gc && self.life() == Life::Device {
-                continue;
-            }
+    pub(crate) fn every_command(&mut self) {
+        for command in self.commands() {
             let only = env::var(FAULT).ok();
             for (number, point) in self.points(command).into_iter().enumerate() {
                 let words = format!("{} {}", command.name(), point.words());
@@ -86,7 +80,32 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        self.tell();
+    }
+
+    /// Has each command run in each place.
+    pub(crate) fn every_place(&mut self) {
+        let only = env::var(FAULT).ok();
+        for command in self.commands() {
+            for place in &PLACES {
+                let words = format!("{} {}", command.name(), place.name);
+                if only.as_ref().is_some_and(|only| *only != words)
+                    || self.findings.len() >= MAX_FINDINGS
+                {
+                    continue;
+                }
+                if let Err(wrong) = self.fail_in(command, place) {
+                    self.findings.push(self.told(&words, &wrong));
+                    self.restore();
+                }
+            }
+        }
+    }
+
+    fn commands(&self) -> impl Iterator<Item = Command> + use<> {
+        // A device that is in a namespace goes with it.
+        let is_device = self.life() == Life::Device;
+        let all = Command::ALL.into_iter();
+        all.filter(move |command| !(is_device && *command == Command::Gc))
     }
 
     /// The faults of a command: all of them, or as many as are asked for, from its begin to its end.
@@ -169,12 +188,46 @@ impl<'a> Judge<'a> {
         let is_success = output.ok();
         let outcome = Outcome::of(output);
         self.count(point, hit, is_success, is_killed);
-        self.learn(command, &outcome);
         let told = self.is_well_told(command, point, &outcome, is_killed);
-        let true_ = self.is_true(command, point, &outcome, is_success, is_killed);
+        let run = Run {
+            cannot_undo: is_killed || matches!(point.what, What::Stays(_)),
+            number,
+            stays: None,
+        };
+        told.and(self.leaves(command, &outcome, run))
+    }
+
+    /// Runs a command in a place that is bad, and tells what is wrong when it is mended.
+    fn fail_in(&mut self, command: Command, place: &Place) -> Result<(), String> {
+        self.prepare(command);
+        let outcome = place.run(self.scene.host, self.scene.command(command));
+        let is_success = outcome.output.ok();
+        let mut add = |what| *self.counts.entry(what).or_default() += 1;
+        add("runs in bad places");
+        add(answered_by(is_success));
+        let told = match self.scene.subject.is_run_by_linkspan {
+            _ if outcome.output.stderr.contains("panicked") => {
+                Err(format!("it broke: {}", outcome.output))
+            }
+            _ if is_success => Ok(()),
+            true => place.is_named(&outcome),
+            false => is_error(&outcome).and_then(|()| place.is_named(&outcome)),
+        };
+        let run = Run {
+            cannot_undo: false,
+            number: 0,
+            stays: place.stays(),
+        };
+        told.and(self.leaves(command, &outcome, run))
+    }
+
+    /// What there is behind a command, and behind the one that brings the host back.
+    fn leaves(&mut self, command: Command, outcome: &Outcome, run: Run) -> Result<(), String> {
+        self.learn(command, outcome);
+        let true_ = self.is_true(command, outcome, run);
         let others = self.spares_others();
-        let recovered = self.recovers(command, is_success, number);
-        told.and(true_).and(others).and(recovered)
+        let recovered = self.recovers(command, outcome.output.ok(), run);
+        true_.and(others).and(recovered)
     }
 
     fn count(&mut self, point: &Point, hit: bool, is_success: bool, is_killed: bool) {
@@ -191,11 +244,7 @@ impl<'a> Judge<'a> {
             What::Shorten(_) => "calls cut short",
         });
         if !is_killed {
-            add(if is_success {
-                "answered by a success"
-            } else {
-                "answered by an error"
-            });
+            add(answered_by(is_success));
         }
     }
 
@@ -235,28 +284,12 @@ impl<'a> Judge<'a> {
                 _ => Ok(()),
             };
         }
-        let json = outcome.json.as_ref();
-        let code = json
-            .and_then(|json| json["code"].as_u64())
-            .unwrap_or_default();
-        let message = json
-            .and_then(|json| json["msg"].as_str())
-            .unwrap_or_default();
-        if code == 0 || message.len() < 8 {
-            return Err(format!("no error of the specification: {output}"));
-        }
-        Ok(())
+        is_error(outcome)
     }
 
     /// The host is as the answer has it.
-    fn is_true(
-        &self,
-        command: Command,
-        point: &Point,
-        outcome: &Outcome,
-        is_success: bool,
-        is_killed: bool,
-    ) -> Result<(), String> {
+    fn is_true(&self, command: Command, outcome: &Outcome, run: Run) -> Result<(), String> {
+        let is_success = outcome.output.ok();
         let told = if is_success {
             "a success was told"
         } else {
@@ -270,9 +303,7 @@ impl<'a> Judge<'a> {
                 }
                 (&self.attached, "what an ADD leaves")
             }
-            Command::Add if is_killed => return Ok(()),
-            // Undoing needs the call as well.
-            Command::Add if matches!(point.what, What::Stays(_)) => return Ok(()),
+            Command::Add if run.cannot_undo => return Ok(()),
             Command::Add if self.scene.subject.is_run_by_linkspan => return Ok(()),
             Command::Add => (&self.detached, "what was before"),
             // Without its namespace the host is to be looked at when there is another.
@@ -285,6 +316,10 @@ impl<'a> Judge<'a> {
         };
         let mut difference = self.scene.differs(wanted);
         if is_success && command == Command::Add && difference.lines().all(is_best_effort) {
+            difference.clear();
+        }
+        let may_stay = |line: &str| run.stays.is_some_and(|stays| line.starts_with(stays));
+        if matches!(command, Command::Del | Command::Gc) && difference.lines().all(may_stay) {
             difference.clear();
         }
         if difference.is_empty() {
@@ -313,15 +348,10 @@ impl<'a> Judge<'a> {
     }
 
     /// DEL, and by turns GC without one, bring the host back to where it was.
-    fn recovers(
-        &mut self,
-        command: Command,
-        is_success: bool,
-        number: usize,
-    ) -> Result<(), String> {
+    fn recovers(&mut self, command: Command, is_success: bool, run: Run) -> Result<(), String> {
         let life = self.life();
         let by = match command {
-            Command::Add if number % 2 == 1 && life != Life::Device => Command::Gc,
+            Command::Add if run.number % 2 == 1 && life != Life::Device => Command::Gc,
             Command::Add | Command::Del => Command::Del,
             Command::Gc => Command::Gc,
             _ => return Ok(()),
@@ -330,7 +360,7 @@ impl<'a> Judge<'a> {
         if loses_namespace && command != Command::Gc {
             self.scene.lose_namespace();
         }
-        let is_over = is_success && command != Command::Add;
+        let is_over = is_success && command != Command::Add && run.stays.is_none();
         let outcome = (!is_over).then(|| self.scene.run(by));
         self.scene.forget();
         if loses_namespace || life == Life::Once {
@@ -372,7 +402,11 @@ impl<'a> Judge<'a> {
         )
     }
 
-    fn tell(&self) {
+    /// Counts, and tells what was wrong.
+    ///
+    /// # Panics
+    /// When something was not as it must be.
+    pub(crate) fn tell(&self) {
         println!("{}: {:?}", self.scene.subject.name, self.counts);
         let mut tally = Tally::of("chaos");
         for (what, many) in &self.counts {
@@ -386,6 +420,35 @@ impl<'a> Judge<'a> {
             self.scene.subject.name
         );
     }
+}
+
+fn answered_by(is_success: bool) -> &'static str {
+    match is_success {
+        true => "answered by a success",
+        false => "answered by an error",
+    }
+}
+
+/// Whether it is an error as the specification has it.
+fn is_error(outcome: &Outcome) -> Result<(), String> {
+    let json = outcome.json.clone().unwrap_or_default();
+    let message = json["msg"].as_str().unwrap_or_default();
+    if json["code"].as_u64().unwrap_or_default() == 0 || message.len() < 8 {
+        let output = &outcome.output;
+        return Err(format!("no error of the specification: {output}"));
+    }
+    Ok(())
+}
+
+/// How a command ran, as far as it matters to what it has left.
+#[derive(Clone, Copy)]
+struct Run {
+    /// It was killed, or undoing needs the call that fails as well.
+    cannot_undo: bool,
+    /// Which fault of a command it is: what brings the host back goes by turns.
+    number: usize,
+    /// How lines about what a DEL or a GC may leave begin, until another one.
+    stays: Option<&'static str>,
 }
 
 /// An answer without what chance gives.

@@ -13,6 +13,7 @@
 mod faults;
 mod judge;
 mod netlink;
+mod places;
 mod scene;
 mod state;
 mod subjects;
@@ -20,7 +21,7 @@ mod subjects;
 use std::env;
 use std::time::Duration;
 
-use linkspan_proof::scale;
+use linkspan_proof::{scale, whole};
 use linkspan_testkit::needs;
 
 use judge::Judge;
@@ -30,10 +31,18 @@ use subjects::Subject;
 /// How long a subject may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(1200);
 
+/// Who runs in bad places in a smoke test, too.
+const IN_BAD_PLACES: [&str; 4] = ["bridge with ipMasq", "host-local", "portmap", "bandwidth"];
+
 fn fails_once(subject: &Subject) {
     needs(&[]).deadline(DEADLINE).sandbox(|host| {
         let scene = Scene::new(host, subject);
-        Judge::new(scene, faults_of_a_command()).every_command();
+        let mut judge = Judge::new(scene, faults_of_a_command());
+        judge.every_command();
+        if whole() || IN_BAD_PLACES.contains(&subject.name) {
+            judge.every_place();
+        }
+        judge.tell();
     });
 }
 

@@ -74,7 +74,7 @@ impl Command {
 }
 
 pub(crate) struct Scene<'a> {
-    host: &'a Sandbox,
+    pub(crate) host: &'a Sandbox,
     pub(crate) subject: &'a Subject,
     plugins: Plugins,
     c1: Container,

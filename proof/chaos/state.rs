@@ -1,7 +1,7 @@
 //! What a host and its containers have, as a set of lines that is made in a millisecond or two.
 //!
-//! It sees what [`Snapshot`](linkspan_testkit::Snapshot) sees, in fewer words; that one is taken besides, before the first fault of a
-//! subject and after the last.
+//! It sees what a plugin can change in namespaces and directories, in fewer words than [`Snapshot`](linkspan_testkit::Snapshot), which takes
+//! programs and a tenth of a second; not the legacy iptables, nor of the parameters in `/proc/sys` others than a link's and forwarding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -307,12 +307,12 @@ fn below(path: &Path, state: &mut State) {
 
 /// A record without the boot that it is from: where the kernel does not tell that, a record is written all the same.
 fn without_origin(contents: Vec<u8>) -> Vec<u8> {
-    let text = String::from_utf8_lossy(&contents);
+    let text = String::from_utf8_lossy(&contents).replace("\"origin\":null,", "");
     let parts = text.split_once("\"origin\":\"");
     let rest = parts.and_then(|(head, tail)| Some((head, tail.split_once("\",")?.1)));
     match rest {
         Some((head, tail)) => format!("{head}{tail}").into_bytes(),
-        None => contents,
+        None => text.into_bytes(),
     }
 }
 
