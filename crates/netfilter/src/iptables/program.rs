@@ -1,11 +1,14 @@
 //! The commands of iptables, run.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read, Write as _};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::{env, fs};
 
 use linkspan_spec::{Error, ErrorCode};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
 use super::Protocol;
 
@@ -147,10 +150,63 @@ impl Program {
 fn finish(mut child: Child, input: &[u8]) -> io::Result<Output> {
     // Dropped at once, so that the program sees the end of its input.
     let written = child.stdin.take().map(|mut stdin| stdin.write_all(input));
-    let output = child.wait_with_output()?;
+    let read = (child.stdout.take())
+        .zip(child.stderr.take())
+        .map_or(Ok(Default::default()), |(out, err)| read_both(out, err));
+    // It is waited for whatever else has failed; what it would still write has no reader then.
+    let status = child.wait()?;
+    let (stdout, stderr) = read?;
+    let output = Output {
+        status,
+        stdout,
+        stderr,
+    };
     match written {
         Some(Err(error)) if output.status.success() => Err(error),
         _ => Ok(output),
+    }
+}
+
+/// Reads both to their ends, as they come: a program that fills one waits for its reader. `Child::wait_with_output` panics
+/// where a pipe cannot be read.
+fn read_both(
+    mut out: impl Read + AsFd,
+    mut err: impl Read + AsFd,
+) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let (mut printed, mut complained) = (Vec::new(), Vec::new());
+    let (mut out_goes_on, mut err_goes_on) = (true, true);
+    while out_goes_on && err_goes_on {
+        let mut both = [
+            PollFd::new(&out, PollFlags::IN),
+            PollFd::new(&err, PollFlags::IN),
+        ];
+        match poll(&mut both, None) {
+            Err(Errno::INTR) => continue,
+            polled => polled?,
+        };
+        let [of_out, of_err] = both.map(|fd| !fd.revents().is_empty());
+        if of_out {
+            out_goes_on = read_some(&mut out, &mut printed)?;
+        }
+        if of_err {
+            err_goes_on = read_some(&mut err, &mut complained)?;
+        }
+    }
+    out.read_to_end(&mut printed)?;
+    err.read_to_end(&mut complained)?;
+    Ok((printed, complained))
+}
+
+/// Reads what is there; whether more may come.
+fn read_some(from: &mut impl Read, to: &mut Vec<u8>) -> io::Result<bool> {
+    let mut part = [0; 4096];
+    match from.read(&mut part) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+        read => {
+            let length = read?;
+            to.extend_from_slice(&part[..length]);
+            Ok(length > 0)
+        }
     }
 }
 
@@ -184,5 +240,8 @@ mod tests {
         let error = run("exec 0<&-").unwrap_err();
         assert!(error.msg.contains("Broken pipe"), "{error}");
         assert_eq!(run("cat > /dev/null; echo done").unwrap(), "done\n");
+        // More than a pipe takes, on both.
+        let much = "cat > /dev/null; head -c 200000 /dev/zero >&2; head -c 200000 /dev/zero";
+        assert_eq!(run(much).unwrap().len(), 200_000);
     }
 }
