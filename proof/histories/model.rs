@@ -116,9 +116,12 @@ impl<'a> History<'a> {
                 let is_done = matches!(record.answer, Answer::Done(_));
                 let is_meant =
                     |one: &Holding| one.at.net == net && !record.spared.contains(&one.at);
+                // An ADD of the reference that came to no end leaves an interface that is nobody's: DEL alone takes it out of the container.
+                let is_half_made =
+                    |one: &Holding| one.who == Who::Reference && one.certain.is_none();
                 // The runtime library decides by itself, by whose namespace is certainly gone.
                 if net != Net::Tool {
-                    self.end(record, is_meant, |_| is_done);
+                    self.end(record, is_meant, |one| is_done && !is_half_made(one));
                 }
             }
             Op::Lose(container) => self.end(record, |one| one.at.container == container, |_| false),

@@ -242,6 +242,25 @@ fn a_pool_is_full_of_those_that_may_have_an_address() {
     ));
 }
 
+/// Seed 1796149891: an ADD of the reference that fails leaves its interface, which GC does not find.
+#[test]
+fn what_half_an_add_of_the_reference_left_is_in_the_way_until_it_is_detached() {
+    let refused = "10 12 1 add c1 lan by=ours -> code 4: eth0 already exists";
+    let failed = |by: &str, ended: &str| {
+        format!("0 5 1 add c1 lan by={by} -> killed\n6 7 2 {ended} -> done\n{refused}")
+    };
+    is_right(&failed("reference", "gc lan by=ours"));
+    for (by, ended) in [
+        ("ours", "gc lan by=ours"),
+        ("reference", "del c1 lan by=ours"),
+    ] {
+        is_noticed(
+            &failed(by, ended),
+            "add c1 lan by=ours failed without a reason",
+        );
+    }
+}
+
 #[test]
 fn a_port_is_refused_while_somebody_may_have_it() {
     let refused = "20 21 6 add c6 ptp port=8001 by=ours -> code 100: it is c1's\n";

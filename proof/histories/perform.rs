@@ -110,7 +110,8 @@ impl Call<'_> {
         };
         let mut kept = self.host.kept();
         let kept = kept.entry(at).or_default();
-        if !is_attached {
+        // What is attached already keeps its port, unless another's DEL has taken half of it and this is an attachment anew.
+        if !is_attached || result.is_ok() {
             kept.port = port;
         }
         if let Ok(result) = &result {
