@@ -288,6 +288,9 @@ impl Copy {
                 "--",
                 ":!CHANGELOG.md",
                 ":!packaging/tests",
+                // With which version something was measured does not change.
+                ":!docs/benchmarks",
+                ":!docs/benchmarks.md",
             ])
             .output()
             .stdout
