@@ -14,6 +14,7 @@ use linkspan_kernel::netns::Identity;
 use linkspan_spec::{Map, Value, decode, key};
 use linkspan_state::Folder;
 use linkspan_state::lock::{Lock, Mode};
+use rustix::io::Errno;
 
 use crate::{Event, Totals};
 
@@ -34,6 +35,9 @@ const MAX: u64 = 4 * LIMIT;
 
 /// Bytes for which one read is enough, as a rule.
 const USUAL_READ: usize = 16 << 10;
+
+/// How many files are opened that are removed before they are looked at.
+const ATTEMPTS: u32 = 100;
 
 /// How long a reader waits for the one who moves files.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -137,8 +141,14 @@ impl Ring {
 
     /// The file that is appended to, and its size.
     fn appended(&self) -> io::Result<(File, u64)> {
-        let ours = self.folder.append(NAME)?;
-        ours.ok_or_else(|| io::ErrorKind::PermissionDenied.into())
+        for _ in 1..ATTEMPTS {
+            match self.folder.append(NAME) {
+                // Others have turned twice between its opening and the look at it.
+                Err(error) if error.raw_os_error() == Some(Errno::STALE.raw_os_error()) => {}
+                opened => return ours(opened?),
+            }
+        }
+        ours(self.folder.append(NAME)?)
     }
 
     /// Lets the file that is large become an old one, unless somebody else is at it.
@@ -240,6 +250,11 @@ impl Ring {
         let text = self.folder.read(TOTALS, MAX)?.unwrap_or_default();
         Ok(Counted::from_json(&text).unwrap_or_default())
     }
+}
+
+/// What a user has put there is not written to.
+fn ours(opened: Option<(File, u64)>) -> io::Result<(File, u64)> {
+    opened.ok_or_else(|| io::ErrorKind::PermissionDenied.into())
 }
 
 /// The file that was appended to.

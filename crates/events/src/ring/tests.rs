@@ -77,6 +77,34 @@ fn the_last_calls_are_kept_and_all_are_counted() {
     });
 }
 
+/// A file that is removed between its opening and the look at it is nobody else's; it was taken for a user's, and the call was not told.
+#[test]
+fn a_file_that_is_removed_while_it_is_opened_is_no_users() {
+    sandbox(|_| {
+        let done = AtomicBool::new(false);
+        let folder = || Ring::open().unwrap().folder;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let folder = folder();
+                while !done.load(Ordering::Relaxed) {
+                    folder.remove(NAME).unwrap();
+                }
+            });
+            let folder = folder();
+            let is_stale =
+                |error: &io::Error| error.raw_os_error() == Some(Errno::STALE.raw_os_error());
+            let wrong = (0..20_000)
+                .map(|_| folder.append(NAME))
+                .find(|opened| match opened {
+                    Ok(found) => found.is_none(),
+                    Err(error) => !is_stale(error),
+                });
+            done.store(true, Ordering::Relaxed);
+            assert!(wrong.is_none(), "{wrong:?}");
+        });
+    });
+}
+
 /// Many append and turn at once; whoever reads meanwhile never sees a counter go back.
 #[test]
 fn counters_never_go_back_while_many_append_at_once() {
@@ -106,10 +134,10 @@ fn counters_never_go_back_while_many_append_at_once() {
                     })
                 })
                 .collect();
-            writers
-                .into_iter()
-                .for_each(|writer| writer.join().unwrap());
+            // One that fails lets the reader end.
+            let written: Vec<_> = writers.into_iter().map(|one| one.join()).collect();
             done.store(true, Ordering::Relaxed);
+            written.into_iter().for_each(|one| one.unwrap());
             reader.join().unwrap();
         });
         let ring = ring();

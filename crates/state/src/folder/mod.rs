@@ -211,7 +211,7 @@ impl Folder {
     /// or it is no file.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// When it cannot be opened. `ESTALE`: somebody has removed it meanwhile, and there may be another.
     pub fn append(&self, name: &str) -> io::Result<Option<(File, u64)>> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -220,7 +220,11 @@ impl Folder {
             Err(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => return Ok(None),
             opened => opened?,
         };
-        Ok(size_if_ours_alone(fd.as_fd()).map(|size| (fd.into(), size)))
+        match size_if_ours_alone(fd.as_fd()) {
+            // It was removed after it was opened.
+            None if rustix::fs::fstat(&fd)?.st_nlink == 0 => Err(Errno::STALE.into()),
+            size => Ok(size.map(|size| (fd.into(), size))),
+        }
     }
 
     fn open_by(&self, name: &str, flags: OFlags) -> io::Result<Option<File>> {
