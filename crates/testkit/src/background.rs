@@ -33,29 +33,37 @@ pub struct Background {
     ended: bool,
 }
 
+/// Starts a program in a process group of its own, gives it its input, and collects what it prints.
+///
+/// # Panics
+/// When it cannot be started.
+#[track_caller]
+pub(crate) fn spawn(command: &mut Command, stdin: Input) -> (Child, Collected, Collected) {
+    let (stdin, bytes) = match stdin {
+        Input::Bytes(bytes) => (Stdio::piped(), bytes),
+        Input::Fd(fd) => (Stdio::from(fd), Vec::new()),
+    };
+    command
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => panic!("cannot run `{}`: {error}", command_line(command)),
+    };
+    feed(&mut child, bytes);
+    let stdout = Collected::from(child.stdout.take());
+    let stderr = Collected::from(child.stderr.take());
+    (child, stdout, stderr)
+}
+
 impl Background {
     #[track_caller]
     pub(crate) fn start(mut command: Command, stdin: Input, deadline: Duration) -> Self {
         let line = command_line(&command);
-        let (stdin, bytes) = match stdin {
-            Input::Bytes(bytes) => (Stdio::piped(), bytes),
-            Input::Fd(fd) => (Stdio::from(fd), Vec::new()),
-        };
-        command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
         let started = Instant::now();
-        let mut child = match command.spawn() {
-            Ok(child) => child,
-            Err(error) => panic!("cannot run `{line}`: {error}"),
-        };
-        feed(&mut child, bytes);
-        let (stdout, stderr) = (
-            Collected::from(child.stdout.take()),
-            Collected::from(child.stderr.take()),
-        );
+        let (child, stdout, stderr) = spawn(&mut command, stdin);
         Self {
             line,
             child,
@@ -202,7 +210,7 @@ impl Collected {
     }
 }
 
-pub(crate) fn feed(child: &mut Child, bytes: Vec<u8>) {
+fn feed(child: &mut Child, bytes: Vec<u8>) {
     if let Some(mut stdin) = child.stdin.take().filter(|_| !bytes.is_empty()) {
         // A program that does not read its input is no failure of the test.
         thread::spawn(move || drop(stdin.write_all(&bytes)));

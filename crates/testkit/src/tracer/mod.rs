@@ -5,16 +5,16 @@ mod ptrace;
 mod registers;
 
 use std::collections::BTreeMap;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::background::Collected;
-use crate::command::{Cmd, Input, Output};
+use crate::background::{Collected, spawn};
+use crate::command::{Cmd, Output};
 
 pub use names::errno;
 use ptrace::{Event, Resume, Tracee};
@@ -108,30 +108,17 @@ struct Leader {
     stderr: Collected,
 }
 
+#[track_caller]
 fn start(program: Cmd) -> Leader {
-    let line = program.line();
     let Cmd {
         mut command, stdin, ..
     } = program;
-    let (stdin, bytes) = match stdin {
-        Input::Bytes(bytes) => (Stdio::piped(), bytes),
-        Input::Fd(fd) => (Stdio::from(fd), Vec::new()),
-    };
-    command
-        .stdin(stdin)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
     ptrace::trace_me(&mut command);
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => panic!("cannot run `{line}`: {error}"),
-    };
-    crate::background::feed(&mut child, bytes);
+    let (child, stdout, stderr) = spawn(&mut command, stdin);
     Leader {
         pid: child.id().cast_signed(),
-        stdout: Collected::from(child.stdout.take()),
-        stderr: Collected::from(child.stderr.take()),
+        stdout,
+        stderr,
     }
 }
 
