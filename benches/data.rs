@@ -297,10 +297,10 @@ impl Data {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn run(began: &str) -> Run {
+    pub(crate) fn run(began: &str) -> Run {
         Run {
             began: began.to_owned(),
             version: "0.1.0".to_owned(),

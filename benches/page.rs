@@ -154,21 +154,9 @@ fn with_region(page: &str, name: &str, words: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::tests::run;
     use crate::data::{Side, Unit};
     use crate::spread::Spread;
-
-    fn run(began: &str) -> Run {
-        Run {
-            began: began.to_owned(),
-            version: "0.1.0".to_owned(),
-            reference: "1.1.1".to_owned(),
-            netavark: None,
-            processor: "a processor".to_owned(),
-            processors: 2,
-            kernel: "6.1".to_owned(),
-            load: [0.1, 1.0],
-        }
-    }
 
     fn data() -> Data {
         let mut data = Data::default();

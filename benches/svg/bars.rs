@@ -1,7 +1,7 @@
 //! Bars from zero: what is compared by its length.
 
 use super::axis::{Axis, tick_text};
-use super::canvas::{Canvas, width_of};
+use super::canvas::{Canvas, widest, width_of};
 use super::{Anchor, HEAD, MARGIN, WIDTH, Words, class, foot, head};
 use crate::data::Side;
 use crate::numbers;
@@ -40,11 +40,7 @@ impl Bars {
     #[must_use]
     pub fn drawn(&self) -> String {
         let mut canvas = Canvas::default();
-        let labels = self
-            .bars
-            .iter()
-            .map(|bar| width_of(&bar.label))
-            .fold(0.0, f64::max);
+        let labels = widest(self.bars.iter().map(|bar| bar.label.as_str()));
         // At the end is place for a number and a note.
         let (left, right) = (MARGIN + labels + 14.0, WIDTH - MARGIN - 108.0);
         let largest = self

@@ -160,6 +160,11 @@ pub(super) fn width_of(words: &str) -> f64 {
     words.chars().map(letter).sum()
 }
 
+/// The width of the widest of these.
+pub(super) fn widest<'w>(labels: impl Iterator<Item = &'w str>) -> f64 {
+    labels.map(width_of).fold(0.0, f64::max)
+}
+
 /// Words in lines no wider than that.
 pub(super) fn broken(words: &str, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

@@ -1,7 +1,7 @@
 //! For each thing a line, with a point for each side on a logarithmic axis: the farther apart, the larger the ratio.
 
 use super::axis::{Axis, tick_text};
-use super::canvas::{Canvas, width_of};
+use super::canvas::{Canvas, widest, width_of};
 use super::{Anchor, HEAD, MARGIN, WIDTH, Words, class, foot, head, mark};
 use crate::data::Side;
 use crate::numbers;
@@ -41,11 +41,7 @@ impl Dumbbells {
     #[must_use]
     pub fn drawn(&self) -> String {
         let mut canvas = Canvas::default();
-        let labels = self
-            .rows
-            .iter()
-            .map(|row| width_of(&row.label))
-            .fold(0.0, f64::max);
+        let labels = widest(self.rows.iter().map(|row| row.label.as_str()));
         let left = MARGIN + labels + BESIDE;
         let right = WIDTH - MARGIN - width_of(&self.note).max(60.0) - BESIDE;
         let spreads = self.rows.iter().flat_map(|row| &row.points);
