@@ -141,14 +141,15 @@ impl Ring {
 
     /// The file that is appended to, and its size.
     fn appended(&self) -> io::Result<(File, u64)> {
-        for _ in 1..ATTEMPTS {
+        for _ in 0..ATTEMPTS {
             match self.folder.append(NAME) {
                 // Others have turned twice between its opening and the look at it.
                 Err(error) if error.raw_os_error() == Some(Errno::STALE.raw_os_error()) => {}
-                opened => return ours(opened?),
+                // What a user has put there is not written to.
+                opened => return opened?.ok_or_else(|| io::ErrorKind::PermissionDenied.into()),
             }
         }
-        ours(self.folder.append(NAME)?)
+        Err(Errno::STALE.into())
     }
 
     /// Lets the file that is large become an old one, unless somebody else is at it.
@@ -250,11 +251,6 @@ impl Ring {
         let text = self.folder.read(TOTALS, MAX)?.unwrap_or_default();
         Ok(Counted::from_json(&text).unwrap_or_default())
     }
-}
-
-/// What a user has put there is not written to.
-fn ours(opened: Option<(File, u64)>) -> io::Result<(File, u64)> {
-    opened.ok_or_else(|| io::ErrorKind::PermissionDenied.into())
 }
 
 /// The file that was appended to.
